@@ -1,0 +1,260 @@
+"""Generations: how the tables of identity and gold are built, staged and published together.
+
+A build begins at the versions of the last published generation, so whatever a crash or a refused
+audit left behind is undone first, and the same input gives the same tables again. Between two
+processes the staged versions travel in ``ops.stages``, one row a step. One row appended to
+``ops.publications`` makes everything visible at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import functions as F
+
+from goldenlake.errors import GenerationMoved, TableMissing
+from goldenlake.ports import Tables
+from goldenlake.schemas import PUBLICATIONS, STAGES
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+IDENTITY_TABLES = (
+    "identity.records",
+    "identity.edges",
+    "identity.customers",
+    "identity.history",
+    "identity.review",
+    "identity.touched",
+)
+GOLD_TABLES = (
+    "gold.customers",
+    "gold.customers_history",
+    "gold.identifiers",
+    "gold.sources",
+    "gold.interactions",
+    "gold.purchases",
+    "gold.consents",
+    "gold.metrics",
+)
+GENERATION_TABLES = IDENTITY_TABLES + GOLD_TABLES
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """One published state of all tables: what readers see."""
+
+    generation: int
+    """Counts from 1, without gaps."""
+    as_of: date
+    tables: Mapping[str, int] = field(default_factory=dict)
+    """The version of every table in it."""
+    inputs: Mapping[str, int] = field(default_factory=dict)
+    """The version of every silver table that it was built from."""
+    fingerprint: str = ""
+    """One ``step:hash`` a step, joined by blanks; see ``fingerprint_of``."""
+
+    def fingerprint_of(self, step: str) -> str:
+        """What ``fingerprint`` gave when that step built this generation; empty: unknown."""
+        return _fingerprints(self).get(step, "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What a step built on top of a published generation, not yet visible to readers."""
+
+    step: str
+    as_of: date
+    run_id: str
+    base: int
+    """The generation that it was built on; 0 before the first."""
+    tables: Mapping[str, int]
+    inputs: Mapping[str, int]
+    fingerprint: str
+    counts: Mapping[str, int]
+
+
+def latest_generation(tables: Tables) -> Generation | None:
+    """The generation that readers see now; None before the first publication."""
+    rows = (
+        tables.read_or_empty("ops.publications", PUBLICATIONS.ddl)
+        .orderBy(F.desc("generation"), F.desc("published_at"), F.desc("run_id"))
+        .limit(1)
+        .collect()
+    )
+    if not rows:
+        return None
+    row = rows[0]
+    return Generation(
+        generation=row["generation"],
+        as_of=row["as_of"],
+        tables=dict(row["tables"] or {}),
+        inputs=dict(row["inputs"] or {}),
+        fingerprint=row["fingerprint"] or "",
+    )
+
+
+def begin(tables: Tables, names: Iterable[str]) -> Generation | None:
+    """Put the named tables back to the last published generation, and give that generation.
+
+    A table that is not in it is emptied. Each step names the tables that it writes, all of them:
+    a build that was killed half-way then leaves nothing behind.
+    """
+    base = latest_generation(tables)
+    for name in names:
+        if tables.exists(name):
+            tables.restore(name, base.tables.get(name) if base else None)
+    return base
+
+
+def stage(
+    tables: Tables,
+    step: str,
+    *,
+    names: Iterable[str],
+    as_of: date,
+    run_id: str,
+    base: Generation | None,
+    inputs: Mapping[str, int],
+    fingerprint: str,
+    counts: Mapping[str, int],
+) -> Stage:
+    """Leave word of what a step built: the newest versions of the tables that it owns.
+
+    One row a step, in one commit: staging again replaces it.
+    """
+    versions = {name: version for name in names if (version := tables.version(name)) is not None}
+    row = Stage(
+        step=step,
+        as_of=as_of,
+        run_id=run_id,
+        base=base.generation if base else 0,
+        tables=versions,
+        inputs=dict(inputs),
+        fingerprint=fingerprint,
+        counts=dict(counts),
+    )
+    rows = tables.spark.createDataFrame([asdict(row)], STAGES.ddl)
+    tables.replace_slice("ops.stages", rows, where={"step": step})
+    return row
+
+
+def staged(tables: Tables, step: str) -> Stage | None:
+    """What a step staged on top of the latest generation; None where it staged nothing on it.
+
+    A row that was built on an older generation is stale: it has been published, or overtaken.
+    The step after it then takes the latest generation's tables as they are.
+    """
+    rows = tables.read_or_empty("ops.stages", STAGES.ddl).where(F.col("step") == step).collect()
+    if not rows:
+        return None
+    base = latest_generation(tables)
+    row = rows[0]
+    if row["base"] != (base.generation if base else 0):
+        return None
+    return Stage(
+        step=row["step"],
+        as_of=row["as_of"],
+        run_id=row["run_id"],
+        base=row["base"],
+        tables=dict(row["tables"] or {}),
+        inputs=dict(row["inputs"] or {}),
+        fingerprint=row["fingerprint"],
+        counts=dict(row["counts"] or {}),
+    )
+
+
+def discard(tables: Tables, step: str) -> None:
+    """Forget what a step staged, because the published generation is what it would build."""
+    if staged(tables, step) is not None:
+        nothing = tables.spark.createDataFrame([], STAGES.ddl)
+        tables.replace_slice("ops.stages", nothing, where={"step": step})
+
+
+def publish(
+    tables: Tables,
+    stages: Sequence[Stage],
+    *,
+    run_id: str,
+    as_of: date,
+    published_at: datetime,
+    counts: Mapping[str, int] | None = None,
+) -> Generation:
+    """Make staged tables the next generation, in one commit.
+
+    Tables, inputs and fingerprints that no stage names stay as they were in the generation
+    before. Raises GenerationMoved where another build was published since these began.
+    """
+    base = latest_generation(tables)
+    number = base.generation if base else 0
+    for built in stages:
+        if built.base != number:
+            raise GenerationMoved(step=built.step, base=built.base, latest=number)
+    versions = dict(base.tables) if base else {}
+    inputs = dict(base.inputs) if base else {}
+    fingerprints = _fingerprints(base) if base else {}
+    totals: dict[str, int] = {}
+    for built in stages:
+        versions |= built.tables
+        inputs |= built.inputs
+        fingerprints[built.step] = built.fingerprint
+        totals |= built.counts
+    generation = Generation(
+        generation=number + 1,
+        as_of=as_of,
+        tables=versions,
+        inputs=inputs,
+        fingerprint=" ".join(f"{step}:{of}" for step, of in sorted(fingerprints.items())),
+    )
+    row = {
+        "generation": generation.generation,
+        "as_of": as_of,
+        "run_id": run_id,
+        "tables": versions,
+        "inputs": inputs,
+        "fingerprint": generation.fingerprint,
+        "counts": totals | dict(counts or {}),
+        "published_at": published_at,
+    }
+    tables.append("ops.publications", tables.spark.createDataFrame([row], PUBLICATIONS.ddl))
+    return generation
+
+
+def read(tables: Tables, generation: Generation | Stage, table: str) -> DataFrame:
+    """A table as a generation, or a stage, pins it. Raises TableMissing where it does not."""
+    if table not in generation.tables:
+        raise TableMissing(table, mend="It is not part of the generation. Run the night first.")
+    return tables.read(table, version=generation.tables[table])
+
+
+def fingerprint(inputs: Mapping[str, int], *declarations: Any) -> str:
+    """A hash over input versions and everything declared that a build depends on.
+
+    Equal to the last generation's: nothing has changed. ``fingerprint(base.inputs, *now)`` equal
+    to it: only data has changed, and the build may be incremental.
+    ``declarations`` are models or plain values of JSON; the order of keys does not matter.
+    """
+    content = {"inputs": dict(inputs), "declarations": [_plain(each) for each in declarations]}
+    text = json.dumps(content, sort_keys=True, ensure_ascii=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _fingerprints(generation: Generation) -> dict[str, str]:
+    return dict(part.split(":", 1) for part in generation.fingerprint.split() if ":" in part)
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "model_dump"):
+        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, Mapping):
+        return {str(key): _plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted(_plain(each) for each in value)
+    return value

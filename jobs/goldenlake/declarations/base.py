@@ -1,0 +1,92 @@
+"""What all declarations share: closed, frozen models and the small types in them."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from goldenlake.declarations.expressions import columns_of
+from goldenlake.errors import SecretMissing
+
+
+class Declaration(BaseModel):
+    """Base of everything under ``conf/``: unknown keys are errors, values never change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+Slug = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,62}$")]
+"""A name of ours: lower case letters, digits and underscores."""
+
+ColumnName = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,62}$")]
+
+_DURATION = re.compile(r"\A(\d+)(min|h|d|w)\Z")
+_UNITS = {"min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_duration(text: str) -> timedelta:
+    """``30min``, ``24h``, ``90d`` or ``2w`` as a timedelta; ValueError for anything else."""
+    found = _DURATION.match(text)
+    if not found:
+        raise ValueError("is not a duration; write it like 30min, 24h, 90d or 2w")
+    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+
+
+def _checked_duration(text: str) -> str:
+    parse_duration(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_checked_duration)]
+"""A length of time such as ``30min``, ``24h``, ``90d`` or ``2w``."""
+
+
+def _checked_expression(text: str) -> str:
+    columns_of(text)
+    return text
+
+
+Expression = Annotated[str, AfterValidator(_checked_expression)]
+"""One SQL expression over columns: parsed, admitted, and never pasted into a statement."""
+
+
+def _checked_pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"is not a regular expression: {error}") from error
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_checked_pattern)]
+"""A regular expression that means the same in Python and in Java."""
+
+
+class SecretReference(Declaration):
+    """Where a secret is to be found; the secret itself never stands in a declaration."""
+
+    env: str | None = Field(default=None, description="Name of an environment variable.")
+    file: str | None = Field(default=None, description="Path of a file that holds only the secret.")
+
+    def model_post_init(self, _context: Any) -> None:
+        if (self.env is None) == (self.file is None):
+            raise ValueError("name exactly one of env and file")
+
+    def __str__(self) -> str:
+        return f"env:{self.env}" if self.env else f"file:{self.file}"
+
+    def reveal(self) -> str:
+        """The secret. Raises SecretMissing; call it as late as possible and never log it."""
+        if self.env is not None:
+            value = os.environ.get(self.env)
+        else:
+            path = Path(str(self.file)).expanduser()
+            value = path.read_text(encoding="utf-8").strip() if path.is_file() else None
+        if not value:
+            raise SecretMissing(str(self))
+        return value

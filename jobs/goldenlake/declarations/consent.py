@@ -1,0 +1,29 @@
+"""``conf/consent.yml``: purposes, channels, and what silence means in each jurisdiction."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from goldenlake.declarations.base import Declaration, Duration, Slug
+
+
+class Purpose(Declaration):
+    """Something that personal data may be used for."""
+
+    description: str
+    expires_after: Duration | None = Field(
+        default=None, description="A grant older than this no longer counts."
+    )
+
+
+class ConsentPolicy(Declaration):
+    """Consent fails closed: who said nothing has not agreed, unless the default says otherwise."""
+
+    purposes: dict[Slug, Purpose]
+    channels: list[Slug]
+    default: Literal["denied", "granted"] = "denied"
+    jurisdictions: dict[str, Literal["denied", "granted"]] = Field(
+        default={}, description="What silence means, by ISO 3166 country; others use default."
+    )

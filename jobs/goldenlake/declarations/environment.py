@@ -1,0 +1,105 @@
+"""``conf/env/<name>.yml``: all that differs between a laptop, CI and a cluster."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from goldenlake.declarations.base import Declaration, Duration, SecretReference, Slug
+
+
+class FolderPlace(Declaration):
+    """A folder that this machine sees, a network share included."""
+
+    kind: Literal["folder"]
+    path: str = Field(description="Relative paths start at the folder that holds conf/.")
+
+
+class SftpPlace(Declaration):
+    """A folder on an SFTP server; its host key must be known beforehand."""
+
+    kind: Literal["sftp"]
+    host: str
+    port: int = Field(default=22, ge=1, le=65535)
+    user: str
+    path: str = "."
+    private_key: SecretReference | None = None
+    password: SecretReference | None = None
+    known_hosts: str = Field(description="File with the server's host key; others are refused.")
+    timeout: Duration = "1min"
+
+
+class S3Place(Declaration):
+    """A prefix in a bucket of S3 or of a store that speaks its protocol."""
+
+    kind: Literal["s3"]
+    bucket: str
+    prefix: str = ""
+    endpoint: str | None = Field(default=None, description="Leave out for AWS.")
+    region: str = "us-east-1"
+    access_key: SecretReference | None = Field(
+        default=None, description="Leave out both keys to use the machine's own role."
+    )
+    secret_key: SecretReference | None = None
+    timeout: Duration = "1min"
+
+
+Place = Annotated[FolderPlace | SftpPlace | S3Place, Field(discriminator="kind")]
+
+
+class SparkSettings(Declaration):
+    """How the Spark session is opened when no spark-submit decides it."""
+
+    master: str = "local[*]"
+    memory: str = "3g"
+    shuffle_partitions: int = Field(default=4, ge=1)
+    fast_start: bool = Field(
+        default=True, description="Light JVM compilation: best below some ten minutes of work."
+    )
+    conf: dict[str, str] = {}
+
+
+class BlastRadius(Declaration):
+    """Beyond these shares of yesterday's customers, a generation is not published."""
+
+    merged: float = Field(default=0.05, ge=0, le=1)
+    split: float = Field(default=0.02, ge=0, le=1)
+    retired: float = Field(default=0.10, ge=0, le=1)
+    least_customers: int = Field(
+        default=200, ge=0, description="Below this many customers the shares mean nothing."
+    )
+
+
+class Night(Declaration):
+    """How the nightly graph is run."""
+
+    parallel_sources: int = Field(default=2, ge=1)
+    collect_by: Literal["source", "system"] = Field(
+        default="source", description="One Airflow task a source, or one a system."
+    )
+    settle: Duration = Field(
+        default="1min", description="A file younger than this may still be growing: left alone."
+    )
+    schedule: str = Field(default="0 1 * * *", description="Cron line of the nightly DAG, UTC.")
+
+
+class Retention(Declaration):
+    """How long old versions and files are kept by maintenance."""
+
+    generations: int = Field(default=14, ge=1)
+    table_history: Duration = "14d"
+    runs: Duration = "400d"
+
+
+class Environment(Declaration):
+    """Everything that differs between environments; secrets only by reference."""
+
+    lake: str = Field(description="URI or path of the lake's root.")
+    landing: str | None = Field(default=None, description="Defaults to <lake>/landing.")
+    reports: str = "var/reports"
+    places: dict[Slug, Place] = {}
+    spark: SparkSettings = SparkSettings()
+    night: Night = Night()
+    blast_radius: BlastRadius = BlastRadius()
+    retention: Retention = Retention()

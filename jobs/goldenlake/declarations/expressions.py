@@ -1,0 +1,68 @@
+"""Admission of SQL expressions that stand in declarations.
+
+An expression is parsed by sqlglot and must consist of columns, literals, operators and known
+functions alone. Everything else (sub-queries, statements, windows, comments that hide a second
+statement, functions that reach outside such as ``java_method`` or ``read_files``) is refused:
+the list below says what is allowed, not what is forbidden.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import sqlglot
+from sqlglot import expressions as sql
+from sqlglot.errors import SqlglotError
+
+from goldenlake.errors import ExpressionRefused
+
+_DIALECT = "spark"
+
+_ADMITTED: tuple[type[sql.Expression], ...] = (
+    sql.Column, sql.Identifier, sql.Literal, sql.Boolean, sql.Null, sql.Paren, sql.Neg,
+    sql.And, sql.Or, sql.Not, sql.EQ, sql.NEQ, sql.NullSafeEQ, sql.GT, sql.GTE, sql.LT, sql.LTE,
+    sql.Is, sql.In, sql.Between, sql.Like, sql.RegexpLike, sql.Add, sql.Sub, sql.Mul, sql.Div,
+    sql.Mod, sql.DPipe, sql.Case, sql.If, sql.Coalesce, sql.Nullif, sql.Cast, sql.TryCast,
+    sql.DataType, sql.DataTypeParam, sql.Lower, sql.Upper, sql.Trim, sql.Length, sql.Substring,
+    sql.Concat, sql.ConcatWs, sql.Abs, sql.Round, sql.Floor, sql.Ceil, sql.Greatest, sql.Least,
+    sql.Year, sql.Month, sql.Day, sql.DateDiff, sql.DateAdd, sql.DateSub, sql.TsOrDsToDate,
+    sql.TimestampTrunc, sql.DateTrunc, sql.Replace, sql.RegexpReplace, sql.RegexpExtract,
+    sql.StartsWith, sql.EndsWith, sql.Contains, sql.Split, sql.Left, sql.Right, sql.Var,
+    sql.Interval, sql.TsOrDsAdd, sql.TsOrDsDiff, sql.Date, sql.SplitPart, sql.ArraySize,
+    sql.ArrayContains, sql.Tuple, sql.IntDiv, sql.Initcap, sql.StrPosition, sql.Pad,
+)  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def parse(expression: str) -> sql.Expression:
+    """The syntax tree of one admitted expression. Raises ExpressionRefused."""
+    try:
+        statements = sqlglot.parse(expression, read=_DIALECT)
+    except SqlglotError as error:
+        reason = str(error).splitlines()[0]
+        raise ExpressionRefused(expression=expression, reason=reason) from error
+    if len(statements) != 1 or statements[0] is None:
+        raise ExpressionRefused(expression=expression, reason="write exactly one expression")
+    tree = statements[0]
+    for node in tree.walk():
+        if not isinstance(node, _ADMITTED):
+            name = node.name if isinstance(node, sql.Anonymous) else node.key
+            raise ExpressionRefused(
+                expression=expression, reason=f"{name!r} is not among the admitted functions"
+            )
+        if isinstance(node, sql.Column) and node.table:
+            raise ExpressionRefused(expression=expression, reason="name columns without a table")
+    return tree
+
+
+def columns_of(expression: str) -> frozenset[str]:
+    """Names of the columns that an expression reads. Raises ExpressionRefused."""
+    return frozenset(column.name for column in parse(expression).find_all(sql.Column))
+
+
+def canonical(expression: str) -> str:
+    """The expression written anew from its syntax tree, in Spark's dialect.
+
+    What Spark evaluates is this text, never the one that somebody typed.
+    """
+    return parse(expression).sql(dialect=_DIALECT, comments=False)

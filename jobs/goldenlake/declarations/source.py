@@ -1,0 +1,320 @@
+"""``conf/sources/<source>.yml``: the contract of a source."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from goldenlake.declarations.base import (
+    ColumnName,
+    Declaration,
+    Duration,
+    Expression,
+    Pattern,
+    Slug,
+)
+from goldenlake.declarations.expressions import columns_of
+from goldenlake.declarations.rules import RowRule
+
+PersonalClass = Literal["none", "pseudonym", "contact", "sensitive"]
+"""none; pseudonym (names nobody by itself: a cookie, a customer number); contact (reaches or
+names a person); sensitive (must not leave silver)."""
+
+Normalisation = Literal[
+    "email", "phone", "person_name", "full_name", "postcode", "country", "text", "sha256", "code"
+]
+
+
+class Origin(Declaration):
+    """Where a source's files appear."""
+
+    place: Slug = Field(description="One of the places in conf/env.")
+    files: str = Field(
+        description="Glob under the place; ** crosses folders. A named group of file_date "
+        "reads the day that the file is about."
+    )
+    file_date: Pattern | None = Field(
+        default=None,
+        description="Regular expression with groups year, month and day, over the file's path.",
+    )
+
+
+class CsvFormat(Declaration):
+    """Delimited text."""
+
+    kind: Literal["csv"]
+    encoding: str | None = Field(default=None, description="Left out: UTF-8 or found by its BOM.")
+    delimiter: str | None = Field(default=None, description="Left out: sniffed.")
+    quote: str = '"'
+    header: bool = True
+    decimal_comma: bool = False
+
+
+class XlsxFormat(Declaration):
+    """A worksheet of an Excel workbook."""
+
+    kind: Literal["xlsx"]
+    sheet: str | None = Field(default=None, description="Left out: the first visible one.")
+    header_row: int = Field(default=1, ge=1)
+
+
+class JsonLinesFormat(Declaration):
+    """One JSON object a line."""
+
+    kind: Literal["jsonl"]
+    encoding: str = "utf-8"
+
+
+class ParquetFormat(Declaration):
+    """Parquet, with its own types; nested values become JSON text."""
+
+    kind: Literal["parquet"]
+
+
+class AccessLogFormat(Declaration):
+    """A web server's access log, described by its Apache ``LogFormat`` string.
+
+    Source: https://httpd.apache.org/docs/2.4/mod/mod_log_config.html#formats
+    """
+
+    kind: Literal["access_log"]
+    log_format: str = '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"'
+
+
+Format = Annotated[
+    CsvFormat | XlsxFormat | JsonLinesFormat | ParquetFormat | AccessLogFormat,
+    Field(discriminator="kind"),
+]
+
+
+class SourceColumn(Declaration):
+    """A column of a source, from its name in the file to its type in silver."""
+
+    name: ColumnName
+    source: str | None = Field(
+        default=None, alias="from", description="Its name in the file; defaults to name."
+    )
+    type: Literal["string", "integer", "double", "decimal", "date", "timestamp", "boolean"] = (
+        "string"
+    )
+    formats: list[str] = Field(
+        default=[], description="Date or time patterns of Spark, tried in turn. Left out: ISO."
+    )
+    required: bool = Field(default=False, description="A row without it is quarantined.")
+    optional_in_file: bool = Field(
+        default=False, description="A file without this column is still accepted."
+    )
+    normalise: Normalisation | None = None
+    null_values: list[str] = Field(
+        default=["", "NULL", "null", "N/A", "n/a", "-"], description="Texts that mean no value."
+    )
+    derive: Expression | None = Field(
+        default=None, description="Computed from other columns instead of read."
+    )
+    personal: PersonalClass = "none"
+    doc: str = ""
+
+
+class EventMapping(Declaration):
+    """How rows of a source become ``gold.interactions``. Values are column names or constants."""
+
+    at: ColumnName
+    kind: ColumnName | None = Field(default=None, description="Column that says what happened.")
+    kinds: dict[str, str] = Field(
+        default={}, description="From the source's words to ours; others pass as they are."
+    )
+    constant_kind: str | None = None
+    channel: Literal["web", "app", "email", "sms", "phone", "store", "crm", "erp", "audience"]
+    item: ColumnName | None = None
+    value: ColumnName | None = None
+    session: ColumnName | None = None
+    properties: list[ColumnName] = []
+    only: Expression | None = Field(default=None, description="Rows for which this is true.")
+
+
+class PurchaseMapping(Declaration):
+    """How rows of a source become lines of ``gold.purchases``."""
+
+    at: ColumnName
+    order: ColumnName
+    line: ColumnName | None = None
+    item: ColumnName
+    description: ColumnName | None = None
+    quantity: ColumnName
+    unit_price: ColumnName
+    currency: ColumnName | None = None
+    constant_currency: str | None = None
+    channel: Literal["web", "app", "phone", "store", "erp"]
+    is_cancellation: ColumnName | None = None
+    only: Expression | None = None
+
+
+class ConsentMapping(Declaration):
+    """How rows of a source become statements in ``gold.consents``."""
+
+    at: ColumnName
+    purpose: ColumnName | None = None
+    constant_purpose: Slug | None = None
+    channel: ColumnName | None = None
+    constant_channel: str | None = None
+    status: ColumnName | None = None
+    statuses: dict[str, Literal["granted", "withdrawn", "suppressed"]] = Field(
+        default={}, description="From the source's words to ours; other rows state nothing."
+    )
+    jurisdiction: ColumnName | None = None
+    expires_at: ColumnName | None = None
+    only: Expression | None = None
+
+
+class Snapshot(Declaration):
+    """What a full snapshot means for records that are no longer in it."""
+
+    missing: Literal["delete", "keep"] = "delete"
+    least_share: float = Field(
+        default=0.7,
+        ge=0,
+        le=1,
+        description="A snapshot with less than this share of the records before is refused.",
+    )
+
+
+class Sessions(Declaration):
+    """Visits: events of one visitor with no gap longer than this."""
+
+    by: list[ColumnName]
+    at: ColumnName
+    gap: Duration = "30min"
+
+
+class Bots(Declaration):
+    """How automated traffic is recognised; its rows are kept, flagged and named nobody."""
+
+    user_agent: ColumnName
+
+
+class Source(Declaration):
+    """The contract of a source."""
+
+    source: Slug
+    description: str
+    system: Slug = Field(description="The system that drops it: crm, web, shops, esp, erp …")
+    owner: str = Field(description="Who answers for it.")
+    origin: Origin
+    format: Format
+    load: Literal["snapshot", "increment", "append"] = Field(
+        description="snapshot: every file is the whole truth; increment: newer rows replace older "
+        "ones by key; append: every row is an event of its own."
+    )
+    snapshot: Snapshot = Snapshot()
+    cadence: Duration = Field(default="1d", description="How often a file is expected.")
+    columns: list[SourceColumn]
+    key: list[ColumnName] = Field(
+        default=[], description="The source's own key; append sources may have none."
+    )
+    order_by: list[ColumnName] = Field(
+        default=[], description="Which of two rows with one key is newer, by these columns."
+    )
+    region: str = Field(default="GB", description="Default region of phone numbers, ISO 3166.")
+    timezone: str = Field(default="UTC", description="Of times that carry no offset.")
+    identifiers: dict[Slug, ColumnName] = Field(
+        default={}, description="From identifiers in conf/identity to columns."
+    )
+    attributes: dict[Slug, ColumnName] = Field(
+        default={}, description="From attributes of gold.customers to columns."
+    )
+    people: Expression | None = Field(
+        default=None, description="Only rows for which this is true can name a person."
+    )
+    interactions: EventMapping | None = None
+    purchases: PurchaseMapping | None = None
+    consents: list[ConsentMapping] = []
+    sessions: Sessions | None = None
+    bots: Bots | None = None
+    rules: list[RowRule] = []
+
+    @property
+    def is_profile(self) -> bool:
+        """Whether each key is one record of a person; otherwise rows are events."""
+        return bool(self.attributes) and self.load != "append"
+
+    @property
+    def column_names(self) -> list[str]:
+        """Silver's own columns, in order."""
+        return [column.name for column in self.columns]
+
+    def column(self, name: str) -> SourceColumn:
+        """The column of that name. Raises KeyError."""
+        return next(column for column in self.columns if column.name == name)
+
+    @model_validator(mode="after")
+    def _refers_to_its_own_columns(self) -> Self:
+        if self.load != "append" and not self.key:
+            raise ValueError(f"key: a source loaded as {self.load} needs one")
+        known = set(self.column_names) | {"is_bot", "session_id"}
+        doubled = {name for name in self.column_names if self.column_names.count(name) > 1}
+        if doubled:
+            raise ValueError(f"columns: {', '.join(sorted(doubled))} declared twice")
+        for where, name in self._references():
+            if name not in known:
+                raise UnknownColumn(where, name, sorted(known))
+        return self
+
+    def _references(self) -> list[tuple[str, str]]:
+        found = [("key", name) for name in self.key]
+        found += [("order_by", name) for name in self.order_by]
+        found += [(f"identifiers.{of}", name) for of, name in self.identifiers.items()]
+        found += [(f"attributes.{of}", name) for of, name in self.attributes.items()]
+        found += [("people", name) for name in _columns(self.people)]
+        for column in self.columns:
+            found += [(f"columns.{column.name}.derive", name) for name in _columns(column.derive)]
+        mappings: list[tuple[str, EventMapping | PurchaseMapping | ConsentMapping]] = []
+        if self.interactions:
+            mappings.append(("interactions", self.interactions))
+            found += [("interactions.properties", name) for name in self.interactions.properties]
+        if self.purchases:
+            mappings.append(("purchases", self.purchases))
+        mappings += [(f"consents.{at}", consent) for at, consent in enumerate(self.consents)]
+        for where, mapping in mappings:
+            found += [(f"{where}.only", name) for name in _columns(mapping.only)]
+            found += [
+                (f"{where}.{field}", value)
+                for field in type(mapping).model_fields
+                if _names_a_column(mapping, field)
+                and isinstance(value := getattr(mapping, field), str)
+            ]
+        if self.sessions:
+            found += [("sessions.by", name) for name in self.sessions.by]
+            found += [("sessions.at", self.sessions.at)]
+        if self.bots:
+            found += [("bots.user_agent", self.bots.user_agent)]
+        for rule in self.rules:
+            if rule.rule == "holds":
+                found += [("rules.expression", name) for name in _columns(rule.expression)]
+            else:
+                found += [("rules.column", rule.column)]
+        return found
+
+
+_COLUMN_FIELDS = {
+    "at", "kind", "item", "value", "session", "order", "line", "description", "quantity",
+    "unit_price", "currency", "is_cancellation", "purpose", "status", "jurisdiction",
+    "expires_at",
+}  # fmt: skip
+
+
+def _names_a_column(mapping: Declaration, field: str) -> bool:
+    """``channel`` is a constant of events and purchases, and a column of consents."""
+    return field in _COLUMN_FIELDS or (field == "channel" and isinstance(mapping, ConsentMapping))
+
+
+def _columns(expression: str | None) -> frozenset[str]:
+    return columns_of(expression) if expression else frozenset()
+
+
+class UnknownColumn(ValueError):
+    """A declaration names a column that it does not declare; carries what is known."""
+
+    def __init__(self, where: str, name: str, known: list[str]) -> None:
+        self.where, self.name, self.known = where, name, known
+        super().__init__(f"{where} names column {name!r}, which is not declared")

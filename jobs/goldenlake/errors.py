@@ -1,0 +1,182 @@
+"""Every error that goldenlake raises on purpose, and the exit code that each leads to.
+
+Terminal errors (a bad declaration, a broken contract) need a person; transient ones (a throttle,
+a lost connection) are worth another try. Orchestrators retry on ``ExitCode.TRANSIENT`` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller; part of the public interface."""
+
+    OK = 0
+    FAILED = 1
+    DECLARATION = 2
+    DEGRADED = 3
+    HELD = 4
+    TRANSIENT = 75
+
+    @property
+    def meaning(self) -> str:
+        """One line for help texts and runbooks."""
+        return {
+            ExitCode.OK: "all done",
+            ExitCode.FAILED: "an error that another try will not mend",
+            ExitCode.DECLARATION: "a declaration, an argument or the set-up is wrong",
+            ExitCode.DEGRADED: "done, but at least one source or destination was left out",
+            ExitCode.HELD: "a guard or an audit refused to go on until a person decides",
+            ExitCode.TRANSIENT: "a passing fault: try again",
+        }[self]
+
+
+class GoldenlakeError(Exception):
+    """Base of all errors raised on purpose. Messages never carry personal values."""
+
+    exit_code: ExitCode = ExitCode.FAILED
+
+
+class TerminalError(GoldenlakeError):
+    """Trying again will not help: a person must change something."""
+
+
+class TransientError(GoldenlakeError):
+    """The same call may succeed later; nothing needs to be changed."""
+
+    exit_code = ExitCode.TRANSIENT
+
+
+class Held(TerminalError):
+    """A guard or an audit stopped the run before any harm; it needs a person's decision."""
+
+    exit_code = ExitCode.HELD
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class Problem:
+    """One finding of ``goldenlake check``: where, what, and what to do."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{where}: {self.key + ': ' if self.key else ''}{self.message}"
+
+
+class DeclarationError(TerminalError):
+    """One or more declarations under ``conf/`` are wrong; ``problems`` lists all of them."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        noun = "problem" if len(self.problems) == 1 else "problems"
+        lines = "\n".join(f"  {problem}" for problem in self.problems)
+        super().__init__(f"{len(self.problems)} {noun} in the declarations:\n{lines}")
+
+
+class ExpressionRefused(TerminalError):
+    """An SQL expression in a declaration is not a plain expression over known functions."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, *, expression: str, reason: str) -> None:
+        self.expression, self.reason = expression, reason
+        super().__init__(f"expression {expression!r} is refused: {reason}")
+
+
+class SetupError(TerminalError):
+    """Something on this machine is missing or unfit; ``mend`` says what to do."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, what: str, *, mend: str) -> None:
+        self.what, self.mend = what, mend
+        super().__init__(f"{what} {mend}")
+
+
+class SecretMissing(TerminalError):
+    """A secret is referred to, but its environment variable or file is absent."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, reference: str) -> None:
+        self.reference = reference
+        super().__init__(f"secret {reference} is not set. Set it, or correct the reference.")
+
+
+class ContractBroken(TerminalError):
+    """A source's file does not honour its contract as a whole; only that source stops."""
+
+    def __init__(self, *, source: str, file: str, what: str, mend: str) -> None:
+        self.source, self.file, self.what, self.mend = source, file, what, mend
+        super().__init__(f"{source}: {file}: {what} {mend}")
+
+
+class CountMismatch(TerminalError):
+    """Accepted + quarantined is not what was read: goldenlake itself is at fault."""
+
+    def __init__(self, *, source: str, file_id: str, read: int, accepted: int, quarantined: int):
+        self.source, self.file_id = source, file_id
+        self.read, self.accepted, self.quarantined = read, accepted, quarantined
+        super().__init__(
+            f"{source}: file {file_id[:12]}: read {read}, but accepted {accepted} + quarantined "
+            f"{quarantined}. This is a defect of goldenlake; nothing was marked as done."
+        )
+
+
+class TableMissing(TerminalError):
+    """A table is read that no step has written yet."""
+
+    def __init__(self, table: str, *, mend: str = "Run the night first.") -> None:
+        self.table = table
+        super().__init__(f"table {table} does not exist. {mend}")
+
+
+class PlaceUnreachable(TransientError):
+    """A folder, SFTP server or object store named in ``conf/env`` does not answer."""
+
+    def __init__(self, *, place: str, what: str) -> None:
+        self.place, self.what = place, what
+        super().__init__(f"place {place!r}: {what}")
+
+
+class PublicationRefused(Held):
+    """The audit or the blast-radius gate refused a generation; yesterday's stays in place."""
+
+    def __init__(self, *, as_of: str, reasons: Sequence[str]) -> None:
+        self.as_of, self.reasons = as_of, tuple(reasons)
+        super().__init__(
+            f"generation of {as_of} is not published; readers keep the one before. "
+            + " ".join(self.reasons)
+        )
+
+
+class GenerationMoved(TerminalError):
+    """What a step staged was built on a generation that is no longer the latest."""
+
+    def __init__(self, *, step: str, base: int, latest: int) -> None:
+        self.step, self.base, self.latest = step, base, latest
+        super().__init__(
+            f"{step} was built on generation {base}, but {latest} is published now. "
+            "Nothing was published; run the night again from resolve."
+        )
+
+
+class ExportHeld(Held):
+    """A guard stopped an export before its first write."""
+
+    def __init__(self, *, destination: str, plan: str, reasons: Sequence[str]) -> None:
+        self.destination, self.plan, self.reasons = destination, plan, tuple(reasons)
+        super().__init__(
+            f"export to {destination} is held, nothing was sent: {' '.join(self.reasons)} "
+            f"Look at it with `goldenlake plan {destination}`; approve it with "
+            f"`goldenlake approve {destination} --plan {plan}`."
+        )

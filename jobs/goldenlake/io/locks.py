@@ -1,0 +1,36 @@
+"""One writer at a time for each table, across processes.
+
+Two Spark drivers that commit to one Delta table on a local file system can both be told that they
+succeeded while one commit is lost: the log store guards its check-then-rename only by a lock inside
+one JVM. So every commit to a local lake holds an exclusive ``flock`` for its table. The kernel lets
+go of it when the process ends, however it ends. On an object store Delta's own log store decides.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class TableLocks:
+    """Locks of a lake; ``folder`` is None where the store itself excludes other writers."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    @contextmanager
+    def held(self, table: str) -> Iterator[None]:
+        """Hold the table's lock; waits while another process or thread holds it."""
+        if self._folder is None:
+            yield
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._folder / f"{table}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)

@@ -1,0 +1,235 @@
+"""The lake's tables on Delta: the one place that commits."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from goldenlake.errors import TableMissing
+from goldenlake.io.locks import TableLocks
+from goldenlake.ports import Scalar
+from goldenlake.schemas import TableShape, table_shape
+
+_COMMIT = re.compile(r"\A(\d{20})\.json\Z")
+
+
+def local_folder(uri: str) -> Path | None:
+    """The folder behind a path or a ``file:`` URI; None for any other store."""
+    if uri.startswith("file:"):
+        return Path(re.sub(r"\Afile:/*", "/", uri))
+    return None if "://" in uri else Path(uri).absolute()
+
+
+class DeltaTables:
+    """``ports.Tables`` and ``ports.Maintenance`` over Delta tables at ``<lake>/<layer>/<name>``."""
+
+    def __init__(self, spark: SparkSession, lake: str) -> None:
+        self._spark = spark
+        folder = local_folder(lake)
+        self._lake = str(folder) if folder else lake.rstrip("/")
+        self._is_local = folder is not None
+        self._locks = TableLocks(folder / "_locks" if folder else None)
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session that reads and writes the tables."""
+        return self._spark
+
+    def location(self, table: str) -> str:
+        """The table's path or URI."""
+        layer, name = table.split(".")
+        return f"{self._lake}/{layer}/{name}"
+
+    def version(self, table: str) -> int | None:
+        """The newest committed version; read from the names in the log, without a Spark job."""
+        commits = [int(found[1]) for name in self._log(table) if (found := _COMMIT.match(name))]
+        return max(commits, default=None)
+
+    def exists(self, table: str) -> bool:
+        """Whether any version has been committed."""
+        return self.version(table) is not None
+
+    def _log(self, table: str) -> list[str]:
+        folder = f"{self.location(table)}/_delta_log"
+        if self._is_local:
+            return os.listdir(folder) if os.path.isdir(folder) else []
+        # Hadoop's file systems have no Python face.
+        jvm: Any = self._spark._jvm
+        session: Any = self._spark._jsparkSession
+        path = jvm.org.apache.hadoop.fs.Path(folder)
+        store = path.getFileSystem(session.sessionState().newHadoopConf())
+        return [s.getPath().getName() for s in store.listStatus(path)] if store.exists(path) else []
+
+    def read(self, table: str, *, version: int | None = None) -> DataFrame:
+        """The table as of one version, the newest by default. Raises TableMissing."""
+        if not self.exists(table):
+            raise TableMissing(table)
+        reader = self._spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        return reader.load(self.location(table))
+
+    def read_or_empty(self, table: str, ddl: str) -> DataFrame:
+        """The newest version, or no rows of that shape where the table does not exist."""
+        if self.exists(table):
+            return self.read(table)
+        return self._spark.createDataFrame([], ddl)
+
+    def changes(self, table: str, *, after: int | None, to: int) -> DataFrame:
+        """See ``ports.Tables.changes``; what an update replaced is left out."""
+        if after is None:
+            return self.read(table, version=to).withColumn("_change_type", F.lit("insert"))
+        if after >= to:
+            empty = self.read(table, version=to).where(F.lit(False))
+            return empty.withColumn("_change_type", F.lit("insert"))
+        feed = (
+            self._spark.read.format("delta")
+            .option("readChangeFeed", "true")
+            .option("startingVersion", after + 1)
+            .option("endingVersion", to)
+            .load(self.location(table))
+        )
+        return feed.where("_change_type <> 'update_preimage'").drop("_commit_timestamp")
+
+    def append(self, table: str, rows: DataFrame) -> int:
+        """Add rows in one commit; gives the new version. Not idempotent."""
+        return self._write(table, rows, "append", {})
+
+    def overwrite(self, table: str, rows: DataFrame) -> int:
+        """Make these rows the whole table in one commit."""
+        return self._write(table, rows, "overwrite", {"overwriteSchema": "true"})
+
+    def replace_slice(
+        self, table: str, rows: DataFrame, *, where: Mapping[str, Scalar | Sequence[Scalar]]
+    ) -> int:
+        """Make these rows the whole of the slice, in one commit."""
+        if not self.exists(table):
+            return self._write(table, rows, "append", {})
+        condition = " AND ".join(_one_of(column, values) for column, values in where.items())
+        return self._write(table, rows, "overwrite", {"replaceWhere": condition})
+
+    def _write(self, table: str, rows: DataFrame, mode: str, options: Mapping[str, str]) -> int:
+        shape = table_shape(table)
+        with self._locks.held(table):
+            before = self.version(table)
+            writer = rows.write.format("delta").mode(mode).options(**options)
+            if before is None:
+                writer = writer.options(**_properties(shape)).partitionBy(*shape.partition_by)
+            elif mode == "append" or "replaceWhere" in options:
+                writer = writer.option("mergeSchema", "true")
+            writer.save(self.location(table))
+            return self._committed(table)
+
+    def merge(
+        self,
+        table: str,
+        rows: DataFrame,
+        *,
+        on: Sequence[str],
+        update_when: str | None = None,
+        delete_when: str | None = None,
+        insert: bool = True,
+        update: bool = True,
+    ) -> int:
+        """Upsert rows by key in one commit; merging the same rows twice leaves one copy."""
+        if not self.exists(table):
+            return self._write(table, rows if insert else rows.where(F.lit(False)), "append", {})
+        same = " AND ".join(f"old.`{column}` = new.`{column}`" for column in on)
+        with self._locks.held(table):
+            target = self._delta(table)
+            merge = target.alias("old").merge(rows.alias("new"), same)
+            if set(rows.columns) - set(target.toDF().columns):
+                merge = merge.withSchemaEvolution()
+            if delete_when:
+                merge = merge.whenMatchedDelete(delete_when)
+            if update:
+                merge = merge.whenMatchedUpdateAll(update_when)
+            if insert:
+                merge = merge.whenNotMatchedInsertAll()
+            merge.execute()
+            return self._committed(table)
+
+    def delete(self, table: str, keys: DataFrame, *, on: Sequence[str]) -> int:
+        """Remove the rows that match one of the keys."""
+        same = " AND ".join(f"old.`{column}` = new.`{column}`" for column in on)
+        with self._locks.held(table):
+            keys = keys.select(*on).distinct()
+            self._delta(table).alias("old").merge(
+                keys.alias("new"), same
+            ).whenMatchedDelete().execute()
+            return self._committed(table)
+
+    def restore(self, table: str, version: int | None) -> None:
+        """Make an earlier version the newest again; None empties the table."""
+        newest = self.version(table)
+        if newest is None or newest == version:
+            return
+        with self._locks.held(table):
+            if version is None:
+                self._delta(table).delete()
+            else:
+                self._delta(table).restoreToVersion(version)
+
+    def optimize(self, table: str) -> Mapping[str, int]:
+        """Compact small files; gives the number of files added and removed."""
+        with self._locks.held(table):
+            metrics = self._delta(table).optimize().executeCompaction().first()
+        found = metrics["metrics"] if metrics else None
+        return {
+            "files_added": found["numFilesAdded"] if found else 0,
+            "files_removed": found["numFilesRemoved"] if found else 0,
+        }
+
+    def vacuum(self, table: str, *, keep_hours: float) -> Mapping[str, int]:
+        """Remove files that no version younger than this needs. Below the table's own retention
+        Delta refuses.
+        """
+        with self._locks.held(table):
+            self._delta(table).vacuum(keep_hours)
+        return {}
+
+    def _delta(self, table: str) -> DeltaTable:
+        if not self.exists(table):
+            raise TableMissing(table)
+        return DeltaTable.forPath(self._spark, self.location(table))
+
+    def _committed(self, table: str) -> int:
+        version = self.version(table)
+        if version is None:
+            raise TableMissing(table, mend="It vanished while it was written.")
+        return version
+
+
+def _one_of(column: str, values: Scalar | Sequence[Scalar]) -> str:
+    listed = [values] if isinstance(values, str | int | date) else list(values)
+    return f"`{column}` IN ({', '.join(_literal(value) for value in listed)})"
+
+
+def _literal(value: Scalar) -> str:
+    if isinstance(value, date):
+        return f"DATE'{value.isoformat()}'"
+    if isinstance(value, int):
+        return str(value)
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _properties(shape: TableShape) -> dict[str, str]:
+    """Properties of a new table; statistics on named columns only, since the log keeps them."""
+    properties = {"delta.enableDeletionVectors": "true"}
+    statistics = [column for column in shape.statistics if column not in shape.partition_by]
+    if statistics:
+        properties["delta.dataSkippingStatsColumns"] = ",".join(statistics)
+    else:
+        properties["delta.dataSkippingNumIndexedCols"] = "0"
+    if shape.change_feed:
+        properties["delta.enableChangeDataFeed"] = "true"
+    return properties

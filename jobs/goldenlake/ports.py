@@ -1,0 +1,255 @@
+"""What steps may ask of the outside world, each with the guarantee that a caller can rely on.
+
+Adapters under ``io`` and ``destinations`` keep these promises; ``cli`` alone joins the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+Scalar = str | int | date
+
+
+class Tables(Protocol):
+    """The lake's tables, by ``<layer>.<name>``."""
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session that reads and writes them."""
+
+    def exists(self, table: str) -> bool:
+        """Whether any version of the table has been committed."""
+
+    def version(self, table: str) -> int | None:
+        """The newest committed version, or None where the table does not exist."""
+
+    def read(self, table: str, *, version: int | None = None) -> DataFrame:
+        """The table as of one version, the newest by default. Raises TableMissing."""
+
+    def read_or_empty(self, table: str, ddl: str) -> DataFrame:
+        """The newest version, or no rows of that shape where the table does not exist."""
+
+    def changes(self, table: str, *, after: int | None, to: int) -> DataFrame:
+        """Rows inserted, updated or deleted after one version up to another, at most once each
+        commit, with ``_change_type``; with ``after`` None, all rows of version ``to`` as inserts.
+        """
+
+    def append(self, table: str, rows: DataFrame) -> int:
+        """Add rows in one commit; gives the new version. Not idempotent."""
+
+    def overwrite(self, table: str, rows: DataFrame) -> int:
+        """Make these rows the whole table in one commit."""
+
+    def replace_slice(
+        self, table: str, rows: DataFrame, *, where: Mapping[str, Scalar | Sequence[Scalar]]
+    ) -> int:
+        """Make these rows the whole of the slice, in one commit; doing it twice leaves one copy.
+
+        ``where`` names columns and the value, or values, that every row of the slice has.
+        """
+
+    def merge(
+        self,
+        table: str,
+        rows: DataFrame,
+        *,
+        on: Sequence[str],
+        update_when: str | None = None,
+        delete_when: str | None = None,
+        insert: bool = True,
+        update: bool = True,
+    ) -> int:
+        """Upsert rows by key in one commit; merging the same rows twice leaves one copy.
+
+        ``update_when`` and ``delete_when`` are SQL conditions over ``old.<column>`` and
+        ``new.<column>``; a row for which ``delete_when`` holds is removed.
+        """
+
+    def delete(self, table: str, keys: DataFrame, *, on: Sequence[str]) -> int:
+        """Remove the rows that match one of the keys."""
+
+    def restore(self, table: str, version: int | None) -> None:
+        """Make an earlier version the newest again; None empties the table. A no-op when it is."""
+
+    def location(self, table: str) -> str:
+        """The table's URI, for messages and for readers that are not Spark."""
+
+
+class Maintenance(Protocol):
+    """Upkeep of tables; never changes what a published generation reads."""
+
+    def optimize(self, table: str) -> Mapping[str, int]:
+        """Compact small files; gives counts."""
+
+    def vacuum(self, table: str, *, keep_hours: float) -> Mapping[str, int]:
+        """Remove files that no version younger than this needs."""
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class RemoteFile:
+    """A file as a place lists it; ``path`` is relative to the place and uses ``/``."""
+
+    path: str
+    size_bytes: int
+    modified_at: datetime
+    etag: str | None = None
+
+
+class FilePlace(Protocol):
+    """A folder, SFTP server or object store, to read from and to deliver to."""
+
+    name: str
+
+    def list(self, pattern: str) -> Iterator[RemoteFile]:
+        """Files that match a glob (``**`` crosses folders), in order of their path.
+
+        Raises PlaceUnreachable.
+        """
+
+    def open(self, path: str) -> BinaryIO:
+        """The file's bytes as a stream. Raises PlaceUnreachable; FileNotFoundError."""
+
+    def write(self, path: str, content: Iterable[bytes]) -> RemoteFile:
+        """Create or replace a file whole: a reader sees the old, the new, or none, never a part."""
+
+    def stat(self, path: str) -> RemoteFile | None:
+        """The file, or None."""
+
+    def remove(self, path: str) -> None:
+        """Remove the file; absent is fine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LandedFile:
+    """A file in the landing area: content-addressed, verified, never changed."""
+
+    source: str
+    file_id: str
+    path: str
+    landed_path: str
+    size_bytes: int
+    modified_at: datetime
+    landed_on: date
+    file_on: date
+    """The day that the file is about: from its name where declared, else the day it landed."""
+
+
+class Landing(Protocol):
+    """The landing area: ``landing/<source>/<first two of sha256>/<sha256>/<file name>``."""
+
+    def put(self, source: str, name: str, content: BinaryIO) -> tuple[str, str, int]:
+        """Store the content once; gives (sha256, URI in the landing area, bytes).
+
+        The bytes are hashed while they are written and read back once; a crash leaves either the
+        whole file or none.
+        """
+
+    def open(self, landed_path: str) -> BinaryIO:
+        """The landed bytes as a stream."""
+
+
+class Clock(Protocol):
+    """The only way to the time of day; steps take dates as arguments instead."""
+
+    def now(self) -> datetime:
+        """The time, with UTC as its zone."""
+
+
+class Progress(Protocol):
+    """Where long work says how far it is; free of personal data."""
+
+    def __call__(self, message: str) -> None:
+        """One line for a person."""
+
+
+Outcome = Literal["acknowledged", "rejected", "retry", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a destination kind can do; the activation machinery does the rest the same for all."""
+
+    modes: frozenset[str]
+    batch_records: int
+    batch_bytes: int
+    can_look_up: bool = False
+    """Whether the outcome of a batch can be asked for after its reply was lost."""
+    calls_per_second: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutboundRecord:
+    """One change to make at a destination."""
+
+    customer_id: str
+    key: str
+    operation: Literal["upsert", "remove"]
+    fields: Mapping[str, str | int | float | bool | date | datetime | None]
+    desired_hash: str
+    remote_id: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """One execution of one plan for one segment; its id is the same when it is resumed."""
+
+    destination: str
+    segment: str
+    as_of: date
+    delivery_id: str
+    mode: str
+    batches: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Records that are sent in one call; ``number`` counts from 1 and is stable on a resume."""
+
+    number: int
+    records: Sequence[OutboundRecord]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acknowledgement:
+    """What the destination answered for one record, matched by key and never by position."""
+
+    customer_id: str
+    outcome: Outcome
+    remote_id: str | None = None
+    error: str | None = None
+    is_permanent: bool = False
+
+
+class DestinationKind(Protocol):
+    """One kind of destination system; see ``docs/destinations.md`` for its contract test."""
+
+    capabilities: Capabilities
+
+    def send(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement]:
+        """Send one batch; one acknowledgement a record. Sending the same batch again has no
+        further effect. Raises TransientError when nothing is known to have been applied.
+        """
+
+    def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
+        """What became of a batch whose reply was lost; None where that cannot be known."""
+
+    def finish(self, delivery: Delivery) -> None:
+        """Called once all batches are acknowledged; repeating it has no further effect."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """What a step did, as its one JSON summary line and its row in ``ops.runs`` say it."""
+
+    step: str
+    subject: str = ""
+    status: Literal["done", "skipped", "degraded", "held", "failed"] = "done"
+    counts: Mapping[str, int] = field(default_factory=dict)
+    details: Mapping[str, object] = field(default_factory=dict)
+    error: str = ""

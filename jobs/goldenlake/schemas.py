@@ -1,0 +1,250 @@
+"""Shapes of the tables that goldenlake itself owns, as Spark DDL; no Spark needed to read them.
+
+Tables whose shape follows from a declaration (``bronze.<source>``, ``silver.<source>``,
+``gold.customers``) are derived from it elsewhere. Names are ``<layer>.<table>``; a table lives at
+``<lake>/<layer>/<table>``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableShape:
+    """How a Delta table is laid out.
+
+    ``statistics`` names the columns for which Delta keeps minima and maxima in its log. It is an
+    allow-list because the log keeps the first 32 characters of strings, which is most e-mail
+    addresses: no personal column may ever stand in it.
+    """
+
+    ddl: str
+    statistics: tuple[str, ...] = ()
+    partition_by: tuple[str, ...] = ()
+    change_feed: bool = False
+
+
+#: One row a file that was ever seen: key (source, path, size_bytes, sha256).
+FILES = TableShape(
+    ddl="""
+        source STRING, path STRING, size_bytes BIGINT, sha256 STRING, modified_at TIMESTAMP,
+        file_id STRING, file_on DATE, landed_path STRING, landed_on DATE, status STRING,
+        records_read BIGINT, records_accepted BIGINT, records_quarantined BIGINT,
+        reasons MAP<STRING, BIGINT>, error STRING, run_id STRING
+    """,
+    statistics=("source", "file_id", "landed_on", "status"),
+)
+#: One row a step that ran, with its counts; the report and the skip logic read it.
+RUNS = TableShape(
+    ddl="""
+        run_id STRING, as_of DATE, step STRING, subject STRING, status STRING,
+        started_at TIMESTAMP, seconds DOUBLE, counts MAP<STRING, BIGINT>,
+        details STRING, error STRING
+    """,
+    statistics=("run_id", "as_of", "step", "subject"),
+)
+#: One row a published generation: the version of every table in it, and of every input it used.
+PUBLICATIONS = TableShape(
+    ddl="""
+        generation BIGINT, as_of DATE, run_id STRING, tables MAP<STRING, BIGINT>,
+        inputs MAP<STRING, BIGINT>, fingerprint STRING, counts MAP<STRING, BIGINT>,
+        published_at TIMESTAMP
+    """,
+    statistics=("generation", "as_of"),
+)
+#: What a file's columns had that the contract did not expect, or the other way round.
+DRIFT = TableShape(
+    ddl="source STRING, file_id STRING, seen_on DATE, kind STRING, column STRING, detail STRING",
+    statistics=("source", "seen_on"),
+)
+#: Staged results of resolve and golden, until a publication pins them.
+STAGES = TableShape(
+    ddl="""
+        step STRING, as_of DATE, run_id STRING, base BIGINT, tables MAP<STRING, BIGINT>,
+        inputs MAP<STRING, BIGINT>, fingerprint STRING, counts MAP<STRING, BIGINT>
+    """,
+)
+#: One row a quarantined record. ``row`` is personal: the record as it came, as JSON.
+QUARANTINE = TableShape(
+    ddl="""
+        _file_id STRING, _record BIGINT, _landed_on DATE, stage STRING,
+        rules ARRAY<STRING>, row STRING, _run STRING
+    """,
+    statistics=("_file_id", "_record", "_landed_on", "stage"),
+    partition_by=("_landed_on",),
+)
+#: One row a record that can belong to a customer: a profile, or a distinct set of identifiers
+#: seen in events. ``traits`` are compared when a link must not join people who differ.
+RECORDS = TableShape(
+    ddl="""
+        record_id STRING, source STRING, source_key STRING,
+        identifiers ARRAY<STRUCT<name: STRING, value: STRING>>,
+        traits MAP<STRING, STRING>, is_active BOOLEAN, first_seen_on DATE
+    """,
+    statistics=("source", "is_active", "first_seen_on"),
+    change_feed=True,
+)
+#: One row a link between two records; (left_record < right_record). ``link_key`` is a hash of
+#: the shared value, so that an edge can be retired when the value's group changes.
+EDGES = TableShape(
+    ddl="""
+        left_record STRING, right_record STRING, identifier STRING, link_key STRING,
+        strength STRING, rule STRING, linked_on DATE
+    """,
+    statistics=("identifier", "link_key", "linked_on"),
+)
+#: Which customer a record belongs to, now.
+CUSTOMERS = TableShape(
+    ddl="record_id STRING, customer_id STRING, assigned_on DATE, customer_since DATE",
+    statistics=("customer_id", "assigned_on"),
+    change_feed=True,
+)
+#: What became of customer ids: assigned, merged (into other), split (from other), moved
+#: (a record went to other), retired.
+HISTORY = TableShape(
+    ddl="""
+        customer_id STRING, event STRING, other_customer_id STRING, record_id STRING,
+        as_of DATE, generation BIGINT
+    """,
+    statistics=("customer_id", "event", "as_of", "generation"),
+)
+#: Values that were not allowed to link, and why; for a steward.
+REVIEW = TableShape(
+    ddl="""
+        identifier STRING, link_key STRING, reason STRING, records BIGINT,
+        sample_records ARRAY<STRING>, as_of DATE
+    """,
+    statistics=("identifier", "reason", "as_of"),
+)
+#: One row a customer that a generation's other tables must be computed anew for, against the
+#: generation before: ``membership`` (records joined or left it), ``data`` (same records, new or
+#: changed rows in silver), ``gone`` (it has no records now).
+TOUCHED = TableShape(
+    ddl="customer_id STRING, change STRING",
+    statistics=("customer_id", "change"),
+)
+#: Members of every segment on a date.
+MEMBERS = TableShape(
+    ddl="as_of DATE, segment STRING, customer_id STRING, generation BIGINT",
+    statistics=("as_of", "segment"),
+    partition_by=("as_of",),
+)
+#: entered, exited and stayed against the date before.
+CHANGES = TableShape(
+    ddl="as_of DATE, segment STRING, customer_id STRING, change STRING",
+    statistics=("as_of", "segment", "change"),
+    partition_by=("as_of",),
+)
+#: One row a segment and date: its size and movement.
+SIZES = TableShape(
+    ddl="""
+        as_of DATE, segment STRING, members BIGINT, entered BIGINT, exited BIGINT,
+        stayed BIGINT, generation BIGINT
+    """,
+    statistics=("as_of", "segment"),
+)
+#: The last acknowledged state of each record at each destination.
+LEDGER = TableShape(
+    ddl="""
+        destination STRING, segment STRING, customer_id STRING, key STRING, state STRING,
+        desired_hash STRING, acknowledged_hash STRING, remote_id STRING, attempt INT,
+        outcome STRING, error STRING, delivery STRING, batch INT, run_id STRING,
+        acknowledged_on DATE
+    """,
+    statistics=("destination", "segment", "state", "acknowledged_on"),
+)
+#: Records that a destination refused, with its reason.
+REJECTS = TableShape(
+    ddl="""
+        destination STRING, segment STRING, customer_id STRING, reason STRING, is_permanent BOOLEAN,
+        desired_hash STRING, delivery STRING, run_id STRING, rejected_on DATE
+    """,
+    statistics=("destination", "segment", "rejected_on"),
+)
+#: Who was held back from an export and why, for each plan.
+HELD_BACK = TableShape(
+    ddl="""
+        destination STRING, segment STRING, customer_id STRING, reason STRING, as_of DATE
+    """,
+    statistics=("destination", "segment", "as_of"),
+    partition_by=("as_of",),
+)
+#: Decisions of people about held plans, bound to the plan's hash.
+APPROVALS = TableShape(
+    ddl="destination STRING, plan STRING, approved_by STRING, reason STRING, approved_at TIMESTAMP",
+)
+
+SYSTEM_TABLES: dict[str, TableShape] = {
+    "ops.files": FILES,
+    "ops.runs": RUNS,
+    "ops.publications": PUBLICATIONS,
+    "ops.drift": DRIFT,
+    "ops.stages": STAGES,
+    "identity.records": RECORDS,
+    "identity.edges": EDGES,
+    "identity.customers": CUSTOMERS,
+    "identity.history": HISTORY,
+    "identity.review": REVIEW,
+    "identity.touched": TOUCHED,
+    "segments.members": MEMBERS,
+    "segments.changes": CHANGES,
+    "segments.sizes": SIZES,
+    "activation.ledger": LEDGER,
+    "activation.rejects": REJECTS,
+    "activation.held_back": HELD_BACK,
+    "activation.approvals": APPROVALS,
+}
+
+_RECEIVED = ("_file_id", "_record", "_landed_on", "_file_on")
+
+#: Layers whose tables have their columns from declarations, and how those tables are laid out.
+_LAYERS = {
+    "bronze": TableShape(ddl="", statistics=_RECEIVED, partition_by=("_landed_on",)),
+    "quarantine": QUARANTINE,
+    "silver": TableShape(
+        ddl="", statistics=(*_RECEIVED, "_observed_at", "_is_deleted"), change_feed=True
+    ),
+}
+_GOLD_STATISTICS = {
+    "gold.customers": ("customer_id", "is_known", "customer_since", "updated_on"),
+    "gold.customers_history": ("customer_id", "valid_from", "valid_to"),
+    "gold.identifiers": ("customer_id", "identifier"),
+    "gold.sources": ("customer_id", "source"),
+    "gold.interactions": ("interaction_id", "customer_id", "source", "at", "on", "channel", "kind"),
+    "gold.purchases": ("purchase_line_id", "customer_id", "source", "at", "on", "channel"),
+    "gold.consents": ("customer_id", "purpose", "channel", "status"),
+    "gold.metrics": ("customer_id",),
+}
+
+
+def table_shape(table: str) -> TableShape:
+    """How a table is laid out when it is first written."""
+    if table in SYSTEM_TABLES:
+        return SYSTEM_TABLES[table]
+    layer = table.split(".")[0]
+    if layer in _LAYERS:
+        return _LAYERS[layer]
+    return TableShape(ddl="", statistics=_GOLD_STATISTICS.get(table, ()))
+
+
+#: Columns that every bronze table has, around the source's own columns (all text).
+BRONZE_COLUMNS = (
+    "_file_id STRING, _record BIGINT, _landed_on DATE, _file_on DATE, "
+    "_extra MAP<STRING, STRING>, _run STRING"
+)
+#: Columns that every silver table has, around the source's own columns (typed).
+#: ``record_id`` ties the row to identity; null where the row names nobody.
+SILVER_COLUMNS = (
+    "record_id STRING, _observed_at TIMESTAMP, _file_on DATE, _file_id STRING, _record BIGINT, "
+    "_landed_on DATE, _is_deleted BOOLEAN, _warnings ARRAY<STRING>, _run STRING"
+)
+
+#: Statuses of a file in ``ops.files``.
+LANDED, INGESTED, CONFORMED, DUPLICATE, BROKEN = (
+    "landed",
+    "ingested",
+    "conformed",
+    "duplicate",
+    "broken",
+)

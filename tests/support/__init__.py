@@ -1,0 +1,1 @@
+"""What several tests share: lakes, servers, and rows written inline."""

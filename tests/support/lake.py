@@ -1,0 +1,16 @@
+"""A real, empty lake for each test."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from goldenlake.io.tables import DeltaTables
+
+
+@pytest.fixture
+def tables(spark: SparkSession, tmp_path: Path) -> DeltaTables:
+    """Tables of a lake that nothing has been written to."""
+    return DeltaTables(spark, str(tmp_path / "lake"))

@@ -1,0 +1,1 @@
+"""The world outside the process: Spark, Delta tables, files, stores, locks."""

@@ -11,13 +11,19 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from goldenlake.declarations.expressions import columns_of
-from goldenlake.errors import SecretMissing
+from goldenlake.errors import ExpressionRefused, SecretMissing
 
 
 class Declaration(BaseModel):
     """Base of everything under ``conf/``: unknown keys are errors, values never change."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+    )
 
 
 Slug = Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]{0,62}$")]
@@ -47,7 +53,10 @@ Duration = Annotated[str, AfterValidator(_checked_duration)]
 
 
 def _checked_expression(text: str) -> str:
-    columns_of(text)
+    try:
+        columns_of(text)
+    except ExpressionRefused as error:
+        raise ValueError(f"is not an admitted expression: {error.reason}") from error
     return text
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from goldenlake.declarations.base import ColumnName, Declaration, Slug
 
@@ -62,6 +62,17 @@ class MappedField(Declaration):
     )
 
 
+def _field_form(value: Any) -> str:
+    return "column" if isinstance(value, str) else "mapped"
+
+
+FieldSource = Annotated[
+    Annotated[ColumnName, Tag("column")] | Annotated[MappedField, Tag("mapped")],
+    Discriminator(_field_form),
+]
+"""An attribute's name, or the attribute with its options."""
+
+
 class Destination(Declaration):
     """A place that audiences are sent to."""
 
@@ -77,7 +88,7 @@ class Destination(Declaration):
     purpose: Slug = Field(description="Consent that a member must have granted.")
     channel: Slug
     key: ColumnName = Field(description="Attribute that names a person there; without it: held.")
-    fields: dict[str, MappedField | ColumnName]
+    fields: dict[str, FieldSource]
     target: FilesTarget
     guards: Guards = Guards()
     retries: Retries = Retries()

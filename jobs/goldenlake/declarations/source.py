@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -215,6 +216,11 @@ class Source(Declaration):
     order_by: list[ColumnName] = Field(
         default=[], description="Which of two rows with one key is newer, by these columns."
     )
+    purpose: list[Slug] = Field(
+        default=[],
+        description="Purposes in conf/consent.yml that the data was collected for; needed as soon "
+        "as a column is personal.",
+    )
     region: str = Field(default="GB", description="Default region of phone numbers, ISO 3166.")
     timezone: str = Field(default="UTC", description="Of times that carry no offset.")
     identifiers: dict[Slug, ColumnName] = Field(
@@ -250,50 +256,57 @@ class Source(Declaration):
     @model_validator(mode="after")
     def _refers_to_its_own_columns(self) -> Self:
         if self.load != "append" and not self.key:
-            raise ValueError(f"key: a source loaded as {self.load} needs one")
+            raise ValueError(f"a source loaded as {self.load} needs a key")
         known = set(self.column_names) | {"is_bot", "session_id"}
         doubled = {name for name in self.column_names if self.column_names.count(name) > 1}
         if doubled:
-            raise ValueError(f"columns: {', '.join(sorted(doubled))} declared twice")
-        for where, name in self._references():
-            if name not in known:
-                raise UnknownColumn(where, name, sorted(known))
+            raise ValueError(f"columns declared twice: {', '.join(sorted(doubled))}")
+        findings = [(where, name) for where, name in self._references() if name not in known]
+        if findings:
+            raise UnknownColumn(findings, sorted(known))
         return self
 
-    def _references(self) -> list[tuple[str, str]]:
-        found = [("key", name) for name in self.key]
-        found += [("order_by", name) for name in self.order_by]
-        found += [(f"identifiers.{of}", name) for of, name in self.identifiers.items()]
-        found += [(f"attributes.{of}", name) for of, name in self.attributes.items()]
-        found += [("people", name) for name in _columns(self.people)]
-        for column in self.columns:
-            found += [(f"columns.{column.name}.derive", name) for name in _columns(column.derive)]
-        mappings: list[tuple[str, EventMapping | PurchaseMapping | ConsentMapping]] = []
+    def _references(self) -> list[tuple[tuple[str | int, ...], str]]:
+        found: list[tuple[tuple[str | int, ...], str]] = []
+        found += [(("key", at), name) for at, name in enumerate(self.key)]
+        found += [(("order_by", at), name) for at, name in enumerate(self.order_by)]
+        found += [(("identifiers", of), name) for of, name in self.identifiers.items()]
+        found += [(("attributes", of), name) for of, name in self.attributes.items()]
+        found += [(("people",), name) for name in _columns(self.people)]
+        for at, column in enumerate(self.columns):
+            found += [(("columns", at, "derive"), name) for name in _columns(column.derive)]
+        mappings: list[tuple[tuple[str | int, ...], Mapping]] = []
         if self.interactions:
-            mappings.append(("interactions", self.interactions))
-            found += [("interactions.properties", name) for name in self.interactions.properties]
-        if self.purchases:
-            mappings.append(("purchases", self.purchases))
-        mappings += [(f"consents.{at}", consent) for at, consent in enumerate(self.consents)]
-        for where, mapping in mappings:
-            found += [(f"{where}.only", name) for name in _columns(mapping.only)]
+            mappings.append((("interactions",), self.interactions))
             found += [
-                (f"{where}.{field}", value)
+                (("interactions", "properties", at), name)
+                for at, name in enumerate(self.interactions.properties)
+            ]
+        if self.purchases:
+            mappings.append((("purchases",), self.purchases))
+        mappings += [(("consents", at), consent) for at, consent in enumerate(self.consents)]
+        for where, mapping in mappings:
+            found += [((*where, "only"), name) for name in _columns(mapping.only)]
+            found += [
+                ((*where, field), value)
                 for field in type(mapping).model_fields
                 if _names_a_column(mapping, field)
                 and isinstance(value := getattr(mapping, field), str)
             ]
         if self.sessions:
-            found += [("sessions.by", name) for name in self.sessions.by]
-            found += [("sessions.at", self.sessions.at)]
+            found += [(("sessions", "by", at), name) for at, name in enumerate(self.sessions.by)]
+            found += [(("sessions", "at"), self.sessions.at)]
         if self.bots:
-            found += [("bots.user_agent", self.bots.user_agent)]
-        for rule in self.rules:
+            found += [(("bots", "user_agent"), self.bots.user_agent)]
+        for at, rule in enumerate(self.rules):
             if rule.rule == "holds":
-                found += [("rules.expression", name) for name in _columns(rule.expression)]
+                found += [(("rules", at, "expression"), name) for name in _columns(rule.expression)]
             else:
-                found += [("rules.column", rule.column)]
+                found += [(("rules", at, "column"), rule.column)]
         return found
+
+
+Mapping = EventMapping | PurchaseMapping | ConsentMapping
 
 
 _COLUMN_FIELDS = {
@@ -313,8 +326,13 @@ def _columns(expression: str | None) -> frozenset[str]:
 
 
 class UnknownColumn(ValueError):
-    """A declaration names a column that it does not declare; carries what is known."""
+    """A source names columns that it does not declare; carries where, and what is known."""
 
-    def __init__(self, where: str, name: str, known: list[str]) -> None:
-        self.where, self.name, self.known = where, name, known
-        super().__init__(f"{where} names column {name!r}, which is not declared")
+    def __init__(
+        self, findings: Sequence[tuple[tuple[str | int, ...], str]], known: list[str]
+    ) -> None:
+        self.findings, self.known = tuple(findings), known
+        names = ", ".join(
+            f"{'.'.join(map(str, where))} names column {name!r}" for where, name in self.findings
+        )
+        super().__init__(f"{names}, which is not declared")

@@ -1,0 +1,1 @@
+"""Frozen models of everything under ``conf/``, and their loader; no Spark."""

@@ -21,6 +21,7 @@ class Catalogue:
 
     root: Path
     environment: Environment
+    environment_name: str = "local"
     sources: Mapping[str, Source]
     tables: Mapping[str, Table]
     identity: IdentityRules

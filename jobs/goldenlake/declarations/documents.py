@@ -61,18 +61,16 @@ class Document:
 
     def problem(self, path: KeyPath, message: str) -> Problem:
         """A finding at a key of this file."""
-        return Problem(
-            file=self.file, line=self.line(path), key=written(path), message=message
-        )
+        return Problem(file=self.file, line=self.line(path), key=written(path), message=message)
 
     def at(self, path: KeyPath) -> object:
         """The value at a path; None where nothing stands."""
         value = self.data
         for step in path:
-            if isinstance(value, dict) and step in value:
+            if isinstance(value, list) and isinstance(step, int) and step < len(value):
                 value = value[step]
-            elif isinstance(value, list) and isinstance(step, int) and step < len(value):
-                value = value[step]
+            elif isinstance(value, dict):
+                value = value.get(step)
             else:
                 return None
         return value
@@ -170,7 +168,9 @@ class _Reader:
             return self._mapping(node, path, above)
         if isinstance(node, SequenceNode):
             return [self.value(item, (*path, at), above) for at, item in enumerate(node.value)]
-        return _scalar(node)
+        if isinstance(node, ScalarNode):
+            return _scalar(node)
+        raise _Unreadable(line, "holds something that is no value.")
 
     def _mapping(self, node: MappingNode, path: KeyPath, above: tuple[int, ...]) -> object:
         found: dict[str, object] = {}
@@ -200,7 +200,7 @@ class _Reader:
             raise _Unreadable(line, f"has a tag ({tag}), which declarations do not use.")
 
 
-def _scalar(node: Node) -> object:
+def _scalar(node: ScalarNode) -> object:
     """A plain scalar by YAML 1.2's core schema; quoted and block scalars are text.
 
     Digits after a leading zero stay text: they are telephone numbers and codes.

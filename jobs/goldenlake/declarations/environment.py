@@ -57,7 +57,7 @@ class SparkSettings(Declaration):
     fast_start: bool = Field(
         default=True, description="Light JVM compilation: best below some ten minutes of work."
     )
-    conf: dict[str, str] = {}
+    conf: dict[str, str] = Field(default={})
 
 
 class BlastRadius(Declaration):
@@ -98,7 +98,7 @@ class Environment(Declaration):
     lake: str = Field(description="URI or path of the lake's root.")
     landing: str | None = Field(default=None, description="Defaults to <lake>/landing.")
     reports: str = "var/reports"
-    places: dict[Slug, Place] = {}
+    places: dict[Slug, Place] = Field(default={})
     spark: SparkSettings = SparkSettings()
     night: Night = Night()
     blast_radius: BlastRadius = BlastRadius()

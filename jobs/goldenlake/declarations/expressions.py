@@ -13,12 +13,13 @@ from functools import lru_cache
 import sqlglot
 from sqlglot import expressions as sql
 from sqlglot.errors import SqlglotError
+from sqlglot.expressions import Expr
 
 from goldenlake.errors import ExpressionRefused
 
 _DIALECT = "spark"
 
-_ADMITTED: tuple[type[sql.Expression], ...] = (
+_ADMITTED: tuple[type[Expr], ...] = (
     sql.Column, sql.Identifier, sql.Literal, sql.Boolean, sql.Null, sql.Paren, sql.Neg,
     sql.And, sql.Or, sql.Not, sql.EQ, sql.NEQ, sql.NullSafeEQ, sql.GT, sql.GTE, sql.LT, sql.LTE,
     sql.Is, sql.In, sql.Between, sql.Like, sql.RegexpLike, sql.Add, sql.Sub, sql.Mul, sql.Div,
@@ -34,7 +35,7 @@ _ADMITTED: tuple[type[sql.Expression], ...] = (
 
 
 @lru_cache(maxsize=4096)
-def parse(expression: str) -> sql.Expression:
+def parse(expression: str) -> Expr:
     """The syntax tree of one admitted expression. Raises ExpressionRefused."""
     try:
         statements = sqlglot.parse(expression, read=_DIALECT)

@@ -26,7 +26,7 @@ class Identifier(Declaration):
         "not linked by this value, and records without it are then tied to neither.",
     )
     block: list[str] = Field(default=[], description="Placeholder values that link nobody.")
-    block_patterns: list[Pattern] = []
+    block_patterns: list[Pattern] = Field(default=[])
     personal: Literal["pseudonym", "contact"] = "contact"
 
 

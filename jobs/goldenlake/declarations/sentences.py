@@ -32,12 +32,12 @@ def hint(name: object, known: Iterable[str]) -> str:
 
 def explain(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:
     """One problem for each thing that a person has to change, in the order of the file."""
-    found: dict[KeyPath, list[tuple[ErrorDetails, list[Any]]]] = {}
+    found: dict[KeyPath, list[tuple[ErrorDetails, list[Any]]]] = Field(default={})
     for details in error.errors(include_url=False, include_input=False):
         path, kinds = _located(details["loc"], model)
         found.setdefault(path, []).append((details, kinds))
     missing = {path for path, faults in found.items() if faults[0][0]["type"] == "missing"}
-    problems: list[Problem] = []
+    problems: list[Problem] = Field(default=[])
     for path, faults in found.items():
         details, kinds = faults[0]
         if path in missing:
@@ -51,9 +51,7 @@ def explain(error: ValidationError, model: type[BaseModel], document: Document) 
             problems.append(document.problem(path, f"is not a known key. {say}"))
         else:
             problems += _sentences(path, faults, document)
-    problems += [
-        document.problem(path, "is missing. Add it.") for path in found if path in missing
-    ]
+    problems += [document.problem(path, "is missing. Add it.") for path in found if path in missing]
     return sorted(problems)
 
 
@@ -92,9 +90,7 @@ def _sentences(
         shapes = " or ".join(shape for shape in wanted if shape)
         if shapes:
             advice = " Put it in quotes." if _needs_quotes(value, faults) else ""
-            return [
-                document.problem(path, f"must be {shapes}, but is {_called(value)}.{advice}")
-            ]
+            return [document.problem(path, f"must be {shapes}, but is {_called(value)}.{advice}")]
     message = details["msg"]
     return [document.problem(path, message[0].lower() + message[1:].rstrip(".") + ".")]
 
@@ -163,7 +159,7 @@ _CONDITION_KEYS = [
 
 def _located(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[KeyPath, list[Any]]:
     """The path in the file, and the types that its last key could have had."""
-    path: list[str | int] = []
+    path: list[str | int] = Field(default=[])
     kinds = _members(model)
     for step in loc:
         if step == "[key]":

@@ -130,7 +130,7 @@ class EventMapping(Declaration):
     item: ColumnName | None = None
     value: ColumnName | None = None
     session: ColumnName | None = None
-    properties: list[ColumnName] = []
+    properties: list[ColumnName] = Field(default=[])
     only: Expression | None = Field(default=None, description="Rows for which this is true.")
 
 
@@ -234,10 +234,10 @@ class Source(Declaration):
     )
     interactions: EventMapping | None = None
     purchases: PurchaseMapping | None = None
-    consents: list[ConsentMapping] = []
+    consents: list[ConsentMapping] = Field(default=[])
     sessions: Sessions | None = None
     bots: Bots | None = None
-    rules: list[RowRule] = []
+    rules: list[RowRule] = Field(default=[])
 
     @property
     def is_profile(self) -> bool:
@@ -275,7 +275,7 @@ class Source(Declaration):
         found += [(("people",), name) for name in _columns(self.people)]
         for at, column in enumerate(self.columns):
             found += [(("columns", at, "derive"), name) for name in _columns(column.derive)]
-        mappings: list[tuple[tuple[str | int, ...], Mapping]] = []
+        mappings: list[tuple[tuple[str | int, ...], _Mapping]] = []
         if self.interactions:
             mappings.append((("interactions",), self.interactions))
             found += [
@@ -306,7 +306,7 @@ class Source(Declaration):
         return found
 
 
-Mapping = EventMapping | PurchaseMapping | ConsentMapping
+_Mapping = EventMapping | PurchaseMapping | ConsentMapping
 
 
 _COLUMN_FIELDS = {

@@ -44,7 +44,7 @@ class Table(Declaration):
     grain: str = Field(description="What one row is.")
     key: list[ColumnName]
     columns: list[TableColumn]
-    rules: list[TableRule] = []
+    rules: list[TableRule] = Field(default=[])
 
     @property
     def attributes(self) -> list[TableColumn]:

@@ -1,0 +1,242 @@
+"""Loads ``conf/``: all declarations of an installation, or all that is wrong with them at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from goldenlake.declarations.base import Declaration, SecretReference
+from goldenlake.declarations.catalogue import Catalogue
+from goldenlake.declarations.consent import ConsentPolicy
+from goldenlake.declarations.destination import Destination
+from goldenlake.declarations.documents import Document, read_document
+from goldenlake.declarations.environment import (
+    Environment,
+    FolderPlace,
+    Place,
+    S3Place,
+    SftpPlace,
+)
+from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.references import Loaded, Read, check_references
+from goldenlake.declarations.segment import Segment
+from goldenlake.declarations.sentences import explain, hint
+from goldenlake.declarations.source import Source
+from goldenlake.declarations.table import Table
+from goldenlake.errors import DeclarationError, Problem
+
+ModelT = TypeVar("ModelT", bound=Declaration)
+
+_FOLDERS: dict[str, tuple[type[Declaration], str]] = {
+    "sources": (Source, "source"),
+    "tables": (Table, "table"),
+    "segments": (Segment, "segment"),
+    "destinations": (Destination, "destination"),
+}
+"""Folders that hold one declaration a file, and the key that must equal the file's name."""
+
+_SINGLE = ("consent.yml", "identity/identifiers.yml")
+_SILENT = ("schemas",)
+
+
+@dataclass
+class _Reading:
+    """The state of one load: where it looks, and what it found wrong."""
+
+    conf: Path
+    problems: list[Problem] = field(default_factory=list)
+
+    def name(self, path: Path) -> str:
+        return path.relative_to(self.conf.parent).as_posix()
+
+    def one(self, path: Path, model: type[ModelT]) -> Read[ModelT]:
+        """A file and its model; None where the file does not fit it."""
+        file = self.name(path)
+        if not path.is_file():
+            self.problems.append(
+                Problem(file=file, line=0, key="", message="does not exist. Create it.")
+            )
+            return Read(document=Document(file=file, data={}), model=None)
+        document, faults = read_document(path, file=file)
+        self.problems += faults
+        if not isinstance(document.data, dict):
+            self.problems.append(document.problem((), "must hold a mapping of keys to values."))
+            return Read(document=document, model=None)
+        if faults and not document.data:
+            return Read(document=document, model=None)
+        try:
+            declared = model.model_validate(document.data)
+        except ValidationError as error:
+            self.problems += explain(error, model, document)
+            return Read(document=document, model=None)
+        return Read(document=document, model=declared)
+
+    def folder(self, name: str, model: type[ModelT], key: str) -> dict[str, Read[ModelT]]:
+        """All declarations of a folder by file name, which must be the declared name."""
+        found: dict[str, Read[ModelT]] = {}
+        for path in sorted((self.conf / name).glob("*.yml")):
+            read = self.one(path, model)
+            found[path.stem] = read
+            declared = read.document.at((key,))
+            if isinstance(declared, str) and declared != path.stem:
+                self.problems.append(
+                    read.document.problem(
+                        (key,),
+                        f"is {declared!r}, but the file is {path.name}. "
+                        f"Rename the file to {declared}.yml or correct the name.",
+                    )
+                )
+        return found
+
+    def strays(self) -> None:
+        """Declarations that nothing would ever read, for they stand in the wrong place."""
+        folders = {*_FOLDERS, "env"}
+        for path in sorted(self.conf.rglob("*")):
+            inside = path.relative_to(self.conf)
+            if path.suffix not in {".yml", ".yaml"} or inside.parts[0] in _SILENT:
+                continue
+            if any(part.startswith(".") for part in inside.parts) or inside.as_posix() in _SINGLE:
+                continue
+            if path.suffix == ".yml" and len(inside.parts) == 2 and inside.parts[0] in folders:
+                continue
+            if path.suffix == ".yaml":
+                message = f"is not read: name it {path.stem}.yml."
+            else:
+                places = [f"conf/{name}/" for name in folders] + [f"conf/{s}" for s in _SINGLE]
+                meant = f"conf/{inside.parts[0]}/" if len(inside.parts) > 1 else f"conf/{inside}"
+                message = f"is not read from here. {hint(meant, places)}"
+            self.problems.append(Problem(file=self.name(path), line=0, key="", message=message))
+
+
+def load_catalogue(conf: Path, *, environment: str = "local", lake: str | None = None) -> Catalogue:
+    """All declarations under ``conf``, cross-checked for one environment.
+
+    Relative paths of the environment start at conf's parent folder; ``lake`` takes the place of
+    the environment's own. Every problem of every file is found before DeclarationError is raised.
+    """
+    conf = conf.absolute()
+    root = conf.parent
+    if not conf.is_dir():
+        raise DeclarationError([_no_conf(conf)])
+    reading = _Reading(conf)
+    reading.strays()
+    environments = _environments(reading)
+    chosen = environments.get(environment)
+    if chosen is None:
+        reading.problems.append(_no_environment(conf, environment, environments))
+    loaded = Loaded(
+        environment=chosen,
+        sources=reading.folder("sources", Source, "source"),
+        tables=reading.folder("tables", Table, "table"),
+        segments=reading.folder("segments", Segment, "segment"),
+        destinations=reading.folder("destinations", Destination, "destination"),
+        identity=reading.one(conf / "identity" / "identifiers.yml", IdentityRules),
+        consent=reading.one(conf / "consent.yml", ConsentPolicy),
+    )
+    reading.problems += check_references(loaded)
+    if reading.problems:
+        raise DeclarationError(reading.problems)
+    return Catalogue(
+        root=root,
+        environment=_resolved(_sound(chosen), root=root, lake=lake),
+        environment_name=environment,
+        sources=_models(loaded.sources),
+        tables=_models(loaded.tables),
+        identity=_sound(loaded.identity),
+        consent=_sound(loaded.consent),
+        segments=_models(loaded.segments),
+        destinations=_models(loaded.destinations),
+    )
+
+
+def check_conf(conf: Path) -> list[Problem]:
+    """All problems of ``conf`` in any of its environments; an empty list where all is well."""
+    names = sorted(path.stem for path in (conf / "env").glob("*.yml")) or ["local"]
+    found: dict[Problem, None] = Field(default={})
+    for name in names:
+        try:
+            load_catalogue(conf, environment=name)
+        except DeclarationError as error:
+            found |= dict.fromkeys(error.problems)
+    return sorted(found)
+
+
+def _environments(reading: _Reading) -> dict[str, Read[Environment]]:
+    """Every environment, for a fault in production's must not wait for the first night."""
+    return {
+        path.stem: reading.one(path, Environment)
+        for path in sorted((reading.conf / "env").glob("*.yml"))
+    }
+
+
+def _models(read: Mapping[str, Read[ModelT]]) -> dict[str, ModelT]:
+    return {name: each.model for name, each in read.items() if each.model is not None}
+
+
+def _sound(read: Read[ModelT] | None) -> ModelT:
+    if read is None or read.model is None:
+        raise RuntimeError("a file without a model, and no problem was reported")
+    return read.model
+
+
+def _no_conf(conf: Path) -> Problem:
+    beside = sorted(path.name for path in conf.parent.glob("*/")) if conf.parent.is_dir() else []
+    near = f"Folders beside it: {', '.join(beside)}." if beside else "Its parent has no folders."
+    return Problem(
+        file=str(conf), line=0, key="",
+        message=f"is no folder, and declarations were looked for there. {near} "
+        "Name the right one with --conf.",
+    )  # fmt: skip
+
+
+def _no_environment(conf: Path, name: str, known: Iterable[str]) -> Problem:
+    return Problem(
+        file=f"{conf.name}/env/{name}.yml", line=0, key="",
+        message=f"does not exist; environment {name!r} was looked for there. {hint(name, known)}",
+    )  # fmt: skip
+
+
+def _resolved(environment: Environment, *, root: Path, lake: str | None) -> Environment:
+    """The environment with every relative path made absolute."""
+    lake = _path(lake or environment.lake, root)
+    return environment.model_copy(
+        update={
+            "lake": lake,
+            "landing": _path(environment.landing, root) if environment.landing else None,
+            "reports": _path(environment.reports, root),
+            "places": {
+                name: _resolved_place(place, root) for name, place in environment.places.items()
+            },
+        }
+    )
+
+
+def _resolved_place(place: Place, root: Path) -> Place:
+    changed: dict[str, Any] = Field(default={})
+    if isinstance(place, FolderPlace):
+        changed["path"] = _path(place.path, root)
+    elif isinstance(place, SftpPlace):
+        changed["known_hosts"] = _path(place.known_hosts, root)
+        changed["private_key"] = _secret(place.private_key, root)
+        changed["password"] = _secret(place.password, root)
+    elif isinstance(place, S3Place):
+        changed["access_key"] = _secret(place.access_key, root)
+        changed["secret_key"] = _secret(place.secret_key, root)
+    return place.model_copy(update=changed)
+
+
+def _secret(reference: SecretReference | None, root: Path) -> SecretReference | None:
+    if reference is None or reference.file is None:
+        return reference
+    return reference.model_copy(update={"file": _path(reference.file, root)})
+
+
+def _path(text: str, root: Path) -> str:
+    """An absolute path; URIs with a scheme stay as they are."""
+    if "://" in text or text.startswith("file:"):
+        return text
+    return str((root / Path(text).expanduser()).resolve())

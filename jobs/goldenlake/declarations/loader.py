@@ -156,7 +156,7 @@ def load_catalogue(conf: Path, *, environment: str = "local", lake: str | None =
 def check_conf(conf: Path) -> list[Problem]:
     """All problems of ``conf`` in any of its environments; an empty list where all is well."""
     names = sorted(path.stem for path in (conf / "env").glob("*.yml")) or ["local"]
-    found: dict[Problem, None] = Field(default={})
+    found: dict[Problem, None] = {}
     for name in names:
         try:
             load_catalogue(conf, environment=name)
@@ -216,7 +216,7 @@ def _resolved(environment: Environment, *, root: Path, lake: str | None) -> Envi
 
 
 def _resolved_place(place: Place, root: Path) -> Place:
-    changed: dict[str, Any] = Field(default={})
+    changed: dict[str, Any] = {}
     if isinstance(place, FolderPlace):
         changed["path"] = _path(place.path, root)
     elif isinstance(place, SftpPlace):

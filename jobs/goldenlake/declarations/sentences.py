@@ -32,12 +32,12 @@ def hint(name: object, known: Iterable[str]) -> str:
 
 def explain(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:
     """One problem for each thing that a person has to change, in the order of the file."""
-    found: dict[KeyPath, list[tuple[ErrorDetails, list[Any]]]] = Field(default={})
+    found: dict[KeyPath, list[tuple[ErrorDetails, list[Any]]]] = {}
     for details in error.errors(include_url=False, include_input=False):
         path, kinds = _located(details["loc"], model)
         found.setdefault(path, []).append((details, kinds))
     missing = {path for path, faults in found.items() if faults[0][0]["type"] == "missing"}
-    problems: list[Problem] = Field(default=[])
+    problems: list[Problem] = []
     for path, faults in found.items():
         details, kinds = faults[0]
         if path in missing:
@@ -159,7 +159,7 @@ _CONDITION_KEYS = [
 
 def _located(loc: tuple[int | str, ...], model: type[BaseModel]) -> tuple[KeyPath, list[Any]]:
     """The path in the file, and the types that its last key could have had."""
-    path: list[str | int] = Field(default=[])
+    path: list[str | int] = []
     kinds = _members(model)
     for step in loc:
         if step == "[key]":

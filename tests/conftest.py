@@ -1,36 +1,68 @@
-"""Fixtures of all tests: one Spark session for the whole run, in UTC, on this machine alone.
+"""What every test shares: one Spark in UTC, and a network that ends at this machine.
 
-``jobs`` and ``tests`` are on the path, so a test imports ``goldenlake…`` and ``support…``.
+Both ``jobs/`` and ``tests/`` are import roots (``pythonpath`` in pyproject.toml), so helpers in
+``tests/support/`` are imported as ``from support.<module> import ...``. With pytest's importlib
+mode test folders need no ``__init__.py``, and two test files may bear the same name.
 """
 
-from __future__ import annotations
-
+import ipaddress
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pyspark.sql import SparkSession
 
-os.environ["GX_ANALYTICS_ENABLED"] = "false"
-pytest_plugins = ["support.lake"]
+ROOT = Path(__file__).resolve().parent.parent
 
-PROJECT = Path(__file__).resolve().parents[1]
+os.environ["GX_ANALYTICS_ENABLED"] = "false"
+os.environ["TZ"] = "UTC"
+
+hypothesis.settings.register_profile("local", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """The one session of the run: two cores, quick to start."""
+    """The one session of the run; a test that changes a setting puts it back."""
     from goldenlake.io.spark import open_session
 
     session = open_session(
-        app_name="goldenlake tests",
+        app_name="tests",
         master="local[2]",
-        jars=PROJECT / ".jars",
+        jars=ROOT / ".jars",
         tmp=tmp_path_factory.mktemp("spark"),
-        cache=PROJECT / ".cache",
-        driver_memory="2g",
+        cache=ROOT / ".cache" / "spark",
         fast_start=True,
+        conf={"spark.sql.shuffle.partitions": "2", "spark.default.parallelism": "2"},
     )
     yield session
     session.stop()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _only_this_machine() -> Iterator[None]:
+    """A test that reaches for another machine fails at once, and says where it wanted to go."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(address):
+            raise RuntimeError(
+                f"A test wants to connect to {address!r}; only 127.0.0.1 is allowed."
+            )
+        connect(self, address)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        yield
+
+
+def _is_loopback(address: object) -> bool:
+    host = str(address[0]) if isinstance(address, tuple) else ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -122,7 +122,9 @@ class DeltaTables:
             before = self.version(table)
             writer = rows.write.format("delta").mode(mode).options(**options)
             if before is None:
-                writer = writer.options(**_properties(shape)).partitionBy(*shape.partition_by)
+                writer = writer.options(**_properties(shape, rows.columns)).partitionBy(
+                    *shape.partition_by
+                )
             elif mode == "append" or "replaceWhere" in options:
                 writer = writer.option("mergeSchema", "true")
             writer.save(self.location(table))
@@ -222,10 +224,11 @@ def _literal(value: Scalar) -> str:
     return f"'{escaped}'"
 
 
-def _properties(shape: TableShape) -> dict[str, str]:
+def _properties(shape: TableShape, columns: Sequence[str]) -> dict[str, str]:
     """Properties of a new table; statistics on named columns only, since the log keeps them."""
     properties = {"delta.enableDeletionVectors": "true"}
-    statistics = [column for column in shape.statistics if column not in shape.partition_by]
+    kept = [column for column in shape.statistics if column in columns]
+    statistics = [column for column in kept if column not in shape.partition_by]
     if statistics:
         properties["delta.dataSkippingStatsColumns"] = ",".join(statistics)
     else:

@@ -1,0 +1,142 @@
+"""Commands, their help texts, and the exit codes that they end with."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Annotated
+
+import typer
+
+from goldenlake.cli import stages
+from goldenlake.cli.installation import Installation, safe_message
+from goldenlake.cli.looking import looking
+from goldenlake.cli.options import CONF, ENV, AsOf, Conf, Env, Lake, RunId, SourceNames
+from goldenlake.cli.setting_up import setting_up
+from goldenlake.errors import ExitCode, GoldenlakeError
+from goldenlake.night import stage
+from goldenlake.ports import StepResult
+
+app = typer.Typer(
+    name="goldenlake",
+    help="A batch lakehouse customer-data platform: from source files to golden customers, "
+    "segments and exports, every night.\n\nExit codes: "
+    + "; ".join(f"{code.value} {code.meaning}" for code in ExitCode),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+NIGHT_PANEL = "The night"
+app.registered_commands += setting_up.registered_commands + looking.registered_commands
+
+
+def _finish(installation: Installation, code: ExitCode) -> None:
+    installation.write_runs()
+    raise typer.Exit(code)
+
+
+@app.command(rich_help_panel=NIGHT_PANEL)
+def nightly(
+    as_of: AsOf,
+    until: Annotated[
+        datetime | None,
+        typer.Option("--until", formats=["%Y-%m-%d"], help="Catch up to this day in one pass."),
+    ] = None,
+    day_by_day: Annotated[
+        bool, typer.Option("--day-by-day", help="With --until: one night for each day.")
+    ] = False,
+    run_id: RunId = None,
+    conf: Conf = CONF,
+    env: Env = ENV,
+    lake: Lake = None,
+) -> None:
+    """Run the whole night in one process, without Airflow."""
+    last = (until or as_of).date()
+    first = as_of.date()
+    if last < first:
+        raise typer.BadParameter(f"--until {last} is before --as-of {first}")
+    days = [last]
+    if day_by_day:
+        days = [date.fromordinal(day) for day in range(first.toordinal(), last.toordinal() + 1)]
+    installation = Installation.load(conf, env, lake, as_of=days[0], run_id=run_id)
+    code = ExitCode.OK
+    for number, day in enumerate(days):
+        if number:
+            installation = installation.for_day(day)
+        if len(days) > 1:
+            installation.progress(f"[bold]night of {day}[/bold]")
+        code = stages.worse(code, stages.night(installation))
+    installation.progress(f"exit code {code.value}: {code.meaning}")
+    _finish(installation, code)
+
+
+@app.command(rich_help_panel=NIGHT_PANEL)
+def collect(
+    as_of: AsOf,
+    source: SourceNames = None,
+    run_id: RunId = None,
+    conf: Conf = CONF,
+    env: Env = ENV,
+    lake: Lake = None,
+) -> None:
+    """Land new files, ingest them to bronze, conform them to silver."""
+    installation = Installation.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
+    results = stages.collect(installation, installation.chosen_sources(source))
+    _finish(installation, stages.code_of(results))
+
+
+@app.command(rich_help_panel=NIGHT_PANEL)
+def activate(
+    as_of: AsOf,
+    destination: Annotated[
+        list[str] | None, typer.Option("--destination", help="Only this one; may be repeated.")
+    ] = None,
+    run_id: RunId = None,
+    conf: Conf = CONF,
+    env: Env = ENV,
+    lake: Lake = None,
+) -> None:
+    """Send what changed to destinations, and note each acknowledgement."""
+    installation = Installation.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
+    results = stages.activate(installation, installation.chosen_destinations(destination))
+    _finish(installation, stages.code_of(results))
+
+
+def _add_stage(name: str, run: Callable[[Installation], list[StepResult]]) -> None:
+    """A command for a stage that is done once a night."""
+
+    @app.command(name, help=stage(name).summary, rich_help_panel=NIGHT_PANEL)
+    def command(
+        as_of: AsOf, run_id: RunId = None, conf: Conf = CONF, env: Env = ENV, lake: Lake = None
+    ) -> None:
+        installation = Installation.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
+        _finish(installation, stages.code_of(run(installation)))
+
+
+for _name in ("resolve", "golden", "publish", "segments", "report"):
+    _add_stage(_name, getattr(stages, _name))
+
+
+def main() -> None:
+    """Run the command line; ends the process with one of ``ExitCode``."""
+    try:
+        app()
+    except GoldenlakeError as error:
+        print(f"goldenlake: {error}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if os.environ.get("GOLDENLAKE_DEBUG"):
+            raise
+        for frame in traceback.extract_tb(error.__traceback__):
+            if "goldenlake" in frame.filename:
+                print(f"  {frame.filename}:{frame.lineno} {frame.name}", file=sys.stderr)  # noqa: T201
+        print(  # noqa: T201
+            f"goldenlake: unexpected {safe_message(error)}. Its message may hold personal values "
+            "and is left out; set GOLDENLAKE_DEBUG=1 to see it.",
+            file=sys.stderr,
+        )
+        sys.exit(ExitCode.FAILED)

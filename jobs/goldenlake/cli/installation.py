@@ -1,0 +1,200 @@
+"""One installation at work: its declarations, its lake, and the adapters that they ask for."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from goldenlake.declarations.catalogue import Catalogue
+from goldenlake.declarations.loader import load_catalogue
+from goldenlake.errors import GoldenlakeError, SetupError
+from goldenlake.ports import Clock, FilePlace, Landing, StepResult
+
+if TYPE_CHECKING:
+    from goldenlake.io.tables import DeltaTables
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+class SystemClock:
+    """``ports.Clock`` of this machine."""
+
+    def now(self) -> datetime:
+        """The time, in UTC."""
+        return datetime.now(UTC)
+
+
+class Installation:
+    """What a command works with. Spark starts when ``tables`` is first asked for."""
+
+    def __init__(self, catalogue: Catalogue, *, as_of: date, run_id: str | None = None) -> None:
+        self.catalogue = catalogue
+        self.as_of = as_of
+        self.run_id = run_id or f"{as_of:%Y%m%d}-{uuid.uuid4().hex[:8]}"
+        self.clock: Clock = SystemClock()
+        self.results: list[StepResult] = []
+        self._started: list[tuple[datetime, float]] = []
+        self._console = Console(stderr=True, highlight=False)
+        self._begun = time.monotonic()
+
+    @classmethod
+    def load(
+        cls, conf: Path, env: str, lake: str | None, *, as_of: date, run_id: str | None = None
+    ) -> Installation:
+        """Read the declarations. Raises DeclarationError."""
+        return cls(load_catalogue(conf, environment=env, lake=lake), as_of=as_of, run_id=run_id)
+
+    def for_day(self, as_of: date) -> Installation:
+        """The same installation and Spark session, for another day's run."""
+        self.write_runs()
+        other = Installation(self.catalogue, as_of=as_of)
+        other._begun = self._begun
+        if "tables" in self.__dict__:
+            other.__dict__["tables"] = self.tables
+        return other
+
+    def progress(self, message: str) -> None:
+        """One line for a person, with the minutes and seconds since the start."""
+        passed = int(time.monotonic() - self._begun)
+        self._console.print(f"[dim]{passed // 60:02d}:{passed % 60:02d}[/dim] {message}")
+
+    @cached_property
+    def tables(self) -> DeltaTables:
+        """The lake's tables; opens the Spark session."""
+        from goldenlake.io.spark import open_session
+        from goldenlake.io.tables import DeltaTables
+
+        spark = self.catalogue.environment.spark
+        lake = self.catalogue.environment.lake
+        cache = Path(os.environ.get("GOLDENLAKE_CACHE", PROJECT / ".cache"))
+        try:
+            session = open_session(
+                app_name=f"goldenlake {self.run_id}",
+                master=spark.master,
+                jars=Path(os.environ.get("GOLDENLAKE_JARS", PROJECT / ".jars")),
+                tmp=cache / "tmp",
+                cache=cache,
+                conf={"spark.sql.shuffle.partitions": str(spark.shuffle_partitions), **spark.conf},
+                driver_memory=spark.memory,
+                fast_start=spark.fast_start,
+                s3=lake.startswith("s3"),
+            )
+        except (FileNotFoundError, RuntimeError) as error:
+            raise SetupError(str(error), mend="Run `goldenlake doctor`.") from error
+        return DeltaTables(session, lake)
+
+    @cached_property
+    def landing(self) -> Landing:
+        """The landing area."""
+        from goldenlake.io.landing import open_landing
+
+        environment = self.catalogue.environment
+        return open_landing(environment.landing or f"{environment.lake}/landing")
+
+    def place(self, name: str) -> FilePlace:
+        """A place that conf/env declares. Raises PlaceUnreachable where it does not answer."""
+        from goldenlake.io.places import open_place
+
+        return open_place(name, self.catalogue.environment.places[name], self.catalogue.root)
+
+    @property
+    def reports(self) -> Path:
+        """Folder of the nightly pages and of the Data Docs."""
+        return self.catalogue.root / self.catalogue.environment.reports
+
+    @contextmanager
+    def timed(self, step: str) -> Iterator[list[StepResult]]:
+        """Collect a step's results, say them in one JSON line each, and keep them for ops.runs.
+
+        A step that raises leaves a row that says so.
+        """
+        self.progress(f"[bold]{step}[/bold]")
+        begun_at, begun = self.clock.now(), time.monotonic()
+        found: list[StepResult] = []
+        try:
+            yield found
+        except Exception as error:
+            status = (
+                "held" if isinstance(error, GoldenlakeError) and error.exit_code == 4 else "failed"
+            )
+            found.append(StepResult(step=step, status=status, error=safe_message(error)))
+            raise
+        finally:
+            seconds = time.monotonic() - begun
+            for result in found:
+                self.results.append(result)
+                own = float(str(result.details.get("seconds", seconds)))
+                self._started.append((begun_at, own))
+                print(_summary(self, result, own), flush=True)  # noqa: T201
+                if result.error:
+                    self._console.print(
+                        f"      [red]{result.step} {result.subject}[/red]: {result.error}",
+                        markup=True,
+                    )
+
+    def write_runs(self) -> None:
+        """Append what has been collected to ``ops.runs``, in one commit."""
+        if not self.results:
+            return
+        from goldenlake.schemas import RUNS
+
+        rows = [
+            (
+                self.run_id, self.as_of, result.step, result.subject, result.status, started,
+                seconds, dict(result.counts), json.dumps(dict(result.details), default=str),
+                result.error,
+            )
+            for result, (started, seconds) in zip(self.results, self._started, strict=True)
+        ]  # fmt: skip
+        self.tables.append("ops.runs", self.tables.spark.createDataFrame(rows, RUNS.ddl))
+        self.results, self._started = [], []
+
+    def chosen_sources(self, names: Sequence[str] | None) -> list[str]:
+        """The named sources, or all. Raises SetupError for a name that is not declared."""
+        return _chosen("source", names, list(self.catalogue.sources))
+
+    def chosen_destinations(self, names: Sequence[str] | None) -> list[str]:
+        """The named destinations, or all. Raises SetupError for a name that is not declared."""
+        return _chosen("destination", names, list(self.catalogue.destinations))
+
+
+def _chosen(what: str, names: Sequence[str] | None, known: list[str]) -> list[str]:
+    unknown = [name for name in names or [] if name not in known]
+    if unknown:
+        raise SetupError(
+            f"{what} {', '.join(unknown)} is not declared.", mend=f"Known: {', '.join(known)}."
+        )
+    return list(names or known)
+
+
+def safe_message(error: BaseException) -> str:
+    """What may be logged of an error: our own messages hold no personal values, others may."""
+    if isinstance(error, GoldenlakeError):
+        return str(error)
+    name = type(error).__name__
+    condition = getattr(error, "getCondition", lambda: None)()
+    return f"{name} [{condition}]" if condition else name
+
+
+def _summary(installation: Installation, result: StepResult, seconds: float) -> str:
+    return json.dumps(
+        {
+            "run": installation.run_id,
+            "as_of": installation.as_of.isoformat(),
+            "step": result.step,
+            "subject": result.subject,
+            "status": result.status,
+            "seconds": round(seconds, 1),
+            **dict(result.counts),
+        }
+    )

@@ -1,0 +1,213 @@
+"""Each stage of ``night.NIGHT``, wired to its adapters; single commands and the night share them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from goldenlake.cli.installation import Installation, safe_message
+from goldenlake.declarations.base import parse_duration
+from goldenlake.errors import ExitCode, GoldenlakeError
+from goldenlake.night import NIGHT, Stage
+from goldenlake.ports import StepResult
+
+
+def collect(installation: Installation, sources: Sequence[str]) -> list[StepResult]:
+    """Land, ingest and conform sources; a broken one stops only itself."""
+    from goldenlake.steps.collect import Collect
+
+    night = installation.catalogue.environment.night
+    step = Collect(
+        sources=[installation.catalogue.sources[name] for name in sources],
+        as_of=installation.as_of,
+        run_id=installation.run_id,
+        settle=parse_duration(night.settle),
+        parallel=night.parallel_sources,
+    )
+    with installation.timed("collect") as results:
+        results += step.run(
+            tables=installation.tables,
+            landing=installation.landing,
+            place=installation.place,
+            clock=installation.clock,
+            progress=installation.progress,
+        )
+        return list(results)
+
+
+def resolve(installation: Installation) -> list[StepResult]:
+    """Records to customers."""
+    from goldenlake.steps.resolve import Resolve
+
+    step = Resolve(
+        sources=list(installation.catalogue.sources.values()),
+        rules=installation.catalogue.identity,
+        as_of=installation.as_of,
+        run_id=installation.run_id,
+    )
+    with installation.timed("resolve") as results:
+        results.append(step.run(installation.tables, installation.progress))
+        return list(results)
+
+
+def golden(installation: Installation) -> list[StepResult]:
+    """The golden tables, staged."""
+    from goldenlake.steps.golden import Golden
+
+    step = Golden(
+        sources=list(installation.catalogue.sources.values()),
+        declared=installation.catalogue.tables,
+        rules=installation.catalogue.identity,
+        as_of=installation.as_of,
+        run_id=installation.run_id,
+    )
+    with installation.timed("golden") as results:
+        results.append(step.run(installation.tables, installation.progress))
+        return list(results)
+
+
+def publish(installation: Installation) -> list[StepResult]:
+    """Audit the staged tables and publish them."""
+    from goldenlake.steps.publish import Publish
+
+    step = Publish(
+        declared=installation.catalogue.tables,
+        blast_radius=installation.catalogue.environment.blast_radius,
+        as_of=installation.as_of,
+        run_id=installation.run_id,
+        docs=installation.reports / "data_docs",
+    )
+    with installation.timed("publish") as results:
+        results.append(step.run(installation.tables, installation.clock, installation.progress))
+        return list(results)
+
+
+def segments(installation: Installation) -> list[StepResult]:
+    """Members of every segment."""
+    from goldenlake.steps.segments import BuildSegments
+
+    step = BuildSegments(
+        segments=list(installation.catalogue.segments.values()),
+        as_of=installation.as_of,
+        run_id=installation.run_id,
+    )
+    with installation.timed("segments") as results:
+        results.append(step.run(installation.tables, installation.progress))
+        return list(results)
+
+
+def activate(installation: Installation, destinations: Sequence[str]) -> list[StepResult]:
+    """Exports; one that is held or fails does not stop the others."""
+    from goldenlake.destinations import open_destination
+    from goldenlake.steps.activate import Activate
+
+    results: list[StepResult] = []
+    for name in destinations:
+        destination = installation.catalogue.destinations[name]
+        step = Activate(
+            destination=destination,
+            consent=installation.catalogue.consent,
+            as_of=installation.as_of,
+            run_id=installation.run_id,
+        )
+        try:
+            with installation.timed("activate") as found:
+                kind = open_destination(destination, installation.place)
+                found.append(step.run(installation.tables, kind, installation.progress))
+                results += found
+        except GoldenlakeError as error:
+            held = error.exit_code == ExitCode.HELD
+            results.append(
+                StepResult(
+                    step="activate",
+                    subject=name,
+                    status="held" if held else "failed",
+                    error=safe_message(error),
+                )
+            )
+    return results
+
+
+def report(installation: Installation) -> list[StepResult]:
+    """The night's page."""
+    from goldenlake.steps.report import WriteReport
+
+    step = WriteReport(
+        catalogue=installation.catalogue,
+        as_of=installation.as_of,
+        run_id=installation.run_id,
+        folder=installation.reports,
+    )
+    with installation.timed("report") as results:
+        results.append(step.run(installation.tables, installation.clock))
+        return list(results)
+
+
+def runs_of(stage: Stage, installation: Installation) -> Callable[[], list[StepResult]]:
+    """What carries out a stage for all its sources or destinations."""
+    whole: dict[str, Callable[[], list[StepResult]]] = {
+        "collect": partial(collect, installation, installation.chosen_sources(None)),
+        "resolve": partial(resolve, installation),
+        "golden": partial(golden, installation),
+        "publish": partial(publish, installation),
+        "segments": partial(segments, installation),
+        "activate": partial(activate, installation, installation.chosen_destinations(None)),
+        "report": partial(report, installation),
+    }
+    return whole[stage.name]
+
+
+def night(installation: Installation) -> ExitCode:
+    """Run the whole graph in this process; gives the worst of the codes that its stages gave.
+
+    A stage is left out when one that it comes after failed, unless it goes on regardless.
+    """
+    worst = ExitCode.OK
+    failed: set[str] = set()
+    for stage in NIGHT:
+        if failed.intersection(stage.after) and not stage.goes_on:
+            failed.add(stage.name)
+            continue
+        if stage.name == "report":
+            installation.write_runs()
+        try:
+            code = code_of(runs_of(stage, installation)())
+        except Exception as error:  # noqa: BLE001 - the report must be written whatever happens
+            installation.progress(f"[red]{stage.name}: {safe_message(error)}[/red]")
+            code = error.exit_code if isinstance(error, GoldenlakeError) else ExitCode.FAILED
+        if code not in (ExitCode.OK, ExitCode.DEGRADED):
+            failed.add(stage.name)
+        worst = worse(worst, code)
+    return worst
+
+
+#: From best to worst.
+_SEVERITY = (
+    ExitCode.OK,
+    ExitCode.DEGRADED,
+    ExitCode.HELD,
+    ExitCode.TRANSIENT,
+    ExitCode.DECLARATION,
+    ExitCode.FAILED,
+)
+
+
+def worse(left: ExitCode, right: ExitCode) -> ExitCode:
+    """The one that needs more attention."""
+    return max(left, right, key=_SEVERITY.index)
+
+
+def code_of(results: Sequence[StepResult]) -> ExitCode:
+    """The code that the results of a stage add up to."""
+    by_status = {
+        "done": ExitCode.OK,
+        "skipped": ExitCode.OK,
+        "degraded": ExitCode.DEGRADED,
+        "held": ExitCode.HELD,
+        "failed": ExitCode.DEGRADED,
+    }
+    code = ExitCode.OK
+    for result in results:
+        found = ExitCode(int(str(result.details.get("exit_code", by_status[result.status]))))
+        code = worse(code, found)
+    return code

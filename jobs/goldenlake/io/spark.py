@@ -68,7 +68,7 @@ def open_session(
     if under_spark_submit():
         return _join_submitted(app_name, {**BASE_CONF, **scratch_conf(tmp), **(conf or {})})
 
-    settings: dict[str, bool | float | int | str | None] = {
+    settings = {
         **BASE_CONF,
         **scratch_conf(tmp),
         **jvm_conf(jars=jars, fast_start=fast_start, s3=s3, cache=cache),
@@ -87,7 +87,10 @@ def open_session(
     os.environ["SPARK_HOME"] = str(SPARK_HOME)
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
     os.environ["JAVA_HOME"] = str(java_home())
-    return SparkSession.builder.config(map=settings | given).getOrCreate()
+    builder = SparkSession.builder
+    for key, value in (settings | given).items():
+        builder = builder.config(key, value)
+    return builder.getOrCreate()
 
 
 def under_spark_submit() -> bool:
@@ -132,6 +135,13 @@ def class_archive(cache: Path) -> Path:
 def _join_submitted(app_name: str, settings: Mapping[str, str]) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     SparkContext._ensure_initialized()
+    # Spark itself only logs a warning, and fails with a riddle at the first use of the catalog.
+    if not _is_loadable(DELTA_EXTENSION):
+        raise RuntimeError(
+            "spark-submit was started without the Delta JARs. Give it "
+            "--properties-file .cache/spark/submit.properties (written by `make setup`), "
+            "or name the files of .jars/ in --jars."
+        )
     submitted = SparkConf()
     builder = SparkSession.builder
     for key, value in {"spark.app.name": app_name, **settings}.items():
@@ -140,19 +150,11 @@ def _join_submitted(app_name: str, settings: Mapping[str, str]) -> SparkSession:
     spark = builder.getOrCreate()
     if "log4j" not in (submitted.get(JVM_OPTIONS) or ""):
         spark.sparkContext.setLogLevel("WARN")
-    # Spark itself only logs a warning, and fails at the first table.
-    if not _is_loadable(spark, DELTA_EXTENSION):
-        spark.stop()
-        raise RuntimeError(
-            "spark-submit was started without the Delta JARs. Give it "
-            "--properties-file .cache/spark/submit.properties (written by `make setup`), "
-            "or name the files of .jars/ in --jars."
-        )
     return spark
 
 
-def _is_loadable(spark: SparkSession, name: str) -> bool:
-    jvm = spark.sparkContext._jvm
+def _is_loadable(name: str) -> bool:
+    jvm = SparkContext._jvm
     assert jvm is not None
     loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
     return loader.getResource(name.replace(".", "/") + ".class") is not None

@@ -1,0 +1,79 @@
+# Everything lives below this folder: .venv (jobs and tools), .venv-airflow (scheduler), .jars, .cache.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory --no-builtin-rules
+
+PYTHON := .venv/bin/python
+export GX_ANALYTICS_ENABLED := false
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install the jobs environment, JARs and the Spark start-up cache (a second run skips all)
+	@infra/setup/bootstrap.sh jobs jars prime
+
+.PHONY: setup-airflow
+setup-airflow: ## Install the scheduler's environment, .venv-airflow
+	@infra/setup/bootstrap.sh airflow
+
+.PHONY: setup-s3
+setup-s3: setup ## Fetch the S3A JARs, for a lake on an object store
+	@infra/setup/bootstrap.sh jars-s3
+
+.PHONY: lock
+lock: ## Pin the requirements anew from requirements/*.in (needs uv)
+	@infra/setup/lock.sh
+
+.PHONY: lint
+lint: setup ## ruff, mypy --strict, import-linter
+	@infra/setup/lint.sh
+
+.PHONY: format
+format: setup ## Format, and mend what ruff can mend
+	@.venv/bin/ruff check --fix --quiet .
+	@.venv/bin/ruff format .
+
+.PHONY: test
+test: setup lint ## Checks, then all tests but the slow ones, with coverage; ARGS go to pytest
+	@infra/setup/counterparts.sh
+	@.venv/bin/pytest --cov --cov-report=term $(ARGS)
+
+.PHONY: test-full
+test-full: setup lint ## Every test, the slow ones too
+	@infra/setup/counterparts.sh
+	@.venv/bin/pytest -m "slow or not slow" --cov --cov-report=term $(ARGS)
+
+.PHONY: demo
+demo: setup ## A made-up company, from raw files to exports, on this machine
+	@$(PYTHON) -m goldenlake.demo $(ARGS)
+
+.PHONY: nightly
+nightly: setup ## The nightly run without Airflow; ARGS go to `goldenlake nightly`
+	@.venv/bin/goldenlake nightly $(ARGS)
+
+.PHONY: airflow
+airflow: setup setup-airflow ## Airflow on this machine, with the DAGs of dags/
+	@infra/airflow/standalone.sh
+
+.PHONY: report
+report: setup ## Write the HTML report of the last night; ARGS go to `goldenlake report`
+	@.venv/bin/goldenlake report $(ARGS)
+
+.PHONY: bench
+bench: setup ## Measure on larger data; ARGS go to the benchmarks
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+.PHONY: docs
+docs: setup ## Write the data dictionary from conf/tables
+	@.venv/bin/goldenlake dictionary $(ARGS)
+
+.PHONY: clean
+clean: ## Remove environments, JARs and caches; data is left alone
+	@rm -rf .venv .venv-airflow .jars .cache .mypy_cache .ruff_cache .pytest_cache \
+		.import_linter_cache .hypothesis .coverage htmlcov build jobs/*.egg-info
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,106 @@
+#!/usr/bin/env bash
+# Bring this checkout to a state; each part is skipped when its inputs are as they were.
+# Usage: bootstrap.sh PART...   with PART one of jobs, airflow, jars, jars-s3, prime.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+say() { printf '\033[1m[setup]\033[0m %s\n' "$*" >&2; }
+
+stop() {
+  say "$*"
+  exit 1
+}
+
+find_python() {
+  local candidate
+  for candidate in "${PYTHON311:-}" python3.11 python3; do
+    if [[ -n $candidate ]] && command -v "$candidate" >/dev/null &&
+      "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
+      "$candidate" -c 'import sys; print(sys.executable)'
+      return
+    fi
+  done
+  stop "Python 3.11 is not to be found. Install it (Debian: apt-get install python3.11" \
+    "python3.11-venv; uv: uv python install 3.11) or name it: make setup PYTHON311=/path/to/python3.11"
+}
+
+# The state that a part leads to is the content of the files it is made from, and where it lies:
+# a virtual environment does not survive a move.
+digest() { { pwd; cat "$@"; } | sha256sum | cut -c1-16; }
+
+# part NAME STAMP DIGEST COMMAND...: run COMMAND unless STAMP already holds DIGEST.
+part() {
+  local name=$1 stamp=$2 state=$3 started=$SECONDS
+  shift 3
+  if [[ -f $stamp && $(<"$stamp") == "$state" ]]; then
+    return
+  fi
+  say "$name ..."
+  rm -f "$stamp"
+  "$@"
+  printf '%s\n' "$state" >"$stamp"
+  say "$name: done in $((SECONDS - started)) s"
+}
+
+# environment FOLDER REQUIREMENTS...
+environment() {
+  local folder=$1 python file
+  local -a files=()
+  shift
+  for file in "$@"; do files+=(-r "$file"); done
+  python=$(find_python)
+  if command -v uv >/dev/null; then
+    [[ -x $folder/bin/python ]] || uv venv --quiet --no-config --python "$python" "$folder"
+    uv pip sync --quiet --no-config --python "$folder/bin/python" --require-hashes "$@"
+  else
+    if [[ ! -x $folder/bin/pip ]]; then
+      "$python" -m venv --clear "$folder" ||
+        stop "Could not make $folder. Debian keeps venv apart: apt-get install python3.11-venv"
+    fi
+    "$folder/bin/python" -m pip install --quiet --require-hashes "${files[@]}"
+  fi
+}
+
+jobs_environment() {
+  environment .venv requirements/jobs.txt requirements/dev.txt
+  if command -v uv >/dev/null; then
+    uv pip install --quiet --no-config --python .venv/bin/python --no-deps --no-build-isolation -e .
+  else
+    .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation -e .
+  fi
+}
+
+# Two runs at once would install into the same folders.
+mkdir -p .cache
+if command -v flock >/dev/null; then
+  exec 9>.cache/setup.lock
+  flock 9
+fi
+
+for wanted in "$@"; do
+  case $wanted in
+    jobs)
+      part "Python packages of the jobs (some 700 MB)" .venv/.state \
+        "$(digest requirements/jobs.txt requirements/dev.txt pyproject.toml)" jobs_environment
+      ;;
+    airflow)
+      part "Python packages of Airflow (some 600 MB)" .venv-airflow/.state \
+        "$(digest requirements/airflow.txt)" environment .venv-airflow requirements/airflow.txt
+      ;;
+    jars)
+      part "Delta JARs (13 MB)" .jars/.state "$(digest infra/setup/jars.lock)" \
+        .venv/bin/python infra/setup/jars.py delta .jars
+      ;;
+    jars-s3)
+      part "S3A JARs (18 MB)" .jars/s3/.state "$(digest infra/setup/jars.lock)" \
+        .venv/bin/python infra/setup/jars.py s3 .jars/s3
+      ;;
+    prime)
+      part "Spark start-up cache (a rehearsal of a job)" .cache/spark/.state \
+        "$(digest requirements/jobs.txt infra/setup/jars.lock infra/setup/prime_spark.py \
+          jobs/goldenlake/io/spark.py jobs/goldenlake/io/java.py)" \
+        .venv/bin/python infra/setup/prime_spark.py .jars .cache/spark
+      ;;
+    *) stop "Unknown part: $wanted" ;;
+  esac
+done

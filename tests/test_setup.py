@@ -1,0 +1,97 @@
+import re
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LOCKED = sorted((ROOT / "requirements").glob("*.txt"))
+JARS = [
+    line.split()
+    for line in (ROOT / "infra/setup/jars.lock").read_text().splitlines()
+    if not line.startswith("#")
+]
+TARGETS = {
+    "setup", "lint", "test", "test-full", "demo", "nightly", "airflow", "report", "bench",
+    "docs", "clean",
+}  # fmt: skip
+
+
+def test_make_alone_lists_the_targets() -> None:
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert set(re.findall(r"^  make (\S+)", done.stdout, re.MULTILINE)) >= TARGETS
+
+
+@pytest.mark.parametrize("file", LOCKED, ids=lambda file: file.name)
+def test_every_requirement_is_pinned_with_a_hash(file: Path) -> None:
+    entries = re.split(r"\n(?=[a-z0-9])", file.read_text(), flags=re.IGNORECASE)
+
+    assert [e.split()[0] for e in entries if "==" not in e or "--hash=sha256:" not in e] == []
+
+
+def test_the_two_lists_of_the_jobs_agree() -> None:
+    jobs, dev = (pins(ROOT / "requirements" / name) for name in ("jobs.txt", "dev.txt"))
+
+    assert {name: dev[name] for name in jobs.keys() & dev.keys()} == {
+        name: jobs[name] for name in jobs.keys() & dev.keys()
+    }
+
+
+def test_the_delta_jar_is_of_the_same_version_as_the_python_package() -> None:
+    (delta,) = (c for _, c, *_ in JARS if ":delta-spark_" in c)
+
+    assert delta.rsplit(":", 1)[1] == version("delta-spark")
+
+
+def test_the_scheduler_never_shares_an_environment_with_pyspark() -> None:
+    airflow, jobs = (pins(ROOT / "requirements" / name) for name in ("airflow.txt", "jobs.txt"))
+
+    assert "pyspark-client" in airflow
+    assert "pyspark" not in airflow
+    assert "pyspark-client" not in jobs
+
+
+@pytest.mark.parametrize(
+    "file",
+    [*LOCKED, ROOT / "infra/setup/jars.lock", ROOT / "pyproject.toml", ROOT / "Makefile"],
+    ids=lambda file: file.name,
+)
+def test_no_registry_is_named(file: Path) -> None:
+    assert re.findall(r"https?://\S+|--(?:extra-)?index-url|--find-links", file.read_text()) == []
+
+
+def test_a_jar_that_differs_from_the_lock_is_refused(tmp_path: Path) -> None:
+    """The script is read from a copy whose lock expects another content."""
+    setup = tmp_path / "setup"
+    setup.mkdir()
+    (setup / "jars.py").write_text((ROOT / "infra/setup/jars.py").read_text())
+    wrong = "0" * 64
+    (setup / "jars.lock").write_text(f"delta io.delta:delta-storage:4.4.0 here.jar {wrong}\n")
+    (setup / "check.py").write_text(
+        "from pathlib import Path\n"
+        "import jars\n"
+        "jars.fetch = lambda wanted, folder: (folder / 'here.jar').write_bytes(b'other')\n"
+        "import sys\n"
+        f"sys.argv = ['jars.py', 'delta', {str(tmp_path / 'jars')!r}]\n"
+        "jars.main()\n"
+    )
+
+    done = subprocess.run(
+        [ROOT / ".venv/bin/python", "check.py"],
+        cwd=setup,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 1
+    assert f"says {wrong}" in done.stderr
+    assert not list((tmp_path / "jars").glob("*.jar"))
+
+
+def pins(file: Path) -> dict[str, str]:
+    return dict(
+        re.findall(r"^([A-Za-z0-9._-]+)(?:\[\S*\])?==(\S+)", file.read_text(), re.MULTILINE)
+    )

@@ -1,0 +1,1 @@
+"""Pure functions from frames to frames: no input or output, no clock, total orders."""

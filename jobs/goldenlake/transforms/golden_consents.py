@@ -1,0 +1,106 @@
+"""``gold.consents``: what a customer last said about each purpose and channel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.source import ConsentMapping, Source
+from goldenlake.transforms.golden_events import optional, selected
+
+COLUMNS = (
+    "customer_id", "purpose", "channel", "status", "jurisdiction", "stated_at", "expires_at",
+    "source", "record_id",
+)  # fmt: skip
+#: Least to most restrictive: of two statements made at one time, the more restrictive counts.
+STATUSES = ("granted", "withdrawn", "suppressed")
+
+
+def statements_of(silver: DataFrame, source: Source) -> DataFrame:
+    """What the rows of a source say about consent, without ``customer_id``.
+
+    A row whose word has no meaning among ``statuses`` states nothing. A statement without a time
+    counts from when its row was observed.
+    """
+    mapped = [_statements(silver, source, mapping) for mapping in source.consents]
+    return reduce(DataFrame.unionByName, mapped)
+
+
+def _statements(silver: DataFrame, source: Source, mapping: ConsentMapping) -> DataFrame:
+    stated_at = F.coalesce(
+        F.col(mapping.at).try_cast("timestamp"),
+        F.col("_observed_at"),
+        F.col("_file_on").cast("timestamp"),
+    )
+    statements = selected(silver, mapping.only).select(
+        "record_id",
+        F.lit(source.source).alias("source"),
+        _either(mapping.purpose, mapping.constant_purpose).alias("purpose"),
+        _either(mapping.channel, mapping.constant_channel).alias("channel"),
+        _status(mapping).alias("status"),
+        optional(mapping.jurisdiction, "string").alias("jurisdiction"),
+        stated_at.alias("stated_at"),
+        optional(mapping.expires_at, "timestamp").alias("expires_at"),
+    )
+    return statements.where(
+        F.col("record_id").isNotNull()
+        & F.col("status").isNotNull()
+        & F.col("purpose").isNotNull()
+        & F.col("channel").isNotNull()
+    )
+
+
+def _either(column: str | None, constant: str | None) -> Column:
+    return F.coalesce(optional(column, "string"), F.lit(constant).cast("string"))
+
+
+def _status(mapping: ConsentMapping) -> Column:
+    said = optional(mapping.status, "string")
+    meanings = mapping.statuses or {status: status for status in STATUSES}
+    meaning = F.lit(None).cast("string")
+    for theirs, ours in meanings.items():
+        meaning = F.when(said == theirs, F.lit(ours)).otherwise(meaning)
+    return meaning
+
+
+def latest_consents(statements: DataFrame) -> DataFrame:
+    """One row a customer, purpose and channel: the latest statement.
+
+    ``statements`` is what ``statements_of`` gave, of all sources, with ``customer_id``. Of
+    statements made at one time the most restrictive wins, then the one that expires first: a
+    doubt is never decided against the customer.
+    """
+    strictness = reduce(
+        lambda otherwise, at: F.when(F.col("status") == STATUSES[at], F.lit(at)).otherwise(
+            otherwise
+        ),
+        range(len(STATUSES)),
+        F.lit(-1),
+    )
+    expiry = F.coalesce(-F.unix_micros("expires_at"), F.lit(-(2**63) + 1))
+    latest = F.max(
+        F.struct(
+            F.col("stated_at"),
+            strictness.alias("strictness"),
+            expiry.alias("expiry"),
+            F.col("source"),
+            F.col("record_id"),
+            F.col("status"),
+            F.col("jurisdiction"),
+            F.col("expires_at"),
+        )
+    ).alias("latest")
+    return (
+        statements.groupBy("customer_id", "purpose", "channel")
+        .agg(latest)
+        .select("customer_id", "purpose", "channel", "latest.*")
+        .select(*COLUMNS)
+    )
+
+
+def union_of(frames: Sequence[DataFrame]) -> DataFrame:
+    """All rows of frames that have the same columns."""
+    return reduce(DataFrame.unionByName, frames)

@@ -66,6 +66,9 @@ class EventFilter(Declaration):
     where: dict[ColumnName, Scalar | list[Scalar]] = Field(
         default={}, description="Columns of the event and the value, or values, they must have."
     )
+    properties: dict[str, str | list[str]] = Field(
+        default={}, description="Properties of an interaction, and the value or values they have."
+    )
     matching: Expression | None = Field(default=None, description="A test on the event's columns.")
 
 

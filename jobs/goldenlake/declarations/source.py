@@ -31,13 +31,11 @@ class Origin(Declaration):
     """Where a source's files appear."""
 
     place: Slug = Field(description="One of the places in conf/env.")
-    files: str = Field(
-        description="Glob under the place; ** crosses folders. A named group of file_date "
-        "reads the day that the file is about."
-    )
+    files: str = Field(description="Glob under the place; ** crosses folders.")
     file_date: Pattern | None = Field(
         default=None,
-        description="Regular expression with groups year, month and day, over the file's path.",
+        description="Regular expression with groups year, month and day, found anywhere in the "
+        "file's path; and, where corrected files of a day come under names of their own, version.",
     )
 
 
@@ -147,6 +145,9 @@ class PurchaseMapping(Declaration):
     currency: ColumnName | None = None
     constant_currency: str | None = None
     channel: Literal["web", "app", "phone", "store", "erp"]
+    channel_from: ColumnName | None = Field(
+        default=None, description="Column that says the channel; where it names none, channel."
+    )
     is_cancellation: ColumnName | None = None
     only: Expression | None = None
 
@@ -221,7 +222,15 @@ class Source(Declaration):
         description="Purposes in conf/consent.yml that the data was collected for; needed as soon "
         "as a column is personal.",
     )
-    region: str = Field(default="GB", description="Default region of phone numbers, ISO 3166.")
+    region: str = Field(
+        default="GB",
+        description="Region of phone numbers without a country code, ISO 3166; ZZ reads none.",
+    )
+    region_from: ColumnName | None = Field(
+        default=None,
+        description="Column with a row's country, ISO 3166: its phone numbers are read as that "
+        "country dials them. Rows without one are read with region.",
+    )
     timezone: str = Field(default="UTC", description="Of times that carry no offset.")
     identifiers: dict[Slug, ColumnName] = Field(
         default={}, description="From identifiers in conf/identity to columns."
@@ -273,6 +282,8 @@ class Source(Declaration):
         found += [(("identifiers", of), name) for of, name in self.identifiers.items()]
         found += [(("attributes", of), name) for of, name in self.attributes.items()]
         found += [(("people",), name) for name in _columns(self.people)]
+        if self.region_from:
+            found.append((("region_from",), self.region_from))
         for at, column in enumerate(self.columns):
             found += [(("columns", at, "derive"), name) for name in _columns(column.derive)]
         mappings: list[tuple[tuple[str | int, ...], _Mapping]] = []
@@ -311,7 +322,7 @@ _Mapping = EventMapping | PurchaseMapping | ConsentMapping
 
 _COLUMN_FIELDS = {
     "at", "kind", "item", "value", "session", "order", "line", "description", "quantity",
-    "unit_price", "currency", "is_cancellation", "purpose", "status", "jurisdiction",
+    "unit_price", "currency", "is_cancellation", "channel_from", "purpose", "status", "jurisdiction",
     "expires_at",
 }  # fmt: skip
 

@@ -6,9 +6,11 @@ a lost connection) are worth another try. Orchestrators retry on ``ExitCode.TRAN
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -38,6 +40,23 @@ class GoldenlakeError(Exception):
     """Base of all errors raised on purpose. Messages never carry personal values."""
 
     exit_code: ExitCode = ExitCode.FAILED
+
+
+def described(error: BaseException) -> str:
+    """What may be logged of an error: our own messages hold no personal values, others may.
+
+    Of others only the class, Spark's error condition and our innermost line are told.
+    """
+    if isinstance(error, GoldenlakeError):
+        return str(error)
+    condition = getattr(error, "getCondition", lambda: None)()
+    frames = [
+        f" at {Path(frame.filename).name}:{frame.lineno}"
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "goldenlake" in frame.filename
+    ]
+    name = f"unexpected {type(error).__name__}" + (f" [{condition}]" if condition else "")
+    return name + (frames[-1] if frames else "")
 
 
 class TerminalError(GoldenlakeError):
@@ -146,6 +165,28 @@ class PlaceUnreachable(TransientError):
     def __init__(self, *, place: str, what: str) -> None:
         self.place, self.what = place, what
         super().__init__(f"place {place!r}: {what}")
+
+
+class UnsafePath(TerminalError):
+    """A path leads out of its place: absolute, with ``..``, or through a symbolic link."""
+
+    def __init__(self, *, place: str, path: str) -> None:
+        self.place, self.path = place, path
+        super().__init__(
+            f"place {place!r}: {path!r} leads out of it and is refused. "
+            "Use a path below the place, without '..'."
+        )
+
+
+class LandingDamaged(TerminalError):
+    """A file of the landing area does not read back as what was put there."""
+
+    def __init__(self, landed_path: str) -> None:
+        self.landed_path = landed_path
+        super().__init__(
+            f"landing area: {landed_path} does not read back as it was written. "
+            "Check the disk or the store, then run again."
+        )
 
 
 class PublicationRefused(Held):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Annotated
@@ -12,11 +11,11 @@ from typing import Annotated
 import typer
 
 from goldenlake.cli import stages
-from goldenlake.cli.installation import Installation, safe_message
+from goldenlake.cli.installation import Installation
 from goldenlake.cli.looking import looking
 from goldenlake.cli.options import CONF, ENV, AsOf, Conf, Env, Lake, RunId, SourceNames
 from goldenlake.cli.setting_up import setting_up
-from goldenlake.errors import ExitCode, GoldenlakeError
+from goldenlake.errors import ExitCode, GoldenlakeError, described
 from goldenlake.night import stage
 from goldenlake.ports import StepResult
 
@@ -131,12 +130,9 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("GOLDENLAKE_DEBUG"):
             raise
-        for frame in traceback.extract_tb(error.__traceback__):
-            if "goldenlake" in frame.filename:
-                print(f"  {frame.filename}:{frame.lineno} {frame.name}", file=sys.stderr)  # noqa: T201
         print(  # noqa: T201
-            f"goldenlake: unexpected {safe_message(error)}. Its message may hold personal values "
-            "and is left out; set GOLDENLAKE_DEBUG=1 to see it.",
+            f"goldenlake: {described(error)}. Its message may hold personal values and is left "
+            "out; set GOLDENLAKE_DEBUG=1 to see it.",
             file=sys.stderr,
         )
         sys.exit(ExitCode.FAILED)

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.declarations.loader import load_catalogue
-from goldenlake.errors import GoldenlakeError, SetupError
+from goldenlake.errors import GoldenlakeError, SetupError, described
 from goldenlake.ports import Clock, FilePlace, Landing, StepResult
 
 if TYPE_CHECKING:
@@ -127,7 +127,7 @@ class Installation:
             status = (
                 "held" if isinstance(error, GoldenlakeError) and error.exit_code == 4 else "failed"
             )
-            found.append(StepResult(step=step, status=status, error=safe_message(error)))
+            found.append(StepResult(step=step, status=status, error=described(error)))
             raise
         finally:
             seconds = time.monotonic() - begun
@@ -175,15 +175,6 @@ def _chosen(what: str, names: Sequence[str] | None, known: list[str]) -> list[st
             f"{what} {', '.join(unknown)} is not declared.", mend=f"Known: {', '.join(known)}."
         )
     return list(names or known)
-
-
-def safe_message(error: BaseException) -> str:
-    """What may be logged of an error: our own messages hold no personal values, others may."""
-    if isinstance(error, GoldenlakeError):
-        return str(error)
-    name = type(error).__name__
-    condition = getattr(error, "getCondition", lambda: None)()
-    return f"{name} [{condition}]" if condition else name
 
 
 def _summary(installation: Installation, result: StepResult, seconds: float) -> str:

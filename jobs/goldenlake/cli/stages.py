@@ -1,13 +1,13 @@
-"""Each stage of ``night.NIGHT``, wired to its adapters; single commands and the night share them."""
+"""Each stage of ``night.NIGHT`` wired to its adapters, for single commands and the night alike."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from goldenlake.cli.installation import Installation, safe_message
+from goldenlake.cli.installation import Installation
 from goldenlake.declarations.base import parse_duration
-from goldenlake.errors import ExitCode, GoldenlakeError
+from goldenlake.errors import ExitCode, GoldenlakeError, described
 from goldenlake.night import NIGHT, Stage
 from goldenlake.ports import StepResult
 
@@ -122,7 +122,7 @@ def activate(installation: Installation, destinations: Sequence[str]) -> list[St
                     step="activate",
                     subject=name,
                     status="held" if held else "failed",
-                    error=safe_message(error),
+                    error=described(error),
                 )
             )
     return results
@@ -173,7 +173,7 @@ def night(installation: Installation) -> ExitCode:
         try:
             code = code_of(runs_of(stage, installation)())
         except Exception as error:  # noqa: BLE001 - the report must be written whatever happens
-            installation.progress(f"[red]{stage.name}: {safe_message(error)}[/red]")
+            installation.progress(f"[red]{stage.name}: {described(error)}[/red]")
             code = error.exit_code if isinstance(error, GoldenlakeError) else ExitCode.FAILED
         if code not in (ExitCode.OK, ExitCode.DEGRADED):
             failed.add(stage.name)

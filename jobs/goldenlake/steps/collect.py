@@ -1,0 +1,164 @@
+"""Files to silver for many sources at once, each isolated from the others."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from goldenlake.declarations.source import Source
+from goldenlake.errors import ExitCode, TransientError, described
+from goldenlake.ports import Clock, FilePlace, Landing, Progress, StepResult, Tables
+from goldenlake.schemas import BROKEN, CONFORMED, INGESTED, LANDED
+from goldenlake.steps.conform import Conform
+from goldenlake.steps.files import FileRow, read_files, record_drift, record_files
+from goldenlake.steps.ingest import Ingest
+from goldenlake.steps.land import Land, Landed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collect:
+    """Land, ingest and conform what is new in some sources.
+
+    Whatever goes wrong with a source is reported in its own result and stops nothing else; its
+    table in silver stays as it was, so the night goes on with yesterday's slice of it. The ledger
+    is written twice for all sources together: once after landing, once at the end. A kill in
+    between repeats work that is idempotent.
+    """
+
+    sources: Sequence[Source]
+    as_of: date
+    run_id: str
+    settle: timedelta
+    parallel: int = 2
+
+    def run(
+        self,
+        *,
+        tables: Tables,
+        landing: Landing,
+        place: Callable[[str], FilePlace],
+        clock: Clock,
+        progress: Progress,
+    ) -> list[StepResult]:
+        """One result a source, in the order of ``sources``."""
+        known = _by_source(read_files(tables))
+
+        def land(source: Source) -> Landed | Exception:
+            step = Land(source=source, as_of=self.as_of, run_id=self.run_id, settle=self.settle)
+            try:
+                files = known.get(source.source, [])
+                return step.run(place(source.origin.place), landing, files, clock)
+            except Exception as error:  # noqa: BLE001 - one source must not stop the others
+                return error
+
+        def refine(source: Source, landed: Landed | Exception) -> tuple[list[FileRow], StepResult]:
+            begun = time.monotonic()
+            rows: list[FileRow] = []
+            error = landed if isinstance(landed, Exception) else None
+            try:
+                pending = _pending(known.get(source.source, []), landed)
+                if pending:
+                    rows = self._to_silver(source, pending, tables, landing, progress)
+            except Exception as raised:  # noqa: BLE001 - one source must not stop the others
+                error = raised
+            seconds = time.monotonic() - begun
+            return rows, _result(source, landed, rows, error, seconds)
+
+        with ThreadPoolExecutor(max_workers=self.parallel) as pool:
+            landings = list(pool.map(land, self.sources))
+            found = [landed for landed in landings if isinstance(landed, Landed)]
+            record_files(tables, [row for landed in found for row in landed.files])
+            refined = list(pool.map(refine, self.sources, landings))
+        rows = [row for more, _ in refined for row in more]
+        record_files(tables, rows)
+        record_drift(tables, rows)
+        return [result for _, result in refined]
+
+    def _to_silver(
+        self,
+        source: Source,
+        pending: Sequence[FileRow],
+        tables: Tables,
+        landing: Landing,
+        progress: Progress,
+    ) -> list[FileRow]:
+        to_read = [row for row in pending if row.status == LANDED]
+        rows = [row for row in pending if row.status == INGESTED]
+        if to_read:
+            ingest = Ingest(source=source, as_of=self.as_of, run_id=self.run_id)
+            rows += ingest.run(tables, landing, to_read)
+        readable = [row for row in rows if row.status == INGESTED]
+        done = [row for row in rows if row.status != INGESTED]
+        if readable:
+            conform = Conform(source=source, as_of=self.as_of, run_id=self.run_id)
+            done += conform.run(tables, readable, progress)
+        read = sum(row.records_read or 0 for row in done)
+        progress(f"  {source.source}: {len(done)} files, {read:,} records")
+        return done
+
+
+def replay(tables: Tables, source: str, *, run_id: str) -> list[FileRow]:
+    """Set a source's files that have quarantined rows, or that broke, back to ``landed``.
+
+    The next ``collect`` reads them again under today's contract; slices are replaced, so nothing
+    doubles.
+    """
+    rows = [
+        replace(row, status=LANDED, error=None, run_id=run_id)
+        for row in read_files(tables, source, (CONFORMED, BROKEN))
+        if row.status == BROKEN or row.records_quarantined
+    ]
+    record_files(tables, rows)
+    return rows
+
+
+def _by_source(rows: Iterable[FileRow]) -> dict[str, list[FileRow]]:
+    found: dict[str, list[FileRow]] = {}
+    for row in rows:
+        found.setdefault(row.source, []).append(row)
+    return found
+
+
+def _pending(known: Sequence[FileRow], landed: Landed | Exception) -> list[FileRow]:
+    """Files that wait for ingest or conform: those just landed, and what an earlier run left."""
+    rows = {row.key: row for row in known}
+    if isinstance(landed, Landed):
+        rows |= {row.key: row for row in landed.files}
+    waiting = [row for row in rows.values() if row.status in (LANDED, INGESTED)]
+    return sorted(waiting, key=lambda row: (row.file_on, row.path, row.sha256))
+
+
+def _result(
+    source: Source,
+    landed: Landed | Exception,
+    rows: Sequence[FileRow],
+    error: Exception | None,
+    seconds: float,
+) -> StepResult:
+    broken = [row for row in rows if row.status == BROKEN]
+    counts = {
+        "files": len(rows),
+        "files_broken": len(broken),
+        "files_growing": len(landed.growing) if isinstance(landed, Landed) else 0,
+        "records_read": sum(row.records_read or 0 for row in rows),
+        "records_accepted": sum(row.records_accepted or 0 for row in rows),
+        "records_quarantined": sum(row.records_quarantined or 0 for row in rows),
+    }
+    details: dict[str, object] = {"seconds": round(seconds, 1)}
+    message = " ".join(row.error or "" for row in broken)
+    if error is not None:
+        message = described(error)
+        transient = isinstance(error, TransientError)
+        details["exit_code"] = int(ExitCode.TRANSIENT if transient else ExitCode.DEGRADED)
+    status = "degraded" if error or broken else "done" if rows else "skipped"
+    return StepResult(
+        step="collect",
+        subject=source.source,
+        status=status,
+        counts=counts,
+        details=details,
+        error=message,
+    )

@@ -12,7 +12,7 @@ from goldenlake.sample.people import FIRST, STRANGER, Population
 from goldenlake.sample.truth import CHUNK, Records, sha256_of
 
 SOURCE = "audience_partner"
-HEADER = "email_sha256 phone_sha256 segment score valid_until".split()
+HEADER = ["email_sha256", "phone_sha256", "segment", "score", "valid_until"]
 _SEGMENTS = ("home-owners", "frequent-travellers", "young-families", "gardeners", "coffee-lovers")
 _STRANGERS = 0.4
 """Strangers for each person known to the partner."""

@@ -14,10 +14,19 @@ from goldenlake.sample.places import COUNTRIES
 from goldenlake.sample.truth import CHUNK, Records
 
 SOURCE = "consents"
-HEADER = (
-    "consent_id subject_email subject_phone contact_id purpose channel status jurisdiction "
-    "stated_at expires_at source_of_statement"
-).split()
+HEADER = [
+    "consent_id",
+    "subject_email",
+    "subject_phone",
+    "contact_id",
+    "purpose",
+    "channel",
+    "status",
+    "jurisdiction",
+    "stated_at",
+    "expires_at",
+    "source_of_statement",
+]
 _WHERE = ("web form", "call centre", "shop counter", "preference centre")
 _WITHDRAWN_A_DAY = 0.003
 

@@ -17,8 +17,26 @@ from goldenlake.sample.products import PRODUCTS, money
 from goldenlake.sample.truth import Records
 
 DEALS, CALLS, TICKETS = "crm_deals", "crm_calls", "crm_tickets"
-DEALS_HEADER = "deal_id contact_id title stage amount currency created_at updated_at".split()
-TICKETS_HEADER = "ticket_id contact_id email subject status priority opened_at updated_at".split()
+DEALS_HEADER = [
+    "deal_id",
+    "contact_id",
+    "title",
+    "stage",
+    "amount",
+    "currency",
+    "created_at",
+    "updated_at",
+]
+TICKETS_HEADER = [
+    "ticket_id",
+    "contact_id",
+    "email",
+    "subject",
+    "status",
+    "priority",
+    "opened_at",
+    "updated_at",
+]
 
 _DEALS_A_DAY, _CALLS_A_DAY, _TICKETS_A_DAY = 0.008, 0.012, 0.008
 _LONGEST = 8

@@ -44,10 +44,11 @@ class Drops:
 
     def write_arrivals(self) -> None:
         """Write ``arrivals.csv``: path relative to ``out``, and the date of arrival."""
+        in_order = sorted(self._arrivals, key=lambda entry: (entry[1], entry[0]))
         with (self.out / ARRIVALS).open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["path", "arrives_on"])
-            writer.writerows(sorted(self._arrivals, key=lambda entry: (entry[1], entry[0])))
+            writer.writerows(in_order)
 
 
 def arrived(out: Path, until: date, into: Path) -> list[Path]:

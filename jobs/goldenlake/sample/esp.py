@@ -80,7 +80,8 @@ def write_esp(
                 )
             ):
                 address = email.upper() if luck % 50 == 7 and email else email
-                url = f'"https://shop.example.com/product/{PRODUCTS[luck % len(PRODUCTS)].product_id}"'
+                product_id = PRODUCTS[luck % len(PRODUCTS)].product_id
+                url = f'"https://shop.example.com/product/{product_id}"'
                 bounce = '"hard"' if luck < 350 else '"soft"'
                 stamp = f'"{today}T{clock}+00:00"' if luck % 3 == 0 else midnight + when
                 lines.append(

@@ -7,12 +7,8 @@ import numpy as np
 
 from goldenlake.sample.audience import write_audience
 from goldenlake.sample.consents import write_consents
-from goldenlake.sample.contacts import (
-    Contacts,
-    contacts_of,
-    write_contact_truth,
-    write_contacts,
-)
+from goldenlake.sample.contact_snapshots import write_contact_truth, write_contacts
+from goldenlake.sample.contacts import Contacts, contacts_of
 from goldenlake.sample.dealings import CALLS, write_calls, write_deals, write_tickets
 from goldenlake.sample.drops import Drops
 from goldenlake.sample.erp import ORDERS, write_erp_customers, write_erp_orders
@@ -20,7 +16,8 @@ from goldenlake.sample.esp import SOURCE as ESP
 from goldenlake.sample.esp import write_esp
 from goldenlake.sample.files import parquet_file
 from goldenlake.sample.options import SampleOptions, SampleSummary
-from goldenlake.sample.people import NEVER, Population, population
+from goldenlake.sample.people import NEVER, Population
+from goldenlake.sample.planting import population
 from goldenlake.sample.shops import SHOPS, TILLS, WORKBOOKS, write_correction, write_shop
 from goldenlake.sample.truth import (
     CHUNK,
@@ -37,6 +34,7 @@ from goldenlake.sample.web import ACCESS, EVENTS, write_web
 
 OnProgress = Callable[[str, int, int], None]
 _DAYS_A_WEEK = 7
+_DAYS_BETWEEN_CORRECTIONS = 5
 
 
 def generate(options: SampleOptions, on_progress: OnProgress | None = None) -> SampleSummary:
@@ -134,7 +132,8 @@ def _write_dealings(
         again = relative.replace("calls_", "calls_resent_")
         shutil.copyfile(drops.place(relative), drops.place(again))
         lines = drops.place(again).read_bytes().count(b"\n")
-        drops.record(CALLS, again, lines, options.date_of(day), days_late=late)
+        next_day = int(day + 1 < options.days)
+        drops.record(CALLS, again, lines, options.date_of(day), days_late=next_day)
         planted.file("resent", f"drops/{again}")
 
 
@@ -147,12 +146,12 @@ def _write_shops(
     subjects: dict[str, Subjects],
 ) -> None:
     for at, shop in enumerate(SHOPS):
-        late = _days_late(options, day, 1 + at)
+        late = _days_late(options, day, 1 + (at + 2) % len(SHOPS))
         seen = subjects[TILLS if shop.encoding else WORKBOOKS]
         relative = write_shop(drops, people, options, day, shop, planted, seen, days_late=late)
         _note_late(planted, relative, late)
-    if day % 5 == 0:
-        write_correction(drops, people, options, day, SHOPS[1 if day else 0], planted)
+        if at == 0 and day % _DAYS_BETWEEN_CORRECTIONS == 0:
+            write_correction(drops, people, options, day, shop, planted, days_late=late)
 
 
 def _write_persons(
@@ -169,4 +168,5 @@ def _write_persons(
     for trait in PERSON_TRAITS:
         planted.persons[trait] = int(getattr(people, trait).sum())
     for change in PERSON_CHANGES:
-        planted.persons[change] = int((getattr(people, change) != NEVER).sum())
+        when = getattr(people, change)
+        planted.persons[change] = int(((when > 0) & (when != NEVER)).sum())

@@ -5,6 +5,7 @@ its flaw from one snapshot to the next.
 """
 
 import unicodedata
+from itertools import pairwise
 
 from goldenlake.sample.places import COUNTRY
 
@@ -19,10 +20,9 @@ _KEYBOARDS = ("qwertyuiop", "asdfghjkl", "zxcvbnm", "йцукенгшщзхъ", 
 
 
 def _keyboard_neighbours() -> dict[str, str]:
-    neighbours = {}
+    neighbours: dict[str, str] = {}
     for row in _KEYBOARDS:
-        for left, right in zip(row, row[1:], strict=False):
-            neighbours[left] = right
+        neighbours |= dict(pairwise(row))
         neighbours[row[-1]] = row[-2]
     return neighbours
 
@@ -61,7 +61,8 @@ def written_phone(e164: str, country: int, style: int) -> str:
             f"{shape.trunk_prefix}({national[:3]}) {national[3:6]}-{national[6:8]}-{national[8:]}"
         )
     if style == 3:
-        return f"00{shape.dialling_code} {national[:4]} {national[4:]}"
+        dials_out = "00" if shape.trunk_prefix == "0" else "+"
+        return f"{dials_out}{shape.dialling_code} {national[:4]} {national[4:]}"
     if style == APOSTROPHE_PHONE:
         return "'" + e164
     if style == 5 and shape.trunk_prefix == "0":

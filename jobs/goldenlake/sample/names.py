@@ -34,9 +34,12 @@ _MALE = {
     "Росен Румен Светослав/Светльо Симеон/Мони Стефан/Стефчо Теодор/Тео Филип Цветан/Цецо "
     "Явор Йордан/Данчо Асен Атанас/Наско Божидар/Божо Веселин/Веско Денислав/Дени Живко Здравко",
     "ru": "Александр/Саша Алексей/Лёша Дмитрий/Дима Сергей/Серёжа Андрей Владимир/Вова Иван/Ваня "
-    "Михаил/Миша Николай/Коля Павел/Паша Пётр/Петя Евгений/Женя Виктор/Витя Юрий/Юра Константин/Костя "
-    "Анатолий/Толя Василий/Вася Григорий/Гриша Фёдор/Федя Степан/Стёпа Максим/Макс Никита Роман/Рома "
-    "Илья/Илюша Егор Тимофей/Тима Кирилл Артём/Тёма Денис Олег Игорь/Гоша Вячеслав/Слава Станислав/Стас "
+    "Михаил/Миша Николай/Коля Павел/Паша Пётр/Петя Евгений/Женя Виктор/Витя Юрий/Юра "
+    "Константин/Костя "
+    "Анатолий/Толя Василий/Вася Григорий/Гриша Фёдор/Федя Степан/Стёпа Максим/Макс "
+    "Никита Роман/Рома "
+    "Илья/Илюша Егор Тимофей/Тима Кирилл Артём/Тёма Денис Олег Игорь/Гоша "
+    "Вячеслав/Слава Станислав/Стас "
     "Борис/Боря Леонид/Лёня Геннадий/Гена Валерий/Валера Антон/Тоша Руслан Семён/Сёма",
 }
 _FEMALE = {
@@ -47,7 +50,8 @@ _FEMALE = {
     "Hannah Lucy Alice Emma Chloe Amelia/Millie Eleanor/Ellie Florence/Flo Georgina/Gina "
     "Harriet/Hattie Imogen Jacqueline/Jackie Louise/Lou Nicola/Nicky Penelope/Penny Rosemary/Rose "
     "Sarah/Sally Veronica/Ronnie Winifred/Win Zoe",
-    "de": "Katharina/Kathi Elisabeth/Lisa Magdalena/Lena Johanna/Hanna Susanne/Susi Margarete/Gretel "
+    "de": "Katharina/Kathi Elisabeth/Lisa Magdalena/Lena Johanna/Hanna Susanne/Susi "
+    "Margarete/Gretel "
     "Alexandra/Alex Christina/Tina Stefanie/Steffi Gabriele/Gabi Angelika/Geli Ursula/Uschi "
     "Monika/Moni Renate/Reni Brigitte/Gitte Sabine/Bine Petra Andrea Claudia Martina Birgit Heike "
     "Silke Anja Julia/Jule Sarah Laura Lea Anna Marie Sophie Käthe Jördis Bärbel Hannelore/Hanne "
@@ -59,10 +63,12 @@ _FEMALE = {
     "Jacqueline/Jackie Christine Martine Sandrine Corinne Sophie Julie Camille Manon Océane "
     "Pauline Marguerite/Margot Geneviève/Ginette Joséphine/José Alexandra/Alex Audrey Béatrice/Béa "
     "Clémence Delphine Emmanuelle/Manue Gaëlle Solène Thérèse",
-    "bg": "Александра/Сашка Мария/Мими Елена/Ели Иванка/Ваня Йорданка/Данче Василка/Васка Виктория/Вики "
+    "bg": "Александра/Сашка Мария/Мими Елена/Ели Иванка/Ваня Йорданка/Данче "
+    "Василка/Васка Виктория/Вики "
     "Гергана/Гери Даниела/Дани Десислава/Деси Димитрина/Дими Екатерина/Катя Елисавета/Лиза "
     "Маргарита/Маги Надежда/Надя Николина/Ники Петя Радка Росица/Роси Светлана/Светла Силвия/Силви "
-    "Снежана/Снежи Стефка/Стефи Теодора/Теди Цветелина/Цвети Юлия/Юли Яна Антоанета/Тони Биляна/Били "
+    "Снежана/Снежи Стефка/Стефи Теодора/Теди Цветелина/Цвети Юлия/Юли Яна "
+    "Антоанета/Тони Биляна/Били "
     "Боряна/Бори Весела/Веси Галина/Галя Диана/Диди Живка Златка Калина Лиляна/Лили Милена/Мила",
     "ru": "Екатерина/Катя Анна/Аня Мария/Маша Наталья/Наташа Татьяна/Таня Ольга/Оля Елена/Лена "
     "Светлана/Света Ирина/Ира Людмила/Люда Галина/Галя Надежда/Надя Любовь/Люба Вера Юлия/Юля "
@@ -96,7 +102,8 @@ _STEMS = {
     "en": "Ash Black Brad Brook Charl Clay Dal Drum East Elm Fair Fern Glen Gran Hart Hazel Hollow "
     "Kings Lang Lind Marsh Mill Nor Oak Pem Quar Rad Rose Shel Stan Thorn Under Wake West Whit Wil "
     "Win Wood Yar Hather",
-    "de": "Ahorn Alten Berg Birken Buchen Eber Eichen Feld Finken Gold Grün Hasel Hirsch Hohen Klein "
+    "de": "Ahorn Alten Berg Birken Buchen Eber Eichen Feld Finken Gold Grün Hasel "
+    "Hirsch Hohen Klein "
     "Linden Mühl Neu Nuss Ober Ried Rosen Sand Schön Stein Stern Tannen Unter Vogel Wald Weiden "
     "Wiesen Winter Ziegel",
     "fr": "Beau Bel Bois Bon Bouche Chante Char Clair Cour Fleur Fon Grand Haute Lou Mal Mar Mont "
@@ -107,9 +114,11 @@ _STEMS = {
     "Муром Овс Пахом Рощ Рыб Сав Сокол Тих Тул Ухт Хар Чер Шил",
 }
 _ENDINGS = {
-    "en": "bourne bridge bury by combe cott croft dale den don field ford ham hurst land ley lock man "
+    "en": "bourne bridge bury by combe cott croft dale den don field ford ham hurst "
+    "land ley lock man "
     "more ridge shaw stead stone ton wick wood worth",
-    "de": "auer bach baum beck berg blatt burger eck feld hagen hauer heim hofer holz inger kamp mann "
+    "de": "auer bach baum beck berg blatt burger eck feld hagen hauer heim hofer "
+    "holz inger kamp mann "
     "meier mayer müller reiter roth stein thal tal",
     "fr": "bert bois champ court cy don fort gard lieu louis mard mier mont net nier rand ret rier "
     "teau tel ton val vert ville voisin",
@@ -117,17 +126,15 @@ _ENDINGS = {
     "ru": "анов енко ин инский ков кин лов нов овский ский янов ихин ушкин ычев",
 }
 _TRANSLITERATION = {
-    "bg": "а=a б=b в=v г=g д=d е=e ж=zh з=z и=i й=y к=k л=l м=m н=n о=o п=p р=r с=s т=t у=u ф=f х=h "
+    "bg": "а=a б=b в=v г=g д=d е=e ж=zh з=z и=i й=y к=k л=l м=m н=n о=o п=p р=r с=s "
+    "т=t у=u ф=f х=h "
     "ц=ts ч=ch ш=sh щ=sht ъ=a ь=y ю=yu я=ya",
-    "ru": "а=a б=b в=v г=g д=d е=e ё=e ж=zh з=z и=i й=y к=k л=l м=m н=n о=o п=p р=r с=s т=t у=u ф=f "
+    "ru": "а=a б=b в=v г=g д=d е=e ё=e ж=zh з=z и=i й=y к=k л=l м=m н=n о=o п=p р=r "
+    "с=s т=t у=u ф=f "
     "х=kh ц=ts ч=ch ш=sh щ=shch ъ= ы=y ь= э=e ю=yu я=ya",
 }
-_FOLDED = str.maketrans(
-    {
-        **{"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "à": "a", "â": "a", "ç": "c", "é": "e"},
-        **{"è": "e", "ê": "e", "ë": "e", "î": "i", "ï": "i", "ô": "o", "û": "u", "É": "E"},
-        **{"Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "'": "", "-": "", " ": ""},
-    }
+_FOLDED = str.maketrans("àâçéèêëîïôûñÉ", "aaceeeeiiounE", "'- ") | str.maketrans(
+    {"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue"}
 )
 
 

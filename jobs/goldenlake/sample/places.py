@@ -60,14 +60,16 @@ COUNTRY = (
     ),
     Country(
         cities=_cities(
-            "Berlin 10; Hamburg 20; München=Munich 80; Köln=Cologne 50; Frankfurt 60; Stuttgart 70; "
+            "Berlin 10; Hamburg 20; München=Munich 80; Köln=Cologne 50; "
+            "Frankfurt 60; Stuttgart 70; "
             "Düsseldorf=Duesseldorf 40; Leipzig 04; Dresden 01; Nürnberg=Nuernberg 90; Bremen 28; "
             "Hannover 30; Münster=Muenster 48; Freiburg 79; Rostock 18; Lübeck=Luebeck 23"
         ),
         streets=_pairs(
             "Hauptstraße {}=Hauptstr. {}; Bahnhofstraße {}=Bahnhofstr. {}; Gartenweg {}; "
             "Lindenallee {}; Schulstraße {}=Schulstr. {}; Am Mühlbach {}=Am Muehlbach {}; "
-            "Goethestraße {}=Goethestr. {}; Birkenweg {}; Kirchplatz {}; Rosenstraße {}=Rosenstr. {}; "
+            "Goethestraße {}=Goethestr. {}; Birkenweg {}; Kirchplatz {}; "
+            "Rosenstraße {}=Rosenstr. {}; "
             "Burgwall {}; Seeufer {}; Tannenhöhe {}=Tannenhoehe {}; Marktgasse {}; Fliederweg {}"
         ),
         postcode_digits=3,
@@ -89,7 +91,8 @@ COUNTRY = (
             "{} place du Marché={} place du Marche; {} chemin des Vignes; {} rue des Lilas; "
             "{} boulevard de la Gare; {} allée des Tilleuls={} allee des Tilleuls; "
             "{} impasse du Moulin; {} quai des Brumes; {} rue de l'Église={} rue de l'Eglise; "
-            "{} rue du Château={} rue du Chateau; {} cours Gambetta; {} montée du Puits={} montee du Puits"
+            "{} rue du Château={} rue du Chateau; {} cours Gambetta; "
+            "{} montée du Puits={} montee du Puits"
         ),
         postcode_digits=3,
         dialling_code="33",
@@ -106,8 +109,10 @@ COUNTRY = (
         ),
         streets=_pairs(
             "ул. Шипка {}=Shipka St {}; бул. Витоша {}=Vitosha Blvd {}; ул. Роза {}=Roza St {}; "
-            "ул. Иван Вазов {}=Ivan Vazov St {}; ж.к. Младост {}=Mladost {}; ул. Дунав {}=Dunav St {}; "
-            "ул. Опълченска {}=Opalchenska St {}; ул. Липа {}=Lipa St {}; бул. Черно море {}=Cherno More Blvd {}; "
+            "ул. Иван Вазов {}=Ivan Vazov St {}; ж.к. Младост {}=Mladost {}; "
+            "ул. Дунав {}=Dunav St {}; "
+            "ул. Опълченска {}=Opalchenska St {}; ул. Липа {}=Lipa St {}; "
+            "бул. Черно море {}=Cherno More Blvd {}; "
             "ул. Явор {}=Yavor St {}"
         ),
         postcode_digits=3,
@@ -125,7 +130,8 @@ COUNTRY = (
             "Нижний Новгород=Nizhny Novgorod 60; Омск=Omsk 64; Пермь=Perm 61; Тула=Tula 30"
         ),
         streets=_pairs(
-            "ул. Садовая, {}=Sadovaya ul. {}; пр. Мира, {}=pr. Mira {}; ул. Лесная, {}=Lesnaya ul. {}; "
+            "ул. Садовая, {}=Sadovaya ul. {}; пр. Мира, {}=pr. Mira {}; "
+            "ул. Лесная, {}=Lesnaya ul. {}; "
             "ул. Гагарина, {}=Gagarina ul. {}; наб. Речная, {}=nab. Rechnaya {}; "
             "пер. Тихий, {}=per. Tikhiy {}; ул. Заречная, {}=Zarechnaya ul. {}; "
             "ул. Полевая, {}=Polevaya ul. {}; б-р Сиреневый, {}=b-r Sirenevy {}"

@@ -32,7 +32,7 @@ class Product:
 
 
 def _assortment() -> tuple[Product, ...]:
-    products = []
+    products: list[Product] = []
     for category, names in _CATEGORIES.items():
         for name in names.split(";"):
             for brand_at, brand in enumerate(_BRANDS):

@@ -16,10 +16,20 @@ from goldenlake.sample.spelling import NOTHING
 from goldenlake.sample.truth import CHUNK, Planted, Subjects, email_code
 
 TILLS, WORKBOOKS = "shop_purchases", "shop_workbooks"
-HEADER = (
-    "shop receipt_no line_no sold_at sku product quantity unit_price currency loyalty_card phone "
-    "email"
-).split()
+HEADER = [
+    "shop",
+    "receipt_no",
+    "line_no",
+    "sold_at",
+    "sku",
+    "product",
+    "quantity",
+    "unit_price",
+    "currency",
+    "loyalty_card",
+    "phone",
+    "email",
+]
 LINES_PER_CUSTOMER_EVENT = 0.08
 """Share of a customer's events that are lines of a till receipt."""
 _SUNDAY = 6
@@ -109,7 +119,14 @@ def write_shop(
 
 
 def write_correction(
-    drops: Drops, people: Population, options: SampleOptions, day: int, shop: Shop, planted: Planted
+    drops: Drops,
+    people: Population,
+    options: SampleOptions,
+    day: int,
+    shop: Shop,
+    planted: Planted,
+    *,
+    days_late: int = 0,
 ) -> None:
     """The same day again under a ``_v2`` name: the first line only, with another quantity."""
     today = options.date_of(day)
@@ -123,7 +140,7 @@ def write_correction(
         drops.place(relative), HEADER, encoding=shop.encoding, delimiter=";", line_end="\r\n"
     ) as till:
         till.write([row])
-    drops.record(TILLS, relative, till.rows, today)
+    drops.record(TILLS, relative, till.rows, today, days_late=days_late)
     planted.file("corrected_purchases", f"drops/{relative}")
 
 

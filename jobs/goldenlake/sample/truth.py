@@ -60,7 +60,10 @@ PERSON_CHANGES = (
 )
 
 IDENTIFIERS = ("cookie", "account", "email", "phone", "card", "customer")
-"""Columns of a subject, each an integer code; e-mails are coded person × 4 + version."""
+"""Columns of a subject, at least one of them given, as integer codes.
+
+E-mails are coded person × 4 + version, the others by their owner.
+"""
 
 
 class Planted:
@@ -109,7 +112,7 @@ class Subjects:
         for name, values in codes.items():
             rows[:, IDENTIFIERS.index(name)] = values
         rows[:, 6] = person
-        rows = _distinct(rows)
+        rows = _distinct(rows[(rows[:, :6] != NOTHING).any(axis=1)])
         self._new.append(rows)
         self._waiting += len(rows)
         if self._waiting > self._COMPACT_AT:

@@ -15,9 +15,20 @@ from goldenlake.sample.options import SampleOptions
 from goldenlake.sample.people import CRAWLER, STRANGER, Population
 from goldenlake.sample.products import PRODUCTS
 
-KINDS = (
-    "home category view search cart remove checkout purchase login register robots other"
-).split()
+KINDS = [
+    "home",
+    "category",
+    "view",
+    "search",
+    "cart",
+    "remove",
+    "checkout",
+    "purchase",
+    "login",
+    "register",
+    "robots",
+    "other",
+]
 HOME, CATEGORY, VIEW, SEARCH, CART, REMOVE, CHECKOUT, PURCHASE, LOGIN, REGISTER, ROBOTS, OTHER = (
     range(len(KINDS))
 )

@@ -135,6 +135,7 @@ def _write_log(
         np.array(BROWSERS, dtype=object)[np.abs(agent) % len(BROWSERS)],
     )
     status = _STATUS[np.floor(rng.random(n) * 100).astype(np.int64)]
+    status[np.isin(kind, [LOGIN, REGISTER, PURCHASE])] = "200"
     sizes = np.floor(400 + rng.exponential(14_000, n)).astype(np.int64).astype(str).astype(object)
     sizes[(status == "304") | (rng.random(n) < 0.01)] = "-"
     date = options.date_of(day).strftime("%d/%b/%Y")

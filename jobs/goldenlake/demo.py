@@ -1,0 +1,157 @@
+"""``make demo``: three nights of a made-up company, the last one through Airflow.
+
+A second run finds the sample and the lake of the first, repeats the last night, and shows that no
+customer id changed and nothing was sent again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as Grid
+
+from goldenlake.cli import stages
+from goldenlake.cli.installation import PROJECT, Installation
+from goldenlake.errors import ExitCode, GoldenlakeError, SetupError
+from goldenlake.sample import SampleOptions, arrived, generate
+from goldenlake.steps.generations import latest_generation
+
+ENVIRONMENT = "demo"
+START = date(2026, 1, 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demo:
+    """The demonstration, in a folder of its own under ``var/demo``."""
+
+    customers: int
+    days: int
+    seed: int
+    airflow: bool
+    console: Console
+
+    @property
+    def home(self) -> Path:
+        """Where the sample, the lake, the exports and the reports are."""
+        return PROJECT / "var" / "demo"
+
+    @property
+    def last(self) -> date:
+        """The day of the last night."""
+        return START + timedelta(days=self.days - 1)
+
+    def say(self, message: str) -> None:
+        """A headline of the demonstration."""
+        self.console.print(f"\n[bold blue]▸ {message}[/bold blue]")
+
+    def run(self) -> ExitCode:
+        """Sample, nights, and what came of them."""
+        begun = time.monotonic()
+        self._make_sample()
+        before = self._nights_in_process()
+        code = self._last_night() if self.airflow else ExitCode.OK
+        self._summarise(before)
+        minutes = (time.monotonic() - begun) / 60
+        self.console.print(f"\nDone in {minutes:.1f} minutes.")
+        return code
+
+    def _make_sample(self) -> None:
+        sample = self.home / "sample"
+        if (sample / "arrivals.csv").exists():
+            self.say(f"The sample is there already: {sample}")
+            return
+        self.say(f"A sample of {self.customers:,} customers and {self.days} days")
+        options = SampleOptions(
+            customers=self.customers, days=self.days, seed=self.seed, out=sample, start=START
+        )
+        summary = generate(options, on_progress=None)
+        self.console.print(f"  {summary.total_rows:,} rows of {len(summary.rows)} sources")
+
+    def _installation(self, as_of: date) -> Installation:
+        return Installation.load(PROJECT / "conf", ENVIRONMENT, None, as_of=as_of)
+
+    def _nights_in_process(self) -> set[tuple[str, str]]:
+        """Nights that are not yet in the lake; all but the last where Airflow runs that one.
+
+        Gives (record, customer) of the lake as it was found."""
+        installation = self._installation(START)
+        published = latest_generation(installation.tables)
+        found = _customers_of_records(installation) if published else set()
+        days = [START + timedelta(days=n) for n in range(self.days - (1 if self.airflow else 0))]
+        for day in days:
+            if published and published.as_of >= day:
+                continue
+            self.say(f"The night of {day}, in one process")
+            arrived(self.home / "sample", day, self.home / "drops")
+            installation = installation.for_day(day)
+            code = stages.night(installation)
+            installation.write_runs()
+            if code not in (ExitCode.OK, ExitCode.DEGRADED):
+                raise SetupError(f"The night of {day} ended with code {code}.", mend="See above.")
+        arrived(self.home / "sample", self.last, self.home / "drops")
+        installation.tables.spark.stop()
+        return found
+
+    def _last_night(self) -> ExitCode:
+        self.say(f"The night of {self.last}, through Airflow: one spark-submit a task")
+        command = [str(PROJECT / "infra" / "airflow" / "night.sh"), self.last.isoformat()]
+        environment = os.environ | {"GOLDENLAKE_ENV": ENVIRONMENT}
+        return ExitCode.OK if not subprocess.call(command, env=environment) else ExitCode.FAILED
+
+    def _summarise(self, before: set[tuple[str, str]]) -> None:
+        from goldenlake.reporting.demonstration import summary_of
+
+        self.say("What the lake holds now")
+        # The session of the first nights has been stopped; this one is new.
+        installation = self._installation(self.last)
+        grid = Grid(box=None, show_header=False)
+        truth = self.home / "sample" / "truth" / "records.parquet"
+        for name, value in summary_of(installation.tables, truth, self.last).items():
+            grid.add_row(name, value)
+        if before:
+            changed = len(before - _customers_of_records(installation))
+            grid.add_row("customer ids changed since the run before", str(changed))
+        grid.add_row("report", str(installation.reports / f"{self.last}.html"))
+        self.console.print(grid)
+
+
+def _customers_of_records(installation: Installation) -> set[tuple[str, str]]:
+    rows = installation.tables.read("identity.customers").select("record_id", "customer_id")
+    return {(row["record_id"], row["customer_id"]) for row in rows.collect()}
+
+
+def main() -> None:
+    """Run the demonstration; see ``make demo``."""
+    parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
+    parser.add_argument("--customers", type=int, default=2000)
+    parser.add_argument("--days", type=int, default=3)
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument(
+        "--no-airflow", action="store_true", help="run the last night in process as well"
+    )
+    given = parser.parse_args()
+    console = Console(stderr=True, highlight=False)
+    demo = Demo(
+        customers=given.customers,
+        days=given.days,
+        seed=given.seed,
+        airflow=not given.no_airflow,
+        console=console,
+    )
+    try:
+        sys.exit(demo.run())
+    except GoldenlakeError as error:
+        console.print(f"[red]{error}[/red]", markup=True)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main()

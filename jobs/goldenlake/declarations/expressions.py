@@ -67,3 +67,22 @@ def canonical(expression: str) -> str:
     What Spark evaluates is this text, never the one that somebody typed.
     """
     return parse(expression).sql(dialect=_DIALECT, comments=False)
+
+
+def lenient(expression: str) -> str:
+    """``canonical``, with casts, text-to-date and divisions that give null where they fail.
+
+    For expressions over data that nobody has judged yet: one odd row must not stop a file.
+    """
+
+    def soften(node: sql.Expression) -> sql.Expression:
+        if isinstance(node, sql.Cast) and not isinstance(node, sql.TryCast):
+            return sql.TryCast(this=node.this, to=node.to)
+        if isinstance(node, sql.TsOrDsToDate) and not node.args.get("format"):
+            return sql.TryCast(this=node.this, to=sql.DataType.build("date"))
+        if isinstance(node, sql.Div | sql.Mod | sql.IntDiv):
+            divisor = sql.Nullif(this=node.expression.copy(), expression=sql.Literal.number(0))
+            node.set("expression", divisor)
+        return node
+
+    return parse(expression).copy().transform(soften).sql(dialect=_DIALECT, comments=False)

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from goldenlake.declarations.audiences import Vocabulary, segment_problems
 from goldenlake.declarations.base import Declaration
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.documents import Document
+from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.environment import Environment
+from goldenlake.declarations.expressions import columns_of
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.segment import Segment
-from goldenlake.declarations.source import Source
+from goldenlake.declarations.sentences import hint
+from goldenlake.declarations.source import ConsentMapping, Source
 from goldenlake.declarations.table import Table
 from goldenlake.errors import Problem
 
 ModelT = TypeVar("ModelT", bound=Declaration)
+
+TRAITS = ("given_name", "family_name", "birth_on")
+"""Attributes that ``unless_differ`` can compare, besides every identifier."""
+CUSTOMERS, METRICS = "gold.customers", "gold.metrics"
+INTERACTIONS, PURCHASES = "gold.interactions", "gold.purchases"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,5 +50,209 @@ class Loaded:
 
 
 def check_references(loaded: Loaded) -> list[Problem]:
-    """Every name that leads nowhere, at its place in the file."""
-    return []
+    """Every name that leads nowhere, at its place in the file.
+
+    What refers to a file that is itself faulty is not judged: one fault, one problem.
+    """
+    known = _known(loaded)
+    found: list[Problem] = []
+    for source in _sound(loaded.sources):
+        found += _source(source.document, source.model, known)
+    for table in _sound(loaded.tables):
+        found += _table(table.document, table.model, known)
+    if loaded.identity.model is not None:
+        found += _identity(loaded.identity.document, loaded.identity.model)
+    found += segment_problems(
+        [(each.document, each.model) for each in _sound(loaded.segments)], known.vocabulary
+    )
+    for destination in _sound(loaded.destinations):
+        found += _destination(destination.document, destination.model, known)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Sound(Generic[ModelT]):
+    document: Document
+    model: ModelT
+
+
+def _sound(reads: Mapping[str, Read[ModelT]]) -> Iterator[_Sound[ModelT]]:
+    for read in reads.values():
+        if read.model is not None:
+            yield _Sound(document=read.document, model=read.model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Known:
+    """What can be referred to; None where the declaring file is faulty or absent."""
+
+    places: frozenset[str] | None
+    environment: str
+    sources: frozenset[str]
+    identifiers: frozenset[str] | None
+    attributes: frozenset[str] | None
+    purposes: frozenset[str] | None
+    channels: frozenset[str] | None
+    vocabulary: Vocabulary
+
+
+def _known(loaded: Loaded) -> _Known:
+    environment = loaded.environment
+    model = environment.model if environment else None
+    identity, consent = loaded.identity.model, loaded.consent.model
+    tables = {name: read.model for name, read in loaded.tables.items() if read.model is not None}
+    customers = tables.get(CUSTOMERS)
+    return _Known(
+        places=frozenset(model.places) if model else None,
+        environment=environment.document.file if environment else "",
+        sources=frozenset(loaded.sources),
+        identifiers=frozenset(identity.identifiers) if identity else None,
+        attributes=frozenset(c.name for c in customers.attributes) if customers else None,
+        purposes=frozenset(consent.purposes) if consent else None,
+        channels=frozenset(consent.channels) if consent else None,
+        vocabulary=Vocabulary(
+            customers=customers,
+            metrics=tables.get(METRICS),
+            interactions=tables.get(INTERACTIONS),
+            purchases=tables.get(PURCHASES),
+            segments=frozenset(loaded.segments),
+        ),
+    )
+
+
+def _unknown(
+    document: Document,
+    path: KeyPath,
+    value: str,
+    known: Iterable[str] | None,
+    *,
+    where: str,
+) -> Iterator[Problem]:
+    if known is not None and value not in (names := set(known)):
+        yield document.problem(path, f"{value!r} is not declared in {where}. {hint(value, names)}")
+
+
+def _source(document: Document, source: Source, known: _Known) -> Iterator[Problem]:
+    yield from _unknown(
+        document, ("origin", "place"), source.origin.place, known.places, where=known.environment
+    )
+    for name in source.identifiers:
+        yield from _unknown(
+            document, ("identifiers", name), name, known.identifiers, where=_IDENTIFIERS
+        )
+    for name in source.attributes:
+        yield from _unknown(
+            document, ("attributes", name), name, known.attributes, where=f"{CUSTOMERS} as one "
+            "with survivorship",
+        )  # fmt: skip
+    for at, name in enumerate(source.purpose):
+        yield from _unknown(document, ("purpose", at), name, known.purposes, where=_CONSENT)
+    personal = sorted(column.name for column in source.columns if column.personal != "none")
+    if personal and not source.purpose:
+        yield document.problem(
+            ("purpose",),
+            f"is missing or empty, but {', '.join(personal[:3])} "
+            f"{'is' if len(personal) == 1 else 'are'} personal. Name the purposes in {_CONSENT} "
+            "that this data was collected for.",
+        )
+    for at, mapping in enumerate(source.consents):
+        yield from _consent_mapping(document, ("consents", at), mapping, known)
+
+
+_IDENTIFIERS = "conf/identity/identifiers.yml"
+_CONSENT = "conf/consent.yml"
+
+
+def _consent_mapping(
+    document: Document, path: KeyPath, mapping: ConsentMapping, known: _Known
+) -> Iterator[Problem]:
+    if mapping.constant_purpose:
+        yield from _unknown(
+            document, (*path, "constant_purpose"), mapping.constant_purpose, known.purposes,
+            where=_CONSENT,
+        )  # fmt: skip
+    if mapping.constant_channel:
+        yield from _unknown(
+            document, (*path, "constant_channel"), mapping.constant_channel, known.channels,
+            where=_CONSENT,
+        )  # fmt: skip
+    for of in ("purpose", "channel"):
+        if getattr(mapping, of) is None and getattr(mapping, f"constant_{of}") is None:
+            yield document.problem(path, f"says no {of}. Add {of} or constant_{of}.")
+    if mapping.status is None:
+        yield document.problem(path, "says no status. Add the column that holds it.")
+
+
+def _table(document: Document, table: Table, known: _Known) -> Iterator[Problem]:
+    columns = [column.name for column in table.columns]
+    for at, name in enumerate(columns):
+        if name in columns[:at]:
+            yield document.problem(("columns", at, "name"), f"{name!r} is declared twice.")
+    for at, name in enumerate(table.key):
+        yield from _unknown(document, ("key", at), name, columns, where="columns")
+    for at, column in enumerate(table.columns):
+        path: KeyPath = ("columns", at, "survivorship")
+        for nth, name in enumerate(column.survivorship.sources if column.survivorship else ()):
+            yield from _unknown(
+                document, (*path, "sources", nth), name, known.sources, where="conf/sources"
+            )
+    for at, rule in enumerate(table.rules):
+        path = ("rules", at)
+        if rule.rule == "holds":
+            for name in sorted(columns_of(rule.expression)):
+                yield from _unknown(
+                    document, (*path, "expression"), name, columns, where=table.table
+                )
+        elif rule.rule == "unique":
+            for nth, name in enumerate(rule.columns):
+                yield from _unknown(
+                    document, (*path, "columns", nth), name, columns, where=table.table
+                )
+        elif rule.rule != "row_count":
+            yield from _unknown(
+                document, (*path, "column"), rule.column, columns, where=table.table
+            )
+
+
+def _identity(document: Document, identity: IdentityRules) -> Iterator[Problem]:
+    comparable = {*TRAITS, *identity.identifiers}
+    for name, identifier in identity.identifiers.items():
+        for at, trait in enumerate(identifier.unless_differ):
+            path: KeyPath = ("identifiers", name, "unless_differ", at)
+            if trait not in comparable:
+                yield document.problem(
+                    path,
+                    f"{trait!r} is neither a trait ({', '.join(TRAITS)}) nor an identifier. "
+                    f"{hint(trait, comparable)}",
+                )
+            elif trait == name:
+                yield document.problem(
+                    path, "names the identifier itself; records that share it never differ in it."
+                )
+
+
+def _destination(document: Document, destination: Destination, known: _Known) -> Iterator[Problem]:
+    segments = known.vocabulary.segments
+    for at, name in enumerate(destination.segments):
+        yield from _unknown(document, ("segments", at), name, segments, where="conf/segments")
+    yield from _unknown(
+        document, ("target", "place"), destination.target.place, known.places,
+        where=known.environment,
+    )  # fmt: skip
+    yield from _unknown(document, ("purpose",), destination.purpose, known.purposes, where=_CONSENT)
+    yield from _unknown(document, ("channel",), destination.channel, known.channels, where=_CONSENT)
+    customers = known.vocabulary.customers
+    if customers is None:
+        return
+    columns = {column.name: column for column in customers.columns}
+    mapped: list[tuple[KeyPath, str]] = [(("key",), destination.key)]
+    for field, source in destination.fields.items():
+        path: KeyPath = ("fields", field)
+        if isinstance(source, str):
+            mapped.append((path, source))
+        else:
+            mapped.append(((*path, "attribute"), source.attribute))
+    for path, name in mapped:
+        yield from _unknown(document, path, name, columns, where=CUSTOMERS)
+        if name in columns and columns[name].personal == "sensitive":
+            yield document.problem(path, f"{name!r} is sensitive and must not leave the lake.")

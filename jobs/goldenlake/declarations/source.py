@@ -322,8 +322,8 @@ _Mapping = EventMapping | PurchaseMapping | ConsentMapping
 
 _COLUMN_FIELDS = {
     "at", "kind", "item", "value", "session", "order", "line", "description", "quantity",
-    "unit_price", "currency", "is_cancellation", "channel_from", "purpose", "status", "jurisdiction",
-    "expires_at",
+    "unit_price", "currency", "is_cancellation", "channel_from", "purpose", "status",
+    "jurisdiction", "expires_at",
 }  # fmt: skip
 
 

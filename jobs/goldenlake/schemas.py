@@ -94,9 +94,13 @@ EDGES = TableShape(
     """,
     statistics=("identifier", "link_key", "linked_on"),
 )
-#: Which customer a record belongs to, now.
+#: Which customer a record belongs to, now. ``component`` is the smallest record id among all
+#: records that links connect, which may be several customers where a component is cut.
 CUSTOMERS = TableShape(
-    ddl="record_id STRING, customer_id STRING, assigned_on DATE, customer_since DATE",
+    ddl="""
+        record_id STRING, customer_id STRING, assigned_on DATE, customer_since DATE,
+        component STRING
+    """,
     statistics=("customer_id", "assigned_on"),
     change_feed=True,
 )
@@ -136,11 +140,11 @@ CHANGES = TableShape(
     statistics=("as_of", "segment", "change"),
     partition_by=("as_of",),
 )
-#: One row a segment and date: its size and movement.
+#: One row a segment and date: its size and movement; written last, so it says that all is done.
 SIZES = TableShape(
     ddl="""
         as_of DATE, segment STRING, members BIGINT, entered BIGINT, exited BIGINT,
-        stayed BIGINT, generation BIGINT
+        stayed BIGINT, generation BIGINT, fingerprint STRING
     """,
     statistics=("as_of", "segment"),
 )

@@ -1,0 +1,112 @@
+"""Connected components by union-find contraction: each partition keeps a forest, one task joins.
+
+Only what connects survives a partition (a spanning forest has fewer edges than nodes), so the one
+joining task sees at most (nodes - 1) pairs a partition, whatever the number of edges. Two passes,
+always: chains of any length cost no more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from goldenlake.declarations.identity import IdentityRules
+from goldenlake.identity.links import link_key
+
+TOO_LARGE = "too_large_cluster"
+_ROOTS = "record string, root string"
+_ROOTS_ARROW = pa.schema({"record": pa.string(), "root": pa.string()})
+
+
+def connected(records: DataFrame, edges: DataFrame) -> DataFrame:
+    """The component of every record: (record_id, component), named by its smallest record id.
+
+    ``edges`` are (left_record, right_record) between any of the records; records without an edge
+    are components of their own.
+    """
+    pairs = edges.select(F.col("left_record").alias("record"), F.col("right_record").alias("root"))
+    forests = pairs.mapInArrow(_roots, _ROOTS)
+    roots = forests.repartition(1).mapInArrow(_roots, _ROOTS)
+    return (
+        records.select("record_id")
+        .join(roots.withColumnRenamed("record", "record_id"), on="record_id", how="left")
+        .select("record_id", F.coalesce("root", "record_id").alias("component"))
+    )
+
+
+def clusters(components: DataFrame, edges: DataFrame, rules: IdentityRules) -> DataFrame:
+    """The people within each component: (record_id, component, cluster).
+
+    A cluster is its component, unless that has more than ``largest_cluster`` records: then only
+    ``unique`` identifiers link inside it. A function of the component alone; whatever refines
+    clusters further (weights, decisions of a steward) belongs here too.
+    """
+    large = _large(components, rules).select("component")
+    inside = components.join(F.broadcast(large), on="component", how="left_semi")
+    unique = (
+        edges.where(F.col("strength") == "unique")
+        .join(inside.withColumnRenamed("record_id", "left_record"), on="left_record", how="inner")
+        .select("left_record", "right_record")
+    )
+    parts = connected(inside, unique).withColumnRenamed("component", "part")
+    return components.join(parts, on="record_id", how="left").select(
+        "record_id", "component", F.coalesce("part", "component").alias("cluster")
+    )
+
+
+def too_large(components: DataFrame, rules: IdentityRules) -> DataFrame:
+    """Components that were cut, for a steward: (identifier, link_key, reason, records, samples)."""
+    return _large(components, rules).select(
+        F.lit("").alias("identifier"),
+        component_key().alias("link_key"),
+        F.lit(TOO_LARGE).alias("reason"),
+        "records",
+        F.array("component", "_last").alias("sample_records"),
+    )
+
+
+def component_key() -> Column:
+    """What stands for a component in ``identity.review``."""
+    return link_key(F.lit(""), F.col("component"))
+
+
+def _large(components: DataFrame, rules: IdentityRules) -> DataFrame:
+    return (
+        components.groupBy("component")
+        .agg(F.count(F.lit(1)).alias("records"), F.max("record_id").alias("_last"))
+        .where(F.col("records") > rules.largest_cluster)
+    )
+
+
+def _roots(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """From pairs to a forest: each node but the smallest of its tree, with that smallest one."""
+    pairs = pa.Table.from_batches(batches, schema=_ROOTS_ARROW)
+    if not pairs.num_rows:
+        return
+    both = pa.chunked_array(pairs["record"].chunks + pairs["root"].chunks).combine_chunks()
+    encoded = both.dictionary_encode()
+    # Codes in the order of the record ids, so that the smallest code names the component.
+    order = pc.sort_indices(encoded.dictionary).to_numpy()
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    codes = rank[encoded.indices.to_numpy()]
+    left, right = codes[: pairs.num_rows], codes[pairs.num_rows :]
+    names = encoded.dictionary.take(pa.array(order))
+    count = len(names)
+    links = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
+    _, labels = connected_components(links, directed=False)
+    smallest = np.full(labels.max() + 1, count, dtype=np.int64)
+    np.minimum.at(smallest, labels, np.arange(count))
+    roots = smallest[labels]
+    inner = np.flatnonzero(roots != np.arange(count))
+    forest = pa.table(
+        [names.take(pa.array(inner)), names.take(pa.array(roots[inner]))], schema=_ROOTS_ARROW
+    )
+    yield from forest.to_batches(max_chunksize=50_000)

@@ -1,0 +1,232 @@
+"""Silver rows as the records that identity works on: one shape for profiles and events."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.columns import names
+from goldenlake.declarations.source import Source
+
+RECORD_COLUMNS = (
+    "record_id",
+    "source",
+    "source_key",
+    "identifiers",
+    "traits",
+    "is_active",
+    "first_seen_on",
+)
+_IDENTIFIERS = "array<struct<name: string, value: string>>"
+_TRAITS = "map<string, string>"
+
+
+def names_people(source: Source) -> bool:
+    """Whether rows of this source can become records at all."""
+    return source.is_profile or bool(source.identifiers)
+
+
+def profile_records(rows: DataFrame, source: Source) -> DataFrame:
+    """One record a silver row of a profile source: (RECORD_COLUMNS).
+
+    A deleted row is a record that is not active. Inactive records keep no identifiers and no
+    traits: they link nothing, so there is no reason to hold what somebody asked to forget.
+    """
+    alive = ~F.coalesce(F.col("_is_deleted"), F.lit(False))
+    return rows.where(F.col("record_id").isNotNull()).select(
+        F.col("record_id"),
+        F.lit(source.source).alias("source"),
+        _source_key(source),
+        F.when(alive, _identifiers(source)).otherwise(_nothing(_IDENTIFIERS)).alias("identifiers"),
+        F.when(alive, _traits(source)).otherwise(_no_traits()).alias("traits"),
+        alive.alias("is_active"),
+        _seen_on().alias("first_seen_on"),
+    )
+
+
+def event_records(rows: DataFrame, source: Source) -> DataFrame:
+    """One record a distinct set of identifiers among the live rows of an event source.
+
+    All rows of a record have the same identifiers, since its id is their hash.
+    """
+    alive = F.col("record_id").isNotNull() & ~F.coalesce(F.col("_is_deleted"), F.lit(False))
+    return (
+        rows.where(alive)
+        .select(
+            "record_id",
+            _identifiers(source).alias("identifiers"),
+            _seen_on().alias("_seen_on"),
+        )
+        .groupBy("record_id")
+        .agg(F.max("identifiers").alias("identifiers"), F.min("_seen_on").alias("first_seen_on"))
+        .select(
+            "record_id",
+            F.lit(source.source).alias("source"),
+            _source_key(source),
+            "identifiers",
+            _no_traits().alias("traits"),
+            F.lit(True).alias("is_active"),
+            "first_seen_on",
+        )
+    )
+
+
+def touched_ids(feed: DataFrame) -> DataFrame:
+    """Records that silver has anything new about: (record_id)."""
+    return feed.where(F.col("record_id").isNotNull()).select("record_id").distinct()
+
+
+def from_all(rows: DataFrame, known: DataFrame, source: Source) -> DataFrame:
+    """Every record of a source from all of its rows, and those known that it has no more."""
+    found = _records(rows, source)
+    before = known.where((F.col("source") == source.source) & F.col("is_active"))
+    missing = before.select("record_id").join(found, on="record_id", how="left_anti")
+    return found.unionByName(_vanished(missing, source))
+
+
+def from_feed(rows: DataFrame, feed: DataFrame, source: Source) -> DataFrame:
+    """The records that a change feed touches, as silver's rows have them now.
+
+    Events that were only added are taken from the feed alone; the much larger table is asked for
+    the rest: for records whose rows were deleted, as when a file is conformed again.
+    """
+    touched = touched_ids(feed)
+    fresh = feed.where(F.lit(False))
+    if not source.is_profile:
+        touched = touched_ids(feed.where("_change_type = 'delete'"))
+        fresh = feed.where("_change_type <> 'delete'").join(
+            touched, on="record_id", how="left_anti"
+        )
+    asked = _records(rows.join(touched, on="record_id", how="left_semi"), source)
+    missing = touched.join(asked, on="record_id", how="left_anti")
+    return asked.unionByName(_records(fresh, source)).unionByName(_vanished(missing, source))
+
+
+def feed_suffices(source: Source) -> bool:
+    """Whether a change feed names every record that it takes a row from.
+
+    An update of a keyed event tells the record that has the row now, not the one that lost it.
+    """
+    return source.is_profile or source.load == "append"
+
+
+def of_dropped_sources(known: DataFrame, alive: list[str]) -> DataFrame:
+    """Records of sources that are declared no more, or name nobody now: not active."""
+    return known.where(~F.col("source").isin(alive)).select(
+        "record_id",
+        "source",
+        "source_key",
+        _nothing(_IDENTIFIERS).alias("identifiers"),
+        _no_traits().alias("traits"),
+        F.lit(False).alias("is_active"),
+        "first_seen_on",
+    )
+
+
+def _records(rows: DataFrame, source: Source) -> DataFrame:
+    return (profile_records if source.is_profile else event_records)(rows, source)
+
+
+def _vanished(record_ids: DataFrame, source: Source) -> DataFrame:
+    """Records of which silver no longer has a row, as inactive records: (RECORD_COLUMNS)."""
+    return record_ids.select(
+        "record_id",
+        F.lit(source.source).alias("source"),
+        _source_key(source),
+        _nothing(_IDENTIFIERS).alias("identifiers"),
+        _no_traits().alias("traits"),
+        F.lit(False).alias("is_active"),
+        F.lit(None).cast("date").alias("first_seen_on"),
+    )
+
+
+def changed(current: DataFrame, known: DataFrame) -> DataFrame:
+    """Records of ``current`` that are new or differ from what is known of them.
+
+    Both sides have RECORD_COLUMNS. Gives these columns, with the day on which the record was
+    first seen kept, and beside them ``_was_known``, ``_was_active`` and ``_old_identifiers``.
+    A record that was never known and is not active is left out.
+    """
+    before = known.select(
+        "record_id",
+        F.lit(True).alias("_was_known"),
+        F.col("is_active").alias("_was_active"),
+        F.col("identifiers").alias("_old_identifiers"),
+        F.array_sort(F.map_entries("traits")).alias("_old_traits"),
+        F.col("first_seen_on").alias("_old_first_seen_on"),
+    )
+    differs = (
+        (F.col("is_active") != F.col("_was_active"))
+        | ~F.col("identifiers").eqNullSafe(F.col("_old_identifiers"))
+        | ~F.array_sort(F.map_entries("traits")).eqNullSafe(F.col("_old_traits"))
+    )
+    joined = current.join(before, on="record_id", how="left").withColumn(
+        "_was_known", F.coalesce("_was_known", F.lit(False))
+    )
+    return joined.where(F.when(F.col("_was_known"), differs).otherwise(F.col("is_active"))).select(
+        "record_id",
+        "source",
+        "source_key",
+        "identifiers",
+        "traits",
+        "is_active",
+        F.coalesce("_old_first_seen_on", "first_seen_on").alias("first_seen_on"),
+        "_was_known",
+        F.coalesce("_was_active", F.lit(False)).alias("_was_active"),
+        F.coalesce("_old_identifiers", _nothing(_IDENTIFIERS)).alias("_old_identifiers"),
+    )
+
+
+def _source_key(source: Source) -> Column:
+    return F.expr(f"substring(record_id, {len(source.source) + 2})").alias("source_key")
+
+
+def _seen_on() -> Column:
+    return F.coalesce("_file_on", "_landed_on")
+
+
+def _identifiers(source: Source) -> Column:
+    """Identifiers with a value, ordered by name, so that equal sets are equal arrays."""
+    pairs = [
+        F.struct(F.lit(name).alias("name"), _text(column).alias("value"))
+        for name, column in sorted(source.identifiers.items())
+    ]
+    if not pairs:
+        return _nothing(_IDENTIFIERS)
+    return F.filter(F.array(*pairs), lambda pair: pair["value"].isNotNull()).cast(_IDENTIFIERS)
+
+
+def _traits(source: Source) -> Column:
+    found: dict[str, Column] = {}
+    attributes = source.attributes
+    if "given_name" in attributes:
+        found["given_name"] = names.given_name_key(F.col(attributes["given_name"]))
+    if "family_name" in attributes:
+        found["family_name"] = names.family_name_key(F.col(attributes["family_name"]))
+    if "birth_on" in attributes:
+        found["birth_on"] = F.col(attributes["birth_on"]).cast("string")
+    if not found:
+        return _no_traits()
+    entries = [
+        F.struct(F.lit(name).alias("key"), _blank_to_null(value).alias("value"))
+        for name, value in found.items()
+    ]
+    present = F.filter(F.array(*entries), lambda entry: entry["value"].isNotNull())
+    return F.map_from_entries(present).cast(_TRAITS)
+
+
+def _text(column: str) -> Column:
+    return _blank_to_null(F.col(column).cast("string"))
+
+
+def _blank_to_null(value: Column) -> Column:
+    trimmed = F.btrim(value)
+    return F.when(trimmed != "", trimmed)
+
+
+def _nothing(of: str) -> Column:
+    return F.array().cast(of)
+
+
+def _no_traits() -> Column:
+    return F.create_map().cast(_TRAITS)

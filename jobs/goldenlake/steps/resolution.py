@@ -1,0 +1,262 @@
+"""The build behind resolve: records, edges, components, ids, each on what was written before.
+
+Every table is written before it is read again for the next part, so each commit cuts the lineage;
+a kill in between is harmless, since a build begins at the published versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+from functools import reduce
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.source import Source
+from goldenlake.identity import changes, components, ids, links
+from goldenlake.identity import records as record_rows
+from goldenlake.ports import Progress, Tables
+from goldenlake.schemas import SYSTEM_TABLES
+from goldenlake.steps.generations import Generation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolution:
+    """One build; the methods run in the order of ``run``, each on what the one before wrote."""
+
+    sources: Mapping[str, Source]
+    rules: IdentityRules
+    as_of: date
+    tables: Tables
+    progress: Progress
+    cached: ExitStack
+    base: Generation | None
+    pinned: Mapping[str, int]
+    base_inputs: Mapping[str, int]
+    is_incremental: bool
+
+    def run(self) -> dict[str, int]:
+        """Write all identity tables; gives the counts."""
+        as_of = F.lit(self.as_of)
+        changed, seen, written = self._records()
+        counts = {"records_changed": written}
+        self.progress(f"records: {written} new or changed")
+        if written or not self.is_incremental:
+            membership, events = self._membership(changed, counts, as_of)
+        else:
+            membership = self._empty("identity.customers").withColumn(
+                "_old_customer_id", F.lit(None).cast("string")
+            )
+            events = self._empty("identity.history")
+        customers = self._stored("identity.customers")
+        touched = changes.touched_customers(membership, events, customers, seen)
+        self.tables.overwrite("identity.touched", touched)
+        counts["customers_touched"] = self._stored("identity.touched").count()
+        born = counts.get(ids.ASSIGNED, 0) + counts.get("split_off", 0)
+        ended = counts.get(ids.MERGED, 0) + counts.get(ids.RETIRED, 0)
+        counts["customers"] = customers.select("customer_id").distinct().count()
+        counts["customers_before"] = counts["customers"] - born + ended
+        return counts
+
+    def _membership(
+        self, changed: DataFrame, counts: dict[str, int], as_of: Column
+    ) -> tuple[DataFrame, DataFrame]:
+        """Edges, components and ids of what changed, written; gives changed rows and events."""
+        rules = self.rules
+        touched = self._touched_values(changed)
+        groups, contested, edge_changes = self._links(touched, as_of)
+        counts["edges_changed"] = self._write(
+            "identity.edges",
+            edge_changes,
+            key=["left_record", "right_record", "identifier", "link_key"],
+            gone="strength",
+            is_insert="NOT _is_known",
+        )
+        self.progress(f"edges: {counts['edges_changed']} new, changed or retired")
+        previous, nodes = self._touched_records(changed, edge_changes)
+        edges = self._stored("identity.edges")
+        if self.is_incremental:
+            inside = nodes.withColumnRenamed("record_id", "left_record")
+            edges = edges.join(inside, on="left_record", how="left_semi")
+        component = self._keep(components.connected(nodes, edges))
+        cluster = self._keep(components.clusters(component, edges, rules))
+        owners = self._keep(ids.owners(cluster, previous))
+        base = self.base.generation if self.base else 0
+        assigned = self._keep(ids.assignments(cluster, owners, base=base, as_of=as_of))
+        membership = self._keep(changes.customer_changes(assigned, previous, as_of))
+        events = self._keep(ids.events(assigned, previous, owners))
+        counts |= self._write_history(events, as_of)
+        counts["records_resolved"] = self._write(
+            "identity.customers",
+            membership,
+            key=["record_id"],
+            gone="customer_id",
+            is_insert="_old_customer_id IS NULL",
+        )
+        self.progress(f"customers: {counts['records_resolved']} records went to one")
+        self._write_review(groups, contested, component, previous, touched, as_of)
+        return membership, events
+
+    def _records(self) -> tuple[DataFrame, DataFrame | None, int]:
+        """Changed records, written; and the records that silver has anything new about."""
+        stored = self._stored("identity.records")
+        nothing = self._empty("identity.records")
+        current, seen, alive = [nothing], [nothing.select("record_id")], list[str]()
+        for source in self.sources.values():
+            table = f"silver.{source.source}"
+            if table not in self.pinned or not record_rows.names_people(source):
+                continue
+            to = self.pinned[table]
+            after = self.base_inputs.get(table) if self.is_incremental else None
+            rows = self.tables.read(table, version=to)
+            feed = self.tables.changes(table, after=after, to=to)
+            alive.append(source.source)
+            seen.append(record_rows.touched_ids(feed))
+            if after is not None and record_rows.feed_suffices(source):
+                current.append(record_rows.from_feed(rows, feed, source))
+            else:
+                current.append(record_rows.from_all(rows, stored, source))
+        if not self.is_incremental:
+            current.append(record_rows.of_dropped_sources(stored, alive))
+        changed = self._keep(record_rows.changed(reduce(DataFrame.unionByName, current), stored))
+        written = self._write(
+            "identity.records", changed, key=["record_id"], gone=None, is_insert="NOT _was_known"
+        )
+        all_seen = reduce(DataFrame.unionByName, seen).distinct() if self.is_incremental else None
+        return changed, all_seen, written
+
+    def _touched_values(self, changed: DataFrame) -> DataFrame | None:
+        """Values whose groups may differ now: (identifier, value); None means all."""
+        if not self.is_incremental:
+            return None
+        now = links.values_of(changed, "identifiers")
+        before = links.values_of(changed, "_old_identifiers")
+        return self._keep(now.unionByName(before).distinct())
+
+    def _links(
+        self, touched: DataFrame | None, as_of: Column
+    ) -> tuple[DataFrame, DataFrame, DataFrame]:
+        """The touched value groups, verdicts on the contested ones, and the edges that change."""
+        rules = self.rules
+        records = self._stored("identity.records")
+        members = self._keep(links.members(records, rules, touched))
+        groups = self._keep(links.value_groups(members, rules))
+        judged = links.judged(members, groups)
+        contested = self._keep(links.contested(judged, rules))
+        existing = self._stored("identity.edges")
+        if touched is not None:
+            keys = touched.select(
+                links.link_key(F.col("identifier"), F.col("value")).alias("link_key")
+            )
+            existing = existing.join(keys, on="link_key", how="left_semi")
+        desired = links.edges(judged, contested, rules)
+        return groups, contested, self._keep(changes.edge_changes(desired, existing, as_of))
+
+    def _touched_records(
+        self, changed: DataFrame, edge_changes: DataFrame
+    ) -> tuple[DataFrame, DataFrame]:
+        """Members so far, and active records now, of the components that may differ.
+
+        A component can only change where an edge or a record came or went, and it is closed under
+        all edges that did not, so no other component needs a look.
+        """
+        customers = self._stored("identity.customers")
+        if not self.is_incremental:
+            records = self._stored("identity.records")
+            return customers, records.where("is_active").select("record_id")
+        endpoints = edge_changes.select(
+            F.explode(F.array("left_record", "right_record")).alias("record_id")
+        )
+        flipped = changed.where(F.col("is_active") != F.col("_was_active")).select("record_id")
+        moved = self._keep(endpoints.unionByName(flipped).distinct())
+        reached = (
+            customers.join(moved, on="record_id", how="left_semi").select("component").distinct()
+        )
+        previous = self._keep(customers.join(reached, on="component", how="left_semi"))
+        inactive = changed.where(~F.col("is_active")).select("record_id")
+        nodes = previous.select("record_id").unionByName(moved).distinct()
+        return previous, self._keep(nodes.join(inactive, on="record_id", how="left_anti"))
+
+    def _write_history(self, events: DataFrame, as_of: Column) -> dict[str, int]:
+        found = {row["event"]: row["count"] for row in events.groupBy("event").count().collect()}
+        if found:
+            number = (self.base.generation if self.base else 0) + 1
+            rows = events.select(
+                "*", as_of.alias("as_of"), F.lit(number).cast("bigint").alias("generation")
+            )
+            self.tables.append("identity.history", rows)
+        every = (ids.ASSIGNED, ids.MERGED, ids.SPLIT, ids.MOVED, ids.RETIRED)
+        return {event: found.get(event, 0) for event in every}
+
+    def _write_review(
+        self,
+        groups: DataFrame,
+        contested: DataFrame,
+        component: DataFrame,
+        previous: DataFrame,
+        touched: DataFrame | None,
+        as_of: Column,
+    ) -> None:
+        found = links.refusals(groups, contested).unionByName(
+            components.too_large(component, self.rules)
+        )
+        existing = self._stored("identity.review")
+        if touched is not None:
+            parts = previous.select("component").unionByName(component.select("component"))
+            keys = parts.select(components.component_key().alias("link_key"))
+            keys = keys.unionByName(links.link_keys(touched))
+            existing = existing.join(keys, on="link_key", how="left_semi")
+        rows = self._keep(changes.review_changes(found, existing, as_of))
+        self._write(
+            "identity.review", rows, key=["identifier", "link_key"], gone="reason", is_insert=None
+        )
+
+    def _write(
+        self,
+        table: str,
+        rows: DataFrame,
+        *,
+        key: list[str],
+        gone: str | None,
+        is_insert: str | None,
+    ) -> int:
+        """Write changed rows in one commit, or in none; gives how many there are.
+
+        ``gone`` is the column that is null in rows that go, ``is_insert`` the condition of rows
+        that the table does not have: where all are, a plain append will do.
+        """
+        inserts = F.expr(is_insert) if is_insert else F.lit(False)
+        totals = rows.agg(F.count(F.lit(1)), F.count_if(inserts)).first()
+        count, new = (totals[0], totals[1]) if totals else (0, 0)
+        columns = self._empty(table).columns
+        if not count:
+            return 0
+        if count == new or self.tables.version(table) is None:
+            self.tables.append(table, rows.select(*columns))
+        else:
+            self.tables.merge(
+                table,
+                rows.select(*columns),
+                on=key,
+                delete_when=f"new.{gone} IS NULL" if gone else None,
+            )
+        return int(count)
+
+    def _stored(self, table: str) -> DataFrame:
+        """The table as it is now, pinned: Delta would read a newer version when run again."""
+        version = self.tables.version(table)
+        if version is None:
+            return self._empty(table)
+        return self.tables.read(table, version=version)
+
+    def _empty(self, table: str) -> DataFrame:
+        return self.tables.spark.createDataFrame([], SYSTEM_TABLES[table].ddl)
+
+    def _keep(self, rows: DataFrame) -> DataFrame:
+        rows.persist()
+        self.cached.callback(rows.unpersist)
+        return rows

@@ -1,0 +1,120 @@
+"""Resolve: from silver's changes to who is who, staged for golden to build on.
+
+What golden must look at stands in ``identity.touched``, written anew by each build: a customer
+whose ``change`` is ``membership`` needs all of its rows again, one with ``data`` the new rows of
+silver, and one that is ``gone`` has none. Customers not in it are as in the generation before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import date
+
+from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.source import Source
+from goldenlake.identity import records as record_rows
+from goldenlake.ports import Progress, StepResult, Tables
+from goldenlake.steps.generations import (
+    IDENTITY_TABLES,
+    begin,
+    discard,
+    fingerprint,
+    latest_generation,
+    stage,
+    staged,
+)
+from goldenlake.steps.resolution import Resolution
+
+STEP = "resolve"
+#: Raise it when the code decides differently from the same declarations: everything is rebuilt.
+LOGIC = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resolve:
+    """Build the identity tables of the next generation from silver as it is now.
+
+    ``sources`` are all sources by name: the versions of all their silver tables are pinned for
+    the generation, and those that name people become records. Counts of the result:
+    ``records_changed``, ``edges_changed``, ``records_resolved``, ``customers_before``, one an
+    event of history, and ``customers_touched``.
+    """
+
+    sources: Mapping[str, Source]
+    rules: IdentityRules
+    as_of: date
+    run_id: str
+
+    def run(self, tables: Tables, progress: Progress) -> StepResult:
+        """Stage a build; ``skipped`` where silver and declarations are those of the last one."""
+        pinned = self._pinned(tables)
+        if not pinned:
+            return StepResult(step=STEP, status="skipped", details={"reason": "silver is empty"})
+        mark = self._fingerprint(pinned)
+        if (base := latest_generation(tables)) and base.fingerprint_of(STEP) == mark:
+            discard(tables, STEP)
+            return StepResult(step=STEP, status="skipped", details={"reason": "nothing changed"})
+        done = staged(tables, STEP)
+        if done and done.fingerprint == mark and done.as_of == self.as_of:
+            now = {name: tables.version(name) for name in IDENTITY_TABLES}
+            if done.tables == {
+                name: version for name, version in now.items() if version is not None
+            }:
+                return StepResult(step=STEP, counts=done.counts, details={"reason": "was staged"})
+
+        base = begin(tables, IDENTITY_TABLES)
+        inputs = {
+            name: at
+            for name, at in (base.inputs if base else {}).items()
+            if name.startswith("silver.")
+        }
+        is_incremental = (
+            base is not None
+            and set(inputs) <= set(pinned)
+            and base.fingerprint_of(STEP) == self._fingerprint(inputs)
+        )
+        with ExitStack() as cached:
+            counts = Resolution(
+                sources=self.sources,
+                rules=self.rules,
+                as_of=self.as_of,
+                tables=tables,
+                progress=progress,
+                cached=cached,
+                base=base,
+                pinned=pinned,
+                base_inputs=inputs,
+                is_incremental=is_incremental,
+            ).run()
+        stage(
+            tables,
+            STEP,
+            names=IDENTITY_TABLES,
+            as_of=self.as_of,
+            run_id=self.run_id,
+            base=base,
+            inputs=pinned,
+            fingerprint=mark,
+            counts=counts,
+        )
+        mode = "incremental" if is_incremental else "everything"
+        return StepResult(step=STEP, counts=counts, details={"mode": mode})
+
+    def _pinned(self, tables: Tables) -> dict[str, int]:
+        names = [f"silver.{name}" for name in sorted(self.sources)]
+        return {name: at for name in names if (at := tables.version(name)) is not None}
+
+    def _fingerprint(self, inputs: Mapping[str, int]) -> str:
+        mapped = {
+            name: {
+                "load": source.load,
+                "key": source.key,
+                "identifiers": source.identifiers,
+                "attributes": source.attributes,
+            }
+            for name, source in self.sources.items()
+            if record_rows.names_people(source)
+        }
+        return fingerprint(inputs, LOGIC, self.rules, mapped)

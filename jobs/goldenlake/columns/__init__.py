@@ -1,0 +1,1 @@
+"""The business vocabulary: pure functions from columns to columns."""

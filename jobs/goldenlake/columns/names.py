@@ -1,0 +1,134 @@
+"""Names of people: tidy forms to show, and keys that say whether two names may be one person's."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from pyspark.sql import Column
+
+from goldenlake.columns.distinct import over_distinct
+from goldenlake.columns.namekeys import family_key, given_key
+
+_TITLES = frozenset(
+    "mr mrs ms miss mx dr prof professor sir dame lord lady rev reverend herr frau hr fr fräulein "
+    "dipl-ing dipl ing mag m mme mlle monsieur madame mademoiselle me maître г-н г-жа проф д-р "
+    "инж господин госпожа".split()
+)
+_SUFFIXES = frozenset("jr sr ii iii iv phd md esq obe mbe cbe ba bsc ma msc mba".split())
+#: Particles that begin a family name; a name is cut before the first of them.
+_PARTICLES = frozenset(
+    "van von der den de del della di da dos du des la le el al bin ibn zu zum zur ter ten mac".split()
+)
+_WORD = re.compile(r"[^\W\d_]+")
+_ELIDED = re.compile(r"\b([DOLdol])(['’])([^\W\d_])")
+
+
+def clean_name(name: Column) -> Column:
+    """A name to show: NFC, single spaces, nothing invisible, no capitals locked; or null.
+
+    Only names written all in capitals or all in small letters are re-cased: who writes McKenzie
+    or van Gogh knows better.
+    """
+    return over_distinct(name, tidy, once=True)
+
+
+def clean_full_name(name: Column) -> Column:
+    """A whole name as ``Given Family``: turned round where it came with a comma, no titles."""
+    return over_distinct(name, _whole, once=True)
+
+
+def given_part(full_name: Column) -> Column:
+    """The given names in a whole name; null where there is one word only."""
+    return over_distinct(full_name, _given_part)
+
+
+def family_part(full_name: Column) -> Column:
+    """The family name in a whole name, with its particles (van der Berg)."""
+    return over_distinct(full_name, _family_part)
+
+
+def given_name_key(given_name: Column) -> Column:
+    """One key for a given name over scripts, diacritics, spellings and nicknames; or null.
+
+    The first name alone counts, since second names come and go; a mere initial says nothing. A
+    nickname of several names (Alex, Sam) takes one of them: sometimes a link is missed, but
+    Alexander and Alexandra stay two people.
+    """
+    return over_distinct(given_name, given_key)
+
+
+def family_name_key(family_name: Column) -> Column:
+    """One key for a family name over scripts, diacritics and spellings; or null.
+
+    Ivanov and Ivanova stay apart, as do Smith and Smith-Jones: a name that changed is a
+    difference, and which differences matter is for the identity rules to say.
+    """
+    return over_distinct(family_name, family_key)
+
+
+def tidy(text: str) -> str | None:
+    """``clean_name`` for one text."""
+    shown = "".join(
+        " " if char.isspace() else char
+        for char in text
+        if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf")
+    )
+    name = " ".join(unicodedata.normalize("NFC", shown).split())
+    if not _WORD.search(name):
+        return None
+    if name == name.upper() or name == name.lower():
+        if name.upper() == name.lower() or len(name) == 1:
+            return name
+        name = _WORD.sub(lambda word: word[0][:1].upper() + word[0][1:].lower(), name)
+        # A letter after an apostrophe is small, except in names such as O'Brien and D'Arcy.
+        name = re.sub(r"(?<=\w)(['’])([^\W\d_])", lambda f: f[1] + f[2].lower(), name)
+        name = _ELIDED.sub(lambda found: found[1].upper() + found[2] + found[3].upper(), name)
+        name = unicodedata.normalize("NFC", name)
+    return name
+
+
+def parts(text: str) -> tuple[str | None, str | None]:
+    """Given names and family name of one whole name."""
+    name = tidy(re.sub(r"\(.*?\)", " ", text))
+    if name is None:
+        return None, None
+    before, comma, after = name.partition(",")
+    after = " ".join(_without_titles(after.replace(",", " ").split()))
+    words = _without_titles(before.split())
+    if comma and after and words:
+        if len(words) > 1 and _bare(words[-1]) in _SUFFIXES:
+            words = words[:-1]
+        return tidy(after), tidy(" ".join(words))
+    words = (tidy(" ".join(words)) or "").split()
+    if len(words) < 2:
+        return None, (words[0] if words else None)
+    at = next((i for i, word in enumerate(words) if i and word.lower() in _PARTICLES), -1)
+    if at == len(words) - 1:
+        at = -1
+    return " ".join(words[:at]), " ".join(words[at:])
+
+
+def _without_titles(words: list[str]) -> list[str]:
+    while words and _bare(words[0]) in _TITLES and (len(words) > 1 or words[0].endswith(".")):
+        words = words[1:]
+    while words and _bare(words[-1]) in _SUFFIXES and (len(words) > 2 or _bare(words[-1]) == "phd"):
+        words = words[:-1]
+    return words
+
+
+def _bare(word: str) -> str:
+    return word.lower().replace(".", "").strip(",")
+
+
+def _whole(text: str) -> str | None:
+    given, family = parts(text)
+    return " ".join(part for part in (given, family) if part) or None
+
+
+def _given_part(text: str) -> str | None:
+    return parts(text)[0]
+
+
+def _family_part(text: str) -> str | None:
+    return parts(text)[1]

@@ -1,0 +1,65 @@
+"""Phone numbers in E.164."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+
+import phonenumbers
+from pyspark.sql import Column
+
+from goldenlake.columns.distinct import over_distinct
+
+_SCIENTIFIC = re.compile(r"\A\s*[+-]?\d+(?:[.,]\d+)?[eE]\+?\d+\s*\Z")
+_ALL_THE_SAME = re.compile(r"\A\D*(\d)(?:\D*\1)*\D*\Z")
+_FORMULA = re.compile(r'\A="?(.*?)"?\Z', re.DOTALL)
+
+
+def normalise_phone(phone: Column, *, region: str) -> Column:
+    """The number in E.164, read as ``region`` (ISO 3166) dials it; null where it is none.
+
+    A spreadsheet's apostrophe is taken off; a number that it has rounded (``1.2E+11``) is refused,
+    and so are placeholders such as 0000000. Extensions are cut off: they reach no one by text.
+    """
+    return over_distinct(phone, partial(e164, region=region), once=True)
+
+
+def e164(text: str, *, region: str) -> str | None:
+    """``normalise_phone`` for one text."""
+    bare = text.strip().strip("'’`\u200b\u200e\u200f\u202a\u202c\ufeff").strip()
+    found = _FORMULA.match(bare)
+    if found:
+        bare = found[1]
+    if _SCIENTIFIC.match(bare) or _ALL_THE_SAME.match(bare):
+        return None
+    bare = re.sub(r"\.0\Z", "", bare)
+    numbers = [number for text in _readings(bare) if (number := _parsed(text, region))]
+    for number in numbers:
+        if phonenumbers.is_valid_number(number):
+            return _written(number)
+    # Ranges are opened faster than their lists are shipped; only who writes + or 00 is believed.
+    if numbers and bare.startswith(("+", "00")) and phonenumbers.is_possible_number(numbers[-1]):
+        return _written(numbers[-1])
+    return None
+
+
+def _parsed(text: str, region: str) -> phonenumbers.PhoneNumber | None:
+    try:
+        return phonenumbers.parse(text, region)
+    except phonenumbers.NumberParseException:
+        return None
+
+
+def _written(number: phonenumbers.PhoneNumber) -> str:
+    number.extension = None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _readings(bare: str) -> list[str]:
+    """As it stands; ``00`` is the way abroad nearly everywhere; a lost ``+`` comes last."""
+    readings = [bare]
+    if bare.startswith("00"):
+        readings.append("+" + bare[2:])
+    elif re.fullmatch(r"[1-9]\d{10,14}", bare):
+        readings.append("+" + bare)
+    return readings

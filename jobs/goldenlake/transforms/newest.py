@@ -1,0 +1,52 @@
+"""Which of two rows with one key is newer: the total order of keyed sources."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.source import Source
+
+#: What breaks every tie: the file's day, the file, the place in the file.
+TIES = ("_file_on", "_file_id", "_record")
+
+
+def observed_at(source: Source) -> Column:
+    """When a row says that it was true: from ``order_by``, else the day that its file is about."""
+    name = _time_of(source)
+    day = F.col("_file_on").cast("timestamp")
+    return F.coalesce(F.col(name).cast("timestamp"), day) if name else day
+
+
+def order_columns(source: Source) -> list[str]:
+    """Columns by which rows of a source are totally ordered, the greatest being the newest."""
+    when = _time_of(source)
+    order = ["_observed_at" if name == when else name for name in source.order_by]
+    return [*order, *(() if when else ("_observed_at",)), *TIES]
+
+
+def newest_per_key(rows: DataFrame, key: Sequence[str], order: Sequence[str]) -> DataFrame:
+    """One row a key: the last by ``order``, which must be total. Same columns."""
+    newest_first = Window.partitionBy(*key).orderBy(*(F.desc_nulls_last(name) for name in order))
+    ranked = rows.withColumn("_rank", F.row_number().over(newest_first))
+    return ranked.where("_rank = 1").drop("_rank")
+
+
+def first_of_equals(rows: DataFrame, same: Sequence[str]) -> DataFrame:
+    """One row of those that agree in all of ``same``, nulls included: the first by ``TIES``."""
+    first = Window.partitionBy(*same).orderBy(*(F.asc(name) for name in TIES))
+    ranked = rows.withColumn("_rank", F.row_number().over(first))
+    return ranked.where("_rank = 1").drop("_rank")
+
+
+def order_sql(order: Sequence[str], alias: str) -> str:
+    """The order of one side of a merge as an SQL struct; nulls come first in it."""
+    return f"struct({', '.join(f'{alias}.`{name}`' for name in order)})"
+
+
+def _time_of(source: Source) -> str | None:
+    """The first time among ``order_by``."""
+    times = (n for n in source.order_by if source.column(n).type in ("date", "timestamp"))
+    return next(times, None)

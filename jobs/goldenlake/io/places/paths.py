@@ -1,0 +1,102 @@
+"""What a path and a glob mean, the same in every place."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import PurePosixPath
+
+from goldenlake.errors import UnsafePath
+
+_MAGIC = re.compile(r"[*?\[]")
+
+
+@dataclass(frozen=True)
+class Glob:
+    """A glob over ``/``-separated paths, case-sensitive.
+
+    ``*``, ``?`` and ``[...]`` stay within one segment, ``**`` crosses any number of folders, none
+    included. As in a shell, a segment that begins with a dot is matched only by a pattern that
+    does too, so half-written files (``.name.part``) stay invisible.
+    """
+
+    pattern: str
+
+    def matches(self, path: str) -> bool:
+        """Whether the whole path matches."""
+        return _compiled(self.pattern).fullmatch(path) is not None
+
+    @property
+    def folder(self) -> str:
+        """The deepest folder that holds all matches, ``""`` for the place itself."""
+        parts = self.pattern.split("/")[:-1]
+        fixed = next((at for at, part in enumerate(parts) if _MAGIC.search(part)), len(parts))
+        return "/".join(parts[:fixed])
+
+    def may_enter(self, folder: str) -> bool:
+        """Whether files below this folder can match; keeps listings from walking everything."""
+        patterns = self.pattern.split("/")[:-1]
+        for at, segment in enumerate(folder.split("/")):
+            if at >= len(patterns):
+                return False
+            if patterns[at] == "**":
+                return True
+            if not _compiled(patterns[at]).fullmatch(segment):
+                return False
+        return True
+
+
+@lru_cache(maxsize=256)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    parts = pattern.split("/")
+    compiled = ""
+    for at, part in enumerate(parts):
+        is_last = at == len(parts) - 1
+        if part == "**":
+            compiled += r"(?:(?!\.)[^/]+/)*" + (r"(?!\.)[^/]+" if is_last else "")
+            continue
+        if not part.startswith("."):
+            compiled += r"(?!\.)"
+        compiled += _segment(part) + ("" if is_last else "/")
+    return re.compile(compiled, re.DOTALL)
+
+
+def _segment(part: str) -> str:
+    """One segment; ``**`` inside of it is the same as ``*``."""
+    out, at = "", 0
+    while at < len(part):
+        sign = part[at]
+        closing = part.find("]", at + 2) if sign == "[" else -1
+        if sign == "*":
+            out += "[^/]*"
+        elif sign == "?":
+            out += "[^/]"
+        elif closing > 0:
+            inside = part[at + 1 : closing].replace("\\", "\\\\").replace("[", "\\[")
+            negated = inside[0] in "!^"
+            out += f"(?!/)[{'^' if negated else ''}{inside[1:] if negated else inside}]"
+            at = closing
+        else:
+            out += re.escape(sign)
+        at += 1
+    return out
+
+
+def safe(place: str, path: str) -> str:
+    """The path, if it stays below its place.
+
+    Raises:
+        UnsafePath: it is absolute, empty, has ``..``, a backslash or a NUL.
+    """
+    pure = PurePosixPath(path)
+    if pure.is_absolute() or ".." in pure.parts or not pure.parts or set(path) & {"\\", "\0"}:
+        raise UnsafePath(place=place, path=path)
+    return str(pure)
+
+
+def unfinished(path: str) -> str:
+    """A name beside ``path`` to write under until the file is whole; no glob sees it."""
+    pure = PurePosixPath(path)
+    return str(pure.with_name(f".{pure.name[:150]}.{secrets.token_hex(6)}.part"))

@@ -1,0 +1,118 @@
+"""One JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+
+from goldenlake.declarations.source import JsonLinesFormat
+from goldenlake.io.readers.contract import Bad, Contract, Reading, Records, cut, text_array
+from goldenlake.io.readers.lines import Lines, as_utf8, read_lines
+
+
+class _Number(str):
+    """A number as it was written: 1.10 stays 1.10, and 2^53 + 1 stays itself."""
+
+    __slots__ = ()
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_float=_Number, parse_int=_Number, parse_constant=_no_constant)
+
+
+def read_json_lines(
+    stream: BinaryIO,
+    contract: Contract,
+    reading: Reading,
+    *,
+    number: int = 1,
+    size: int | None = None,
+) -> Iterator[Records]:
+    """Records with numbers as they were written and nested values as JSON text.
+
+    Rules that a line can break: ``not_json``, ``not_an_object``, ``encoding``, ``nul``,
+    ``too_long``. Of a doubled key the last value counts. Keys that a line lacks are null; keys
+    that no column asks for go to the extra map. A record's number is that of its line.
+    """
+    declared = contract.format
+    assert isinstance(declared, JsonLinesFormat)
+    stream = as_utf8(stream, declared.encoding)
+    seen: set[str] = set()
+    for lines in read_lines(stream, number=number, size=size):
+        yield _parsed(lines, contract, seen)
+    wanted = {column.source for column in contract.columns}
+    for key in sorted(seen - wanted):
+        reading.noticed("new", key)
+    for key in sorted(wanted - seen) if seen else []:
+        reading.noticed("missing", key)
+
+
+def _parsed(lines: Lines, contract: Contract, seen: set[str]) -> Records:
+    numbers: list[int] = []
+    good: list[dict[str, Any]] = []
+    bad = list(lines.bad)
+    for number, line in zip(lines.numbers.to_pylist(), lines.text.to_pylist(), strict=True):
+        rule, found = _judged(line)
+        if rule:
+            bad.append(Bad(number, rule, cut(line.rstrip("\r\n"))))
+        else:
+            numbers.append(number)
+            good.append(found)
+    columns = {
+        column.name: text_array([_text(found.get(column.source)) for found in good])
+        for column in contract.columns
+    }
+    wanted = {column.source for column in contract.columns}
+    extras = []
+    for found in good:
+        seen.update(found)
+        extras.append([(key, _text(found[key])) for key in found.keys() - wanted])
+    extra = pa.array(extras, pa.map_(pa.string(), pa.string())) if any(extras) else None
+    return Records(
+        count=lines.count,
+        numbers=pa.array(numbers, pa.int64()),
+        columns=columns,
+        extra=extra,
+        bad=bad,
+    )
+
+
+def _judged(line: str) -> tuple[str, dict[str, Any]]:
+    try:
+        found = _DECODER.decode(line)
+    except (ValueError, RecursionError):
+        return "not_json", {}
+    if not isinstance(found, dict):
+        return "not_an_object", {}
+    if "\\u0000" in line or "\0" in line:
+        return "nul", {}
+    if "\\ud" in line or "\\uD" in line:
+        try:
+            _written(found).encode("utf-8")
+        except UnicodeEncodeError:
+            return "encoding", {}
+    return "", found
+
+
+def _text(value: Any) -> str | None:
+    if value is None or type(value) is str:
+        return value
+    return _written(value)
+
+
+def _written(value: Any) -> str:
+    """JSON text without blanks, numbers as they came."""
+    if isinstance(value, _Number):
+        return str.__str__(value)
+    if isinstance(value, dict):
+        pairs = (f"{json.dumps(key, ensure_ascii=False)}:{_written(v)}" for key, v in value.items())
+        return "{" + ",".join(pairs) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_written, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,152 @@
+"""Files of one record a line, cut into blocks of lines without touching the lines themselves."""
+
+from __future__ import annotations
+
+import codecs
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+import pyarrow as pa
+
+from goldenlake.io.readers.contract import LONGEST, Bad, cut
+
+_BLOCK = 4 * 2**20
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Lines that follow each other. ``text`` holds no blank ones, none that is no text, none too
+    long; those in ``bad`` were told apart. ``count`` is both together.
+    """
+
+    numbers: pa.Array
+    text: pa.Array
+    bad: list[Bad]
+
+    @property
+    def count(self) -> int:
+        """Records taken from the file."""
+        return len(self.text) + len(self.bad)
+
+
+def read_lines(stream: BinaryIO, *, number: int = 1, size: int | None = None) -> Iterator[Lines]:
+    """UTF-8 lines with their numbers, ended by LF or CR LF; a BOM is left out.
+
+    Args:
+        number: of the first line.
+        size: read the lines that begin within so many bytes; all of them by default.
+    """
+    carried, is_first = b"", number == 1
+    for block in _blocks(stream, size):
+        if is_first and len(carried) + len(block) >= 3:
+            block, carried, is_first = (carried + block).removeprefix(codecs.BOM_UTF8), b"", False
+        end = block.rfind(b"\n") + 1
+        if not end:
+            # Of a line that is too long anyway, only as much is kept as shows that.
+            carried = (carried + block)[: LONGEST + 1]
+            continue
+        yield _cut_up(carried + block[:end], number)
+        number += block.count(b"\n")
+        carried = block[end:]
+    if carried:
+        yield _cut_up(carried.removeprefix(codecs.BOM_UTF8) if is_first else carried, number)
+
+
+def _blocks(stream: BinaryIO, size: int | None) -> Iterator[bytes]:
+    left = size
+    while left is None or left > 0:
+        block = stream.read(_BLOCK if left is None else min(_BLOCK, left))
+        if not block:
+            return
+        left = None if left is None else left - len(block)
+        if left == 0 and not block.endswith(b"\n"):
+            yield block
+            while block and b"\n" not in block:
+                block = stream.readline(_BLOCK)
+                yield block
+            return
+        yield block
+
+
+def _cut_up(block: bytes, number: int) -> Lines:
+    ends = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == 10).astype(np.int32) + 1
+    if len(ends) == 0 or ends[-1] != len(block):
+        ends = np.append(ends, np.int32(len(block)))
+    offsets = np.concatenate([np.zeros(1, np.int32), ends])
+    numbers = np.arange(number, number + len(ends), dtype=np.int64)
+    text = pa.Array.from_buffers(
+        pa.binary(), len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(block)]
+    )
+    lengths = np.diff(offsets)
+    bad: list[Bad] = []
+    doubtful = np.flatnonzero((lengths <= 2) | (lengths > LONGEST))
+    drop = [int(at) for at in doubtful if not block[offsets[at] : offsets[at + 1]].strip()]
+    long = [int(at) for at in doubtful if lengths[at] > LONGEST and at not in drop]
+    bad += [Bad(int(numbers[at]), "too_long", _raw(block, offsets, at)) for at in long]
+    drop += long
+    try:
+        if drop:
+            raise UnicodeError
+        return Lines(pa.array(numbers), text.cast(pa.string()), [])
+    except (pa.ArrowInvalid, UnicodeError):
+        keep = np.ones(len(ends), dtype=bool)
+        keep[drop] = False
+        for at in np.flatnonzero(keep):
+            line = block[offsets[at] : offsets[at + 1]]
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                keep[at] = False
+                bad.append(Bad(int(numbers[at]), "encoding", _raw(block, offsets, int(at))))
+            else:
+                # A blank line is no record, however many blanks it has.
+                keep[at] = bool(line.strip())
+        mask = pa.array(keep)
+        kept = text.filter(mask).cast(pa.string())
+        return Lines(pa.array(numbers[keep]), kept, sorted(bad, key=lambda found: found.record))
+
+
+def _raw(block: bytes, offsets: np.ndarray, at: int) -> str:
+    line = block[offsets[at] : offsets[at + 1]][: LONGEST + 1]
+    return cut(line.decode("utf-8", "surrogateescape").rstrip("\r\n"))
+
+
+def as_utf8(stream: BinaryIO, encoding: str) -> BinaryIO:
+    """The stream's text as UTF-8; what is no text in its encoding is no text in UTF-8 either."""
+    if codecs.lookup(encoding).name == "utf-8":
+        return stream
+    return cast(BinaryIO, io.BufferedReader(_Recoded(stream, encoding), _BLOCK))
+
+
+class _Recoded(io.RawIOBase):
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        self._text = io.TextIOWrapper(stream, encoding=encoding, errors=mark_bytes(), newline="")
+        self._left = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._left:
+            self._left = self._text.read(2**18).encode("utf-8", "surrogatepass")
+        piece, self._left = self._left[: len(buffer)], self._left[len(buffer) :]
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+
+def mark_bytes() -> str:
+    """The name of a decoding rule by which bytes that are no text become lone surrogates.
+
+    Like ``surrogateescape``, but for every encoding: that one gives up in UTF-16.
+    """
+    codecs.register_error("goldenlake-mark", _marked)
+    return "goldenlake-mark"
+
+
+def _marked(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end

@@ -1,0 +1,94 @@
+"""A worksheet of an Excel workbook; the values that its cells show, formulas' results included."""
+
+from __future__ import annotations
+
+import datetime
+import io
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
+
+from goldenlake.declarations.source import XlsxFormat
+from goldenlake.io.readers.archives import judge_workbook
+from goldenlake.io.readers.contract import TOGETHER, Contract, FileBroken, Header, Reading, Records
+from goldenlake.io.readers.parquet import number_text
+
+_ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+
+
+def read_worksheet(stream: BinaryIO, contract: Contract, reading: Reading) -> Iterator[Records]:
+    """Records below the header row, numbered from 1; rows without any value are none.
+
+    Cells become text: dates and times in ISO form, whole numbers without a point, truth as
+    ``true`` and ``false``. Numbers that Excel itself has rounded stay so.
+
+    Raises:
+        FileBroken: no workbook, encrypted, a bomb, no such sheet, or not the contract's header.
+    """
+    declared = contract.format
+    assert isinstance(declared, XlsxFormat)
+    rows = _rows(stream, declared)
+    names = [_text(cell) for cell in next(rows, [])]
+    if not any(names):
+        return
+    header = Header.match(names, contract, reading)
+    kept: list[list[str]] = []
+    numbers: list[int] = []
+    for cells in rows:
+        row = [_text(cell) for cell in cells]
+        if not any(row):
+            continue
+        kept.append(row)
+        numbers.append(reading.next_record)
+        reading.next_record += 1
+        if len(kept) >= TOGETHER:
+            yield header.records(contract, numbers, kept, [])
+            kept, numbers = [], []
+    if kept:
+        yield header.records(contract, numbers, kept, [])
+
+
+def _rows(stream: BinaryIO, declared: XlsxFormat) -> Iterator[list[Any]]:
+    content = stream.read()
+    if content.startswith(_OLE):
+        raise FileBroken(
+            "the workbook is encrypted or of the old .xls kind.",
+            "Ask for an .xlsx file without a password.",
+        )
+    if not content.startswith(_ZIP):
+        raise FileBroken(
+            "this is no .xlsx workbook, whatever its name says.",
+            "If it is CSV, declare format csv; else ask for the file again.",
+        )
+    judge_workbook(io.BytesIO(content))
+    try:
+        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        sheets = [sheet for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+        visible = [s.name for s in sheets if s.visible == SheetVisibleEnum.Visible]
+        name = declared.sheet or next(iter(visible), None)
+        if name not in [sheet.name for sheet in sheets]:
+            raise FileBroken(
+                f"there is no sheet {declared.sheet or 'that is visible'!r}.",
+                "Correct format.sheet, or ask the source's owner.",
+            )
+        found = book.get_sheet_by_name(str(name)).to_python(skip_empty_area=False)
+    except CalamineError as error:
+        raise FileBroken(
+            f"the workbook cannot be read ({type(error).__name__}).", "Ask for it again."
+        ) from error
+    return iter(found[declared.header_row - 1 :])
+
+
+def _text(cell: Any) -> str:
+    if isinstance(cell, str):
+        return cell
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, int | float):
+        return number_text(cell)
+    if isinstance(cell, datetime.datetime | datetime.date | datetime.time):
+        return cell.isoformat()
+    if isinstance(cell, datetime.timedelta):
+        return number_text(cell.total_seconds())
+    return "" if cell is None else str(cell)

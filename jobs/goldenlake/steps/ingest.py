@@ -1,0 +1,219 @@
+"""Landed files to bronze: every record as it came, and those that cannot be read to quarantine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.source import Source
+from goldenlake.errors import ContractBroken, CountMismatch
+from goldenlake.io.readers.contract import Contract
+from goldenlake.io.readers.distributed import (
+    Part,
+    Summary,
+    in_parts,
+    is_record,
+    read_landed,
+    summaries,
+)
+from goldenlake.ports import Landing, Tables
+from goldenlake.schemas import BROKEN, INGESTED, QUARANTINE
+from goldenlake.steps.files import Drift, FileRow
+
+#: Stage of quarantined rows that no reader could make a record of.
+READ = "read"
+#: What is written together; the names of its files stand in the commit.
+_MOST_FILES = 1_000
+_MOST_BYTES = 4 * 2**30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ingest:
+    """Read landed files of one source into ``bronze.<source>``.
+
+    Doing it again for a file replaces its records. The ledger is the caller's: as long as it does
+    not say ``ingested``, a crash here only means that the same is done again.
+    """
+
+    source: Source
+    as_of: date
+    run_id: str
+
+    def run(self, tables: Tables, landing: Landing, files: Sequence[FileRow]) -> list[FileRow]:
+        """Ingest the files together; gives their rows, with status, counts and drift.
+
+        A file that breaks its contract as a whole is ``broken``, with the reason in ``error``; it
+        leaves no record, and the others go on.
+
+        Raises:
+            CountMismatch: what was written is not what was read.
+        """
+        done: list[FileRow] = []
+        for together in _together(files):
+            done += self._ingest(tables, landing, together)
+        return done
+
+    def _ingest(self, tables: Tables, landing: Landing, files: Sequence[FileRow]) -> list[FileRow]:
+        contract = Contract.of(self.source)
+        parts = [
+            part
+            for file in files
+            for part in in_parts(
+                Part(
+                    file_id=file.file_id,
+                    landed_path=file.landed_path,
+                    landed_on=file.landed_on,
+                    file_on=file.file_on,
+                    size_bytes=file.size_bytes,
+                ),
+                landing,
+                contract,
+            )
+        ]
+        read = read_landed(tables.spark, landing, contract, parts)
+        # Bronze, quarantine and the counts are three looks at one reading.
+        read = read.persist(StorageLevel.MEMORY_AND_DISK)
+        try:
+            found = summaries(read)
+            broken = [file_id for file_id, summary in found.items() if summary.broken]
+            rows = is_record(read)
+            if broken:
+                rows = rows.where(~F.col("_file_id").isin(broken))
+            self._write(tables, rows, contract, files, has_bad=any(s.bad for s in found.values()))
+        finally:
+            read.unpersist()
+        self._check(tables, files, found)
+        return [self._result(file, found[file.file_id]) for file in files]
+
+    def _write(
+        self,
+        tables: Tables,
+        rows: DataFrame,
+        contract: Contract,
+        files: Sequence[FileRow],
+        *,
+        has_bad: bool,
+    ) -> None:
+        run = F.lit(self.run_id).alias("_run")
+        received = ["_file_id", "_record", "_landed_on", "_file_on"]
+        good = rows.where(F.col("_rule").isNull())
+        bronze = good.select(*received, *contract.names, "_extra", run)
+        tables.replace_slice(f"bronze.{self.source.source}", bronze, where=_slice(files))
+
+        quarantine = f"quarantine.{self.source.source}"
+        where = {**_slice(files), "stage": READ}
+        # A commit costs a second or two; most files have no bad record, now or before.
+        if not has_bad and not self._has(tables, quarantine, where):
+            return
+        bad = rows.where(F.col("_rule").isNotNull()).select(
+            "_file_id",
+            "_record",
+            "_landed_on",
+            F.lit(READ).alias("stage"),
+            F.array("_rule").alias("rules"),
+            F.to_json(F.struct(F.col("_raw").alias("raw"))).alias("row"),
+            run,
+        )
+        tables.replace_slice(quarantine, bad, where=where)
+
+    def _has(self, tables: Tables, table: str, where: dict[str, Any]) -> bool:
+        return tables.exists(table) and not _sliced(tables.read(table), where).isEmpty()
+
+    def _check(self, tables: Tables, files: Sequence[FileRow], found: dict[str, Summary]) -> None:
+        """Read = accepted + quarantined, the latter two counted from what was committed."""
+        name = self.source.source
+        bronze = _sliced(tables.read(f"bronze.{name}"), _slice(files))
+        bad = _sliced(
+            tables.read_or_empty(f"quarantine.{name}", QUARANTINE.ddl),
+            {**_slice(files), "stage": READ},
+        )
+        counted = (
+            bronze.select("_file_id", F.lit(1).alias("good"), F.lit(0).alias("bad"))
+            .unionAll(bad.select("_file_id", F.lit(0).alias("good"), F.lit(1).alias("bad")))
+            .groupBy("_file_id")
+            .agg(F.sum("good").alias("good"), F.sum("bad").alias("bad"))
+        )
+        written = {row["_file_id"]: (row["good"], row["bad"]) for row in counted.collect()}
+        for file_id, summary in found.items():
+            accepted, quarantined = written.get(file_id, (0, 0))
+            read = 0 if summary.broken else summary.read
+            if read != accepted + quarantined:
+                raise CountMismatch(
+                    source=name,
+                    file_id=file_id,
+                    read=read,
+                    accepted=accepted,
+                    quarantined=quarantined,
+                )
+
+    def _result(self, file: FileRow, summary: Summary) -> FileRow:
+        if summary.broken:
+            error = ContractBroken(
+                source=self.source.source, file=file.path, what=summary.broken, mend=""
+            )
+            return replace(
+                file,
+                status=BROKEN,
+                error=str(error).strip(),
+                records_read=0,
+                records_accepted=0,
+                records_quarantined=0,
+                reasons={},
+                run_id=self.run_id,
+                drift=(),
+            )
+        drift = [
+            Drift(
+                source=self.source.source,
+                file_id=file.file_id,
+                seen_on=self.as_of,
+                kind=kind,
+                column=column,
+                detail=detail,
+            )
+            for kind, column, detail in summary.drift
+        ]
+        return replace(
+            file,
+            status=INGESTED,
+            error=None,
+            records_read=summary.read,
+            records_accepted=None,
+            records_quarantined=sum(summary.bad.values()),
+            reasons=dict(sorted(summary.bad.items())),
+            run_id=self.run_id,
+            drift=tuple(drift),
+        )
+
+
+def _slice(files: Sequence[FileRow]) -> dict[str, Any]:
+    return {
+        "_landed_on": sorted({file.landed_on for file in files}),
+        "_file_id": sorted({file.file_id for file in files}),
+    }
+
+
+def _sliced(rows: DataFrame, where: dict[str, Any]) -> DataFrame:
+    for column, values in where.items():
+        rows = rows.where(F.col(column).isin(values if isinstance(values, list) else [values]))
+    return rows
+
+
+def _together(files: Sequence[FileRow]) -> Iterator[list[FileRow]]:
+    """Files in groups that fit one commit and one persisted frame; each content once."""
+    group: list[FileRow] = []
+    size = 0
+    for file in sorted({file.file_id: file for file in files}.values(), key=lambda f: f.landed_on):
+        if group and (len(group) >= _MOST_FILES or size + file.size_bytes > _MOST_BYTES):
+            yield group
+            group, size = [], 0
+        group.append(file)
+        size += file.size_bytes
+    if group:
+        yield group

@@ -1,0 +1,185 @@
+"""Take over a source's new files into the landing area, each content once."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import Any, BinaryIO, cast
+
+from goldenlake.declarations.source import Source
+from goldenlake.ports import Clock, FilePlace, Landing, RemoteFile
+from goldenlake.schemas import DUPLICATE
+from goldenlake.steps.files import FileRow
+
+
+@dataclass(frozen=True, kw_only=True)
+class Landed:
+    """What a look at the source's place brought."""
+
+    files: list[FileRow] = field(default_factory=list)
+    """Rows for the ledger: landed, duplicate, or known but touched since."""
+    growing: list[str] = field(default_factory=list)
+    """Paths left alone because they may not be whole yet."""
+    later: int = 0
+    """Files about a day after the one that is run."""
+    known: int = 0
+    """Files that are as the ledger knows them; they were not read."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Land:
+    """Land the files of one source that belong to a day or to one before it.
+
+    Args:
+        settle: a file that changed less than this before the clock's time may still be written.
+        until: land files about days up to this one; ``as_of`` where left out.
+    """
+
+    source: Source
+    as_of: date
+    run_id: str
+    settle: timedelta
+    until: date | None = None
+
+    def run(
+        self, place: FilePlace, landing: Landing, known: Iterable[FileRow], clock: Clock
+    ) -> Landed:
+        """Copy what is new; nothing is written to the ledger here.
+
+        Args:
+            known: the ledger's rows of this source.
+
+        Raises:
+            PlaceUnreachable: the place does not answer. What had been copied is found again by
+                its content, so another try costs only the reading.
+        """
+        ledger = _Ledger(known)
+        landed = Landed()
+        growing, files = landed.growing, landed.files
+        now, unchanged, later = clock.now(), 0, 0
+        listed = [(self.file_on(f.path), f) for f in place.list(self.source.origin.files)]
+        for file_on, file in sorted(listed, key=lambda pair: (pair[0], pair[1].path)):
+            if file_on > (self.until or self.as_of):
+                later += 1
+            elif ledger.knows(file):
+                unchanged += 1
+            # A file from a clock that is ahead of ours must not wait until ours gets there.
+            elif timedelta(0) <= now - file.modified_at < self.settle:
+                growing.append(file.path)
+            else:
+                try:
+                    row = self._take(place, landing, ledger, file, file_on)
+                except (_Grew, FileNotFoundError):
+                    growing.append(file.path)
+                    continue
+                ledger.add(row)
+                files.append(row)
+        return replace(landed, later=later, known=unchanged)
+
+    def file_on(self, path: str) -> date:
+        """The day that the file is about: as its path says, else the day of the run."""
+        pattern = self.source.origin.file_date
+        found = re.search(pattern, path) if pattern else None
+        if not found:
+            return self.as_of
+        try:
+            year, month, day = (int(found[part]) for part in ("year", "month", "day"))
+            return date(year + 2000 if year < 100 else year, month, day)
+        except (ValueError, IndexError, TypeError):
+            return self.as_of
+
+    def _take(
+        self, place: FilePlace, landing: Landing, ledger: _Ledger, file: RemoteFile, file_on: date
+    ) -> FileRow:
+        def is_still_the_same(size: int) -> bool:
+            now = place.stat(file.path)
+            return (
+                now is not None
+                and size == now.size_bytes == file.size_bytes
+                and now.modified_at == file.modified_at
+            )
+
+        name = file.path.rsplit("/", 1)[-1]
+        with place.open(file.path) as opened:
+            watched = _Watched(opened, is_still_the_same)
+            sha256, landed_path, size = landing.put(
+                self.source.source, name, cast(BinaryIO, watched)
+            )
+        before = ledger.row(self.source.source, file.path, size, sha256)
+        repeats = ledger.repeats(sha256, file_on, self.source.load == "snapshot")
+        if before and repeats:
+            return replace(before, modified_at=file.modified_at)
+        row = FileRow(
+            source=self.source.source,
+            path=file.path,
+            size_bytes=size,
+            sha256=sha256,
+            modified_at=file.modified_at,
+            file_id=sha256,
+            file_on=file_on,
+            landed_path=landed_path,
+            landed_on=self.as_of,
+            run_id=self.run_id,
+        )
+        if repeats:
+            return replace(row, status=DUPLICATE)
+        if sha256 in ledger.contents:
+            again = f"{sha256} {file.path} {file_on.isoformat()}"
+            return replace(row, file_id=hashlib.sha256(again.encode()).hexdigest())
+        return row
+
+
+class _Ledger:
+    """What is known of one source's files while they are landed."""
+
+    def __init__(self, known: Iterable[FileRow]) -> None:
+        self.contents: set[str] = set()
+        self._rows: dict[tuple[str, str, int, str], FileRow] = {}
+        self._seen: set[tuple[str, int, object]] = set()
+        for row in known:
+            self.add(row)
+
+    def add(self, row: FileRow) -> None:
+        self.contents.add(row.sha256)
+        self._rows[row.key] = row
+        self._seen.add((row.path, row.size_bytes, row.modified_at))
+
+    def knows(self, file: RemoteFile) -> bool:
+        return (file.path, file.size_bytes, file.modified_at) in self._seen
+
+    def row(self, *key: Any) -> FileRow | None:
+        return self._rows.get(cast(tuple[str, str, int, str], key))
+
+    def repeats(self, sha256: str, file_on: date, is_snapshot: bool) -> bool:
+        """Whether this content says nothing new.
+
+        A snapshot that returns to what an older one said is news if another came in between:
+        skipping it would keep that other one as the truth.
+        """
+        if sha256 not in self.contents or not is_snapshot:
+            return sha256 in self.contents
+        earlier = [row for row in self._rows.values() if row.file_on <= file_on]
+        newest = max(earlier, key=lambda r: (r.file_on, r.modified_at, r.path), default=None)
+        return newest is None or newest.sha256 == sha256
+
+
+class _Grew(Exception):
+    """The file changed while it was copied; raised before the copy is kept."""
+
+
+class _Watched(io.RawIOBase):
+    """A stream that, at its end, makes sure that the file is still the one that was listed."""
+
+    def __init__(self, stream: BinaryIO, is_still_the_same: Callable[[int], bool]) -> None:
+        self._stream, self._is_still_the_same, self._size = stream, is_still_the_same, 0
+
+    def read(self, size: int = -1) -> bytes:
+        piece = self._stream.read(size)
+        self._size += len(piece)
+        if not piece and not self._is_still_the_same(self._size):
+            raise _Grew
+        return piece

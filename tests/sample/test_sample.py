@@ -8,11 +8,13 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from datetime import date, datetime
 from pathlib import Path
 
+import numpy as np
 import openpyxl
 import phonenumbers
 import pyarrow.parquet as pq
@@ -20,8 +22,10 @@ import pytest
 
 from goldenlake.errors import SetupError
 from goldenlake.sample import SampleOptions, SampleSummary, arrived, generate
+from goldenlake.sample import visits as visiting
 from goldenlake.sample.mess import with_typo, written_phone
 from goldenlake.sample.places import COUNTRIES
+from goldenlake.sample.planting import population
 
 LOG_LINE = re.compile(
     r'(?P<host>\S+) (\S+) (\S+) \[(?P<at>[^\]]+)\] "(?P<request>[^"]*)" (?P<status>\d{3}) '
@@ -142,6 +146,14 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     assert hashes(tmp_path / "a") == hashes(tmp_path / "b")
 
 
+def test_no_file_carries_the_time_of_its_writing(world: SampleSummary) -> None:
+    for path in (world.out / "drops").rglob("*.gz"):
+        assert path.read_bytes()[3:8] == bytes(5), f"{path.name} has a name or a time in its header"
+    for path in (world.out / "drops").rglob("*.xlsx"):
+        with zipfile.ZipFile(path) as archive:
+            assert {member.date_time for member in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
 def test_another_seed_gives_other_files(tmp_path: Path) -> None:
     make(tmp_path / "a", seed=7)
     make(tmp_path / "b", seed=8)
@@ -194,6 +206,23 @@ def test_the_ledger_of_arrivals_lists_every_file(world: SampleSummary) -> None:
 def test_access_logs_are_ordered_by_time(world: SampleSummary) -> None:
     stamps = [datetime.strptime(row["at"], "%d/%b/%Y:%H:%M:%S %z") for row in log_rows(world)[0]]
     assert stamps == sorted(stamps)
+
+
+def test_slices_of_a_day_follow_each_other_and_lose_no_hit(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(visiting, "_SLICE", 200)
+    options = SampleOptions(customers=3_000, days=1, seed=3, out=tmp_path)
+    slices = list(visiting.visits(population(options), options, 0))
+    assert len(slices) > 5
+    hits = np.concatenate(slices)
+    assert (np.diff(hits["second"]) >= 0).all()
+    for session in np.unique(hits["session"]):
+        positions = hits["position"][hits["session"] == session]
+        assert positions.tolist() == list(range(len(positions)))
+    before_midnight = hits[(hits["order"] >= 0) & (hits["second"] < 82_800)]
+    finished = hits["order"][hits["kind"] == visiting.PURCHASE]
+    assert set(before_midnight["order"].tolist()) <= set(finished.tolist()) != set()
 
 
 def test_workbook_cells_are_typed(world: SampleSummary) -> None:

@@ -48,7 +48,11 @@ def _checked_duration(text: str) -> str:
     return text
 
 
-Duration = Annotated[str, AfterValidator(_checked_duration)]
+Duration = Annotated[
+    str,
+    AfterValidator(_checked_duration),
+    Field(json_schema_extra={"pattern": r"^\d+(min|h|d|w)$"}),
+]
 """A length of time such as ``30min``, ``24h``, ``90d`` or ``2w``."""
 
 

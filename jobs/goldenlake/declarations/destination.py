@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, StrictBool, Tag
 
 from goldenlake.declarations.base import ColumnName, Declaration, Slug
 
@@ -19,7 +19,9 @@ class Guards(Declaration):
     most_removals_share: float = Field(
         default=0.05, ge=0, le=1, description="Removals up to the larger of both limits pass."
     )
-    allow_empty: bool = Field(default=False, description="Whether an audience may become empty.")
+    allow_empty: StrictBool = Field(
+        default=False, description="Whether an audience may become empty."
+    )
     least_members: int = Field(
         default=50,
         ge=0,
@@ -45,7 +47,7 @@ class FilesTarget(Declaration):
     )
     format: Literal["csv", "jsonl", "parquet"] = "csv"
     delimiter: str = ","
-    spreadsheet_guard: bool = Field(
+    spreadsheet_guard: StrictBool = Field(
         default=True,
         description="Prefix cells that a spreadsheet would run as a formula; for people who open "
         "the file. Turn it off for machines: the file is then byte-exact.",
@@ -57,7 +59,7 @@ class MappedField(Declaration):
     """Where a field's value comes from."""
 
     attribute: ColumnName
-    overwrite_with_null: bool = Field(
+    overwrite_with_null: StrictBool = Field(
         default=False, description="Whether a missing value clears what the destination has."
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from goldenlake.declarations.base import Declaration, Duration, SecretReference, Slug
 
@@ -54,7 +54,7 @@ class SparkSettings(Declaration):
     master: str = "local[*]"
     memory: str = "3g"
     shuffle_partitions: int = Field(default=4, ge=1)
-    fast_start: bool = Field(
+    fast_start: StrictBool = Field(
         default=True, description="Light JVM compilation: best below some ten minutes of work."
     )
     conf: dict[str, str] = Field(default={})

@@ -77,9 +77,9 @@ def lenient(expression: str) -> str:
 
     def soften(node: sql.Expression) -> sql.Expression:
         if isinstance(node, sql.Cast) and not isinstance(node, sql.TryCast):
-            return sql.TryCast(this=node.this, to=node.to)
+            return sql.TryCast(this=node.this, to=node.to, safe=True)
         if isinstance(node, sql.TsOrDsToDate) and not node.args.get("format"):
-            return sql.TryCast(this=node.this, to=sql.DataType.build("date"))
+            return sql.TryCast(this=node.this, to=sql.DataType.build("date"), safe=True)
         if isinstance(node, sql.Div | sql.Mod | sql.IntDiv):
             divisor = sql.Nullif(this=node.expression.copy(), expression=sql.Literal.number(0))
             node.set("expression", divisor)

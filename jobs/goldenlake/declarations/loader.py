@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,14 +31,8 @@ from goldenlake.errors import DeclarationError, Problem
 
 ModelT = TypeVar("ModelT", bound=Declaration)
 
-_FOLDERS: dict[str, tuple[type[Declaration], str]] = {
-    "sources": (Source, "source"),
-    "tables": (Table, "table"),
-    "segments": (Segment, "segment"),
-    "destinations": (Destination, "destination"),
-}
-"""Folders that hold one declaration a file, and the key that must equal the file's name."""
-
+_FOLDERS = ("sources", "tables", "segments", "destinations", "env")
+"""Folders that hold one declaration a file."""
 _SINGLE = ("consent.yml", "identity/identifiers.yml")
 _SILENT = ("schemas",)
 
@@ -94,19 +88,18 @@ class _Reading:
 
     def strays(self) -> None:
         """Declarations that nothing would ever read, for they stand in the wrong place."""
-        folders = {*_FOLDERS, "env"}
         for path in sorted(self.conf.rglob("*")):
             inside = path.relative_to(self.conf)
             if path.suffix not in {".yml", ".yaml"} or inside.parts[0] in _SILENT:
                 continue
             if any(part.startswith(".") for part in inside.parts) or inside.as_posix() in _SINGLE:
                 continue
-            if path.suffix == ".yml" and len(inside.parts) == 2 and inside.parts[0] in folders:
+            if path.suffix == ".yml" and len(inside.parts) == 2 and inside.parts[0] in _FOLDERS:
                 continue
             if path.suffix == ".yaml":
                 message = f"is not read: name it {path.stem}.yml."
             else:
-                places = [f"conf/{name}/" for name in folders] + [f"conf/{s}" for s in _SINGLE]
+                places = [f"conf/{name}/" for name in _FOLDERS] + [f"conf/{s}" for s in _SINGLE]
                 meant = f"conf/{inside.parts[0]}/" if len(inside.parts) > 1 else f"conf/{inside}"
                 message = f"is not read from here. {hint(meant, places)}"
             self.problems.append(Problem(file=self.name(path), line=0, key="", message=message))
@@ -119,30 +112,17 @@ def load_catalogue(conf: Path, *, environment: str = "local", lake: str | None =
     the environment's own. Every problem of every file is found before DeclarationError is raised.
     """
     conf = conf.absolute()
-    root = conf.parent
-    if not conf.is_dir():
-        raise DeclarationError([_no_conf(conf)])
-    reading = _Reading(conf)
-    reading.strays()
-    environments = _environments(reading)
-    chosen = environments.get(environment)
+    everything = _read_everything(conf)
+    chosen = everything.environments.get(environment)
+    loaded = replace(everything.loaded, environment=chosen)
+    problems = [*everything.problems, *check_references(loaded)]
     if chosen is None:
-        reading.problems.append(_no_environment(conf, environment, environments))
-    loaded = Loaded(
-        environment=chosen,
-        sources=reading.folder("sources", Source, "source"),
-        tables=reading.folder("tables", Table, "table"),
-        segments=reading.folder("segments", Segment, "segment"),
-        destinations=reading.folder("destinations", Destination, "destination"),
-        identity=reading.one(conf / "identity" / "identifiers.yml", IdentityRules),
-        consent=reading.one(conf / "consent.yml", ConsentPolicy),
-    )
-    reading.problems += check_references(loaded)
-    if reading.problems:
-        raise DeclarationError(reading.problems)
+        problems.append(_no_environment(conf, environment, everything.environments))
+    if problems:
+        raise DeclarationError(problems)
     return Catalogue(
-        root=root,
-        environment=_resolved(_sound(chosen), root=root, lake=lake),
+        root=conf.parent,
+        environment=_resolved(_sound(chosen), root=conf.parent, lake=lake),
         environment_name=environment,
         sources=_models(loaded.sources),
         tables=_models(loaded.tables),
@@ -155,22 +135,48 @@ def load_catalogue(conf: Path, *, environment: str = "local", lake: str | None =
 
 def check_conf(conf: Path) -> list[Problem]:
     """All problems of ``conf`` in any of its environments; an empty list where all is well."""
-    names = sorted(path.stem for path in (conf / "env").glob("*.yml")) or ["local"]
-    found: dict[Problem, None] = {}
-    for name in names:
-        try:
-            load_catalogue(conf, environment=name)
-        except DeclarationError as error:
-            found |= dict.fromkeys(error.problems)
-    return sorted(found)
+    conf = conf.absolute()
+    try:
+        everything = _read_everything(conf)
+    except DeclarationError as error:
+        return list(error.problems)
+    problems = dict.fromkeys(everything.problems)
+    if not everything.environments:
+        problems[_no_environment(conf, "local", ())] = None
+    for environment in [*everything.environments.values()] or [None]:
+        loaded = replace(everything.loaded, environment=environment)
+        problems |= dict.fromkeys(check_references(loaded))
+    return sorted(problems)
 
 
-def _environments(reading: _Reading) -> dict[str, Read[Environment]]:
-    """Every environment, for a fault in production's must not wait for the first night."""
-    return {
-        path.stem: reading.one(path, Environment)
-        for path in sorted((reading.conf / "env").glob("*.yml"))
+@dataclass(frozen=True, kw_only=True)
+class _Everything:
+    """All files, read once for all environments; references are still to be checked."""
+
+    environments: Mapping[str, Read[Environment]]
+    loaded: Loaded
+    problems: list[Problem]
+
+
+def _read_everything(conf: Path) -> _Everything:
+    if not conf.is_dir():
+        raise DeclarationError([_no_conf(conf)])
+    reading = _Reading(conf)
+    reading.strays()
+    # Every environment is read: a fault in production's must not wait for the first night there.
+    environments = {
+        path.stem: reading.one(path, Environment) for path in sorted((conf / "env").glob("*.yml"))
     }
+    loaded = Loaded(
+        environment=None,
+        sources=reading.folder("sources", Source, "source"),
+        tables=reading.folder("tables", Table, "table"),
+        segments=reading.folder("segments", Segment, "segment"),
+        destinations=reading.folder("destinations", Destination, "destination"),
+        identity=reading.one(conf / "identity" / "identifiers.yml", IdentityRules),
+        consent=reading.one(conf / "consent.yml", ConsentPolicy),
+    )
+    return _Everything(environments=environments, loaded=loaded, problems=reading.problems)
 
 
 def _models(read: Mapping[str, Read[ModelT]]) -> dict[str, ModelT]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, StrictBool, Tag, model_validator
 
 from goldenlake.declarations.base import ColumnName, Declaration, Duration, Expression, Slug
 
@@ -23,7 +23,9 @@ class Comparison(Declaration):
     below: Scalar | None = None
     starts_with: str | None = None
     contains: str | None = None
-    missing: bool | None = Field(default=None, description="true: has no value; false: has one.")
+    missing: StrictBool | None = Field(
+        default=None, description="true: has no value; false: has one."
+    )
     within: Duration | None = Field(
         default=None, description="A date or time not further back than this from the day."
     )
@@ -180,7 +182,7 @@ class Segment(Declaration):
         default="dynamic",
         description="dynamic: judged anew every night; static: judged once, then kept.",
     )
-    include_anonymous: bool = Field(
+    include_anonymous: StrictBool = Field(
         default=False, description="Whether visitors that nobody knows yet can be members."
     )
     who: Condition

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from goldenlake.declarations.base import (
     ColumnName,
@@ -46,8 +46,8 @@ class CsvFormat(Declaration):
     encoding: str | None = Field(default=None, description="Left out: UTF-8 or found by its BOM.")
     delimiter: str | None = Field(default=None, description="Left out: sniffed.")
     quote: str = '"'
-    header: bool = True
-    decimal_comma: bool = False
+    header: StrictBool = True
+    decimal_comma: StrictBool = False
 
 
 class XlsxFormat(Declaration):
@@ -100,8 +100,8 @@ class SourceColumn(Declaration):
     formats: list[str] = Field(
         default=[], description="Date or time patterns of Spark, tried in turn. Left out: ISO."
     )
-    required: bool = Field(default=False, description="A row without it is quarantined.")
-    optional_in_file: bool = Field(
+    required: StrictBool = Field(default=False, description="A row without it is quarantined.")
+    optional_in_file: StrictBool = Field(
         default=False, description="A file without this column is still accepted."
     )
     normalise: Normalisation | None = None

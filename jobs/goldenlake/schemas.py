@@ -82,7 +82,7 @@ RECORDS = TableShape(
         identifiers ARRAY<STRUCT<name: STRING, value: STRING>>,
         traits MAP<STRING, STRING>, is_active BOOLEAN, first_seen_on DATE
     """,
-    statistics=("source", "is_active", "first_seen_on"),
+    statistics=("source", "first_seen_on"),
     change_feed=True,
 )
 #: One row a link between two records; (left_record < right_record). ``link_key`` is a hash of
@@ -206,9 +206,7 @@ _RECEIVED = ("_file_id", "_record", "_landed_on", "_file_on")
 _LAYERS = {
     "bronze": TableShape(ddl="", statistics=_RECEIVED, partition_by=("_landed_on",)),
     "quarantine": QUARANTINE,
-    "silver": TableShape(
-        ddl="", statistics=(*_RECEIVED, "_observed_at", "_is_deleted"), change_feed=True
-    ),
+    "silver": TableShape(ddl="", statistics=(*_RECEIVED, "_observed_at"), change_feed=True),
 }
 _GOLD_STATISTICS = {
     "gold.customers": ("customer_id", "is_known", "customer_since", "updated_on"),

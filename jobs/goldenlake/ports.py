@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 if TYPE_CHECKING:
@@ -168,31 +169,52 @@ class Progress(Protocol):
         """One line for a person."""
 
 
-Outcome = Literal["acknowledged", "rejected", "retry", "unknown"]
+Outcome = Literal["acknowledged", "rejected", "retry", "pending", "unknown"]
+"""acknowledged: applied; rejected: refused; retry: not applied, worth another try; pending: taken,
+ask again with ``look_up``; unknown: the reply was lost, so it may or may not have been applied."""
+
+FieldValue = str | int | float | bool | Decimal | date | datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
-    """What a destination kind can do; the activation machinery does the rest the same for all."""
+    """What a destination kind can do; the activation machinery does the rest the same for all.
+
+    Keeping to a rate limit is the kind's own work, since only it sees the calls and the replies;
+    the figures about calls are for estimates.
+    """
 
     modes: frozenset[str]
     batch_records: int
     batch_bytes: int
+    """Of the fields as JSON: leave room for what the system's own envelope adds."""
     can_look_up: bool = False
     """Whether the outcome of a batch can be asked for after its reply was lost."""
+    calls_per_batch: float = 1.0
     calls_per_second: float | None = None
+    poll_seconds: float = 10.0
+    """How long to wait before asking again about pending records."""
+    longest_job_seconds: float = 3600.0
+    """After so long a pending record counts as unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutboundRecord:
-    """One change to make at a destination."""
+    """One change to make at a destination. ``key`` is unique within a delivery.
+
+    A field that is absent must be left as it is there; one that is None must be cleared.
+    """
 
     customer_id: str
     key: str
     operation: Literal["upsert", "remove"]
-    fields: Mapping[str, str | int | float | bool | date | datetime | None]
+    fields: Mapping[str, FieldValue]
+    """Empty for a removal."""
     desired_hash: str
     remote_id: str | None = None
+    """What the system called this record when it last acknowledged it."""
+    reason: str = ""
+    """Of a removal: left, key_changed, gone, or what is wrong with the consent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,11 +227,19 @@ class Delivery:
     delivery_id: str
     mode: str
     batches: int
+    schema: Mapping[str, str]
+    """The mapped fields in their order, with their Spark types."""
+    clears: Sequence[str] = ()
+    """Fields of which a missing value clears what the destination has."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Records that are sent in one call; ``number`` counts from 1 and is stable on a resume."""
+    """Records of one operation, sent together; ``number`` counts from 1, stable on a resume.
+
+    Only a part of it is sent again when only that part was not settled. A batch without records
+    is one whose people must no longer be sent: nothing of it may be left to be read.
+    """
 
     number: int
     records: Sequence[OutboundRecord]
@@ -219,28 +249,33 @@ class Batch:
 class Acknowledgement:
     """What the destination answered for one record, matched by key and never by position."""
 
-    customer_id: str
+    key: str
     outcome: Outcome
     remote_id: str | None = None
     error: str | None = None
     is_permanent: bool = False
+    """Of a refusal: the same record would be refused again, so it is not sent again."""
 
 
 class DestinationKind(Protocol):
-    """One kind of destination system; see ``docs/destinations.md`` for its contract test."""
+    """One kind of destination system; ``tests/support/destinations.py`` is its contract."""
 
     capabilities: Capabilities
 
     def send(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement]:
-        """Send one batch; one acknowledgement a record. Sending the same batch again has no
-        further effect. Raises TransientError when nothing is known to have been applied.
+        """Send one batch; records without an acknowledgement count as unknown. Sending the same
+        batch, or a part of it, again has no further effect. Removing what is not there is
+        acknowledged. Raises TransientError when it may or may not have been applied, Throttled
+        when it was not and the system asks to wait; neither message holds personal values.
         """
 
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
-        """What became of a batch whose reply was lost; None where that cannot be known."""
+        """What became of records that were sent: asked for pending ones, and for all whose reply
+        was lost; None where that cannot be known.
+        """
 
     def finish(self, delivery: Delivery) -> None:
-        """Called once all batches are acknowledged; repeating it has no further effect."""
+        """Called once all batches are settled; repeating it has no further effect."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,122 @@
+"""The consent gate: whether a person may be sent something for a purpose over a channel.
+
+It fails closed: whoever said nothing, or nothing that still counts, is held back unless the policy
+reads silence as a yes where that person lives.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.base import parse_duration
+from goldenlake.declarations.consent import ConsentPolicy
+from goldenlake.errors import DeclarationError, Problem
+
+GRANTED = "granted"
+OPTED_OUT = ("withdrawn", "suppressed")
+_ANY = "any"
+_EARLIEST, _LATEST = -(2**63), 2**63 - 1
+
+
+def statements(
+    consents: DataFrame, policy: ConsentPolicy, *, purpose: str, channel: str, at: datetime
+) -> DataFrame:
+    """``customer_id, stated, places``: what each person who ever said anything said about this.
+
+    ``stated``: suppressed, withdrawn, expired, granted, no_consent (something unintelligible), or
+    null for silence. A suppression beats everything. Otherwise the latest statement wins, whether
+    about this channel or any; at the same instant a no beats a yes. A no without an instant counts
+    as the latest, a yes without one as the earliest, a yes from the future not at all.
+    ``places``: where the person was when anything was said, for the defaults of silence.
+    Raises DeclarationError for a purpose that the policy does not know.
+    """
+    if purpose not in policy.purposes:
+        known = ", ".join(sorted(policy.purposes)) or "none"
+        problem = Problem(
+            file="conf/consent.yml",
+            line=0,
+            key="purposes",
+            message=f"does not declare {purpose!r}, so nobody can have agreed to it. Known: {known}.",
+        )
+        raise DeclarationError([problem])
+    is_about = (
+        F.col("purpose").isin(purpose, _ANY)
+        & F.col("channel").isin(channel, _ANY)
+        & ~((F.col("status") == GRANTED) & F.coalesce(F.col("stated_at") > F.lit(at), F.lit(False)))
+    )
+    is_yes = F.coalesce(F.col("status") == GRANTED, F.lit(False))
+    moment = F.coalesce(
+        F.unix_micros("stated_at"), F.when(is_yes, F.lit(_EARLIEST)).otherwise(F.lit(_LATEST))
+    )
+    statement = F.struct(
+        moment.alias("moment"),
+        (~is_yes).alias("is_no"),
+        F.coalesce(-F.unix_micros("expires_at"), F.lit(_EARLIEST)).alias("soonest"),
+        F.coalesce("status", F.lit("")).alias("status"),
+        F.col("stated_at"),
+        F.col("expires_at"),
+    )
+    said = consents.groupBy("customer_id").agg(
+        F.max(is_about & (F.col("status") == "suppressed")).alias("_is_suppressed"),
+        F.max(F.when(is_about, statement)).alias("_latest"),
+        F.collect_set(F.upper(F.trim("jurisdiction"))).alias("places"),
+    )
+    return said.select("customer_id", _stated(policy, purpose, at).alias("stated"), "places")
+
+
+def _stated(policy: ConsentPolicy, purpose: str, at: datetime) -> Column:
+    latest = F.col("_latest")
+    expired = F.coalesce(latest["expires_at"] <= F.lit(at), F.lit(False))
+    lasts = policy.purposes[purpose].expires_after
+    if lasts is not None:
+        oldest = F.lit(at.astimezone(UTC) - parse_duration(lasts))
+        expired = expired | F.coalesce(latest["stated_at"] <= oldest, F.lit(True))
+    return (
+        F.when(F.col("_is_suppressed"), "suppressed")
+        .when(latest.isNull(), F.lit(None).cast("string"))
+        .when(latest["status"] == "withdrawn", "withdrawn")
+        .when((latest["status"] == GRANTED) & expired, "expired")
+        .when(latest["status"] == GRANTED, GRANTED)
+        .otherwise("no_consent")
+    )
+
+
+def with_consent(people: DataFrame, said: DataFrame, policy: ConsentPolicy) -> DataFrame:
+    """The people with ``consent``: granted, or the reason why they are held back.
+
+    For silence the defaults of all places that are known of a person must agree to a yes: where
+    they live (``country``) and where they once stated something.
+    """
+    joined = people.join(said, "customer_id", how="left")
+    places = F.array_union(
+        F.coalesce("places", F.array().cast("array<string>")),
+        F.array_compact(F.array(F.upper(F.trim("country")))),
+    )
+    granting = [place for place, silence in policy.jurisdictions.items() if silence == GRANTED]
+    denying = [place for place, silence in policy.jurisdictions.items() if silence != GRANTED]
+    if policy.default == GRANTED:
+        is_granted = F.forall(places, lambda place: ~_among(place, denying))
+    else:
+        is_granted = (F.size(places) > 0) & F.forall(places, lambda place: _among(place, granting))
+    silence = F.when(is_granted, GRANTED).otherwise("no_consent")
+    return joined.withColumn("consent", F.coalesce("stated", silence)).drop("stated", "places")
+
+
+def _among(place: Column, places: list[str]) -> Column:
+    return place.isin([each.upper() for each in places]) if places else F.lit(False)
+
+
+def opted_out_keys(customers: DataFrame, said: DataFrame, key: str) -> DataFrame:
+    """``key`` of everybody who withdrew or is suppressed, so that no other customer who bears the
+    same key is sent anything under it.
+    """
+    no = said.where(F.col("stated").isin(*OPTED_OUT)).select("customer_id")
+    return (
+        customers.join(no, "customer_id", how="left_semi")
+        .select(F.col(key).cast("string").alias("key"))
+        .where("key IS NOT NULL")
+        .distinct()
+    )

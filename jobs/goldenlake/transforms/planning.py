@@ -1,0 +1,274 @@
+"""What must change at a destination: the desired state against the last acknowledged one.
+
+The key is what a destination knows a person by, so both states are compared by (segment, key): a
+customer that was merged into another then keeps its record there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from goldenlake.declarations.destination import Destination
+from goldenlake.errors import DeclarationError, Problem
+from goldenlake.transforms.consent import GRANTED
+
+#: A person who is held back for one of these is removed in every mode, if it was us who added.
+LOST = ("suppressed", "withdrawn", "expired", "no_consent", "key_opted_out", "gone")
+#: to_json would cut microseconds off.
+JSON_OPTIONS = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
+
+_REMOVED = "removed"
+_BUCKETS = 64
+_CHANGES = ("add", "update", "remove")
+
+
+def field_types(destination: Destination, customers: DataFrame, metrics: DataFrame) -> T.StructType:
+    """The mapped fields with their types; attributes are found in gold.customers, then in metrics.
+
+    Raises DeclarationError where one is in neither, or is not a single value.
+    """
+    types = {c.name: c.dataType for frame in (metrics, customers) for c in frame.schema}
+    where = f"conf/destinations/{destination.destination}.yml"
+    problems = []
+    fields = []
+    for field, source in {"key": None, **destination.mapping}.items():
+        name = source.attribute if source else destination.key
+        of = types.get(name)
+        if of is None:
+            message = f"{name!r} is a column neither of gold.customers nor of gold.metrics."
+        elif isinstance(of, T.ArrayType | T.MapType | T.StructType):
+            message = f"{name!r} is {of.simpleString()}; only single values can be sent."
+        else:
+            fields += [T.StructField(field, of)] if source else []
+            continue
+        problems.append(Problem(file=where, line=0, key=field, message=message))
+    if problems:
+        raise DeclarationError(problems)
+    return T.StructType(fields)
+
+
+def clears(destination: Destination) -> list[str]:
+    """Fields of which a missing value clears what the destination has."""
+    return [name for name, source in destination.mapping.items() if source.overwrite_with_null]
+
+
+def people(destination: Destination, customers: DataFrame, metrics: DataFrame) -> DataFrame:
+    """``customer_id, key, country, customer_since, fields, desired_hash``: one row a customer.
+
+    ``fields`` is JSON without the missing values: these are left alone at the destination.
+    """
+    key = F.nullif(F.trim(F.col(destination.key).cast("string")), F.lit(""))
+    ours = set(customers.columns)
+    wanted = sorted({each.attribute for each in destination.mapping.values()} - ours)
+    if wanted or destination.key not in ours:
+        extra = metrics.select("customer_id", *sorted({*wanted, destination.key} - ours))
+        customers = customers.join(extra, "customer_id", how="left")
+    values = [F.col(source.attribute).alias(n) for n, source in destination.mapping.items()]
+    fields = F.to_json(F.struct(*values), JSON_OPTIONS) if values else F.lit("{}")
+    since = F.col("customer_since") if "customer_since" in ours else F.lit(None).cast("date")
+    country = F.col("country") if "country" in ours else F.lit(None).cast("string")
+    shaped = customers.select(
+        "customer_id",
+        key.alias("key"),
+        country.alias("country"),
+        since.alias("customer_since"),
+        fields.alias("fields"),
+    )
+    told = F.concat_ws("\u001f", "key", "fields", F.lit(",".join(sorted(clears(destination)))))
+    return shaped.withColumn("desired_hash", F.substring(F.sha2(told, 256), 1, 32))
+
+
+def plan_rows(
+    *, members: DataFrame, people: DataFrame, ledger: DataFrame, opted_out: DataFrame, mode: str
+) -> DataFrame:
+    """One row a member, and one a record of the ledger that no member accounts for.
+
+    Args:
+        members: ``segment, customer_id``, by today's ids.
+        people: as ``people`` gives them, with ``consent``; whoever is not in it is gone.
+        ledger: activation.ledger of the destination, ``customer_id`` by today's ids.
+        opted_out: ``key`` of people who said no, whichever customer they are.
+        mode: mirror, upsert or append.
+
+    ``action`` is add, update, remove, unchanged or held, with a ``reason`` for remove and held.
+    Of members with the same key the longest-standing customer is sent, then the smallest id.
+    """
+    marked = opted_out.select("key", F.lit(True).alias("_said_no"))
+    known = people.join(marked, "key", how="left")
+    judged = members.join(known, "customer_id", how="left").withColumn("_held", _held())
+    eligible = F.col("_held").isNull()
+    first = Window.partitionBy("segment", F.coalesce("key", "customer_id"), eligible).orderBy(
+        F.asc_nulls_last("customer_since"), F.asc("customer_id")
+    )
+    judged = judged.withColumn("_rank", F.row_number().over(first)).withColumn(
+        "_held", F.when(eligible & (F.col("_rank") > 1), "duplicate_key").otherwise(F.col("_held"))
+    )
+    held = judged.where("_held IS NOT NULL").select(
+        "segment",
+        "key",
+        "customer_id",
+        F.lit("held").alias("action"),
+        F.col("_held").alias("reason"),
+    )
+    compared = _compared(judged.where("_held IS NULL"), _with_owner(ledger, known, members), mode)
+    return compared.unionByName(held, allowMissingColumns=True)
+
+
+def _held() -> Column:
+    """Why a member is not sent; null for one who may be."""
+    return (
+        F.when(F.col("consent").isNull(), "gone")
+        .when(F.col("consent") != GRANTED, F.col("consent"))
+        .when(F.col("key").isNull(), "no_key")
+        .when(F.coalesce("_said_no", F.lit(False)), "key_opted_out")
+    )
+
+
+def _with_owner(ledger: DataFrame, known: DataFrame, members: DataFrame) -> DataFrame:
+    """Ledger rows with ``l_lost``: why it would be removed if nobody wanted it."""
+    owners = known.select(
+        F.col("customer_id").alias("l_customer_id"),
+        F.col("consent").alias("_owner_consent"),
+    )
+    said_no = known.where("_said_no").select(F.col("key"), F.lit(True).alias("_key_no")).distinct()
+    belongs = members.select(
+        "segment", F.col("customer_id").alias("l_customer_id"), F.lit(True).alias("_belongs")
+    ).distinct()
+    lost = (
+        F.when(F.col("_owner_consent").isNull(), "gone")
+        .when(F.col("_owner_consent") != GRANTED, F.col("_owner_consent"))
+        .when(F.col("_key_no"), "key_opted_out")
+        .when(F.col("_belongs"), "key_changed")
+        .otherwise("left")
+    )
+    named = ledger.select(
+        "segment",
+        "key",
+        *(
+            F.col(name).alias(f"l_{name}")
+            for name in (
+                "customer_id", "state", "desired_hash", "acknowledged_hash", "remote_id",
+                "attempt", "outcome", "delivery", "owner_then",
+            )
+        ),
+    )  # fmt: skip
+    return (
+        named.join(owners, "l_customer_id", how="left")
+        .join(said_no, "key", how="left")
+        .join(belongs, ["segment", "l_customer_id"], how="left")
+        .withColumn("l_lost", lost)
+    )
+
+
+def _compared(wanted: DataFrame, ledger: DataFrame, mode: str) -> DataFrame:
+    wanted = wanted.select(
+        "segment", "key", "customer_id", "fields", "desired_hash", F.lit(True).alias("_wanted")
+    )
+    both = wanted.join(ledger, ["segment", "key"], how="full")
+    is_there = F.coalesce(F.col("l_state").isin("present", "unknown"), F.lit(False))
+    is_sure = F.coalesce(F.col("l_state") == "present", F.lit(False))
+    is_same = is_sure & (F.col("l_acknowledged_hash") == F.col("desired_hash"))
+    was_refused = (F.col("l_outcome") == "rejected") & (
+        F.col("l_desired_hash") == F.col("desired_hash")
+    )
+    may_go = F.lit(mode == "mirror") | F.col("l_lost").isin(*LOST)
+    action = (
+        F.when(
+            F.col("_wanted"),
+            F.when(is_same, "unchanged")
+            .when(F.coalesce(was_refused, F.lit(False)), "held")
+            .when(is_sure & F.lit(mode == "append"), "unchanged")
+            .when(is_there, "update")
+            .otherwise("add"),
+        )
+        .when(is_there & may_go, "remove")
+        .when(is_there, "unchanged")
+    )
+    reason = F.when(F.col("action") == "held", "rejected_before").when(
+        F.col("action") == "remove", F.col("l_lost")
+    )
+    return (
+        both.withColumn("action", action)
+        .where("action IS NOT NULL")
+        .select(
+            "segment",
+            "key",
+            F.coalesce("customer_id", "l_customer_id").alias("customer_id"),
+            "action",
+            reason.alias("reason"),
+            F.when(F.col("action") != "remove", F.col("fields")).alias("fields"),
+            F.coalesce("desired_hash", F.lit(_REMOVED)).alias("desired_hash"),
+            F.coalesce("_wanted", F.lit(False)).alias("is_wanted"),
+            is_there.alias("was_there"),
+            F.col("l_owner_then").alias("owner_then"),
+            F.col("l_state").alias("state"),
+            F.col("l_acknowledged_hash").alias("acknowledged_hash"),
+            F.col("l_remote_id").alias("remote_id"),
+            F.coalesce("l_attempt", F.lit(0)).alias("attempt"),
+            F.col("l_delivery").alias("delivery_before"),
+        )
+    )
+
+
+def summary(rows: DataFrame) -> DataFrame:
+    """``segment, action, reason`` with counts, and two sums over the content that tell any two
+    plans apart whatever the order of their rows.
+    """
+    told = [F.coalesce(F.col(c), F.lit("")) for c in ("action", "key", "desired_hash")]
+    told += [F.coalesce("reason", F.lit("")), F.coalesce("delivery_before", F.lit(""))]
+    is_reowned = (F.col("action") == "unchanged") & (F.col("owner_then") != F.col("customer_id"))
+    return rows.groupBy("segment", "action", "reason").agg(
+        F.count(F.lit(1)).alias("records"),
+        F.count_if("is_wanted").alias("wanted"),
+        F.count_if("was_there").alias("there"),
+        F.count_if(is_reowned).alias("reowned"),
+        F.max(F.length("fields") + F.length("key")).alias("longest"),
+        F.sum(F.xxhash64(*told).cast("decimal(38,0)")).cast("string").alias("content"),
+        F.bit_xor(F.xxhash64(F.lit("check"), *told)).cast("string").alias("check"),
+    )
+
+
+def numbered(
+    rows: DataFrame, capacity: Mapping[str, int], removals: Mapping[str, int]
+) -> DataFrame:
+    """The changes with ``operation`` and ``batch``: from 1 in each segment, removals first.
+
+    A batch holds one operation and at most ``capacity`` records of its segment; ``removals`` says
+    how many removals each segment has. The order is total (hash of the key, then the key), and
+    is found without bringing a segment's changes into one task.
+    """
+    rows = rows.where(F.col("action").isin(*_CHANGES)).withColumn(
+        "operation", F.when(F.col("action") == "remove", "remove").otherwise("upsert")
+    )
+    rows = rows.withColumn("_bucket", F.pmod(F.xxhash64("key"), F.lit(_BUCKETS)))
+    group = ["segment", "operation"]
+    before = (
+        Window.partitionBy(*group).orderBy("_bucket").rowsBetween(Window.unboundedPreceding, -1)
+    )
+    offsets = (
+        rows.groupBy(*group, "_bucket")
+        .agg(F.count(F.lit(1)).alias("_records"))
+        .withColumn("_offset", F.coalesce(F.sum("_records").over(before), F.lit(0)))
+        .drop("_records")
+    )
+    within = Window.partitionBy(*group, "_bucket").orderBy("key")
+    position = F.col("_offset") + F.row_number().over(within) - 1
+    batch = F.floor(position / _per_segment(capacity)) + 1
+    first = F.when(
+        F.col("operation") == "upsert",
+        F.ceil(_per_segment(removals) / _per_segment(capacity)),
+    ).otherwise(F.lit(0))
+    return (
+        rows.join(F.broadcast(offsets), [*group, "_bucket"], how="inner")
+        .withColumn("batch", (batch + first).cast("int"))
+        .drop("_bucket", "_offset")
+    )
+
+
+def _per_segment(values: Mapping[str, int]) -> Column:
+    pairs = [F.lit(each) for pair in sorted(values.items()) for each in pair]
+    return F.create_map(*pairs)[F.col("segment")]

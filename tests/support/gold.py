@@ -1,0 +1,82 @@
+"""Golden tables with a handful of made-up people, published as a generation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from goldenlake.ports import Tables
+from goldenlake.schemas import HISTORY, PUBLICATIONS
+
+Row = dict[str, Any]
+
+CUSTOMERS = (
+    "customer_id STRING, is_known BOOLEAN, given_name STRING, family_name STRING, email STRING, "
+    "phone STRING, birth_on DATE, postcode STRING, country STRING, customer_since DATE, "
+    "sources ARRAY<STRING>"
+)
+INTERACTIONS = (
+    "interaction_id STRING, customer_id STRING, at TIMESTAMP, on DATE, channel STRING, "
+    "kind STRING, item STRING, value DOUBLE, is_bot BOOLEAN, properties MAP<STRING, STRING>"
+)
+PURCHASES = (
+    "purchase_line_id STRING, customer_id STRING, at TIMESTAMP, on DATE, channel STRING, "
+    "item STRING, amount DECIMAL(18,4), is_cancellation BOOLEAN"
+)
+CONSENTS = (
+    "customer_id STRING, purpose STRING, channel STRING, status STRING, jurisdiction STRING, "
+    "stated_at TIMESTAMP, expires_at TIMESTAMP, source STRING, record_id STRING"
+)
+METRICS = (
+    "customer_id STRING, orders BIGINT, revenue DECIMAL(18,4), last_purchase_at TIMESTAMP, "
+    "last_web_at TIMESTAMP"
+)
+
+SHAPES = {
+    "gold.customers": CUSTOMERS,
+    "gold.interactions": INTERACTIONS,
+    "gold.purchases": PURCHASES,
+    "gold.consents": CONSENTS,
+    "gold.metrics": METRICS,
+    "identity.history": HISTORY.ddl,
+}
+
+
+def at(text: str) -> datetime:
+    """An instant in UTC from ``2024-05-01 12:00``."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def frame(spark: SparkSession, ddl: str, rows: Sequence[Row]) -> DataFrame:
+    """Rows with nulls for whatever they leave out."""
+    names = [field.name for field in spark.createDataFrame([], ddl).schema]
+    return spark.createDataFrame([tuple(row.get(name) for name in names) for row in rows], ddl)
+
+
+def customer(name: str, **others: Any) -> Row:
+    """A known customer with an e-mail address."""
+    return {"customer_id": name, "is_known": True, "email": f"{name}@example.com"} | others
+
+
+def grant(name: str, status: str = "granted", **others: Any) -> Row:
+    """A statement of consent to marketing by e-mail."""
+    stated = {"stated_at": at("2024-01-01 00:00"), "purpose": "marketing", "channel": "email"}
+    return {"customer_id": name, "status": status} | stated | others
+
+
+def publish(tables: Tables, as_of: date, contents: Mapping[str, Sequence[Row]]) -> int:
+    """Publish a generation: the tables given are new, all others stay; gives its number."""
+    rows = tables.read_or_empty("ops.publications", PUBLICATIONS.ddl).collect()
+    latest = max(rows, key=lambda row: row["generation"], default=None)
+    versions = dict(latest["tables"]) if latest else {}
+    for name, ddl in SHAPES.items():
+        if name in contents or name not in versions:
+            rows_of = frame(tables.spark, ddl, contents.get(name, []))
+            versions[name] = tables.overwrite(name, rows_of)
+    number = (latest["generation"] if latest else 0) + 1
+    row = (number, as_of, "run", versions, {}, "", {}, at(f"{as_of} 23:00"))
+    tables.append("ops.publications", tables.spark.createDataFrame([row], PUBLICATIONS.ddl))
+    return number

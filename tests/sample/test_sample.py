@@ -211,7 +211,7 @@ def test_access_logs_are_ordered_by_time(world: SampleSummary) -> None:
 def test_slices_of_a_day_follow_each_other_and_lose_no_hit(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(visiting, "_SLICE", 200)
+    monkeypatch.setattr(visiting, "_SLICE", 20)
     options = SampleOptions(customers=3_000, days=1, seed=3, out=tmp_path)
     slices = list(visiting.visits(population(options), options, 0))
     assert len(slices) > 5

@@ -464,6 +464,19 @@ def test_changes_of_the_day_show_in_the_next_snapshot(world: SampleSummary) -> N
         assert all(first[key]["updated_at"] < last[key]["updated_at"] for key in changed)
 
 
+def test_a_deal_that_closes_is_told_again_with_a_later_change(world: SampleSummary) -> None:
+    told: dict[str | None, list[Row]] = {}
+    for row in csv_rows(world, "crm/deals_*.csv"):
+        told.setdefault(row["deal_id"], []).append(row)
+    again = [rows for rows in told.values() if len(rows) > 1]
+    assert again
+    for opened, closed in again:
+        assert opened["stage"] == "open"
+        assert closed["stage"] in {"won", "lost"}
+        assert opened["updated_at"] < closed["updated_at"]
+        assert opened["created_at"] == closed["created_at"]
+
+
 def test_web_orders_are_booked_in_the_erp(world: SampleSummary) -> None:
     shop = {
         (row["order_id"], row["product_id"].replace("p", "SKU-"), row["quantity"])

@@ -1,7 +1,6 @@
 """The CRM's daily snapshot of all contacts, and whose they are."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
 
 import numpy as np
 
@@ -173,23 +172,18 @@ def _stamps(
         at = changes[who]
         changed = np.where((at <= day) & (at != NEVER), np.maximum(changed, at), changed)
     joined = people.joined_on[who]
-    midnight = datetime.combine(people.start, datetime.min.time())
-    second = contacts.draw[who] % 86_400
-    created, updated = [], []
-    rows = zip(
-        np.where(joined > 0, joined, -1 - contacts.created_days_ago[who]).tolist(),
-        changed.tolist(),
-        second.tolist(),
-        strict=True,
-    )
-    for made_on, changed_on, at_second in rows:
-        made = midnight + timedelta(days=made_on, seconds=at_second)
-        last = midnight + timedelta(days=changed_on, seconds=at_second)
-        created.append(made.isoformat() + "Z")
-        if changed_on <= made_on or changed_on == 0:
-            last = made + timedelta(days=max(0, -made_on) // 2)
-        updated.append(last.isoformat() + "Z")
-    return created, updated
+    made_on = np.where(joined > 0, joined, -1 - contacts.created_days_ago[who]).astype(np.int64)
+    touched = made_on + np.maximum(0, -made_on) // 2
+    last_on = np.where((changed <= made_on) | (changed == 0), touched, changed)
+    at_second = (contacts.draw[who] % 86_400).astype("timedelta64[s]")
+    midnight = np.datetime64(people.start, "s")
+
+    def written(day_number: Ints) -> list[str]:
+        instants = midnight + day_number.astype("timedelta64[D]") + at_second
+        texts: list[str] = np.datetime_as_string(instants, timezone="UTC").tolist()
+        return texts
+
+    return written(made_on), written(last_on)
 
 
 def write_contact_truth(

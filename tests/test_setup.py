@@ -63,7 +63,7 @@ def test_no_registry_is_named(file: Path) -> None:
 
 
 def test_a_jar_that_differs_from_the_lock_is_refused(tmp_path: Path) -> None:
-    """The script is read from a copy whose lock expects another content."""
+    """The script runs from a copy whose lock expects another content."""
     setup = tmp_path / "setup"
     setup.mkdir()
     (setup / "jars.py").write_text((ROOT / "infra/setup/jars.py").read_text())

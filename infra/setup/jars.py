@@ -14,14 +14,21 @@ import argparse
 import hashlib
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 import sysconfig
 import tempfile
+import urllib.parse
+import urllib.request
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 from xml.sax.saxutils import quoteattr
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 
 from goldenlake.io.java import java_home
 
@@ -94,7 +101,8 @@ def fetch(jars: list[Jar], folder: Path) -> None:
         + "</dependencies></ivy-module>"
     )
     command = [
-        str(java_home() / "bin" / "java"), "-jar", str(bundled_ivy()), "-warn",
+        str(java_home() / "bin" / "java"), *as_this_machine(folder),
+        "-jar", str(bundled_ivy()), "-warn",
         "-cache", str(folder / "cache"), "-ivy", str(module), "-confs", "default",
         "-retrieve", str(folder / "[artifact]-[revision].[ext]"),
     ]  # fmt: skip
@@ -109,6 +117,35 @@ def fetch(jars: list[Jar], folder: Path) -> None:
             "Is Maven Central reachable from here? Behind a mirror, set IVY_SETTINGS to an "
             "ivysettings.xml that names it, and run the same command again."
         )
+
+
+def as_this_machine(folder: Path) -> list[str]:
+    """Let Java trust and reach what other programs here do: it reads neither by itself."""
+    options = []
+    if proxy := urllib.request.getproxies().get("https"):
+        address = urllib.parse.urlsplit(proxy)
+        options += [f"-Dhttps.proxyHost={address.hostname}", f"-Dhttps.proxyPort={address.port}"]
+    if bundle := certificate_bundle():
+        with warnings.catch_warnings():
+            # Old roots break rules of today; whether to trust them is the machine's affair.
+            warnings.simplefilter("ignore")
+            trusted = x509.load_pem_x509_certificates(bundle)
+        entries = [pkcs12.PKCS12Certificate(c, str(n).encode()) for n, c in enumerate(trusted)]
+        store = folder / "trusted.p12"
+        store.write_bytes(pkcs12.serialize_java_truststore(entries, NoEncryption()))
+        options += [f"-Djavax.net.ssl.trustStore={store}", "-Djavax.net.ssl.trustStoreType=PKCS12"]
+    return options
+
+
+def certificate_bundle() -> bytes | None:
+    named = [os.environ.get(name) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")]
+    usual = [
+        ssl.get_default_verify_paths().cafile,
+        "/etc/ssl/certs/ca-certificates.crt",
+        "/etc/pki/tls/certs/ca-bundle.crt",
+    ]
+    found = (Path(path) for path in [*named, *usual] if path)
+    return next((path.read_bytes() for path in found if path.is_file()), None)
 
 
 def bundled_ivy() -> Path:

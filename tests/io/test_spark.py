@@ -90,8 +90,7 @@ def test_under_spark_submit_what_the_submit_says_wins(tmp_path: Path) -> None:
         "from pathlib import Path\n"
         "from goldenlake.io.spark import open_session\n"
         "spark = open_session(app_name='job', master='none', jars=Path('none'),\n"
-        "    tmp=Path('tmp'), conf={'spark.sql.shuffle.partitions': '7',\n"
-        "    'spark.sql.session.caseSensitive.ignored': 'x'})\n"
+        "    tmp=Path('tmp'), conf={'spark.sql.shuffle.partitions': '7'})\n"
         "spark.range(5).write.format('delta').save('table')\n"
         "conf = spark.sparkContext.getConf()\n"
         "print('FOUND', spark.sparkContext.master, conf.get('spark.driver.memory'),\n"
@@ -100,8 +99,8 @@ def test_under_spark_submit_what_the_submit_says_wins(tmp_path: Path) -> None:
     jars = ",".join(str(jar) for jar in (ROOT / ".jars").glob("*.jar"))
 
     done = submit(
-        ["--master", "local[1]", "--driver-memory", "700m", "--jars", jars]
-        + ["--conf", "spark.sql.shuffle.partitions=3", str(job)],
+        *["--master", "local[1]", "--driver-memory", "700m", "--jars", jars],
+        *["--conf", "spark.sql.shuffle.partitions=3", str(job)],
         cwd=tmp_path,
     )
 
@@ -118,13 +117,13 @@ def test_a_submit_without_delta_fails_with_the_remedy(tmp_path: Path) -> None:
         "open_session(app_name='job', master='none', jars=Path('none'), tmp=Path('tmp'))\n"
     )
 
-    done = submit(["--master", "local[1]", str(job)], cwd=tmp_path)
+    done = submit("--master", "local[1]", str(job), cwd=tmp_path)
 
     assert done.returncode != 0
-    assert "--properties-file .cache/spark/submit.properties" in done.stderr
+    assert "--properties-file .cache/spark/submit.properties" in done.stdout
 
 
-def submit(arguments: list[str], *, cwd: Path) -> subprocess.CompletedProcess[str]:
+def submit(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     spark = {"SPARK_HOME": str(sessions.SPARK_HOME), "SPARK_LOCAL_IP": "127.0.0.1"}
     python = {"PYSPARK_PYTHON": sys.executable, "JAVA_HOME": str(java.java_home())}
     return subprocess.run(

@@ -41,8 +41,8 @@ def generate(options: SampleOptions, on_progress: OnProgress | None = None) -> S
     """Write a sample under ``options.out``: ``drops/``, ``arrivals.csv`` and ``truth/``.
 
     The same options give the same bytes. ``on_progress`` is called with a label, how many
-    steps are done and how many there are. Memory grows by about 300 bytes a customer and
-    not with the days.
+    steps are done and how many there are. Memory grows with the customers and with the
+    distinct subjects met (56 bytes each), not with the events.
 
     Raises:
         SetupError: the folder already holds a sample.

@@ -157,10 +157,11 @@ def runs_of(stage: Stage, installation: Installation) -> Callable[[], list[StepR
     return whole[stage.name]
 
 
-def night(installation: Installation) -> ExitCode:
+def night(installation: Installation, *, until: str = "") -> ExitCode:
     """Run the whole graph in this process; gives the worst of the codes that its stages gave.
 
-    A stage is left out when one that it comes after failed, unless it goes on regardless.
+    A stage is left out when one that it comes after failed, unless it goes on regardless. With
+    ``until``, stages after that one are left out too.
     """
     worst = ExitCode.OK
     failed: set[str] = set()
@@ -178,6 +179,8 @@ def night(installation: Installation) -> ExitCode:
         if code not in (ExitCode.OK, ExitCode.DEGRADED):
             failed.add(stage.name)
         worst = worse(worst, code)
+        if stage.name == until:
+            break
     return worst
 
 

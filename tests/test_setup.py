@@ -3,6 +3,7 @@ import subprocess
 from importlib.metadata import version
 from pathlib import Path
 
+import pyspark
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,6 +44,15 @@ def test_the_delta_jar_is_of_the_same_version_as_the_python_package() -> None:
     (delta,) = (c for _, c, *_ in JARS if ":delta-spark_" in c)
 
     assert delta.rsplit(":", 1)[1] == version("delta-spark")
+
+
+def test_no_jar_is_a_second_copy_of_one_that_pyspark_brings() -> None:
+    bundled = {jar.name for jar in (Path(pyspark.__file__).parent / "jars").glob("*.jar")}
+    names = {re.sub(r"-\d.*", "", jar) for jar in bundled}
+
+    assert len(names) > 100
+    assert {c for _, c, *_ in JARS if c.split(":")[1] in names} == set()
+    assert not any(c.startswith(("io.netty:", "org.slf4j:", "com.fasterxml.")) for _, c, *_ in JARS)
 
 
 def test_the_scheduler_never_shares_an_environment_with_pyspark() -> None:

@@ -48,20 +48,6 @@ def test_a_session_leaves_nothing_in_the_working_directory(spark: SparkSession) 
     assert not {"spark-warehouse", "metastore_db", "derby.log"} & set(os.listdir())
 
 
-def test_no_second_copy_of_a_library_is_on_the_class_path() -> None:
-    bundled = {jar.name for jar in (sessions.SPARK_HOME / "jars").glob("*.jar")}
-    added = {jar.name.split("-4.4")[0] for jar in (ROOT / ".jars").glob("*.jar")}
-
-    assert added == {
-        "delta-spark_4.2_2.13",
-        "delta-storage",
-        "delta-kernel-api",
-        "delta-kernel-defaults",
-        "delta-kernel-unitycatalog",
-    }
-    assert not any(name.startswith("delta-") for name in bundled)
-
-
 def test_missing_jars_are_named_with_the_remedy(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"No Delta JARs in .*make setup"):
         sessions.jvm_conf(jars=tmp_path, fast_start=False, s3=False, cache=None)

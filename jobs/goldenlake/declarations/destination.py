@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from string import Formatter
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, StrictBool, Tag
+from pydantic import Discriminator, Field, StrictBool, Tag, field_validator
 
 from goldenlake.declarations.base import ColumnName, Declaration, Slug
+
+_PATH_NAMES = {"destination", "segment", "as_of"}
 
 
 class Guards(Declaration):
@@ -53,6 +56,20 @@ class FilesTarget(Declaration):
         "the file. Turn it off for machines: the file is then byte-exact.",
     )
     batch_records: int = Field(default=10_000, ge=1, description="Records in one file.")
+
+    @field_validator("path")
+    @classmethod
+    def _fills_in_what_is_known(cls, path: str) -> str:
+        try:
+            names = {name for _, name, _, _ in Formatter().parse(path) if name is not None}
+        except ValueError as error:
+            raise ValueError(f"is not a path with names in braces: {error}") from error
+        if unknown := names - _PATH_NAMES:
+            known = ", ".join(f"{{{name}}}" for name in sorted(_PATH_NAMES))
+            raise ValueError(f"has {{{min(unknown)}}}, which nothing fills in. Known: {known}")
+        if ".." in path.split("/") or path.startswith("/"):
+            raise ValueError("leads out of its place")
+        return path
 
 
 class MappedField(Declaration):

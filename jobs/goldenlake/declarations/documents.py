@@ -21,16 +21,18 @@ from goldenlake.errors import Problem
 KeyPath = tuple[str | int, ...]
 """Where a value stands: keys of mappings and positions in lists, from 0."""
 
-LARGEST_FILE = 1_000_000
+LARGEST_FILE = 200_000
 """Characters; a declaration is written by a person."""
 MOST_VALUES = 50_000
 """Values in one file once its aliases are written out."""
 DEEPEST = 60
+_MOST_BRACKETS = 500
+_BRACKET = re.compile(r"[\[\]{}]")
 
 _NULL = re.compile(r"\A(null|Null|NULL|~|)\Z")
 _BOOLEAN = re.compile(r"\A(true|True|TRUE|false|False|FALSE)\Z")
 _INTEGER = re.compile(r"\A[-+]?(0|[1-9][0-9]*)\Z")
-_FLOAT = re.compile(r"\A[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_FLOAT = re.compile(r"\A[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
 _LONGEST_NUMBER = 40
 _CORE = "tag:yaml.org,2002:"
 _PLAIN_TAGS = {"map", "seq", "str", "null", "bool", "int", "float", "timestamp", "merge", "value"}
@@ -101,6 +103,8 @@ def parse_document(text: str, *, file: str) -> tuple[Document, list[Problem]]:
     empty = Document(file=file, data={})
     if len(text) > LARGEST_FILE:
         return empty, [_fault(file, 0, f"is larger than {LARGEST_FILE:,} characters. Split it.")]
+    if _brackets(text) > _MOST_BRACKETS:
+        return empty, [_fault(file, 0, "is nested too deeply.")]
     try:
         node = _only_node(text)
         reader = _Reader()
@@ -118,6 +122,18 @@ def parse_document(text: str, *, file: str) -> tuple[Document, list[Problem]]:
         for line, path, message in reader.faults
     ]
     return Document(file=file, data=data, lines=reader.lines), problems
+
+
+def _brackets(text: str) -> int:
+    """How deep brackets stand in each other, quotes left aside.
+
+    The scanner's work grows with the square of it: 200,000 brackets would keep it busy for hours.
+    """
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _only_node(text: str) -> Node | None:

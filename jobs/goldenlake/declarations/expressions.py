@@ -76,7 +76,7 @@ def lenient(expression: str) -> str:
     """
 
     def soften(node: sql.Expression) -> sql.Expression:
-        if isinstance(node, sql.Cast) and not isinstance(node, sql.TryCast):
+        if isinstance(node, sql.Cast):
             return sql.TryCast(this=node.this, to=node.to, safe=True)
         if isinstance(node, sql.TsOrDsToDate) and not node.args.get("format"):
             return sql.TryCast(this=node.this, to=sql.DataType.build("date"), safe=True)

@@ -76,7 +76,8 @@ class _Reading:
             read = self.one(path, model)
             found[path.stem] = read
             declared = read.document.at((key,))
-            if isinstance(declared, str) and declared != path.stem:
+            judged = any(p.file == self.name(path) and p.key == key for p in self.problems)
+            if isinstance(declared, str) and declared != path.stem and not judged:
                 self.problems.append(
                     read.document.problem(
                         (key,),
@@ -143,7 +144,8 @@ def check_conf(conf: Path) -> list[Problem]:
     problems = dict.fromkeys(everything.problems)
     if not everything.environments:
         problems[_no_environment(conf, "local", ())] = None
-    for environment in [*everything.environments.values()] or [None]:
+    environments: list[Read[Environment] | None] = [*everything.environments.values()]
+    for environment in environments or [None]:
         loaded = replace(everything.loaded, environment=environment)
         problems |= dict.fromkeys(check_references(loaded))
     return sorted(problems)

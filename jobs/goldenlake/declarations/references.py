@@ -155,8 +155,43 @@ def _source(document: Document, source: Source, known: _Known) -> Iterator[Probl
             f"{'is' if len(personal) == 1 else 'are'} personal. Name the purposes in {_CONSENT} "
             "that this data was collected for.",
         )
+    if source.attributes and source.load == "append":
+        yield document.problem(
+            ("attributes",),
+            "need a source with a key, but load is append. Use increment, or leave them out.",
+        )
+    yield from _sensitive(document, source)
+    if (events := source.interactions) and not (events.kind or events.constant_kind):
+        yield document.problem(("interactions",), "says no kind. Add kind or constant_kind.")
+    if (sales := source.purchases) and not (sales.currency or sales.constant_currency):
+        yield document.problem(
+            ("purchases",), "says no currency. Add currency or constant_currency."
+        )
     for at, mapping in enumerate(source.consents):
         yield from _consent_mapping(document, ("consents", at), mapping, known)
+
+
+def _sensitive(document: Document, source: Source) -> Iterator[Problem]:
+    """Sensitive columns that would leave silver."""
+    sensitive = {column.name for column in source.columns if column.personal == "sensitive"}
+    leaving: list[tuple[KeyPath, str]] = [
+        *((("identifiers", of), name) for of, name in source.identifiers.items()),
+        *((("attributes", of), name) for of, name in source.attributes.items()),
+    ]
+    if events := source.interactions:
+        leaving += [
+            (("interactions", field), name)
+            for field in ("item", "value", "session")
+            if (name := getattr(events, field))
+        ]
+        leaving += [
+            (("interactions", "properties", at), name) for at, name in enumerate(events.properties)
+        ]
+    if source.purchases and source.purchases.description:
+        leaving.append((("purchases", "description"), source.purchases.description))
+    for path, name in leaving:
+        if name in sensitive:
+            yield document.problem(path, f"{name!r} is sensitive and must not leave silver.")
 
 
 _IDENTIFIERS = "conf/identity/identifiers.yml"

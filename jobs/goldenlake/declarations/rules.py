@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from goldenlake.declarations.base import ColumnName, Declaration, Expression, Pattern, Slug
 
@@ -17,6 +17,15 @@ class _Rule(Declaration):
         "warning is reported.",
     )
     reason: str = Field(description="Why this must hold; shown to whoever meets the failure.")
+
+
+RuleT = TypeVar("RuleT")
+
+
+def _limited(rule: RuleT, least: object, most: object) -> RuleT:
+    if least is None and most is None:
+        raise ValueError("says neither least nor most, so everything passes")
+    return rule
 
 
 class NotNull(_Rule):
@@ -50,6 +59,10 @@ class Between(_Rule):
     least: float | str | None = None
     most: float | str | None = None
 
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> Self:
+        return _limited(self, self.least, self.most)
+
 
 class Unique(_Rule):
     """No two rows agree on these columns."""
@@ -71,6 +84,10 @@ class RowCount(_Rule):
     rule: Literal["row_count"]
     least: int | None = None
     most: int | None = None
+
+    @model_validator(mode="after")
+    def _has_a_limit(self) -> Self:
+        return _limited(self, self.least, self.most)
 
 
 class Complete(_Rule):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, Tag, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
+from rapidfuzz.distance import OSA
 
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.source import UnknownColumn
@@ -18,8 +19,22 @@ from goldenlake.errors import Problem
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
     """The known name that somebody most likely meant."""
-    found = get_close_matches(str(name), list(known), n=1, cutoff=0.6)
-    return found[0] if found else None
+    near = _ranked(str(name), known)
+    return near[0][2] if near else None
+
+
+def _ranked(name: str, known: Iterable[str]) -> list[tuple[int, float, str]]:
+    """Names within reach, nearest first: few typing errors before a general likeness."""
+    ranked = []
+    for candidate in known:
+        errors = int(OSA.distance(name.lower(), candidate.lower()))
+        likeness = SequenceMatcher(None, name.lower(), candidate.lower()).ratio()
+        if errors <= max(1, len(candidate) // 4) or likeness >= _ALIKE:
+            ranked.append((errors, -likeness, candidate))
+    return sorted(ranked)
+
+
+_ALIKE = 0.7
 
 
 def hint(name: object, known: Iterable[str]) -> str:
@@ -137,11 +152,12 @@ def _untagged(path: KeyPath, kind: str, kinds: list[Any], document: Document) ->
         said = value.get(key)
         return document.problem((*path, key), f"is {said!r}. {_choices(said, tags)}")
     wanted = _CONDITION_KEYS if kind == "condition" else [key]
-    for present in value:
-        if guess := nearest(present, wanted):
-            return document.problem(
-                (*path, present), f"is not a known key. Did you mean {guess!r}?"
-            )
+    typed = [
+        (*guesses[0], str(present)) for present in value if (guesses := _ranked(present, wanted))
+    ]
+    if typed:
+        *_, guess, present = min(typed)
+        return document.problem((*path, present), f"is not a known key. Did you mean {guess!r}?")
     if kind == "condition":
         return document.problem(path, f"names no condition. Use one of {', '.join(wanted)}.")
     return document.problem((*path, key), f"is missing. Use one of {', '.join(tags)}.")

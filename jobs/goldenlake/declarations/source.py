@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, StrictBool, field_validator, model_validator
 
 from goldenlake.declarations.base import (
     ColumnName,
@@ -224,6 +225,7 @@ class Source(Declaration):
     )
     region: str = Field(
         default="GB",
+        pattern="^[A-Z]{2}$",
         description="Region of phone numbers without a country code, ISO 3166; ZZ reads none.",
     )
     region_from: ColumnName | None = Field(
@@ -261,6 +263,15 @@ class Source(Declaration):
     def column(self, name: str) -> SourceColumn:
         """The column of that name. Raises KeyError."""
         return next(column for column in self.columns if column.name == name)
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError(f"is {name!r}, no time zone; write it like Europe/Berlin") from error
+        return name
 
     @model_validator(mode="after")
     def _refers_to_its_own_columns(self) -> Self:

@@ -1,0 +1,225 @@
+# ruff: noqa: ISC004
+from pathlib import Path
+
+import pytest
+
+from goldenlake.declarations.environment import FolderPlace, SftpPlace
+from goldenlake.declarations.loader import check_conf, load_catalogue
+from goldenlake.errors import DeclarationError, ExitCode
+from support.conf import Conf
+
+
+def test_sound_declarations_load_by_name(conf: Conf) -> None:
+    catalogue = conf.load()
+
+    assert list(catalogue.sources) == ["shop"]
+    assert list(catalogue.segments) == ["readers"]
+    assert list(catalogue.destinations) == ["letters"]
+    assert catalogue.tables["gold.metrics"].grain == "A customer."
+    assert catalogue.environment_name == "local"
+    assert catalogue.root == conf.root
+
+
+def test_relative_paths_start_where_conf_lies(conf: Conf) -> None:
+    conf.write(
+        "env/local.yml",
+        "lake: var/lake\nlanding: s3a://bucket/landing\nplaces:\n"
+        "  drops: {kind: folder, path: var/drops}\n"
+        "  exports:\n    kind: sftp\n    host: sftp.example.com\n    user: us\n"
+        "    known_hosts: keys/hosts\n    private_key: {file: keys/id}\n",
+    )
+
+    environment = conf.load().environment
+
+    drops, exports = environment.places["drops"], environment.places["exports"]
+    assert isinstance(drops, FolderPlace)
+    assert isinstance(exports, SftpPlace)
+    assert exports.private_key is not None
+    assert environment.lake == str(conf.root / "var/lake")
+    assert environment.landing == "s3a://bucket/landing"
+    assert environment.reports == str(conf.root / "var/reports")
+    assert drops.path == str(conf.root / "var/drops")
+    assert exports.known_hosts == str(conf.root / "keys/hosts")
+    assert exports.private_key.file == str(conf.root / "keys/id")
+
+
+def test_a_lake_given_by_hand_takes_the_place_of_the_environments(conf: Conf) -> None:
+    assert conf.load(lake="s3a://other/lake").environment.lake == "s3a://other/lake"
+    assert conf.load(lake="other").environment.lake == str(conf.root / "other")
+
+
+def test_a_missing_conf_says_where_it_was_looked_for_and_what_is_there(tmp_path: Path) -> None:
+    (tmp_path / "config").mkdir()
+
+    with pytest.raises(DeclarationError) as caught:
+        load_catalogue(tmp_path / "conf")
+
+    assert str(tmp_path / "conf") in str(caught.value)
+    assert "Folders beside it: config." in str(caught.value)
+    assert caught.value.exit_code is ExitCode.DECLARATION
+
+
+def test_a_missing_environment_names_those_that_exist(conf: Conf) -> None:
+    conf.write("env/production.yml", "lake: s3a://bucket/lake\nplaces: {}\n")
+
+    (problem,) = conf.problems(environment="prodction")
+
+    assert problem == (
+        "conf/env/prodction.yml: does not exist; environment 'prodction' was looked for there. "
+        "Did you mean 'production'?"
+    )
+
+
+def test_all_problems_of_all_files_come_at_once(conf: Conf) -> None:
+    conf.change("sources/shop.yml", "load: increment", "load: incremental")
+    conf.change("sources/shop.yml", "system: shop\n", "")
+    conf.change("segments/readers.yml", "at_least: 1", "at_least: abc")
+    conf.change("destinations/letters.yml", "channel: email", "channel: fax")
+
+    assert conf.problems() == [
+        "conf/destinations/letters.yml:6: channel: 'fax' is not declared in conf/consent.yml. "
+        "Known: email, sms.",
+        "conf/segments/readers.yml:7: who.all[1].at_least: must be a number, for orders is "
+        "BIGINT, but is 'abc'.",
+        "conf/sources/shop.yml:1: system: is missing. Add it.",
+        "conf/sources/shop.yml:9: load: is 'incremental'. Use one of snapshot, increment, append. "
+        "Did you mean 'increment'?",
+    ]
+
+
+def test_one_faulty_file_does_not_make_what_refers_to_it_faulty(conf: Conf) -> None:
+    conf.change("segments/readers.yml", "owner: letters@example.com\n", "")
+    conf.change("consent.yml", "channels: [email, sms]", "chanels: [email, sms]")
+
+    assert conf.problems() == [
+        "conf/consent.yml:3: chanels: is not a known key. Did you mean 'channels'?",
+        "conf/segments/readers.yml:1: owner: is missing. Add it.",
+    ]
+
+
+def test_the_file_must_bear_the_declared_name(conf: Conf) -> None:
+    conf.change("sources/shop.yml", "source: shop", "source: store")
+
+    (problem,) = conf.problems()
+
+    assert problem == (
+        "conf/sources/shop.yml:1: source: is 'store', but the file is shop.yml. "
+        "Rename the file to store.yml or correct the name."
+    )
+
+
+@pytest.mark.parametrize(
+    ("stray", "says"),
+    [
+        ("sources/other.yaml", "is not read: name it other.yml."),
+        ("segment/other.yml", "Did you mean 'conf/segments/'?"),
+        ("concent.yml", "Did you mean 'conf/consent.yml'?"),
+        ("sources/deep/other.yml", "is not read from here."),
+    ],
+)
+def test_a_file_that_nothing_reads_is_a_problem(conf: Conf, stray: str, says: str) -> None:
+    conf.write(stray, "a: 1\n")
+
+    (problem,) = conf.problems()
+
+    assert problem.startswith(f"conf/{stray}: ")
+    assert says in problem
+
+
+def test_missing_consent_and_identity_are_named(conf: Conf) -> None:
+    (conf.path / "consent.yml").unlink()
+    (conf.path / "identity/identifiers.yml").unlink()
+
+    assert conf.problems() == [
+        "conf/consent.yml: does not exist. Create it.",
+        "conf/identity/identifiers.yml: does not exist. Create it.",
+    ]
+
+
+def test_a_fault_of_production_is_found_on_a_laptop(conf: Conf) -> None:
+    conf.write("env/production.yml", "lake: s3a://bucket/lake\nspark: {memry: 8g}\n")
+
+    assert conf.problems(environment="local") == [
+        "conf/env/production.yml:2: spark.memry: is not a known key. Did you mean 'memory'?"
+    ]
+
+
+def test_check_looks_at_every_environment(conf: Conf) -> None:
+    conf.write("env/production.yml", "lake: s3a://bucket/lake\nplaces: {}\n")
+
+    assert conf.problems() == []
+    assert [str(problem) for problem in check_conf(conf.path)] == [
+        "conf/destinations/letters.yml:11: target.place: 'exports' is not declared in "
+        "conf/env/production.yml. Known: none.",
+        "conf/sources/shop.yml:7: origin.place: 'drops' is not declared in "
+        "conf/env/production.yml. Known: none.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        ("sources/shop.yml", "kind: csv", "kind: cvs", "format.kind: is 'cvs'. Use one of csv, "
+         "xlsx, jsonl, parquet, access_log. Did you mean 'csv'?"),
+        ("sources/shop.yml", "kind: csv, ", "", "format.kind: is missing. Use one of csv, xlsx, "
+         "jsonl, parquet, access_log."),
+        ("sources/shop.yml", "required: true", "required: yes", "columns[0].required: must be "
+         "true or false, but is text."),
+        ("sources/shop.yml", "owner: shop@example.com", "owner: 17",
+         "owner: must be text, but is a number. Put it in quotes."),
+        ("sources/shop.yml", "source: shop", "source: Shop",
+         "source: is 'Shop' but must match ^[a-z][a-z0-9_]{0,62}$: small letters, digits and _, "
+         "beginning with a letter."),
+        ("sources/shop.yml", "load: increment", "load: increment\ncadence: daily",
+         "cadence: is not a duration; write it like 30min, 24h, 90d or 2w."),
+        ("sources/shop.yml", "load: increment", "load: increment\ntimezone: Berlin",
+         "timezone: is 'Berlin', no time zone; write it like Europe/Berlin."),
+        ("sources/shop.yml", "  email: email\nattributes", "  email: e_mail\nattributes",
+         "identifiers.email: names column 'e_mail', which columns lacks. Did you mean 'email'?"),
+        ("sources/shop.yml", "key: [id]", "key: [id]\npeople: (SELECT 1) = 1",
+         "people: is not an admitted expression: "),
+        ("sources/shop.yml", "files: shop/*.csv", "files: shop/*.csv\n  file_date: '('",
+         "origin.file_date: is not a regular expression: "),
+        ("segments/readers.yml", "attribute: email", "atribute: email",
+         "who.all[0].atribute: is not a known key. Did you mean 'attribute'?"),
+        ("segments/readers.yml", ", missing: false", "",
+         "who.all[0]: names no test; add one such as equals, at_least or missing."),
+        ("segments/readers.yml", "event: view, ", "", "who.all[2]: names no condition. Use one of"),
+        ("segments/readers.yml", "within: 30d", "within: 30",
+         "who.all[2].within: must be text, but is a number. Put it in quotes."),
+        ("destinations/letters.yml", "attribute: customer_id", "atribute: customer_id",
+         "fields.customer.atribute: is not a known key. Did you mean 'attribute'?"),
+        ("destinations/letters.yml", "place: exports", "place: exports, path: '{day}/x'",
+         "target.path: has {day}, which nothing fills in. Known: {as_of}, {destination}, "
+         "{segment}."),
+        ("tables/gold.metrics.yml", "key: [customer_id]",
+         "key: [customer_id]\nrules:\n- {rule: between, column: orders, reason: Why.}",
+         "rules[0]: says neither least nor most, so everything passes."),
+        ("env/local.yml", "lake: var/lake", "lake: var/lake\nblast_radius: {merged: 1.5}",
+         "blast_radius.merged: input should be less than or equal to 1."),
+        ("env/local.yml", "kind: folder, path: var/drops",
+         "kind: s3, bucket: b, secret_key: {}", "places.drops.secret_key: name exactly one of "
+         "env and file."),
+    ],
+)  # fmt: skip
+def test_a_fault_says_where_and_what(conf: Conf, file: str, old: str, new: str, says: str) -> None:
+    conf.change(file, old, new)
+
+    problems = conf.problems()
+
+    assert len(problems) == 1, problems
+    assert problems[0].startswith(f"conf/{file}:")
+    assert says in problems[0]
+
+
+def test_a_wrong_value_of_a_secret_is_not_repeated(conf: Conf) -> None:
+    conf.change(
+        "env/local.yml", "kind: folder, path: var/drops",
+        "kind: s3, bucket: b, secret_key: hunter2-in-the-open",
+    )  # fmt: skip
+
+    (problem,) = conf.problems()
+
+    assert (
+        problem == "conf/env/local.yml:3: places.drops.secret_key: must be a mapping, but is text."
+    )

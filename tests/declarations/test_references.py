@@ -1,0 +1,200 @@
+# ruff: noqa: ISC004
+import pytest
+
+from support.conf import Conf
+
+SEGMENT = "segment: other\ndescription: Others.\nowner: o@example.com\nwho: "
+SHOP, LETTERS, READERS = "sources/shop.yml", "destinations/letters.yml", "segments/readers.yml"
+CUSTOMERS = "tables/gold.customers.yml"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        (SHOP, "place: drops", "place: drop",
+         "7: origin.place: 'drop' is not declared in conf/env/local.yml. Did you mean 'drops'?"),
+        (SHOP, "  email: email\nattributes", "  e_mail: email\nattributes",
+         "17: identifiers.e_mail: 'e_mail' is not declared in conf/identity/identifiers.yml. "
+         "Did you mean 'email'?"),
+        (SHOP, "attributes:\n  email: email", "attributes:\n  emial: email",
+         "19: attributes.emial: 'emial' is not declared in gold.customers as one with "
+         "survivorship. Did you mean 'email'?"),
+        (SHOP, "purpose: [marketing]", "purpose: [marketting]",
+         "5: purpose[0]: 'marketting' is not declared in conf/consent.yml. Did you mean "
+         "'marketing'?"),
+        (SHOP, "purpose: [marketing]\n", "",
+         "1: purpose: is missing or empty, but email, notes are personal. Name the purposes in "
+         "conf/consent.yml that this data was collected for."),
+        (SHOP, "load: increment\nkey: [id]", "load: append",
+         "17: attributes: need a source with a key, but load is append. Use increment, or leave "
+         "them out."),
+        (SHOP, "attributes:\n  email: email", "attributes:\n  email: notes",
+         "19: attributes.email: 'notes' is sensitive and must not leave silver."),
+        (SHOP, "attributes:", "interactions: {at: id, channel: web, properties: [notes], "
+         "constant_kind: view}\nattributes:",
+         "18: interactions.properties[0]: 'notes' is sensitive and must not leave silver."),
+        (SHOP, "attributes:", "interactions: {at: id, channel: web}\nattributes:",
+         "18: interactions: says no kind. Add kind or constant_kind."),
+        (SHOP, "attributes:", "purchases: {at: id, order: id, item: id, quantity: id, unit_price: "
+         "id, channel: web}\nattributes:",
+         "18: purchases: says no currency. Add currency or constant_currency."),
+        (SHOP, "attributes:", "consents:\n  - {at: id, status: id, constant_purpose: marketing, "
+         "constant_channel: fax}\nattributes:",
+         "19: consents[0].constant_channel: 'fax' is not declared in conf/consent.yml. Known: "
+         "email, sms."),
+        (SHOP, "attributes:", "consents:\n  - {at: id, status: id, channel: id}\nattributes:",
+         "19: consents[0]: says no purpose. Add purpose or constant_purpose."),
+        (SHOP, "attributes:", "consents:\n  - {at: id, channel: id, purpose: id}\nattributes:",
+         "19: consents[0]: says no status. Add the column that holds it."),
+        ("identity/identifiers.yml", "[birth_on]", "[birth_on, born_on]",
+         "5: identifiers.email.unless_differ[1]: 'born_on' is neither a trait (given_name, "
+         "family_name, birth_on) nor an identifier. Known: birth_on, "
+         "email, family_name, given_name."),
+        ("identity/identifiers.yml", "[birth_on]", "[email]",
+         "5: identifiers.email.unless_differ[0]: names the identifier itself; records that share "
+         "it never differ in it."),
+        (CUSTOMERS, "sources: [shop]", "sources: [shops]",
+         "8: columns[2].survivorship.sources[0]: 'shops' is not declared in conf/sources. Did you "
+         "mean 'shop'?"),
+        (CUSTOMERS, "key: [customer_id]", "key: [customerid]",
+         "4: key[0]: 'customerid' is not declared in columns. Did you mean 'customer_id'?"),
+        (CUSTOMERS, "rule: in_set, column: country", "rule: in_set, column: land",
+         "13: rules[0].column: 'land' is not declared in gold.customers. Known: birth_on, country, "
+         "customer_id, email, is_known, sources."),
+        (CUSTOMERS, "unique, columns: [customer_id]", "unique, columns: [customer]",
+         "14: rules[1].columns[0]: 'customer' is not declared in gold.customers. Did you mean "
+         "'customer_id'?"),
+        (CUSTOMERS, "customer_id IS NOT NULL", "custmer_id IS NOT NULL",
+         "15: rules[2].expression: 'custmer_id' is not declared in gold.customers. Did you mean "
+         "'customer_id'?"),
+        (CUSTOMERS, "- {name: is_known,", "- {name: email,",
+         "10: columns[4].name: 'email' is declared twice."),
+        (LETTERS, "segments: [readers]", "segments: [reader]",
+         "4: segments[0]: 'reader' is not declared in conf/segments. Did you mean 'readers'?"),
+        (LETTERS, "place: exports", "place: export",
+         "11: target.place: 'export' is not declared in conf/env/local.yml. Did you mean "
+         "'exports'?"),
+        (LETTERS, "purpose: marketing", "purpose: advertising",
+         "5: purpose: 'advertising' is not declared in conf/consent.yml. Known: marketing."),
+        (LETTERS, "channel: email", "channel: emial",
+         "6: channel: 'emial' is not declared in conf/consent.yml. Did you mean 'email'?"),
+        (LETTERS, "key: email", "key: mail",
+         "7: key: 'mail' is not declared in gold.customers. Did you mean 'email'?"),
+        (LETTERS, "address: email", "address: emial",
+         "9: fields.address: 'emial' is not declared in gold.customers. Did you mean 'email'?"),
+        (LETTERS, "attribute: customer_id", "attribute: customer",
+         "10: fields.customer.attribute: 'customer' is not declared in gold.customers. Did you "
+         "mean 'customer_id'?"),
+        (LETTERS, "address: email", "address: country",
+         "9: fields.address: 'country' is sensitive and must not leave the lake."),
+    ],
+)  # fmt: skip
+def test_a_name_that_leads_nowhere(conf: Conf, file: str, old: str, new: str, says: str) -> None:
+    conf.change(file, old, new)
+
+    assert conf.problems() == [f"conf/{file}:{says}"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "says"),
+    [
+        ("{attribute: emial, missing: true}", "attribute: 'emial' is not a column of "
+         "gold.customers. Did you mean 'email'?"),
+        ("{metric: order, at_least: 1}", "metric: 'order' is not a column of gold.metrics. Did you "
+         "mean 'orders'?"),
+        ("{metric: orders, at_least: abc}", "at_least: must be a number, for orders is BIGINT, but "
+         "is 'abc'."),
+        ("{metric: revenue, one_of: [1, '2']}", "one_of[1]: must be a number, for revenue is "
+         "DECIMAL(18,4), but is '2'."),
+        ("{metric: orders, equals: true}", "equals: must be a number, for orders is BIGINT, but is "
+         "True."),
+        ("{metric: orders, within: 30d}", "within: cannot be asked of orders, which is BIGINT. It "
+         "is for dates and times."),
+        ("{metric: orders, starts_with: '1'}", "starts_with: cannot be asked of orders, which is "
+         "BIGINT. It is for text."),
+        ("{attribute: birth_on, at_least: soon}", "at_least: must be a date like 2024-12-31, for "
+         "birth_on is DATE, but is 'soon'."),
+        ("{metric: last_seen_at, below: '2024-13-01T00:00:00'}", "below: must be a time like "
+         "2024-12-31T23:59:00, for last_seen_at is TIMESTAMP, but is '2024-13-01T00:00:00'."),
+        ("{attribute: is_known, equals: 'yes'}", "equals: must be true or false, for is_known is "
+         "BOOLEAN, but is 'yes'."),
+        ("{attribute: is_known, above: true}", "above: cannot be asked of is_known, which is "
+         "BOOLEAN. Use equals."),
+        ("{attribute: sources, contains: shop}", "contains: cannot be asked of sources, which is "
+         "ARRAY<STRING>. Ask whether it is missing, or use sql."),
+        ("{attribute: country, equals: UK}", "equals: 'UK' is not a value of country. Known: GB, "
+         "NO."),
+        ("{event: vew}", "event: 'vew' is not a kind of event (gold.interactions lists them). Did "
+         "you mean 'view'?"),
+        ("{event: view, where: {itm: x}}", "where.itm: 'itm' is not a column of gold.interactions. "
+         "Did you mean 'item'?"),
+        ("{event: view, where: {value: [1, x]}}", "where.value[1]: must be a number, for value is "
+         "DOUBLE, but is 'x'."),
+        ("{event: purchase, where: {chanel: store}}", "where.chanel: 'chanel' is not a column of "
+         "gold.purchases. Did you mean 'channel'?"),
+        ("{event: purchase, matching: quantty > 2}", "matching: 'quantty' is not a column of "
+         "gold.purchases. Did you mean 'quantity'?"),
+        ("{event: view, at_least: 3, at_most: 2}", "at_most: is 2, below at_least 3: nobody can "
+         "ever be a member."),
+        ("{event: view, did: false, where: {itm: x}}", "where.itm: 'itm' is not a column of "
+         "gold.interactions. Did you mean 'item'?"),
+        ("{sequence: [{event: view}, {event: crt}]}", "sequence[1].event: 'crt' is not a kind of "
+         "event (gold.interactions lists them). Did you mean 'cart'?"),
+        ("{sequence: [{event: view}, {event: cart}], not_followed_by: {event: purchas}}",
+         "not_followed_by.event: 'purchas' is not a kind of event (gold.interactions lists them). "
+         "Did you mean 'purchase'?"),
+        ("{segment: reader}", "segment: 'reader' is not a segment in conf/segments. Did you mean "
+         "'readers'?"),
+        ("{sql: oders > 1}", "sql: 'oders' is not a column of gold.customers or gold.metrics. Did "
+         "you mean 'orders'?"),
+        ("{not: {any: [{segment: readers}, {metric: order, above: 1}]}}", "not.any[1].metric: "
+         "'order' is not a column of gold.metrics. Did you mean 'orders'?"),
+    ],
+)  # fmt: skip
+def test_a_segment_asks_for_what_is_not_there(conf: Conf, condition: str, says: str) -> None:
+    conf.write("segments/other.yml", SEGMENT + condition + "\n")
+
+    assert conf.problems() == [f"conf/segments/other.yml:4: who.{says}"]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "{attribute: country, equals: NO}",
+        "{attribute: birth_on, within: 30d, at_most: 2024-12-31}",
+        "{metric: last_seen_at, not_within: 2w, missing: false}",
+        "{attribute: sources, missing: false}",
+        "{attribute: is_known, equals: true}",
+        "{metric: revenue, above: 10, at_most: 99.5}",
+        "{event: purchase, where: {channel: [store, web]}, matching: quantity > 1}",
+        "{sequence: [{event: view}, {event: purchase}], gap: 2w}",
+        "{sql: orders > 1 AND email IS NOT NULL}",
+    ],
+)
+def test_a_segment_that_asks_for_what_is_there_is_sound(conf: Conf, condition: str) -> None:
+    conf.write("segments/other.yml", SEGMENT + condition + "\n")
+
+    assert conf.problems() == []
+
+
+def test_segments_that_need_each_other_are_one_problem(conf: Conf) -> None:
+    for name, other in (("a", "b"), ("b", "c"), ("c", "a"), ("d", "a")):
+        conf.write(
+            f"segments/{name}.yml",
+            f"segment: {name}\ndescription: One.\nowner: o@example.com\n"
+            f"who:\n  all:\n    - {{segment: readers}}\n    - not: {{segment: {other}}}\n",
+        )
+
+    assert conf.problems() == [
+        "conf/segments/a.yml:7: who.all[1].not.segment: goes round in a circle: a needs b needs c "
+        "needs a. Break it somewhere."
+    ]
+
+
+def test_a_segment_that_needs_itself_is_a_problem(conf: Conf) -> None:
+    conf.write("segments/other.yml", SEGMENT + "{segment: other}\n")
+
+    assert conf.problems() == [
+        "conf/segments/other.yml:4: who.segment: goes round in a circle: other needs other. "
+        "Break it somewhere."
+    ]

@@ -211,6 +211,17 @@ class GenerationMoved(TerminalError):
         )
 
 
+class StageMissing(TerminalError):
+    """A step that must run before has not, or has run on something else since."""
+
+    def __init__(self, *, step: str) -> None:
+        self.step = step
+        super().__init__(
+            f"{step} has not been built on what is staged. "
+            f"Nothing was published; run `goldenlake {step}` first."
+        )
+
+
 class ExportHeld(Held):
     """A guard stopped an export before its first write."""
 
@@ -221,3 +232,33 @@ class ExportHeld(Held):
             f"Look at it with `goldenlake plan {destination}`; approve it with "
             f"`goldenlake approve {destination} --plan {plan}`."
         )
+
+
+class SegmentNotBuilt(TerminalError):
+    """A destination asks for members of a day on which the segment was not built.
+
+    That is not an empty audience: taking it for one would remove everybody.
+    """
+
+    def __init__(self, *, destination: str, segment: str, as_of: str) -> None:
+        self.destination, self.segment, self.as_of = destination, segment, as_of
+        super().__init__(
+            f"{destination}: segment {segment} has not been built for {as_of}; nothing was sent. "
+            f"Run `goldenlake segments --date {as_of}` first."
+        )
+
+
+class Throttled(TransientError):
+    """A destination asks to be called later; waiting for it is not a fault."""
+
+    def __init__(self, *, destination: str, seconds: float) -> None:
+        self.destination, self.seconds = destination, seconds
+        super().__init__(f"{destination} asks to wait for {seconds:.0f} s.")
+
+
+class DeliveryIncomplete(TransientError):
+    """A destination does not show what it acknowledged; the delivery is not closed."""
+
+    def __init__(self, *, destination: str, delivery: str, what: str) -> None:
+        self.destination, self.delivery, self.what = destination, delivery, what
+        super().__init__(f"{destination}: delivery {delivery}: {what} Run the export again.")

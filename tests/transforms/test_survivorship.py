@@ -16,7 +16,7 @@ from goldenlake.declarations.table import Survivorship, TableColumn
 from goldenlake.schemas import SILVER_COLUMNS
 from goldenlake.transforms.survivorship import observations, survivors
 
-MONDAY = datetime(2024, 3, 4, 8)
+MONDAY = datetime(2024, 3, 4, 8)  # noqa: DTZ001 - as Spark gives it back
 SOURCES = ("crm", "erp", "shop")
 ATTRIBUTES = [
     TableColumn(
@@ -128,7 +128,7 @@ def judged(row: Row, said: list[Row], attribute: TableColumn) -> tuple[Any, ...]
     assert declared is not None
     trust = dict(zip(declared.sources, range(9), strict=False)).get(row.source, 99)
     votes = Counter(other.values[attribute.name] for other in said)
-    age = (datetime(2030, 1, 1) - row.at).total_seconds() if row.at else float("inf")
+    age = (MONDAY + timedelta(days=999) - row.at).total_seconds() if row.at else float("inf")
     first = {
         "most_trusted": trust,
         "most_recent": 0,
@@ -166,23 +166,21 @@ def collected(customers: DataFrame) -> dict[str, dict[str, tuple[Any, str]]]:
 
 def random_rows(seed: int, customers: int) -> list[Row]:
     draw = random.Random(seed)
-    rows = []
-    for number in range(customers):
-        for record in range(draw.randint(1, 6)):
-            rows.append(
-                Row(
-                    customer=f"c_{number}",
-                    source=draw.choice(SOURCES),
-                    id=f"{number}-{record}",
-                    at=draw.choice([None, MONDAY, MONDAY + timedelta(hours=draw.randint(0, 2))]),
-                    surname=draw.choice([None, "Hill", "Hall"]),
-                    mail=draw.choice([None, "a@example.com", "b@example.com"]),
-                    born=draw.choice([None, date(1980, 1, 2), date(1980, 2, 1)]),
-                    town=draw.choice([None, "Leeds", "York"]),
-                    is_deleted=draw.random() < 0.1,
-                )
-            )
-    return rows
+    return [
+        Row(
+            customer=f"c_{number}",
+            source=draw.choice(SOURCES),
+            id=f"{number}-{record}",
+            at=draw.choice([None, MONDAY, MONDAY + timedelta(hours=draw.randint(0, 2))]),
+            surname=draw.choice([None, "Hill", "Hall"]),
+            mail=draw.choice([None, "a@example.com", "b@example.com"]),
+            born=draw.choice([None, date(1980, 1, 2), date(1980, 2, 1)]),
+            town=draw.choice([None, "Leeds", "York"]),
+            is_deleted=draw.random() < 0.1,
+        )
+        for number in range(customers)
+        for record in range(draw.randint(1, 6))
+    ]
 
 
 def test_winners_are_those_of_the_model_in_any_order_of_arrival(spark: SparkSession) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 
 from pyspark.sql import Column, DataFrame
@@ -59,7 +59,7 @@ def _either(column: str | None, constant: str | None) -> Column:
 
 def _status(mapping: ConsentMapping) -> Column:
     said = optional(mapping.status, "string")
-    meanings = mapping.statuses or {status: status for status in STATUSES}
+    meanings: Mapping[str, str] = mapping.statuses or {status: status for status in STATUSES}
     meaning = F.lit(None).cast("string")
     for theirs, ours in meanings.items():
         meaning = F.when(said == theirs, F.lit(ours)).otherwise(meaning)
@@ -67,11 +67,12 @@ def _status(mapping: ConsentMapping) -> Column:
 
 
 def latest_consents(statements: DataFrame) -> DataFrame:
-    """One row a customer, purpose and channel: the latest statement.
+    """One row a customer, purpose and channel: the latest statement, unless one suppresses.
 
-    ``statements`` is what ``statements_of`` gave, of all sources, with ``customer_id``. Of
-    statements made at one time the most restrictive wins, then the one that expires first: a
-    doubt is never decided against the customer.
+    ``statements`` is what ``statements_of`` gave, of all sources, with ``customer_id``. A
+    suppression (a complaint, a dead address) is not undone by any later grant. Of statements made
+    at one time the most restrictive wins, then the one that expires first: a doubt is never
+    decided against the customer.
     """
     strictness = reduce(
         lambda otherwise, at: F.when(F.col("status") == STATUSES[at], F.lit(at)).otherwise(
@@ -83,6 +84,7 @@ def latest_consents(statements: DataFrame) -> DataFrame:
     expiry = F.coalesce(-F.unix_micros("expires_at"), F.lit(-(2**63) + 1))
     latest = F.max(
         F.struct(
+            (F.col("status") == "suppressed").alias("suppresses"),
             F.col("stated_at"),
             strictness.alias("strictness"),
             expiry.alias("expiry"),

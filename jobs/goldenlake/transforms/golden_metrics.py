@@ -28,7 +28,9 @@ def golden_metrics(
     out of orders, items and revenue, and summed up by themselves. Money of several currencies
     cannot be added: revenue, cancelled revenue and average order are then null.
     """
-    did = interactions.where(~F.col("is_bot") & ~F.coalesce(F.col("kind").isin(*OURS), F.lit(False)))
+    did = interactions.where(
+        ~F.col("is_bot") & ~F.coalesce(F.col("kind").isin(*OURS), F.lit(False))
+    )
     return (
         customers.select("customer_id")
         .join(_interacted(did), "customer_id", how="left")

@@ -1,9 +1,8 @@
-"""``gold.sources``: which records make up a customer; and the membership that the rest builds on."""
+"""``gold.sources``: which records make up a customer; the membership that all else builds on."""
 
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 
 def memberships(records: DataFrame, customers: DataFrame) -> DataFrame:

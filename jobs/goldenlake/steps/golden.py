@@ -1,0 +1,148 @@
+"""The golden step: staged golden tables from silver and identity, for touched customers only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.source import Source
+from goldenlake.declarations.table import Table
+from goldenlake.ports import Progress, StepResult, Tables
+from goldenlake.steps.generations import (
+    GOLD_TABLES,
+    IDENTITY_TABLES,
+    Generation,
+    Stage,
+    begin,
+    discard,
+    fingerprint,
+    latest_generation,
+    stage,
+    staged,
+)
+from goldenlake.steps.golden_build import Build, Written
+
+#: Counted up when the meaning of a golden table changes, so that all of it is built anew.
+LOGIC = 1
+#: Writers at one time: a commit on a small table is mostly waiting.
+WRITERS = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Golden:
+    """Build the golden tables on top of the last generation, and stage them."""
+
+    sources: Sequence[Source]
+    declared: Mapping[str, Table]
+    rules: IdentityRules
+    as_of: date
+    run_id: str
+
+    def run(self, tables: Tables, progress: Progress) -> StepResult:
+        """Golden tables for what ``resolve`` staged; for touched customers where that will do.
+
+        All customers are computed anew before the first publication and when declarations have
+        changed. Skipped where the published generation is what would be built.
+        """
+        base = latest_generation(tables)
+        resolved = staged(tables, "resolve")
+        identity: Generation | Stage | None = resolved or base
+        if identity is None:
+            return StepResult(step="golden", status="skipped", details={"why": "no customers yet"})
+        declared = self._declared()
+        inputs = _silver(identity.inputs) | {
+            name: identity.tables[name] for name in IDENTITY_TABLES if name in identity.tables
+        }
+        mark = fingerprint(_silver(inputs), declared)
+        is_same = base is not None and (
+            fingerprint(_silver(base.inputs), declared) == base.fingerprint_of("golden")
+            and set(GOLD_TABLES) <= set(base.tables)
+        )
+        if is_same and resolved is None:
+            discard(tables, "golden")
+            return StepResult(step="golden", status="skipped", details={"why": "nothing changed"})
+        done = staged(tables, "golden")
+        if done and (done.fingerprint, done.inputs, done.as_of) == (mark, inputs, self.as_of):
+            now = {name: tables.version(name) for name in GOLD_TABLES}
+            if done.tables == now:
+                return StepResult(
+                    step="golden", counts=done.counts, details={"why": "it was staged before"}
+                )
+
+        base = begin(tables, GOLD_TABLES)
+        build = Build(
+            tables=tables,
+            sources=self.sources,
+            declared=self.declared,
+            rules=self.rules,
+            as_of=self.as_of,
+            base=base,
+            identity=identity,
+            is_incremental=is_same,
+        )
+        written: dict[str, Written] = {}
+        with build, ThreadPoolExecutor(WRITERS, thread_name_prefix="golden") as pool:
+            for wave in build.waves():
+                futures = [pool.submit(write) for write in wave]
+                for future in futures:
+                    written |= future.result()
+                progress(f"golden: {len(written)} of {len(GOLD_TABLES)} tables")
+        totals, completeness = build.profile()
+        counts = totals | {
+            f"{name.removeprefix('gold.')}_{what}": number
+            for name, of in written.items()
+            for what, number in (("written", of.written), ("removed", of.removed))
+        }
+        stage(
+            tables,
+            "golden",
+            names=GOLD_TABLES,
+            as_of=self.as_of,
+            run_id=self.run_id,
+            base=base,
+            inputs=inputs,
+            fingerprint=mark,
+            counts=counts,
+        )
+        return StepResult(
+            step="golden",
+            counts=counts,
+            details={
+                "is_incremental": is_same,
+                "completeness": completeness,
+                "unchanged": sorted(name for name, of in written.items() if not of.is_changed),
+            },
+        )
+
+    def _declared(self) -> dict[str, Any]:
+        """What in the declarations decides the golden tables; texts and owners do not."""
+        mapped = {"source", "load", "key", "attributes", "interactions", "purchases", "consents"}
+        return {
+            "logic": LOGIC,
+            "sources": {
+                source.source: source.model_dump(mode="json", by_alias=True, include=mapped)
+                | {"bots": bool(source.bots), "sessions": bool(source.sessions)}
+                for source in self.sources
+            },
+            "tables": {
+                name: [
+                    (
+                        column.name,
+                        column.type,
+                        column.survivorship and column.survivorship.model_dump(),
+                    )
+                    for column in self.declared[name].columns
+                ]
+                for name in GOLD_TABLES
+                if name in self.declared
+            },
+            "identity": self.rules.model_dump(mode="json", by_alias=True),
+        }
+
+
+def _silver(inputs: Mapping[str, int]) -> dict[str, int]:
+    return {name: at for name, at in inputs.items() if name.startswith("silver.")}

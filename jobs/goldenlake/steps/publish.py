@@ -1,0 +1,166 @@
+"""The publish step: audit what was staged, and make it the generation that everybody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.environment import BlastRadius
+from goldenlake.declarations.table import Table
+from goldenlake.errors import PublicationRefused, StageMissing
+from goldenlake.ports import Clock, Progress, StepResult, Tables
+from goldenlake.quality.audit import Verdict, audit
+from goldenlake.quality.suites import suite_of
+from goldenlake.steps.generations import (
+    GOLD_TABLES,
+    IDENTITY_TABLES,
+    Generation,
+    Stage,
+    fingerprint,
+    latest_generation,
+    publish,
+    read,
+    staged,
+)
+from goldenlake.steps.reading import write_pointer
+
+#: Events of identity.history that the blast-radius gate counts, and what they say to a person.
+GATED = {"merged": "merged into others", "split": "split", "retired": "retired"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Publish:
+    """Audit, gate, publish: in this order, and the last in one commit."""
+
+    declared: Mapping[str, Table]
+    blast_radius: BlastRadius
+    as_of: date
+    run_id: str
+    docs: Path
+    """Folder of the Data Docs; one folder a day in it, replaced when the day is judged again."""
+    accept_blast_radius: bool = False
+    """A person has looked at what would merge, split or retire, and wants it published."""
+
+    def run(self, tables: Tables, clock: Clock, progress: Progress) -> StepResult:
+        """Publish what resolve and golden staged; skipped where they staged nothing.
+
+        Only tables that differ from the last generation are judged, all of them when rules have
+        changed. Raises PublicationRefused where a critical rule is broken or too many customers
+        would merge, split or retire: readers keep the generation before. Raises StageMissing
+        where golden was not built on what resolve staged.
+        """
+        base = latest_generation(tables)
+        resolved, golden = staged(tables, "resolve"), staged(tables, "golden")
+        if golden is None:
+            if resolved is not None:
+                raise StageMissing(step="golden")
+            if base is not None:
+                write_pointer(tables, base)
+            return StepResult(step="publish", status="skipped", details={"why": "nothing staged"})
+        _check_pair(golden, resolved or base)
+        rules = fingerprint({}, {name: suite_of(self.declared[name]) for name in self._judged()})
+        changed = [
+            name
+            for name in self._judged()
+            if base is None
+            or base.fingerprint_of("audit") != rules
+            or base.tables.get(name) != golden.tables.get(name)
+        ]
+        docs = self.docs / self.as_of.isoformat()
+        frames = [(self.declared[name], read(tables, golden, name)) for name in changed]
+        verdicts = audit(frames, docs=docs, progress=progress) if frames else []
+        moves = self._moves(tables, resolved, base)
+        before = self._customers_before(tables, base)
+        reasons = [str(verdict) for verdict in verdicts if verdict.stops]
+        if not self.accept_blast_radius:
+            reasons += self._too_wide(moves, before)
+        if reasons:
+            raise PublicationRefused(as_of=self.as_of.isoformat(), reasons=reasons)
+        counts = {
+            "rules_judged": len(verdicts),
+            "rules_broken": sum(not verdict.passed for verdict in verdicts),
+            "tables_judged": len(changed),
+            "customers_before": before,
+            **{f"customers_{event}": moves.get(event, 0) for event in GATED},
+        }
+        judged = Stage(
+            step="audit",
+            as_of=self.as_of,
+            run_id=self.run_id,
+            base=golden.base,
+            tables={},
+            inputs={},
+            fingerprint=rules,
+            counts={},
+        )
+        stages = [stage for stage in (resolved, golden, judged) if stage is not None]
+        generation = publish(
+            tables,
+            stages,
+            run_id=self.run_id,
+            as_of=self.as_of,
+            published_at=clock.now(),
+            counts=counts,
+        )
+        write_pointer(tables, generation)
+        progress(f"published generation {generation.generation}")
+        return StepResult(
+            step="publish",
+            counts=counts | {"generation": generation.generation},
+            details={
+                "verdicts": [verdict.as_detail() for verdict in verdicts],
+                "warnings": _warnings(verdicts),
+                "data_docs": str(docs / "index.html") if frames else "",
+            },
+        )
+
+    def _judged(self) -> list[str]:
+        return [name for name in GOLD_TABLES if name in self.declared]
+
+    def _moves(
+        self, tables: Tables, resolved: Stage | None, base: Generation | None
+    ) -> dict[str, int]:
+        """How many customers this build merged, split and retired."""
+        if resolved is None or "identity.history" not in resolved.tables:
+            return {}
+        number = (base.generation if base else 0) + 1
+        rows = (
+            read(tables, resolved, "identity.history")
+            .where((F.col("generation") == number) & F.col("event").isin(*GATED))
+            .groupBy("event")
+            .agg(F.count_distinct("customer_id").alias("customers"))
+            .collect()
+        )
+        return {row["event"]: row["customers"] for row in rows}
+
+    def _customers_before(self, tables: Tables, base: Generation | None) -> int:
+        if base is None or "gold.customers" not in base.tables:
+            return 0
+        return read(tables, base, "gold.customers").count()
+
+    def _too_wide(self, moves: Mapping[str, int], before: int) -> list[str]:
+        if before < max(1, self.blast_radius.least_customers):
+            return []
+        limits = {event: float(getattr(self.blast_radius, event)) for event in GATED}
+        return [
+            f"{moves[event]} of {before} customers ({moves[event] / before:.1%}) would be {said}; "
+            f"the limit is {limits[event]:.1%} (blast_radius.{event} in conf/env)."
+            for event, said in GATED.items()
+            if moves.get(event, 0) > limits[event] * before
+        ]
+
+
+def _check_pair(golden: Stage, identity: Generation | Stage | None) -> None:
+    """Raise StageMissing unless golden was built on exactly these identity tables."""
+    used = {name: golden.inputs.get(name) for name in IDENTITY_TABLES}
+    given = {name: identity.tables.get(name) if identity else None for name in IDENTITY_TABLES}
+    if used != given:
+        raise StageMissing(step="golden")
+
+
+def _warnings(verdicts: Sequence[Verdict]) -> list[str]:
+    return [str(each) for each in verdicts if not each.passed and not each.stops]

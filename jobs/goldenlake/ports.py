@@ -260,7 +260,9 @@ class Acknowledgement:
 class DestinationKind(Protocol):
     """One kind of destination system; ``tests/support/destinations.py`` is its contract."""
 
-    capabilities: Capabilities
+    @property
+    def capabilities(self) -> Capabilities:
+        """What it can do; the same for its whole life."""
 
     def send(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement]:
         """Send one batch; records without an acknowledgement count as unknown. Sending the same

@@ -148,7 +148,8 @@ SIZES = TableShape(
     """,
     statistics=("as_of", "segment"),
 )
-#: The last acknowledged state of each record at each destination.
+#: The last acknowledged state of each record at each destination: key (destination, segment, key).
+#: ``state``: present, absent, or unknown where something was sent and no answer came.
 LEDGER = TableShape(
     ddl="""
         destination STRING, segment STRING, customer_id STRING, key STRING, state STRING,
@@ -157,6 +158,18 @@ LEDGER = TableShape(
         acknowledged_on DATE
     """,
     statistics=("destination", "segment", "state", "acknowledged_on"),
+)
+#: What is being sent now, written whole before the first call and removed after the last: a run
+#: that was killed is resumed from here with the same batches. ``fields`` is personal.
+OUTBOX = TableShape(
+    ddl="""
+        destination STRING, segment STRING, delivery STRING, as_of DATE, generation BIGINT,
+        mode STRING, batches INT, batch INT, key STRING, customer_id STRING, operation STRING,
+        reason STRING, fields STRING, types STRING, clears ARRAY<STRING>, desired_hash STRING,
+        state STRING, acknowledged_hash STRING, remote_id STRING, attempt INT
+    """,
+    statistics=("segment", "delivery", "batch"),
+    partition_by=("destination",),
 )
 #: Records that a destination refused, with its reason.
 REJECTS = TableShape(
@@ -195,6 +208,7 @@ SYSTEM_TABLES: dict[str, TableShape] = {
     "segments.changes": CHANGES,
     "segments.sizes": SIZES,
     "activation.ledger": LEDGER,
+    "activation.outbox": OUTBOX,
     "activation.rejects": REJECTS,
     "activation.held_back": HELD_BACK,
     "activation.approvals": APPROVALS,
@@ -209,7 +223,7 @@ _LAYERS = {
     "silver": TableShape(ddl="", statistics=(*_RECEIVED, "_observed_at"), change_feed=True),
 }
 _GOLD_STATISTICS = {
-    "gold.customers": ("customer_id", "is_known", "customer_since", "updated_on"),
+    "gold.customers": ("customer_id", "customer_since", "updated_on"),
     "gold.customers_history": ("customer_id", "valid_from", "valid_to"),
     "gold.identifiers": ("customer_id", "identifier"),
     "gold.sources": ("customer_id", "source"),

@@ -29,7 +29,7 @@ def statements(
     ``stated``: suppressed, withdrawn, expired, granted, no_consent (something unintelligible), or
     null for silence. A suppression beats everything. Otherwise the latest statement wins, whether
     about this channel or any; at the same instant a no beats a yes. A no without an instant counts
-    as the latest, a yes without one as the earliest, a yes from the future not at all.
+    as the latest, a yes without one as the earliest. A yes from the future is unintelligible.
     ``places``: where the person was when anything was said, for the defaults of silence.
     Raises DeclarationError for a purpose that the policy does not know.
     """
@@ -39,14 +39,10 @@ def statements(
             file="conf/consent.yml",
             line=0,
             key="purposes",
-            message=f"does not declare {purpose!r}, so nobody can have agreed to it. Known: {known}.",
+            message=f"does not declare {purpose!r}: nobody can have agreed to it. Known: {known}.",
         )
         raise DeclarationError([problem])
-    is_about = (
-        F.col("purpose").isin(purpose, _ANY)
-        & F.col("channel").isin(channel, _ANY)
-        & ~((F.col("status") == GRANTED) & F.coalesce(F.col("stated_at") > F.lit(at), F.lit(False)))
-    )
+    is_about = F.col("purpose").isin(purpose, _ANY) & F.col("channel").isin(channel, _ANY)
     is_yes = F.coalesce(F.col("status") == GRANTED, F.lit(False))
     moment = F.coalesce(
         F.unix_micros("stated_at"), F.when(is_yes, F.lit(_EARLIEST)).otherwise(F.lit(_LATEST))
@@ -74,10 +70,12 @@ def _stated(policy: ConsentPolicy, purpose: str, at: datetime) -> Column:
     if lasts is not None:
         oldest = F.lit(at.astimezone(UTC) - parse_duration(lasts))
         expired = expired | F.coalesce(latest["stated_at"] <= oldest, F.lit(True))
+    is_early = F.coalesce(latest["stated_at"] > F.lit(at), F.lit(False))
     return (
         F.when(F.col("_is_suppressed"), "suppressed")
         .when(latest.isNull(), F.lit(None).cast("string"))
         .when(latest["status"] == "withdrawn", "withdrawn")
+        .when((latest["status"] == GRANTED) & is_early, "no_consent")
         .when((latest["status"] == GRANTED) & expired, "expired")
         .when(latest["status"] == GRANTED, GRANTED)
         .otherwise("no_consent")

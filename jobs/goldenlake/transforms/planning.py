@@ -114,7 +114,8 @@ def plan_rows(
         F.lit("held").alias("action"),
         F.col("_held").alias("reason"),
     )
-    compared = _compared(judged.where("_held IS NULL"), _with_owner(ledger, known, members), mode)
+    owned = _with_owner(ledger, known, marked, members)
+    compared = _compared(judged.where("_held IS NULL"), owned, mode)
     return compared.unionByName(held, allowMissingColumns=True)
 
 
@@ -128,20 +129,21 @@ def _held() -> Column:
     )
 
 
-def _with_owner(ledger: DataFrame, known: DataFrame, members: DataFrame) -> DataFrame:
+def _with_owner(
+    ledger: DataFrame, known: DataFrame, said_no: DataFrame, members: DataFrame
+) -> DataFrame:
     """Ledger rows with ``l_lost``: why it would be removed if nobody wanted it."""
     owners = known.select(
         F.col("customer_id").alias("l_customer_id"),
         F.col("consent").alias("_owner_consent"),
     )
-    said_no = known.where("_said_no").select(F.col("key"), F.lit(True).alias("_key_no")).distinct()
     belongs = members.select(
         "segment", F.col("customer_id").alias("l_customer_id"), F.lit(True).alias("_belongs")
     ).distinct()
     lost = (
         F.when(F.col("_owner_consent").isNull(), "gone")
         .when(F.col("_owner_consent") != GRANTED, F.col("_owner_consent"))
-        .when(F.col("_key_no"), "key_opted_out")
+        .when(F.col("_said_no"), "key_opted_out")
         .when(F.col("_belongs"), "key_changed")
         .otherwise("left")
     )

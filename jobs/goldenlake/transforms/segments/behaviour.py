@@ -143,11 +143,11 @@ class Behaviour:
                     [literal(v, types[name], segment=segment, key=f"{key}: {name}") for v in values]
                 )
             )
-        for name, value in wanted.properties.items():
+        for name, allowed in wanted.properties.items():
             if "properties" not in types:
                 raise unfit(segment, key, f"{table} has no properties.")
-            values = value if isinstance(value, list) else [value]
-            tests.append(F.col("properties")[F.lit(name)].isin(values))
+            named = allowed if isinstance(allowed, list) else [allowed]
+            tests.append(F.col("properties")[F.lit(name)].isin(named))
         if wanted.matching:
             unknown = sorted(columns_of(wanted.matching) - set(types))
             if unknown:

@@ -10,14 +10,14 @@ MOST_HOPS = 8
 
 
 def follow_merges(
-    rows: DataFrame, history: DataFrame, *, after: int, to: int, column: str = "customer_id"
+    rows: DataFrame, history: DataFrame, *, after: int, to: int, most_hops: int = MOST_HOPS
 ) -> DataFrame:
     """The rows with ids of generation ``after`` replaced by those they had become in ``to``.
 
     ``history`` is identity.history. Two ids that became one leave two rows. A chain of merges
     takes one generation a link, so no more links than generations are looked for.
     """
-    hops = min(to - after, MOST_HOPS)
+    hops = min(to - after, most_hops)
     if hops <= 0:
         return rows
     newest = Window.partitionBy("customer_id").orderBy(
@@ -36,9 +36,9 @@ def follow_merges(
     )
     columns = rows.columns
     for _ in range(hops):
-        rows = rows.join(merges, F.col(column) == F.col("_old"), how="left").select(
-            *(F.coalesce("_new", c).alias(c) if c == column else F.col(c) for c in columns)
-        )
+        found = rows.join(merges, F.col("customer_id") == F.col("_old"), how="left")
+        todays = F.coalesce("_new", "customer_id").alias("customer_id")
+        rows = found.select(*(todays if name == "customer_id" else name for name in columns))
     return rows
 
 

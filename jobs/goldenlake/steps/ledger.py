@@ -1,0 +1,159 @@
+"""The ledger: what each destination acknowledged of each record, and nothing that it did not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord, Tables
+from goldenlake.schemas import LEDGER, REJECTS
+from goldenlake.steps.outbox import Outgoing
+
+TABLE = "activation.ledger"
+KEY = ("destination", "segment", "key")
+_REJECT_KEY = ("destination", "segment", "customer_id", "desired_hash", "delivery")
+_SETTLED = ("acknowledged", "rejected")
+
+
+@dataclass(kw_only=True)
+class LedgerWriter:
+    """Gathers answers of whole batches and merges them in one commit.
+
+    A kill in between loses answers but doubles nothing: those batches are sent again, which is
+    harmless, and acknowledged again.
+    """
+
+    tables: Tables
+    delivery: Delivery
+    run_id: str
+    on: date
+    counts: dict[str, int] = field(default_factory=dict)
+    _rows: list[Row] = field(default_factory=list)
+    _rejects: list[Row] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def take(self, outgoing: Outgoing, answers: Mapping[str, Acknowledgement]) -> None:
+        """Note what became of a batch; records without an answer were not sent."""
+        for record in outgoing.batch.records:
+            if record.key in answers:
+                self._answered(record, outgoing, answers[record.key])
+
+    def doubt(self, record: OutboundRecord, outgoing: Outgoing) -> None:
+        """Note that an earlier, killed run may have sent a record that must not be sent now: it
+        counts as perhaps there, so that the next plan removes it.
+        """
+        before = outgoing.before[record.key]
+        self._note(record, outgoing, before, state="unknown", outcome="withheld")
+
+    def flush(self) -> None:
+        """Write what was gathered; refusals first, since the ledger says that they are done."""
+        if self._rejects:
+            rejects = self.tables.spark.createDataFrame(self._rejects, REJECTS.ddl)
+            self.tables.merge("activation.rejects", rejects, on=_REJECT_KEY)
+        if self._rows:
+            rows = self.tables.spark.createDataFrame(self._rows, LEDGER.ddl)
+            self.tables.merge(TABLE, rows, on=KEY)
+        self._rows, self._rejects = [], []
+
+    def _answered(
+        self, record: OutboundRecord, outgoing: Outgoing, answer: Acknowledgement
+    ) -> None:
+        before = outgoing.before[record.key]
+        remote_id = answer.remote_id or record.remote_id
+        match answer.outcome:
+            case "acknowledged":
+                is_removal = record.operation == "remove"
+                self._note(
+                    record,
+                    outgoing,
+                    before,
+                    state="absent" if is_removal else "present",
+                    outcome="acknowledged",
+                    acknowledged_hash=None if is_removal else record.desired_hash,
+                    remote_id=remote_id,
+                    attempt=0,
+                )
+                self._count("removed" if is_removal else "sent")
+            case "rejected":
+                outcome = "rejected" if answer.is_permanent else "retry"
+                self._note(record, outgoing, before, outcome=outcome, error=answer.error)
+                self._rejects.append(self._reject(record, answer))
+                self._count("rejected")
+            case "retry":
+                self._note(record, outgoing, before, outcome="retry", error=answer.error)
+                self._count("unsettled")
+            case _:
+                self._note(
+                    record, outgoing, before, state="unknown", outcome="unknown", error=answer.error
+                )
+                self._count("unsettled")
+
+    def _count(self, name: str) -> None:
+        self.counts[name] = self.counts.get(name, 0) + 1
+
+    def _note(self, record: OutboundRecord, outgoing: Outgoing, before: Row, **others: Any) -> None:
+        row = {
+            "destination": self.delivery.destination,
+            "segment": self.delivery.segment,
+            "customer_id": record.customer_id,
+            "key": record.key,
+            "state": before["state"] or "absent",
+            "desired_hash": record.desired_hash,
+            "acknowledged_hash": before["acknowledged_hash"],
+            "remote_id": before["remote_id"],
+            "attempt": before["attempt"] + 1,
+            "outcome": None,
+            "error": None,
+            "delivery": self.delivery.delivery_id,
+            "batch": outgoing.batch.number,
+            "run_id": self.run_id,
+            "acknowledged_on": self.on,
+        }
+        self._rows.append(Row(**(row | others)))
+
+    def _reject(self, record: OutboundRecord, answer: Acknowledgement) -> Row:
+        return Row(
+            destination=self.delivery.destination,
+            segment=self.delivery.segment,
+            customer_id=record.customer_id,
+            reason=answer.error,
+            is_permanent=answer.is_permanent,
+            desired_hash=record.desired_hash,
+            delivery=self.delivery.delivery_id,
+            run_id=self.run_id,
+            rejected_on=self.on,
+        )
+
+
+def settled_batches(tables: Tables, delivery: Delivery, sizes: Mapping[int, int]) -> set[int]:
+    """Batches of which the ledger has an answer for every record."""
+    rows = (
+        tables.read_or_empty(TABLE, LEDGER.ddl)
+        .where(F.col("destination") == delivery.destination)
+        .where(F.col("segment") == delivery.segment)
+        .where(F.col("delivery") == delivery.delivery_id)
+        .where(F.col("outcome").isin(*_SETTLED))
+        .groupBy("batch")
+        .count()
+        .collect()
+    )
+    return {row["batch"] for row in rows if row["count"] >= sizes.get(row["batch"], 0)}
+
+
+def hand_over(tables: Tables, destination: str, rows: DataFrame) -> None:
+    """Put unchanged records under the customer id that they belong to now, after merges."""
+    moved = rows.where(
+        (F.col("action") == "unchanged") & (F.col("owner_then") != F.col("customer_id"))
+    ).select("segment", "key", F.col("customer_id").alias("_now"))
+    ledger = tables.read(TABLE).where(F.col("destination") == destination)
+    owned = ledger.join(moved, ["segment", "key"], how="inner").withColumn(
+        "customer_id", F.col("_now")
+    )
+    tables.merge(TABLE, owned.drop("_now").select(*ledger.columns), on=KEY)

@@ -1,0 +1,109 @@
+"""Everybody as the newest published generation knows them, and whether they may be sent to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
+
+from goldenlake.declarations.consent import ConsentPolicy
+from goldenlake.declarations.destination import Destination
+from goldenlake.ports import Tables
+from goldenlake.steps.generations import Generation, read
+from goldenlake.steps.segments import history_of
+from goldenlake.transforms.consent import GRANTED, opted_out_keys, statements, with_consent
+from goldenlake.transforms.planning import field_types, people
+from goldenlake.transforms.segments import follow_merges
+
+_CONSENTS = (
+    "customer_id STRING, purpose STRING, channel STRING, status STRING, jurisdiction STRING, "
+    "stated_at TIMESTAMP, expires_at TIMESTAMP"
+)
+
+
+@dataclass(frozen=True)
+class Newest:
+    """One generation, seen by one destination at one instant."""
+
+    tables: Tables
+    generation: Generation
+    destination: Destination
+    consent: ConsentPolicy
+    at: datetime
+
+    @cached_property
+    def history(self) -> DataFrame:
+        """identity.history, for the ids that became others."""
+        return history_of(self.tables, self.generation)
+
+    @cached_property
+    def types(self) -> StructType:
+        """The mapped fields. Raises DeclarationError where the tables do not have them."""
+        return field_types(self.destination, *self._tables)
+
+    @cached_property
+    def _tables(self) -> tuple[DataFrame, DataFrame]:
+        names = ("gold.customers", "gold.metrics")
+        customers, metrics = (read(self.tables, self.generation, name) for name in names)
+        return customers, metrics
+
+    @cached_property
+    def _shaped(self) -> DataFrame:
+        return people(self.destination, *self._tables)
+
+    @cached_property
+    def _said(self) -> DataFrame:
+        if "gold.consents" in self.generation.tables:
+            consents = read(self.tables, self.generation, "gold.consents")
+        else:
+            consents = self.tables.spark.createDataFrame([], _CONSENTS)
+        return statements(
+            consents,
+            self.consent,
+            purpose=self.destination.purpose,
+            channel=self.destination.channel,
+            at=self.at,
+        )
+
+    def people(self) -> DataFrame:
+        """All customers with ``key``, ``fields``, ``desired_hash`` and ``consent``."""
+        return with_consent(self._shaped, self._said, self.consent)
+
+    @cached_property
+    def opted_out(self) -> DataFrame:
+        """``key`` of those who said no."""
+        return opted_out_keys(self._shaped, self._said, "key")
+
+    def with_todays_owner(self, ledger: DataFrame) -> DataFrame:
+        """Ledger rows with ``customer_id`` of this generation; ``owner_then`` as it stands.
+
+        Every export brings its ledger up to date, so a link or two are enough; an owner who is
+        not found any more counts as gone, which removes rather than sends.
+        """
+        owners = ledger.withColumn("owner_then", F.col("customer_id"))
+        to = self.generation.generation
+        return follow_merges(owners, self.history, after=0, to=to, most_hops=2)
+
+    def no_longer(self, sent: DataFrame, *, after: int) -> DataFrame:
+        """``key`` of the rows in ``sent`` (``key, customer_id`` of generation ``after``) whose
+        people this generation does not allow to be sent to.
+        """
+        known = self.people().select("customer_id", "consent")
+        todays = follow_merges(sent, self.history, after=after, to=self.generation.generation)
+        said_no = self.opted_out.withColumn("_said_no", F.lit(True))
+        return (
+            todays.join(known, "customer_id", how="left")
+            .join(said_no, "key", how="left")
+            .where((F.coalesce("consent", F.lit("gone")) != GRANTED) | F.col("_said_no"))
+            .select("key")
+            .distinct()
+        )
+
+
+def newest_publication(tables: Tables) -> int | None:
+    """Changes whenever a generation is published; read without a job."""
+    return tables.version("ops.publications")

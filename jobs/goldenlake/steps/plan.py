@@ -1,0 +1,325 @@
+"""What an export would do, before anything is sent: sizes, reasons, guards, and the plan's hash."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+
+from pyspark.sql import DataFrame, Row, Window
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.consent import ConsentPolicy
+from goldenlake.declarations.destination import Destination, Guards
+from goldenlake.destinations import capabilities_of
+from goldenlake.errors import SegmentNotBuilt, TableMissing
+from goldenlake.ports import Capabilities, Tables
+from goldenlake.schemas import APPROVALS, LEDGER, MEMBERS, OUTBOX, SIZES
+from goldenlake.steps.generations import Generation, latest_generation
+from goldenlake.steps.people import Newest
+from goldenlake.transforms.planning import numbered, plan_rows, summary
+from goldenlake.transforms.segments import follow_merges
+
+_SAMPLES = 5
+_ACTIONS = ("add", "update", "remove")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentPlan:
+    """What would become of one segment at a destination; ids are customer ids only."""
+
+    segment: str
+    delivery_id: str
+    members: int
+    wanted: int
+    """Members who may be sent and have a key."""
+    acknowledged: int
+    """Records that are there because of us, as far as we know."""
+    added: int
+    updated: int
+    removed: int
+    unchanged: int
+    reowned: int
+    """Unchanged records that now belong to another customer id, after a merge."""
+    held_back: Mapping[str, int]
+    """How many members are held back, by reason."""
+    removed_for: Mapping[str, int]
+    batches: int
+    capacity: int
+    """Records in a batch."""
+    calls: int
+    minutes: float | None
+    """None where the destination publishes no rate."""
+    verdicts: Sequence[str] = ()
+    """What the guards object to."""
+    samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> int:
+        """Records that would be sent."""
+        return self.added + self.updated + self.removed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What one export would do; the same state of the lake gives the same hash."""
+
+    destination: str
+    as_of: date
+    generation: int
+    plan_hash: str
+    segments: Sequence[SegmentPlan]
+    in_flight: int = 0
+    """Records of an interrupted delivery that will be finished first."""
+    is_approved: bool = False
+
+    @property
+    def changes(self) -> int:
+        """Records that would be sent."""
+        return sum(each.changes for each in self.segments)
+
+    @property
+    def objections(self) -> list[str]:
+        """What the guards object to, in all segments."""
+        return [f"{s.segment}: {verdict}" for s in self.segments for verdict in s.verdicts]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A plan with its rows; ``rows`` is kept in memory until the plan is let go."""
+
+    plan: Plan
+    rows: DataFrame
+    newest: Newest
+
+    def changes(self) -> DataFrame:
+        """The rows to send, with ``operation`` and ``batch``."""
+        capacity = {each.segment: each.capacity for each in self.plan.segments}
+        removals = {each.segment: each.removed for each in self.plan.segments}
+        return numbered(self.rows, capacity, removals)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanExport:
+    """The plan of an export; nothing is written.
+
+    ``now`` is the instant at which grants must not have expired; without it, the end of the day.
+    """
+
+    destination: Destination
+    consent: ConsentPolicy
+    as_of: date
+    now: datetime | None = None
+
+    def run(self, tables: Tables) -> Plan:
+        """Raises SegmentNotBuilt; TableMissing before the first publication."""
+        with self.drawn(tables, capabilities_of(self.destination)) as drawn:
+            samples = _samples(drawn.rows)
+            segments = [
+                replace(each, samples={a: samples.get((each.segment, a), []) for a in _ACTIONS})
+                for each in drawn.plan.segments
+            ]
+            return replace(drawn.plan, segments=segments, in_flight=self._in_flight(tables))
+
+    @contextmanager
+    def drawn(self, tables: Tables, can: Capabilities) -> Iterator[Drawn]:
+        """The plan and its rows, which are computed once and let go at the end."""
+        generation = latest_generation(tables)
+        if generation is None:
+            raise TableMissing("gold.customers", mend="No generation is published: run the night.")
+        newest = self.newest(tables, generation)
+        newest.types  # noqa: B018 - fields that the tables do not have are named before any work
+        sizes = self._sizes(tables)
+        rows = plan_rows(
+            members=self._members(tables, newest, sizes),
+            people=newest.people(),
+            ledger=newest.with_todays_owner(self._ledger(tables)),
+            opted_out=newest.opted_out,
+            mode=self.destination.mode,
+        ).persist()
+        try:
+            found = summary(rows).collect()
+            yield Drawn(
+                plan=self._plan(tables, generation, found, sizes, can), rows=rows, newest=newest
+            )
+        finally:
+            rows.unpersist()
+
+    def newest(self, tables: Tables, generation: Generation) -> Newest:
+        """Everybody as a generation knows them, judged by the consent gate."""
+        end = datetime.combine(self.as_of + timedelta(days=1), time(), UTC)
+        return Newest(
+            tables=tables,
+            generation=generation,
+            destination=self.destination,
+            consent=self.consent,
+            at=self.now or end,
+        )
+
+    def _sizes(self, tables: Tables) -> Mapping[str, Row]:
+        rows = tables.read_or_empty("segments.sizes", SIZES.ddl)
+        return {r["segment"]: r for r in rows.where(F.col("as_of") == F.lit(self.as_of)).collect()}
+
+    def _members(self, tables: Tables, newest: Newest, sizes: Mapping[str, Row]) -> DataFrame:
+        """``segment, customer_id`` of the day, by today's ids."""
+        for segment in self.destination.segments:
+            if segment not in sizes:
+                raise SegmentNotBuilt(
+                    destination=self.destination.destination,
+                    segment=segment,
+                    as_of=self.as_of.isoformat(),
+                )
+        then = min(sizes[segment]["generation"] for segment in self.destination.segments)
+        members = (
+            tables.read_or_empty("segments.members", MEMBERS.ddl)
+            .where(F.col("as_of") == F.lit(self.as_of))
+            .where(F.col("segment").isin(list(self.destination.segments)))
+            .select("segment", "customer_id")
+        )
+        return follow_merges(
+            members, newest.history, after=then, to=newest.generation.generation
+        ).distinct()
+
+    def _ledger(self, tables: Tables) -> DataFrame:
+        return (
+            tables.read_or_empty("activation.ledger", LEDGER.ddl)
+            .where(F.col("destination") == self.destination.destination)
+            .where(F.col("segment").isin(list(self.destination.segments)))
+        )
+
+    def _plan(
+        self,
+        tables: Tables,
+        generation: Generation,
+        found: Sequence[Row],
+        sizes: Mapping[str, Row],
+        can: Capabilities,
+    ) -> Plan:
+        segments = [
+            _segment_plan(
+                self.destination,
+                segment,
+                [row for row in found if row["segment"] == segment],
+                sizes[segment]["members"],
+                can,
+                self.as_of,
+            )
+            for segment in sorted(set(self.destination.segments))
+        ]
+        plan_hash = _hash(*(each.delivery_id for each in segments))
+        is_held = any(each.verdicts for each in segments)
+        return Plan(
+            destination=self.destination.destination,
+            as_of=self.as_of,
+            generation=generation.generation,
+            plan_hash=plan_hash,
+            segments=segments,
+            is_approved=is_held and self._is_approved(tables, plan_hash),
+        )
+
+    def _is_approved(self, tables: Tables, plan_hash: str) -> bool:
+        approvals = tables.read_or_empty("activation.approvals", APPROVALS.ddl)
+        ours = approvals.where(
+            (F.col("destination") == self.destination.destination) & (F.col("plan") == plan_hash)
+        )
+        return not ours.isEmpty()
+
+    def _in_flight(self, tables: Tables) -> int:
+        outbox = tables.read_or_empty("activation.outbox", OUTBOX.ddl)
+        return outbox.where(F.col("destination") == self.destination.destination).count()
+
+
+def approve(
+    tables: Tables, destination: str, plan_hash: str, *, by: str, reason: str, at: datetime
+) -> None:
+    """Let one plan pass its guards; any other plan of the destination stays held."""
+    row = (destination, plan_hash, by, reason, at)
+    tables.append("activation.approvals", tables.spark.createDataFrame([row], APPROVALS.ddl))
+
+
+def judge(plan: SegmentPlan, guards: Guards) -> list[str]:
+    """What speaks against sending a plan; empty: nothing. Counts only, free of personal data."""
+    verdicts = []
+    known = plan.acknowledged
+    if known and not plan.wanted and not guards.allow_empty:
+        verdicts.append(
+            f"the audience would become empty ({plan.members} members, none may be sent; "
+            f"{known} are there)."
+        )
+    change = (plan.added + plan.removed) / known if known else 0.0
+    if known >= guards.least_members and change > guards.largest_change:
+        verdicts.append(
+            f"{change:.0%} of {known} acknowledged members would change; "
+            f"the limit is {guards.largest_change:.0%}."
+        )
+    limit = max(guards.most_removals, math.floor(guards.most_removals_share * known))
+    if plan.removed > limit:
+        verdicts.append(f"{plan.removed} of {known} would be removed; the limit is {limit}.")
+    return verdicts
+
+
+def _segment_plan(
+    destination: Destination,
+    segment: str,
+    found: Sequence[Row],
+    members: int,
+    can: Capabilities,
+    as_of: date,
+) -> SegmentPlan:
+    def count(action: str, column: str = "records") -> int:
+        return sum(row[column] for row in found if row["action"] == action)
+
+    def by_reason(action: str) -> dict[str, int]:
+        return {r["reason"]: r["records"] for r in sorted(found, key=str) if r["action"] == action}
+
+    longest = max((row["longest"] or 0 for row in found), default=0)
+    capacity = max(1, min(can.batch_records, can.batch_bytes // max(longest, 1)))
+    added, updated, removed = (count(action) for action in _ACTIONS)
+    batches = math.ceil(removed / capacity) + math.ceil((added + updated) / capacity)
+    calls = math.ceil(batches * can.calls_per_batch)
+    content = sorted(
+        f"{r['action']} {r['reason']} {r['content']} {r['check']}"
+        for r in found
+        if r["action"] in _ACTIONS
+    )
+    plan = SegmentPlan(
+        segment=segment,
+        delivery_id="d_" + _hash(destination.destination, segment, str(as_of), *content),
+        members=members,
+        wanted=sum(row["wanted"] for row in found),
+        acknowledged=sum(row["there"] for row in found),
+        added=added,
+        updated=updated,
+        removed=removed,
+        unchanged=count("unchanged"),
+        reowned=count("unchanged", "reowned"),
+        held_back=by_reason("held"),
+        removed_for=by_reason("remove"),
+        batches=batches,
+        capacity=capacity,
+        calls=calls,
+        minutes=calls / can.calls_per_second / 60 if can.calls_per_second else None,
+    )
+    return replace(plan, verdicts=judge(plan, destination.guards))
+
+
+def _samples(rows: DataFrame) -> dict[tuple[str, str], list[str]]:
+    smallest = Window.partitionBy("segment", "action").orderBy("customer_id", "key")
+    found = (
+        rows.where(F.col("action").isin(*_ACTIONS))
+        .withColumn("_rank", F.row_number().over(smallest))
+        .where(F.col("_rank") <= _SAMPLES)
+        .select("segment", "action", "customer_id")
+        .collect()
+    )
+    samples: dict[tuple[str, str], list[str]] = {}
+    for row in sorted(found):
+        samples.setdefault((row["segment"], row["action"]), []).append(row["customer_id"])
+    return samples
+
+
+def _hash(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]

@@ -18,6 +18,8 @@ from sqlglot.expressions import Expr
 from goldenlake.errors import ExpressionRefused
 
 _DIALECT = "spark"
+LONGEST = 4_000
+"""Characters; what needs more belongs into code, with a test."""
 
 _ADMITTED: tuple[type[Expr], ...] = (
     sql.Column, sql.Identifier, sql.Literal, sql.Boolean, sql.Null, sql.Paren, sql.Neg,
@@ -37,6 +39,19 @@ _ADMITTED: tuple[type[Expr], ...] = (
 @lru_cache(maxsize=4096)
 def parse(expression: str) -> Expr:
     """The syntax tree of one admitted expression. Raises ExpressionRefused."""
+    if len(expression) > LONGEST:
+        raise ExpressionRefused(
+            expression=f"{expression[:40]} …", reason=f"it has more than {LONGEST:,} characters"
+        )
+    try:
+        return _admitted(expression)
+    except RecursionError as error:
+        raise ExpressionRefused(
+            expression=f"{expression[:40]} …", reason="it is nested too deeply"
+        ) from error
+
+
+def _admitted(expression: str) -> Expr:
     try:
         statements = sqlglot.parse(expression, read=_DIALECT)
     except SqlglotError as error:

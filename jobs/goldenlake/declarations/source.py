@@ -99,7 +99,9 @@ class SourceColumn(Declaration):
         "string"
     )
     formats: list[str] = Field(
-        default=[], description="Date or time patterns of Spark, tried in turn. Left out: ISO."
+        default=[],
+        description="Date or time patterns of Spark, tried in turn; iso for ISO 8601, epoch for "
+        "seconds since 1970. Left out: iso.",
     )
     required: StrictBool = Field(default=False, description="A row without it is quarantined.")
     optional_in_file: StrictBool = Field(

@@ -120,3 +120,18 @@ def write_suites(declared: Iterable[Table], folder: Path) -> list[Path]:
         if path not in written:
             path.unlink()
     return sorted(written)
+
+
+def _main() -> None:
+    """``python -m goldenlake.quality.suites [conf] [expectations]``: write all suites anew."""
+    import sys
+
+    from goldenlake.declarations.loader import load_catalogue
+
+    conf, folder = [*sys.argv[1:], *("conf", "expectations")[len(sys.argv) - 1 :]]
+    for path in write_suites(load_catalogue(Path(conf)).tables.values(), Path(folder)):
+        print(path)  # noqa: T201
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,200 @@
+"""The golden step: incremental is the same as everything anew, and a kill changes nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from goldenlake.errors import GoldenlakeError
+from goldenlake.io.tables import DeltaTables
+from goldenlake.steps.generations import GOLD_TABLES, Generation, publish, staged
+from support.golden_world import DAY, World, build, contents, golden, silent
+
+NIGHT = datetime(2024, 3, 5, 2, tzinfo=UTC)
+
+
+def lake(spark: SparkSession, folder: Path) -> DeltaTables:
+    return DeltaTables(spark, str(folder))
+
+
+def published(tables: DeltaTables, world: World, *, as_of: date = DAY) -> Generation:
+    stages = [found for step in ("resolve", "golden") if (found := staged(tables, step))]
+    generation = publish(tables, stages, run_id="test", as_of=as_of, published_at=NIGHT)
+    world.published()
+    return generation
+
+
+def test_incremental_builds_equal_one_build_of_everything(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    world, nightly = World(), lake(spark, tmp_path / "nightly")
+    for night in range(3):
+        world.change(seed=night)
+        world.save(nightly, as_of=DAY + timedelta(days=night))
+        result = build(nightly, as_of=DAY + timedelta(days=night))
+        assert result.details["is_incremental"] is (night > 0)
+        published(nightly, world)
+    afresh, same = lake(spark, tmp_path / "afresh"), world.as_new()
+    same.save(afresh)
+    build(afresh)
+    for table in GOLD_TABLES:
+        if table != "gold.customers_history":
+            assert contents(nightly, table) == contents(afresh, table), table
+    today = "valid_to IS NULL"
+    columns = ["customer_id", "family_name", "email"]
+    assert sorted(
+        nightly.read("gold.customers_history").where(today).select(columns).collect()
+    ) == sorted(afresh.read("gold.customers_history").where(today).select(columns).collect())
+
+
+@pytest.fixture(scope="module")
+def first(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> DeltaTables:
+    """The first build of a lake, looked at by the tests below."""
+    world, tables = World(), lake(spark, tmp_path_factory.mktemp("golden") / "lake")
+    world.contact("a", "c_1", family_name="Hill", email="a@example.com", opt_in="yes")
+    world.contact("b", "c_1", family_name="Hall", opt_in="no", at=NIGHT)
+    world.contact("gone", "c_2", family_name="Gone", gone=True)
+    world.visit("f", "k1", visit="v1")
+    world.visit("f", "k1", "buy", visit="v2", price=4)
+    world.visit("f", None, "cart")
+    world.visit("f", "k9")
+    world.owners["web_events:k1"] = "c_1"
+    world.too_common = {("email", "a@example.com")}
+    world.save(tables)
+    build(tables)
+    return tables
+
+
+def test_a_customer_is_known_by_more_than_a_cookie(first: DeltaTables) -> None:
+    rows = {row["customer_id"]: row for row in first.read("gold.customers").collect()}
+    assert set(rows) == {"c_1", "c_k9"}, "a deleted record makes no customer"
+    assert rows["c_1"]["is_known"] is True
+    assert rows["c_k9"]["is_known"] is False
+    assert rows["c_1"]["records"] == 3
+    assert rows["c_1"]["sources"] == ["crm_contacts", "web_events"]
+    assert set(rows["c_1"]["provenance"]) == {"family_name", "email"}
+    assert rows["c_1"]["updated_on"] == NIGHT.date()
+
+
+def test_the_latest_statement_wins(first: DeltaTables) -> None:
+    (row,) = first.read("gold.consents").collect()
+    assert (row["customer_id"], row["status"]) == ("c_1", "withdrawn")
+    assert row["record_id"] == "crm_contacts:b"
+
+
+def test_events_of_nobody_are_kept_without_a_customer(first: DeltaTables) -> None:
+    rows = first.read("gold.interactions").collect()
+    assert sorted((row["kind"], row["customer_id"] or "") for row in rows) == [
+        ("cart", ""),
+        ("view", "c_1"),
+        ("view", "c_k9"),
+    ]
+    assert all(row["properties"] == {"visit": "v1"} for row in rows)
+
+
+def test_a_value_that_is_too_common_is_marked_as_not_linking(first: DeltaTables) -> None:
+    rows = first.read("gold.identifiers").collect()
+    linking = {(row["identifier"], row["value"]): row["is_linking"] for row in rows}
+    assert linking == {
+        ("email", "a@example.com"): False,
+        ("cookie", "k1"): True,
+        ("cookie", "k9"): True,
+    }
+
+
+def test_metrics_count_what_the_golden_events_say(first: DeltaTables) -> None:
+    rows = {row["customer_id"]: row for row in first.read("gold.metrics").collect()}
+    assert (rows["c_1"]["interactions"], rows["c_1"]["orders"]) == (1, 1)
+    assert rows["c_1"]["revenue"] == 16
+    assert rows["c_k9"]["revenue"] == 0
+    assert rows["c_k9"]["average_order"] is None
+
+
+def test_every_table_has_the_columns_that_are_declared(first: DeltaTables) -> None:
+    for name, table in golden().declared.items():
+        found = [(f.name, f.dataType.simpleString()) for f in first.read(name).schema.fields]
+        empty = first.spark.createDataFrame([], table.ddl).schema.fields
+        assert found == [(f.name, f.dataType.simpleString()) for f in empty], name
+
+
+class Killed(BaseException):
+    """Stands for the end of the process."""
+
+
+class Failing(DeltaTables):
+    """A lake whose process dies at the n-th commit to a golden table."""
+
+    left = 10**6
+
+    def _committed(self, table: str) -> int:
+        if table.startswith("gold."):
+            self.left -= 1
+            if self.left <= 0:
+                raise Killed
+        return super()._committed(table)
+
+
+def test_a_build_that_was_killed_is_built_again_to_the_same(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    world, tables = World(), lake(spark, tmp_path / "lake")
+    world.change(seed=1)
+    world.save(tables)
+    build(tables)
+    base = published(tables, world)
+    world.change(seed=2)
+    world.save(tables, as_of=DAY + timedelta(days=1))
+    failing = Failing(spark, str(tmp_path / "lake"))
+    failing.left = 3
+    with pytest.raises(Killed):
+        build(failing, as_of=DAY + timedelta(days=1))
+    moved = [n for n in GOLD_TABLES if tables.version(n) != base.tables[n]]
+    assert moved, "the kill left something behind"
+    build(tables, as_of=DAY + timedelta(days=1))
+    first_try = {name: contents(tables, name) for name in GOLD_TABLES}
+    again = build(tables, as_of=DAY + timedelta(days=1))
+    assert again.details["why"] == "it was staged before"
+
+    other, same = lake(spark, tmp_path / "other"), World()
+    for night in (0, 1):
+        same.change(seed=night + 1)
+        same.save(other, as_of=DAY + timedelta(days=night))
+        build(other, as_of=DAY + timedelta(days=night))
+        published(other, same)
+    for name in GOLD_TABLES:
+        assert first_try[name] == contents(other, name), name
+
+
+def test_nothing_new_commits_nothing(spark: SparkSession, tmp_path: Path) -> None:
+    world, tables = World(), lake(spark, tmp_path / "lake")
+    world.contact("a", "c_1", family_name="Hill")
+    world.visit("f", "k1")
+    world.save(tables)
+    build(tables)
+    before = published(tables, world).tables
+    result = build(tables)
+    assert (result.status, result.details["why"]) == ("skipped", "nothing changed")
+    world.contact("a", "c_1", opt_in="unclear")
+    world.save(tables)
+    result = build(tables)
+    assert {name: tables.version(name) for name in GOLD_TABLES} == {
+        name: before[name] for name in GOLD_TABLES
+    }
+    assert result.details["unchanged"] == sorted(GOLD_TABLES)
+
+
+def test_a_declared_column_that_nothing_fills_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    world, tables = World(), lake(spark, tmp_path / "lake")
+    world.contact("a", "c_1", family_name="Hill")
+    world.save(tables)
+    step = golden()
+    sources = step.declared["gold.sources"]
+    extra = sources.columns[0].model_copy(update={"name": "extra"})
+    step.declared["gold.sources"] = sources.model_copy(
+        update={"columns": [*sources.columns, extra]}
+    )
+    with pytest.raises(GoldenlakeError, match=r"conf/tables/gold.sources.yml: columns.extra"):
+        step.run(tables, silent)

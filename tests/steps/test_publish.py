@@ -1,0 +1,263 @@
+"""Publication: audited, gated, in one commit; and read as one generation by everybody."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import duckdb_extension_delta
+import polars
+import pytest
+from deltalake import DeltaTable, QueryBuilder
+from pyspark.sql import SparkSession
+
+from goldenlake.declarations.environment import BlastRadius
+from goldenlake.errors import ExitCode, PublicationRefused, SetupError, StageMissing
+from goldenlake.io.tables import DeltaTables
+from goldenlake.steps import publish as publishing
+from goldenlake.steps.generations import GOLD_TABLES, latest_generation, staged
+from goldenlake.steps.publish import Publish
+from goldenlake.steps.reading import generation_views
+from support.golden_world import DAY, World, build, contents, declared_tables, silent
+
+TOMORROW = DAY + timedelta(days=1)
+#: Rules that the tests below need: each one judged costs a Spark job or two.
+KEPT = {("gold.customers", "unique"), ("gold.customers", "matches"), ("gold.sources", "unique")}
+
+
+class Fixed:
+    """A clock that stands."""
+
+    def now(self) -> datetime:
+        return datetime(2024, 3, 5, 2, tzinfo=UTC)
+
+
+def publish(tables: DeltaTables, **given: Any) -> Publish:
+    declared = {
+        name: table.model_copy(
+            update={"rules": [rule for rule in table.rules if (name, rule.rule) in KEPT]}
+        )
+        for name, table in declared_tables().items()
+    }
+    settings = {
+        "declared": declared,
+        "blast_radius": BlastRadius(least_customers=1),
+        "as_of": DAY,
+        "run_id": "test",
+        "docs": Path(tables.location("ops.docs")).parent / "data_docs",
+    }
+    return Publish(**(settings | given))
+
+
+def run(tables: DeltaTables, **given: Any) -> Any:
+    return publish(tables, **given).run(tables, Fixed(), silent)
+
+
+@pytest.fixture(scope="module")
+def story(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Two nights: the first is published, the second refused, mended, and published."""
+    tables = DeltaTables(spark, str(tmp_path_factory.mktemp("publish") / "lake"))
+    world, seen = World(), {}
+    for number in range(3):
+        world.contact(str(number), f"c_{number}", family_name="Hill", email="a@example.com")
+    world.visit("f", "k1", "buy", price=4)
+    world.save(tables)
+    with pytest.raises(StageMissing) as unbuilt:
+        run(tables)
+    seen["unbuilt"] = unbuilt.value
+    build(tables)
+    seen["first"] = run(tables)
+    world.published()
+    seen["before"] = {name: contents(tables, name) for name in GOLD_TABLES}
+    seen["pinned"] = latest_generation(tables)
+    seen["skipped"] = run(tables)
+
+    world.contact("3", "c_3", family_name="Hall", email="mrs.canary@@broken")
+    world.save(tables, as_of=TOMORROW)
+    build(tables, as_of=TOMORROW)
+    with pytest.raises(PublicationRefused) as refused:
+        run(tables, as_of=TOMORROW)
+    seen["refused"] = refused.value
+    seen["still"] = latest_generation(tables)
+    generation_views(tables)
+    seen["visible"] = spark.sql("SELECT customer_id FROM customers").collect()
+
+    world.contact("3", "c_3", family_name="Hall", email="b@example.com")
+    world.history = [("c_2", "merged", 2), ("c_1", "assigned", 2)]
+    world.save(tables, as_of=TOMORROW)
+    with pytest.raises(StageMissing):
+        run(tables, as_of=TOMORROW)
+    build(tables, as_of=TOMORROW)
+    with pytest.raises(PublicationRefused) as too_wide:
+        run(tables, as_of=TOMORROW)
+    seen["too_wide"] = too_wide.value
+    lake = Path(tables.location("gold.customers")).parents[1]
+    (lake / "generation.json").unlink()
+    seen["second"] = run(tables, as_of=TOMORROW, accept_blast_radius=True)
+    world.published()
+    return seen | {"tables": tables, "lake": lake}
+
+
+def test_a_publication_pins_every_table_of_identity_and_gold(story: dict[str, Any]) -> None:
+    pinned = story["pinned"]
+    assert pinned.generation == 1
+    assert set(GOLD_TABLES) < set(pinned.tables)
+    assert {"identity.records", "identity.customers"} < set(pinned.tables)
+    assert {"silver.crm_contacts", "silver.web_events"} <= set(pinned.inputs)
+    assert story["first"].counts["rules_judged"] == 4
+    assert Path(story["first"].details["data_docs"]).is_file()
+
+
+def test_nothing_staged_publishes_nothing(story: dict[str, Any]) -> None:
+    assert story["skipped"].status == "skipped"
+    assert story["unbuilt"].step == "golden"
+
+
+def test_a_broken_critical_rule_leaves_the_generation_before(story: dict[str, Any]) -> None:
+    refused = story["refused"]
+    assert refused.exit_code == ExitCode.HELD
+    assert refused.reasons == (
+        (
+            "gold.customers: matches_email: 1 rows break it. "
+            "Destinations refuse whole files for one broken address."
+        ),
+    )
+    assert story["still"] == story["pinned"]
+    assert sorted(row["customer_id"] for row in story["visible"]) == ["c_0", "c_1", "c_2", "c_k1"]
+
+
+def test_too_many_merges_are_held_until_a_person_accepts_them(story: dict[str, Any]) -> None:
+    assert story["too_wide"].reasons == (
+        (
+            "1 of 4 customers (25.0%) would be merged into others; "
+            "the limit is 5.0% (blast_radius.merged in conf/env)."
+        ),
+    )
+    assert story["second"].counts["customers_merged"] == 1
+    assert story["second"].counts["generation"] == 2
+
+
+def test_only_tables_that_changed_are_judged_again(story: dict[str, Any]) -> None:
+    judged = {verdict["table"] for verdict in story["second"].details["verdicts"]}
+    assert judged == {"gold.customers", "gold.sources"}
+    assert story["second"].counts["tables_judged"] < len(GOLD_TABLES)
+
+
+def test_views_name_all_tables_of_one_generation(story: dict[str, Any]) -> None:
+    tables = story["tables"]
+    chosen = generation_views(tables, 1)
+    assert chosen.generation == 1
+    for name in GOLD_TABLES:
+        short = name.removeprefix("gold.")
+        rows = tables.spark.table(short).collect()
+        shown = sorted(str(sorted(row.asDict(True).items())) for row in rows)
+        assert shown == story["before"][name], name
+    assert tables.spark.table("gold_customers").count() == 4
+    assert tables.spark.table("identity_customers").count() == 4
+    with pytest.raises(SetupError, match="generation 9 was never published"):
+        generation_views(tables, 9)
+
+
+def pointer(lake: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((lake / "generation.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_the_pointer_names_the_versions_of_the_newest_generation(story: dict[str, Any]) -> None:
+    found, latest = pointer(story["lake"]), latest_generation(story["tables"])
+    assert latest is not None
+    assert (found["generation"], found["as_of"]) == (2, TOMORROW.isoformat())
+    assert {name: of["version"] for name, of in found["tables"].items()} == latest.tables
+
+
+def test_a_missing_pointer_is_written_by_the_next_run(story: dict[str, Any]) -> None:
+    path = story["lake"] / "generation.json"
+    text = path.read_text(encoding="utf-8")
+    path.write_text("{", encoding="utf-8")
+    assert run(story["tables"], as_of=TOMORROW).status == "skipped"
+    assert path.read_text(encoding="utf-8") == text
+    assert [each.name for each in story["lake"].glob(".generation*")] == []
+
+
+def test_duckdb_polars_and_delta_rs_read_the_generation(story: dict[str, Any]) -> None:
+    tables = story["tables"]
+    duck = duckdb.connect()
+    duckdb_extension(duck)
+    for name, of in pointer(story["lake"])["tables"].items():
+        expected = tables.read(name, version=of["version"]).count()
+        rust = DeltaTable(of["path"], version=of["version"])
+        rows = QueryBuilder().register("t", rust).execute("SELECT count(*) AS n FROM t").read_all()
+        assert rows.column(0).to_pylist() == [expected], name
+        lazily = polars.scan_delta(of["path"], version=of["version"])
+        assert lazily.select(polars.len()).collect().item() == expected, name
+        query = f"SELECT count(*) FROM delta_scan('{of['path']}', version => {of['version']})"
+        assert duck.sql(query).fetchall() == [(expected,)], name
+
+
+def test_provenance_can_be_read_without_spark(story: dict[str, Any]) -> None:
+    of = pointer(story["lake"])["tables"]["gold.customers"]
+    duck = duckdb.connect()
+    duckdb_extension(duck)
+    query = (
+        f"SELECT provenance['email'].record_id FROM delta_scan('{of['path']}', "
+        f"version => {of['version']}) WHERE customer_id = 'c_3'"
+    )
+    assert duck.sql(query).fetchall() == [("crm_contacts:3",)]
+    rust = DeltaTable(of["path"], version=of["version"])
+    text = "SELECT provenance FROM t WHERE customer_id = 'c_3'"
+    ((found,),) = [
+        column.to_pylist()
+        for column in QueryBuilder().register("t", rust).execute(text).read_all().columns
+    ]
+    assert dict(found)["email"]["record_id"] == "crm_contacts:3"
+    row = (
+        polars.scan_delta(of["path"], version=of["version"])
+        .filter(polars.col("customer_id") == "c_3")
+        .select("provenance")
+        .collect()
+    )
+    assert {entry["key"]: entry["value"]["record_id"] for entry in row.item().to_list()} == {
+        "family_name": "crm_contacts:3",
+        "email": "crm_contacts:3",
+    }
+
+
+def duckdb_extension(duck: duckdb.DuckDBPyConnection) -> None:
+    """Load the Delta extension that came with the package, without the network."""
+    folder = Path(duckdb_extension_delta.__file__).parent / "extensions"
+    (extension,) = folder.glob("*/delta.duckdb_extension")
+    duck.execute(f"LOAD '{extension}'")
+
+
+def test_a_kill_between_golden_and_publish_changes_nothing(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, tables = World(), DeltaTables(spark, str(tmp_path / "lake"))
+    world.contact("1", "c_1", family_name="Hill", email="a@example.com")
+    world.save(tables)
+    build(tables)
+    before = {name: contents(tables, name) for name in GOLD_TABLES}
+    generation_before = latest_generation(tables)
+
+    def killed(*_args: object, **_named: object) -> None:
+        raise KeyboardInterrupt
+
+    no_rules = {
+        name: table.model_copy(update={"rules": []}) for name, table in declared_tables().items()
+    }
+    with monkeypatch.context() as patch:
+        patch.setattr(publishing, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(tables, declared=no_rules)
+    assert latest_generation(tables) == generation_before
+    assert staged(tables, "golden") is not None
+    build(tables)
+    run(tables, declared=no_rules)
+    latest = latest_generation(tables)
+    assert latest is not None
+    for name in GOLD_TABLES:
+        assert contents(tables, name) == before[name]
+        assert latest.tables[name] == tables.version(name)

@@ -42,19 +42,17 @@ _ALPHA_3 = (
 )
 
 
-def normalise_postcode(postcode: Column, *, region: str) -> Column:
+def normalise_postcode(postcode: Column, *, region: Column | str) -> Column:
     """Upper case; British ones with their one space, others without any; null where none.
 
     Zeros that a spreadsheet took off are put back where ``region`` has five-digit postcodes.
     """
+    home = F.lit(region) if isinstance(region, str) else region
     shown = F.upper(clean_text(postcode))
-    bare = F.regexp_replace(F.regexp_replace(shown, r"\A['’`]|\.0\z", ""), r" (?=.)", "")
-    british = F.regexp_replace(bare, _GB, "$1 $2")
-    if region in _FIVE_DIGITS:
-        return F.when(bare.rlike(r"\A[0-9]{3,4}\z"), F.lpad(bare, 5, "0")).otherwise(
-            F.nullif(british, F.lit(""))
-        )
-    return F.nullif(british, F.lit(""))
+    bare = F.regexp_replace(F.regexp_replace(shown, r"\A['’`]|\.0\z", ""), " ", "")
+    spaced = F.nullif(F.regexp_replace(bare, _GB, "$1 $2"), F.lit(""))
+    lost_zeros = home.isin(*sorted(_FIVE_DIGITS)) & bare.rlike(r"\A[0-9]{3,4}\z")
+    return F.when(lost_zeros, F.lpad(bare, 5, "0")).otherwise(spaced)
 
 
 def normalise_country(country: Column) -> Column:

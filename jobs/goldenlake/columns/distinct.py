@@ -1,4 +1,4 @@
-"""Python functions of one value as Spark columns, called once for each distinct value of a batch."""
+"""Python functions of one text as Spark columns, called once a distinct value of a batch."""
 
 from __future__ import annotations
 

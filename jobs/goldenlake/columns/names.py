@@ -10,15 +10,15 @@ from pyspark.sql import Column
 from goldenlake.columns.distinct import over_distinct
 from goldenlake.columns.namekeys import family_key, given_key
 
-_TITLES = frozenset(
-    "mr mrs ms miss mx dr prof professor sir dame lord lady rev reverend herr frau hr fr fräulein "
-    "dipl-ing dipl ing mag m mme mlle monsieur madame mademoiselle me maître г-н г-жа проф д-р "
-    "инж господин госпожа".split()
+_TITLES = re.compile(
+    r"mr|mrs|ms|miss|mx|dr|prof|professor|sir|dame|lord|lady|rev|reverend|herr|frau|hr|fr|fräulein"
+    r"|dipl-ing|dipl|ing|mag|m|mme|mlle|monsieur|madame|mademoiselle|me|maître|г-н|г-жа|проф|д-р"
+    r"|инж|господин|госпожа"
 )
-_SUFFIXES = frozenset("jr sr ii iii iv phd md esq obe mbe cbe ba bsc ma msc mba".split())
+_SUFFIXES = re.compile(r"jr|sr|ii|iii|iv|phd|md|esq|obe|mbe|cbe|ba|bsc|ma|msc|mba")
 #: Particles that begin a family name; a name is cut before the first of them.
-_PARTICLES = frozenset(
-    "van von der den de del della di da dos du des la le el al bin ibn zu zum zur ter ten mac".split()
+_PARTICLES = re.compile(
+    r"van|von|der|den|de|del|della|di|da|dos|du|des|la|le|el|al|bin|ibn|zu|zum|zur|ter|ten|mac"
 )
 _WORD = re.compile(r"[^\W\d_]+")
 _ELIDED = re.compile(r"\b([DOLdol])(['’])([^\W\d_])")
@@ -97,22 +97,25 @@ def parts(text: str) -> tuple[str | None, str | None]:
     after = " ".join(_without_titles(after.replace(",", " ").split()))
     words = _without_titles(before.split())
     if comma and after and words:
-        if len(words) > 1 and _bare(words[-1]) in _SUFFIXES:
+        if len(words) > 1 and _SUFFIXES.fullmatch(_bare(words[-1])):
             words = words[:-1]
         return tidy(after), tidy(" ".join(words))
     words = (tidy(" ".join(words)) or "").split()
     if len(words) < 2:
         return None, (words[0] if words else None)
-    at = next((i for i, word in enumerate(words) if i and word.lower() in _PARTICLES), -1)
+    particles = (i for i, word in enumerate(words) if i and _PARTICLES.fullmatch(word.lower()))
+    at = next(particles, -1)
     if at == len(words) - 1:
         at = -1
     return " ".join(words[:at]), " ".join(words[at:])
 
 
 def _without_titles(words: list[str]) -> list[str]:
-    while words and _bare(words[0]) in _TITLES and (len(words) > 1 or words[0].endswith(".")):
+    while (
+        words and _TITLES.fullmatch(_bare(words[0])) and (len(words) > 1 or words[0].endswith("."))
+    ):
         words = words[1:]
-    while words and _bare(words[-1]) in _SUFFIXES and (len(words) > 2 or _bare(words[-1]) == "phd"):
+    while len(words) > 2 and _SUFFIXES.fullmatch(_bare(words[-1])):
         words = words[:-1]
     return words
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import partial
 
 import phonenumbers
 from pyspark.sql import Column
+from pyspark.sql import functions as F
 
 from goldenlake.columns.distinct import over_distinct
 
@@ -15,13 +15,19 @@ _ALL_THE_SAME = re.compile(r"\A\D*(\d)(?:\D*\1)*\D*\Z")
 _FORMULA = re.compile(r'\A="?(.*?)"?\Z', re.DOTALL)
 
 
-def normalise_phone(phone: Column, *, region: str) -> Column:
+def normalise_phone(phone: Column, *, region: Column | str) -> Column:
     """The number in E.164, read as ``region`` (ISO 3166) dials it; null where it is none.
 
     A spreadsheet's apostrophe is taken off; a number that it has rounded (``1.2E+11``) is refused,
     and so are placeholders such as 0000000. Extensions are cut off: they reach no one by text.
     """
-    return over_distinct(phone, partial(e164, region=region), once=True)
+    home = F.lit(region) if isinstance(region, str) else F.coalesce(region, F.lit("ZZ"))
+    return over_distinct(F.concat(home, F.lit(":"), phone), _with_region, once=True)
+
+
+def _with_region(text: str) -> str | None:
+    region, _, phone = text.partition(":")
+    return e164(phone, region=region)
 
 
 def e164(text: str, *, region: str) -> str | None:

@@ -24,9 +24,7 @@ def with_is_bot(events: DataFrame, user_agent: str) -> DataFrame:
         .select("_agent", over_distinct_flag(F.col("_agent"), is_crawler).alias("_is_crawler"))
         .where("_is_crawler")
     )
-    joined = events.join(
-        F.broadcast(agents), on=events[user_agent] == F.col("_agent"), how="left"
-    )
+    joined = events.join(F.broadcast(agents), on=events[user_agent] == F.col("_agent"), how="left")
     return joined.withColumn("is_bot", F.coalesce("_is_crawler", F.lit(False))).drop(
         "_agent", "_is_crawler"
     )

@@ -14,17 +14,23 @@ TIES = ("_file_on", "_file_id", "_record")
 
 
 def observed_at(source: Source) -> Column:
-    """When a row says that it was true: from ``order_by``, else the day that its file is about."""
+    """When a row says that it was true, never null.
+
+    From ``order_by``; for events of append sources, from when they happened; else the day that
+    the file is about. Needs ``_version`` (int), the number of a corrected file: each correction
+    counts as seen a microsecond after the one before.
+    """
     name = _time_of(source)
     day = F.col("_file_on").cast("timestamp")
-    return F.coalesce(F.col(name).cast("timestamp"), day) if name else day
+    seen = F.coalesce(F.col(name).cast("timestamp"), day) if name else day
+    return F.timestamp_micros(F.unix_micros(seen) + F.col("_version"))
 
 
 def order_columns(source: Source) -> list[str]:
     """Columns by which rows of a source are totally ordered, the greatest being the newest."""
     when = _time_of(source)
     order = ["_observed_at" if name == when else name for name in source.order_by]
-    return [*order, *(() if when else ("_observed_at",)), *TIES]
+    return [*order, *(() if "_observed_at" in order else ("_observed_at",)), *TIES]
 
 
 def newest_per_key(rows: DataFrame, key: Sequence[str], order: Sequence[str]) -> DataFrame:
@@ -47,6 +53,9 @@ def order_sql(order: Sequence[str], alias: str) -> str:
 
 
 def _time_of(source: Source) -> str | None:
-    """The first time among ``order_by``."""
-    times = (n for n in source.order_by if source.column(n).type in ("date", "timestamp"))
+    names = list(source.order_by)
+    if source.load == "append":
+        mappings = (source.sessions, source.interactions, source.purchases)
+        names += [mapping.at for mapping in mappings if mapping]
+    times = (name for name in names if source.column(name).type in ("date", "timestamp"))
     return next(times, None)

@@ -1,0 +1,267 @@
+"""Bronze to silver: typed, normalised, judged, without duplicates, in one pass over the rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.columns.casts import SPARK_TYPES
+from goldenlake.declarations.source import Source
+from goldenlake.errors import ContractBroken, CountMismatch
+from goldenlake.ports import Progress, Scalar, Tables
+from goldenlake.quality.tagger import tag
+from goldenlake.schemas import BROKEN, CONFORMED, QUARANTINE, SILVER_COLUMNS
+from goldenlake.steps.files import FileRow, read_files
+from goldenlake.steps.silver import SilverWriter, file_version
+from goldenlake.transforms.bots import with_is_bot
+from goldenlake.transforms.conforming import record_id, typed
+from goldenlake.transforms.newest import observed_at
+
+_OURS = re.findall(r"(\w+) (?:STRING|TIMESTAMP|DATE|BIGINT|BOOLEAN|ARRAY)", SILVER_COLUMNS)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the contract made of one file's rows."""
+
+    accepted: int = 0
+    rejected: int = 0
+    keys: int = 0
+    """Distinct keys among the accepted."""
+    first_micros: int | None = None
+    """The earliest ``_observed_at`` among the accepted, in microseconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conform:
+    """Conform the ingested files of one source.
+
+    Rows that break a critical rule go to ``quarantine.<source>`` with the names of the rules, the
+    others to ``silver.<source>``. Running it again with the same files changes nothing.
+    """
+
+    source: Source
+    as_of: date
+    run_id: str
+
+    def run(self, tables: Tables, files: Sequence[FileRow], progress: Progress) -> list[FileRow]:
+        """The files' rows for the ledger: ``conformed``, or ``broken`` where a snapshot shrank.
+
+        Raises CountMismatch, before silver is touched, where a file's accepted and quarantined
+        records do not add up to those that were read from it.
+        """
+        if not files:
+            return []
+        judged = self._judged(tables, files)
+        verdicts = self._verdicts(judged)
+        earlier = _applied_before(tables, self.source, files)
+        writer = SilverWriter(source=self.source, tables=tables, earlier=earlier)
+        refused = self._shrunken(files, verdicts, writer)
+        good = [row for row in files if row.file_id not in refused]
+        done = {row.file_id: row for row in self._quarantined(tables, good, judged, verdicts)}
+        if good:
+            ids = [row.file_id for row in good]
+            firsts = [found for each in ids if (found := verdicts[each].first_micros) is not None]
+            writer.write(
+                self._accepted(judged.where(F.col("_file_id").isin(ids))),
+                good,
+                first_micros=min(firsts, default=None),
+            )
+        rejected = sum(row.records_quarantined or 0 for row in done.values())
+        accepted = sum(row.records_accepted or 0 for row in done.values())
+        progress(f"  {self.source.source}: {accepted:,} records accepted, {rejected:,} quarantined")
+        return [refused.get(row.file_id) or done[row.file_id] for row in files]
+
+    def _judged(self, tables: Tables, files: Sequence[FileRow]) -> DataFrame:
+        """Every bronze row, typed, with ``_broken`` (critical) and ``_warnings``."""
+        bronze = tables.read(f"bronze.{self.source.source}").where(
+            F.col("_landed_on").isin(sorted({row.landed_on for row in files}))
+            & F.col("_file_id").isin([row.file_id for row in files])
+        )
+        frame = typed(bronze, self.source)
+        if self.source.bots and self._rules_know_bots():
+            frame = with_is_bot(frame, self.source.bots.user_agent)
+        versions = {row.file_id: file_version(self.source, row.path) for row in files}
+        version = F.lit(0)
+        for file_id, number in versions.items():
+            if number:
+                version = F.when(F.col("_file_id") == file_id, number).otherwise(version)
+        rules = self.source.rules
+        return frame.withColumns(
+            {
+                "_version": version,
+                "_broken": F.concat("_flaws", tag(rules)),
+                "_warnings": F.concat("_doubts", tag(rules, "warning")),
+            }
+        ).withColumn("_observed_at", observed_at(self.source))
+
+    def _rules_know_bots(self) -> bool:
+        return any("is_bot" in rule.model_dump_json() for rule in self.source.rules)
+
+    def _verdicts(self, judged: DataFrame) -> dict[str, Verdict]:
+        """One pass over the columns that rules look at; nothing is written by it."""
+        passed = F.size("_broken") == 0
+        keys = F.lit(0).cast("bigint")
+        if self.source.load == "snapshot":
+            keys = F.count_distinct(F.when(passed, F.struct(*self.source.key)))
+        rows = (
+            judged.groupBy("_file_id")
+            .agg(
+                F.count_if(passed).alias("accepted"),
+                F.count_if(~passed).alias("rejected"),
+                keys.alias("keys"),
+                F.min(F.when(passed, F.unix_micros("_observed_at"))).alias("first"),
+            )
+            .collect()
+        )
+        found = {
+            row["_file_id"]: Verdict(row["accepted"], row["rejected"], row["keys"], row["first"])
+            for row in rows
+        }
+        return _OrNothing(found)
+
+    def _shrunken(
+        self, files: Sequence[FileRow], verdicts: dict[str, Verdict], writer: SilverWriter
+    ) -> dict[str, FileRow]:
+        """Snapshots with too few records against the one before: refused, nothing is changed."""
+        if self.source.load != "snapshot":
+            return {}
+        refused: dict[str, FileRow] = {}
+        least = self.source.snapshot.least_share
+        records = writer.records_before()
+        latest = writer.latest()
+        newest = writer.order_of(latest) if latest else None
+        for row in sorted(files, key=writer.order_of):
+            if newest is not None and writer.order_of(row) < newest:
+                continue
+            found = verdicts[row.file_id].keys
+            if found < least * records:
+                broken = ContractBroken(
+                    source=self.source.source,
+                    file=row.path,
+                    what=f"the snapshot has {found} records, {records} were there before.",
+                    mend=f"Send it whole, or lower snapshot.least_share (now {least:g}), and replay.",
+                )
+                refused[row.file_id] = replace(
+                    row, status=BROKEN, error=str(broken), run_id=self.run_id
+                )
+            else:
+                records = found
+                newest = writer.order_of(row)
+        return refused
+
+    def _quarantined(
+        self,
+        tables: Tables,
+        files: Sequence[FileRow],
+        judged: DataFrame,
+        verdicts: dict[str, Verdict],
+    ) -> list[FileRow]:
+        """Write the rejected rows, then count all that quarantine holds of these files."""
+        if not files:
+            return []
+        table = f"quarantine.{self.source.source}"
+        ids = [row.file_id for row in files]
+        days = sorted({row.landed_on for row in files})
+        held = _held(tables, table, ids, days)
+        stale = any(stage == "contract" for _, stage, _ in held)
+        if stale or any(verdicts[each].rejected for each in ids):
+            rejected = judged.where((F.size("_broken") > 0) & F.col("_file_id").isin(ids)).select(
+                "_file_id",
+                "_record",
+                "_landed_on",
+                F.lit("contract").alias("stage"),
+                F.col("_broken").alias("rules"),
+                F.to_json("_raw").alias("row"),
+                F.lit(self.run_id).alias("_run"),
+            )
+            where: dict[str, str | Sequence[Scalar]] = {
+                "_landed_on": days,
+                "_file_id": ids,
+                "stage": "contract",
+            }
+            tables.replace_slice(table, rejected, where=where)
+            held = _held(tables, table, ids, days)
+        return [self._counted(row, verdicts[row.file_id], held) for row in files]
+
+    def _counted(
+        self, row: FileRow, verdict: Verdict, held: dict[tuple[str, str, tuple[str, ...]], int]
+    ) -> FileRow:
+        quarantined = 0
+        reasons: dict[str, int] = {}
+        for (file_id, _, rules), count in held.items():
+            if file_id == row.file_id:
+                quarantined += count
+                for rule in rules:
+                    reasons[rule] = reasons.get(rule, 0) + count
+        read = row.records_read or 0
+        if read != verdict.accepted + quarantined:
+            raise CountMismatch(
+                source=self.source.source,
+                file_id=row.file_id,
+                read=read,
+                accepted=verdict.accepted,
+                quarantined=quarantined,
+            )
+        return replace(
+            row,
+            status=CONFORMED,
+            records_accepted=verdict.accepted,
+            records_quarantined=quarantined,
+            reasons=reasons,
+            error=None,
+            run_id=self.run_id,
+        )
+
+    def _accepted(self, judged: DataFrame) -> DataFrame:
+        """Rows without a critical fault, with silver's columns except ``session_id``."""
+        rows = judged.where(F.size("_broken") == 0)
+        if self.source.bots and "is_bot" not in rows.columns:
+            rows = with_is_bot(rows, self.source.bots.user_agent)
+        added = ["is_bot"] if self.source.bots else []
+        return rows.withColumns(
+            {
+                "record_id": record_id(self.source),
+                "_is_deleted": F.lit(False),
+                "_run": F.lit(self.run_id),
+            }
+        ).select(
+            *_OURS,
+            *(F.col(column.name).cast(SPARK_TYPES[column.type]) for column in self.source.columns),
+            *added,
+        )
+
+
+class _OrNothing(dict[str, Verdict]):
+    """A file without a row in bronze has a verdict too."""
+
+    def __missing__(self, file_id: str) -> Verdict:
+        return Verdict()
+
+
+def _held(
+    tables: Tables, table: str, file_ids: Sequence[str], days: Sequence[date]
+) -> dict[tuple[str, str, tuple[str, ...]], int]:
+    """How many rows quarantine holds, by (file, stage, rules)."""
+    rows = (
+        tables.read_or_empty(table, QUARANTINE.ddl)
+        .where(F.col("_landed_on").isin(list(days)) & F.col("_file_id").isin(list(file_ids)))
+        .groupBy("_file_id", "stage", "rules")
+        .agg(F.count("*").alias("rows"))
+        .collect()
+    )
+    return {(row[0], row[1], tuple(row[2] or ())): row[3] for row in rows}
+
+
+def _applied_before(tables: Tables, source: Source, files: Sequence[FileRow]) -> list[FileRow]:
+    """Snapshots that silver already has; needed for nothing else."""
+    if source.load != "snapshot":
+        return []
+    batch = {row.file_id for row in files}
+    known = read_files(tables, source.source, (CONFORMED,))
+    return [row for row in known if row.file_id not in batch]

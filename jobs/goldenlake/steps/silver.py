@@ -1,0 +1,242 @@
+"""Accepted rows into ``silver.<source>``: how each way of loading keeps a rerun harmless."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.source import Sessions, Source
+from goldenlake.errors import SetupError
+from goldenlake.ports import Tables
+from goldenlake.steps.files import FileRow
+from goldenlake.transforms.newest import (
+    first_of_equals,
+    newest_per_key,
+    order_columns,
+    order_sql,
+)
+from goldenlake.transforms.sessions import (
+    gap_micros,
+    session_start,
+    visitor,
+    with_session_id,
+)
+from goldenlake.transforms.snapshots import SnapshotState, changed_by_snapshot
+
+_PLACE = ("_landed_on", "_file_id", "_record")
+
+
+def file_version(source: Source, path: str) -> int:
+    """The number of a corrected file, where its name has one; else 0."""
+    found = re.search(source.origin.file_date, path) if source.origin.file_date else None
+    number = found.groupdict().get("version") if found else None
+    return int(number) if number else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SilverWriter:
+    """Writes one source's accepted rows; ``earlier`` are the snapshots that silver already has."""
+
+    source: Source
+    tables: Tables
+    earlier: Sequence[FileRow] = ()
+
+    def __post_init__(self) -> None:
+        if self.source.sessions and self.source.load != "append":
+            raise SetupError(
+                f"source {self.source.source}: sessions are declared, but load is "
+                f"{self.source.load}.",
+                mend="Visits are counted over append sources only: load it as append.",
+            )
+
+    @property
+    def table(self) -> str:
+        """The table that is written."""
+        return f"silver.{self.source.source}"
+
+    def order_of(self, file: FileRow) -> tuple[date, int, str]:
+        """Which of two snapshots is newer."""
+        return file.file_on, file_version(self.source, file.path), file.file_id
+
+    def latest(self) -> FileRow | None:
+        """The newest snapshot that was applied before."""
+        return max(self.earlier, key=self.order_of, default=None)
+
+    def records_before(self) -> int:
+        """How many records a new snapshot is held against: those alive in silver."""
+        if not self.tables.exists(self.table):
+            return 0
+        latest = self.latest()
+        if self.source.snapshot.missing == "keep":
+            return (latest.records_accepted or 0) if latest else 0
+        return self.tables.read(self.table).where(~F.col("_is_deleted")).count()
+
+    def write(self, rows: DataFrame, files: Sequence[FileRow], *, first_micros: int | None) -> None:
+        """Bring rows of these files into silver; ``first_micros`` is the earliest observation."""
+        if self.source.load == "snapshot":
+            self._apply_snapshots(rows, files)
+        elif self.source.load == "increment":
+            self._merge_newer(rows)
+        else:
+            self._replace_files(rows, files, first_micros)
+
+    def _merge_newer(self, rows: DataFrame) -> None:
+        """Equal order means the same row read again, perhaps under a mended contract."""
+        key, order = self.source.key, order_columns(self.source)
+        newer = f"{order_sql(order, 'new')} >= {order_sql(order, 'old')}"
+        self.tables.merge(self.table, newest_per_key(rows, key, order), on=key, update_when=newer)
+
+    def _apply_snapshots(self, rows: DataFrame, files: Sequence[FileRow]) -> None:
+        latest = self.latest()
+        newest = max(files, key=self.order_of)
+        is_late = latest is not None and self.order_of(newest) < self.order_of(latest)
+        known = self._known(rows)
+        changed = changed_by_snapshot(
+            known,
+            rows,
+            key=self.source.key,
+            order=order_columns(self.source),
+            state=SnapshotState(
+                seen=(latest.file_on, latest.file_id) if latest else None,
+                newest=None if is_late else newest.file_id,
+                keeps_missing=self.source.snapshot.missing == "keep",
+            ),
+        )
+        self.tables.merge(self.table, changed, on=self.source.key)
+
+    def _known(self, like: DataFrame) -> DataFrame:
+        """Silver with exactly the columns of new rows: what it lacks yet is null."""
+        if not self.tables.exists(self.table):
+            return like.where(F.lit(False))
+        known = self.tables.read(self.table)
+        return known.select(
+            *(
+                (F.col(of.name) if of.name in known.columns else F.lit(None))
+                .cast(of.dataType)
+                .alias(of.name)
+                for of in like.schema
+            )
+        )
+
+    def _replace_files(
+        self, rows: DataFrame, files: Sequence[FileRow], first_micros: int | None
+    ) -> None:
+        ids = [file.file_id for file in files]
+        days = sorted({file.landed_on for file in files})
+        ours = F.col("_landed_on").isin(days) & F.col("_file_id").isin(ids)
+        if self.source.key:
+            rows = self._without_copies(rows, ours, first_micros)
+        where = {"_landed_on": days, "_file_id": ids}
+        sessions = self.source.sessions
+        if sessions is None:
+            self.tables.replace_slice(self.table, rows, where=where)
+            return
+        context, reaches_past = self._context(rows, sessions, ours, first_micros)
+        if context is None:
+            self.tables.replace_slice(self.table, with_session_id(rows, sessions), where=where)
+            return
+        told = with_session_id(rows.unionByName(context, allowMissingColumns=True), sessions)
+        fresh = told.where(F.col("_old_session").isNull()).drop("_old_session", "_known_start")
+        moved = None
+        if reaches_past:
+            # Read before the slice is replaced: afterwards the plan would see other rows.
+            moved = self._moved(told)
+        self.tables.replace_slice(self.table, fresh, where=where)
+        if moved is not None:
+            self.tables.merge(self.table, moved, on=_PLACE, insert=False)
+
+    def _without_copies(self, rows: DataFrame, ours: Column, first_micros: int | None) -> DataFrame:
+        """Events that are equal in every column of the source: one of them, wherever it came.
+
+        Equal events are equal in their time, so only silver from the first of it on can hold one.
+        """
+        names = [*self.source.column_names]
+        single = first_of_equals(rows, names)
+        if first_micros is None or not self.tables.exists(self.table):
+            return single
+        since = F.timestamp_micros(F.lit(first_micros))
+        held = self._known(rows).where(~ours & (F.col("_observed_at") >= since))
+        both = [single[name].eqNullSafe(held[name]) for name in names]
+        condition = both[0]
+        for each in both[1:]:
+            condition = condition & each
+        return single.join(held.select(*names), on=condition, how="left_anti")
+
+    def _context(
+        self, rows: DataFrame, sessions: Sessions, ours: Column, first_micros: int | None
+    ) -> tuple[DataFrame | None, bool]:
+        """What silver knows of visits that the new rows may belong to or join.
+
+        Gives rows of (``by``, ``at``, place, ``_old_session``, ``_known_start``), or None where
+        there are none; and whether some of them may be given another session: those after the
+        first new event, or any that shared a session with rows that are being replaced.
+        """
+        if not self.tables.exists(self.table):
+            return None, False
+        silver = self.tables.read(self.table)
+        start = session_start(F.col("session_id"))
+        observed = F.unix_micros("_observed_at")
+        gap = gap_micros(sessions)
+        replaced = (
+            silver.where(ours)
+            .select(F.min(start).alias("start"), F.count("*").alias("rows"))
+            .first()
+        )
+        since = [first_micros - gap] if first_micros is not None else []
+        if replaced and replaced["start"] is not None:
+            since.append(replaced["start"])
+        if not since:
+            return None, False
+        others = silver.where(
+            ~ours
+            & F.col("session_id").isNotNull()
+            & (F.col("_observed_at") >= F.timestamp_micros(F.lit(min(since))))
+        )
+        last = others.agg(F.max(observed)).first()
+        if last is None or last[0] is None:
+            return None, False
+        is_replay = bool(replaced and replaced["rows"])
+        reaches_past = is_replay or (first_micros is not None and last[0] >= first_micros)
+        context = others.select(
+            *dict.fromkeys([*sessions.by, sessions.at, *_PLACE]),
+            F.col("session_id").alias("_old_session"),
+            start.alias("_known_start"),
+        )
+        if is_replay:
+            # The first event of these sessions may be about to go; all of them are in the frame.
+            torn = silver.where(ours).select(F.col("session_id").alias("_old_session")).distinct()
+            context = context.join(
+                torn.withColumn("_is_torn", F.lit(True)), on="_old_session", how="left"
+            )
+            context = context.withColumn(
+                "_known_start", F.when(F.col("_is_torn").isNull(), F.col("_known_start"))
+            ).drop("_is_torn")
+        elif reaches_past:
+            visitors = rows.select(visitor(sessions).alias("_visitor")).distinct()
+            context = (
+                context.withColumn("_visitor", visitor(sessions))
+                .join(visitors, on="_visitor", how="left_semi")
+                .drop("_visitor")
+            )
+        return context, reaches_past
+
+    def _moved(self, told: DataFrame) -> DataFrame | None:
+        """Whole rows of silver whose session begins elsewhere now; None where there are none."""
+        changed = told.where(
+            F.col("_old_session").isNotNull() & (F.col("session_id") != F.col("_old_session"))
+        ).select(*_PLACE, F.col("session_id").alias("_session"))
+        places = changed.collect()
+        if not places:
+            return None
+        fixed = self.tables.spark.createDataFrame(places, changed.schema)
+        silver = self.tables.read(self.table)
+        return (
+            silver.join(F.broadcast(fixed), on=list(_PLACE), how="inner")
+            .withColumn("session_id", F.col("_session"))
+            .select(*silver.columns)
+        )

@@ -1,0 +1,173 @@
+"""Bronze text to typed, normalised columns, each row with the names of what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.columns import addresses, emails, hashes, names, phones, text
+from goldenlake.columns.casts import SPARK_TYPES, cast_text
+from goldenlake.declarations.expressions import columns_of, lenient
+from goldenlake.declarations.source import CsvFormat, Source, SourceColumn
+
+#: What bronze says of where a row came from, handed on as it is.
+ORIGIN = ("_file_id", "_record", "_landed_on", "_file_on")
+
+
+def typed(bronze: DataFrame, source: Source) -> DataFrame:
+    """Silver's own columns from bronze's texts.
+
+    Gives ORIGIN, the declared columns, ``_raw`` (struct: the texts as they came), ``_flaws``
+    (array<string>: ``castable_<column>`` where a text is not of the column's type,
+    ``required_<column>`` where a required value is missing) and ``_doubts`` (array<string>:
+    ``recognised_<column>`` where a text is there, but is no e-mail address, number or country).
+    """
+    own = [column.name for column in source.columns if column.derive is None]
+    texts = [
+        (F.col(name) if name in bronze.columns else F.lit(None)).cast("string").alias(name)
+        for name in own
+    ]
+    extra = [F.col("_extra")] if "_extra" in bronze.columns else []
+    frame = bronze.select(*ORIGIN, F.struct(*texts, *extra).alias("_raw"))
+    for layer in _layers(source):
+        frame = frame.withColumns(
+            {column.name: _value(column, source, _types_of(source)) for column in layer}
+        )
+    return frame.withColumns({"_flaws": _flaws(source), "_doubts": _doubts(source)})
+
+
+def _value(column: SourceColumn, source: Source, types: dict[str, str]) -> Column:
+    if column.derive is not None:
+        derived = F.expr(lenient(column.derive))
+        value = derived.try_cast(types[column.name])
+    else:
+        value = cast_text(
+            _text(column),
+            column.type,
+            formats=column.formats,
+            timezone=source.timezone,
+            decimal_comma=isinstance(source.format, CsvFormat) and source.format.decimal_comma,
+        )
+    normalise = _normaliser(column, source)
+    return normalise(value) if normalise else value
+
+
+def _types_of(source: Source) -> dict[str, str]:
+    return {column.name: SPARK_TYPES[column.type] for column in source.columns}
+
+
+def _text(column: SourceColumn) -> Column:
+    """The text as it came, or null where it is one of the words for no value."""
+    raw = F.col("_raw")[column.name]
+    if not column.null_values:
+        return raw
+    return F.when(~F.btrim(raw, F.lit(" \t\r\n")).isin(*column.null_values), raw)
+
+
+def _normaliser(column: SourceColumn, source: Source) -> Callable[[Column], Column] | None:
+    region = _region(source)
+    known: dict[str, Callable[[Column], Column]] = {
+        "email": emails.normalise_email,
+        "phone": lambda value: phones.normalise_phone(value, region=region),
+        "person_name": names.clean_name,
+        "full_name": names.clean_full_name,
+        "postcode": lambda value: addresses.normalise_postcode(value, region=region),
+        "country": addresses.normalise_country,
+        "text": text.clean_text,
+        "sha256": hashes.sha256_hex,
+        "code": text.clean_code,
+    }
+    return known[column.normalise] if column.normalise and column.type == "string" else None
+
+
+def _region(source: Source) -> Column:
+    if source.region_from is None:
+        return F.lit(source.region)
+    return F.coalesce(F.upper(F.col(source.region_from)), F.lit(source.region))
+
+
+def _layers(source: Source) -> list[list[SourceColumn]]:
+    """Columns in an order in which each is computed after those that it is computed from."""
+    waiting = list(source.columns)
+    done: set[str] = set()
+    layers: list[list[SourceColumn]] = []
+    while waiting:
+        ready = [column for column in waiting if _needs(column, source) <= done]
+        if not ready:
+            circle = ", ".join(column.name for column in waiting)
+            raise ValueError(f"source {source.source}: columns derive from each other: {circle}")
+        layers.append(ready)
+        done |= {column.name for column in ready}
+        waiting = [column for column in waiting if column.name not in done]
+    return layers
+
+
+def _needs(column: SourceColumn, source: Source) -> set[str]:
+    needs = set(columns_of(column.derive)) if column.derive else set()
+    if column.normalise in ("phone", "postcode") and source.region_from:
+        needs.add(source.region_from)
+    return needs - {column.name} if column.derive is None else needs
+
+
+def _flaws(source: Source) -> Column:
+    found: list[Column] = []
+    for column in source.columns:
+        absent = F.col(column.name).isNull()
+        uncast = F.lit(False)
+        if column.derive is None and column.type != "string":
+            uncast = absent & _text(column).isNotNull()
+            found.append(F.when(uncast, F.lit(f"castable_{column.name}")))
+        if column.required or (column.name in source.key and source.load != "append"):
+            found.append(F.when(absent & ~uncast, F.lit(f"required_{column.name}")))
+    return _present(found)
+
+
+def _doubts(source: Source) -> Column:
+    return _present(
+        [
+            F.when(
+                F.col(column.name).isNull() & _text(column).isNotNull(),
+                F.lit(f"recognised_{column.name}"),
+            )
+            for column in source.columns
+            if column.derive is None and _normaliser(column, source)
+        ]
+    )
+
+
+def _present(found: list[Column]) -> Column:
+    names = F.array_compact(F.array(*found)) if found else F.array()
+    return names.cast("array<string>")
+
+
+def record_id(source: Source) -> Column:
+    """What ties a row to identity, null where it names nobody; see docs/architecture.md.
+
+    Parts of a key that hold a bar are escaped by a backslash, so that no two keys are one id.
+    """
+    if source.is_profile:
+        parts = [_key_part(name, alone=len(source.key) == 1) for name in source.key]
+        of_row = F.concat(F.lit(f"{source.source}:"), F.concat_ws("|", *parts))
+    else:
+        pairs = [
+            F.when(F.trim(value) != "", F.concat(F.lit(f"{name}="), value))
+            for name, column in sorted(source.identifiers.items())
+            for value in [F.col(column).cast("string")]
+        ]
+        named = F.concat_ws("\x1f", *pairs) if pairs else F.lit("")
+        digest = F.substring(F.sha2(named, 256), 1, 24)
+        of_row = F.when(named != "", F.concat(F.lit(f"{source.source}:"), digest))
+    if source.bots:
+        of_row = F.when(~F.col("is_bot"), of_row)
+    if source.people:
+        of_row = F.when(F.expr(lenient(source.people)).cast("boolean"), of_row)
+    return of_row
+
+
+def _key_part(name: str, *, alone: bool) -> Column:
+    value = F.col(name).cast("string")
+    if alone:
+        return value
+    return F.regexp_replace(value, r"([\\|])", r"\\$1")

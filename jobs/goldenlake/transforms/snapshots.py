@@ -1,0 +1,93 @@
+"""What a full snapshot changes in what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.transforms.newest import TIES
+
+_LAST_RECORD = 2**62
+
+
+@dataclass(frozen=True, kw_only=True)
+class SnapshotState:
+    """What is known about snapshots when new ones are applied."""
+
+    seen: tuple[date, str] | None
+    """Day and file of the newest snapshot that was applied before: every live row is in it."""
+    newest: str | None
+    """The file among the new rows that is newer than ``seen``; None where all are late."""
+    keeps_missing: bool
+
+
+def changed_by_snapshot(
+    known: DataFrame,
+    arrived: DataFrame,
+    *,
+    key: Sequence[str],
+    order: Sequence[str],
+    state: SnapshotState,
+) -> DataFrame:
+    """Rows to insert or to put in the place of the row with their key.
+
+    ``known`` is silver, ``arrived`` the rows of new snapshots, one or more a key (``_rank`` 1 is
+    its newest by ``order``), both with silver's columns. The newest row of a key is kept whatever
+    the order of arrival; ``_is_deleted`` says that the newest snapshot of all lacks the key, so
+    late snapshots delete nothing and bring nothing back. Rows that stay as they are are left out:
+    what has not changed must not look changed to whoever reads the change feed.
+    """
+    columns = known.columns
+    newest = arrived.groupBy(*key).agg(
+        F.max_by(F.struct(*columns), F.struct(*order)).alias("_new"),
+        F.bool_or(F.col("_file_id") == F.lit(state.newest or "")).alias("_present"),
+    )
+    before = known.select(*key, F.struct(*columns).alias("_old"))
+    joined = before.join(newest, on=list(key), how="full")
+    is_new, is_old = F.col("_old").isNull(), F.col("_new").isNull()
+    content = [name for name in columns if name not in {*TIES, "_landed_on", "_run", "_is_deleted"}]
+    same = _fields("_old", content).eqNullSafe(_fields("_new", content)) & ~is_old & ~is_new
+    earlier = _fields("_new", TIES) < _fields("_old", TIES)
+    newer = _fields("_new", order) >= _effective(order, state)
+    takes = F.when(is_old, False).when(is_new, True).when(same, earlier).otherwise(newer)
+    judged = joined.withColumns({"_takes": takes, "_gone": _gone(state)})
+    differs = F.col("_takes") | ~F.col("_gone").eqNullSafe(F.col("_old._is_deleted"))
+    winner = F.when(F.col("_takes"), F.col("_new")).otherwise(F.col("_old"))
+    changed = judged.where(differs).select(winner.alias("_row"), "_gone")
+    return changed.select(
+        *(
+            F.col("_gone").alias(name) if name == "_is_deleted" else F.col(f"_row.{name}")
+            for name in columns
+        )
+    )
+
+
+def _gone(state: SnapshotState) -> Column:
+    if state.keeps_missing:
+        return F.lit(False)
+    if state.newest is not None:
+        return ~F.coalesce(F.col("_present"), F.lit(False))
+    # Late snapshots only: what they alone know is gone by now.
+    return F.coalesce(F.col("_old._is_deleted"), F.lit(True))
+
+
+def _effective(order: Sequence[str], state: SnapshotState) -> Column:
+    """The order of the known row; a live one was seen again in the newest snapshot applied."""
+    own = _fields("_old", TIES)
+    if state.seen is not None and not state.keeps_missing:
+        again = F.struct(
+            F.lit(state.seen[0]).alias("_file_on"),
+            F.lit(state.seen[1]).alias("_file_id"),
+            F.lit(_LAST_RECORD).cast("bigint").alias("_record"),
+        )
+        own = F.when(~F.col("_old._is_deleted"), F.greatest(own, again)).otherwise(own)
+    leading = [F.col(f"_old.{name}") for name in order if name not in TIES]
+    return F.struct(*leading, *(own[name] for name in TIES))
+
+
+def _fields(of: str, names: Sequence[str]) -> Column:
+    return F.struct(*(F.col(f"{of}.{name}") for name in names))

@@ -76,51 +76,58 @@ class Ingest:
                 contract,
             )
         ]
-        read = read_landed(tables.spark, landing, contract, parts)
-        # Bronze, quarantine and the counts are three looks at one reading.
-        read = read.persist(StorageLevel.MEMORY_AND_DISK)
+        # The counts and the quarantine are two looks at one reading.
+        bad = read_landed(tables.spark, landing, contract, parts, want="bad")
+        bad = bad.persist(StorageLevel.MEMORY_AND_DISK)
         try:
-            found = summaries(read)
-            broken = [file_id for file_id, summary in found.items() if summary.broken]
-            rows = is_record(read)
-            if broken:
-                rows = rows.where(~F.col("_file_id").isin(broken))
-            self._write(tables, rows, contract, files, has_bad=any(s.bad for s in found.values()))
+            found = summaries(bad)
+            whole = [part for part in parts if not found[part.file_id].broken]
+            good = read_landed(tables.spark, landing, contract, whole, want="good")
+            self._write(tables, good, contract, files)
+            refused = [file_id for file_id, summary in found.items() if summary.broken]
+            self._quarantine(
+                tables,
+                bad.where(is_record() & ~F.col("_file_id").isin(refused)),
+                files,
+                has_bad=any(s.bad for s in found.values() if not s.broken),
+            )
         finally:
-            read.unpersist()
+            bad.unpersist()
         self._check(tables, files, found)
         return [self._result(file, found[file.file_id]) for file in files]
 
     def _write(
-        self,
-        tables: Tables,
-        rows: DataFrame,
-        contract: Contract,
-        files: Sequence[FileRow],
-        *,
-        has_bad: bool,
+        self, tables: Tables, good: DataFrame, contract: Contract, files: Sequence[FileRow]
     ) -> None:
-        run = F.lit(self.run_id).alias("_run")
-        received = ["_file_id", "_record", "_landed_on", "_file_on"]
-        good = rows.where(F.col("_rule").isNull())
-        bronze = good.select(*received, *contract.names, "_extra", run)
+        bronze = good.select(
+            "_file_id",
+            "_record",
+            "_landed_on",
+            "_file_on",
+            *contract.names,
+            "_extra",
+            F.lit(self.run_id).alias("_run"),
+        )
         tables.replace_slice(f"bronze.{self.source.source}", bronze, where=_slice(files))
 
+    def _quarantine(
+        self, tables: Tables, bad: DataFrame, files: Sequence[FileRow], *, has_bad: bool
+    ) -> None:
         quarantine = f"quarantine.{self.source.source}"
         where = {**_slice(files), "stage": READ}
         # A commit costs a second or two; most files have no bad record, now or before.
         if not has_bad and not self._has(tables, quarantine, where):
             return
-        bad = rows.where(F.col("_rule").isNotNull()).select(
+        rows = bad.select(
             "_file_id",
             "_record",
             "_landed_on",
             F.lit(READ).alias("stage"),
             F.array("_rule").alias("rules"),
             F.to_json(F.struct(F.col("_raw").alias("raw"))).alias("row"),
-            run,
+            F.lit(self.run_id).alias("_run"),
         )
-        tables.replace_slice(quarantine, bad, where=where)
+        tables.replace_slice(quarantine, rows, where=where)
 
     def _has(self, tables: Tables, table: str, where: dict[str, Any]) -> bool:
         return tables.exists(table) and not _sliced(tables.read(table), where).isEmpty()

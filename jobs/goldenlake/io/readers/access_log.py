@@ -6,7 +6,7 @@ Source: https://httpd.apache.org/docs/2.4/mod/mod_log_config.html#formats
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import BinaryIO
 
@@ -33,6 +33,7 @@ _REQUEST = (
     r"(?: (?P<protocol>HTTP/[0-9.]+))?$"
 )
 _DIRECTIVE = re.compile(r"%(?P<when>[!<>0-9,]*)(?:\{(?P<of>[^}]*)\})?(?P<kind>\^?[A-Za-z]{1}|%)")
+_GROUP = re.compile(r"\(\?P<\w+>")
 _QUOTED = r'[^"\\]*(?:\\.[^"\\]*)*'
 
 
@@ -129,26 +130,29 @@ def _names(found: re.Match[str]) -> Iterator[str]:
         yield FIELDS[kind]
 
 
-def _parsed(lines: Lines, pattern: str, groups: dict[str, tuple[str, str] | None]) -> Records:
-    found = pc.extract_regex(lines.text, pattern)
+def _parsed(lines: Lines, pattern: str, groups: Mapping[str, tuple[str, str] | None]) -> Records:
+    # Without groups RE2 needs a tenth of the time.
+    fits = pc.match_substring_regex(lines.text, _GROUP.sub("(?:", pattern))
     text, numbers, bad = lines.text, lines.numbers, list(lines.bad)
-    if found.null_count:
-        fits = pc.is_valid(found)
+    if not pc.all(fits, min_count=0).as_py():
         unfit = pc.invert(fits)
-        for number, line in zip(
-            numbers.filter(unfit).to_pylist(), text.filter(unfit).to_pylist(), strict=True
-        ):
-            bad.append(Bad(number, "log_format", cut(line.rstrip("\r\n"))))
-        found, numbers = found.filter(fits), numbers.filter(fits)
-    parts: dict[str, pa.Array] = {}
-    columns = {}
-    for name, where in groups.items():
-        if where is None:
-            columns[name] = pa.nulls(len(found), pa.string())
-            continue
-        group, part = where
-        whole = pc.struct_field(found, group)
-        if part and group not in parts:
-            parts[group] = pc.extract_regex(whole, _REQUEST)
-        columns[name] = pc.struct_field(parts[group], part) if part else whole
-    return Records(count=lines.count, numbers=numbers, columns=columns, bad=bad)
+        pairs = zip(numbers.filter(unfit).to_pylist(), text.filter(unfit).to_pylist(), strict=True)
+        bad += [Bad(number, "log_format", cut(line.rstrip("\r\n"))) for number, line in pairs]
+        text, numbers = text.filter(fits), numbers.filter(fits)
+
+    def values() -> tuple[Mapping[str, pa.Array], None]:
+        found = pc.extract_regex(text, pattern)
+        parts: dict[str, pa.Array] = {}
+        columns = {}
+        for name, where in groups.items():
+            if where is None:
+                columns[name] = pa.nulls(len(text), pa.string())
+                continue
+            group, part = where
+            whole = pc.struct_field(found, group)
+            if part and group not in parts:
+                parts[group] = pc.extract_regex(whole, _REQUEST)
+            columns[name] = pc.struct_field(parts[group], part) if part else whole
+        return columns, None
+
+    return Records(lines.count, numbers, values, bad)

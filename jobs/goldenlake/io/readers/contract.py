@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -68,17 +69,22 @@ class Bad:
 
 @dataclass(frozen=True)
 class Records:
-    """Records read together: ``columns`` are arrays of text by our names, ``extra`` a map array.
+    """Records read together.
 
-    ``numbers`` are unique in the file and the same at every reading. ``count`` is what the reader
-    took from the file, counted before records were told apart as good and bad.
+    ``numbers`` of the good ones are unique in the file and the same at every reading. ``count`` is
+    what the reader took from the file, counted before good and bad were told apart. The values are
+    made only when they are asked for, since a first look at a file is after the bad ones alone.
     """
 
     count: int
-    numbers: pa.Array
-    columns: Mapping[str, pa.Array]
-    extra: pa.Array | None = None
+    numbers: Sequence[int] | pa.Array
+    values: Callable[[], tuple[Mapping[str, pa.Array], pa.Array | None]]
     bad: Sequence[Bad] = ()
+
+    @cached_property
+    def made(self) -> tuple[Mapping[str, pa.Array], pa.Array | None]:
+        """Arrays of text by our names, and the map array of columns that are not ours."""
+        return self.values()
 
 
 @dataclass
@@ -155,21 +161,19 @@ class Header:
         self, contract: Contract, numbers: list[int], rows: list[list[str]], bad: list[Bad]
     ) -> Records:
         """Rows of as many fields as the header has, and the bad records among them."""
-        by_place = list(zip(*rows, strict=True)) if rows else [()] * len(self.names)
-        columns = {
-            column.name: text_array(by_place[self.at[column.name]])
-            if column.name in self.at
-            else pa.nulls(len(rows), pa.string())
-            for column in contract.columns
-        }
-        extra = {name: text_array(by_place[at]) for name, at in self.extra.items()}
-        return Records(
-            count=len(rows) + len(bad),
-            numbers=pa.array(numbers, pa.int64()),
-            columns=columns,
-            extra=extra_map(extra, len(rows)),
-            bad=bad,
-        )
+
+        def values() -> tuple[Mapping[str, pa.Array], pa.Array | None]:
+            by_place = list(zip(*rows, strict=True)) if rows else [()] * len(self.names)
+            columns = {
+                column.name: text_array(by_place[self.at[column.name]])
+                if column.name in self.at
+                else pa.nulls(len(rows), pa.string())
+                for column in contract.columns
+            }
+            extra = {name: text_array(by_place[at]) for name, at in self.extra.items()}
+            return columns, extra_map(extra, len(rows))
+
+        return Records(len(rows) + len(bad), numbers, values, bad)
 
 
 def text_array(values: Sequence[str | None]) -> pa.Array:

@@ -45,7 +45,16 @@ def read_delimited(stream: BinaryIO, contract: Contract, reading: Reading) -> It
     declared = contract.format
     assert isinstance(declared, CsvFormat)
     csv.field_size_limit(LONGEST)
-    lines = _Lines(_decoded(stream, declared.encoding))
+    text = _decoded(stream, declared.encoding)
+    try:
+        yield from _read(_Lines(text), contract, declared, reading)
+    finally:
+        text.detach()  # closing the stream is for whoever opened it
+
+
+def _read(
+    lines: _Lines, contract: Contract, declared: CsvFormat, reading: Reading
+) -> Iterator[Records]:
     records = _records(lines, _dialect(lines.sample(), contract, declared))
     if declared.header:
         names = next((fields for fields, _ in records), None)
@@ -99,9 +108,10 @@ class _Lines:
         line = self._ahead.popleft() if self._ahead else self._text.readline(LONGEST)
         if not line:
             raise StopIteration
-        if len(line) >= LONGEST and not line.endswith(("\n", "\r")):
-            while (rest := self._text.readline(LONGEST)) and not rest.endswith(("\n", "\r")):
-                pass
+        if len(line) >= LONGEST:
+            rest = line
+            while rest and not rest.endswith(("\n", "\r")):
+                rest = self._text.readline(LONGEST)
             self.taken.append(line[: LONGEST // 2])
             raise _TooLong
         self.taken.append(line)
@@ -187,7 +197,7 @@ def _is_quoted(lines: _Lines, dialect: _Dialect) -> bool:
     return bool(dialect.quote) and any(dialect.quote in line for line in lines.taken)
 
 
-def _decoded(stream: BinaryIO, encoding: str | None) -> TextIO:
+def _decoded(stream: BinaryIO, encoding: str | None) -> io.TextIOWrapper:
     start = stream.peek(_SAMPLE)[:_SAMPLE] if hasattr(stream, "peek") else b""
     try:
         found = codecs.lookup(_by_bom(start) or encoding or _by_nuls(start) or "utf-8").name
@@ -216,7 +226,7 @@ def _by_nuls(start: bytes) -> str | None:
 def _dialect(sample: list[str], contract: Contract, declared: CsvFormat) -> _Dialect:
     if declared.delimiter:
         return _Dialect(declared.delimiter, declared.quote)
-    lines = [line for line in sample if line.strip()][:20]
+    lines = [line for line in sample if line.strip() and len(line) <= _SAMPLE][:20]
     wanted = {column.source.strip().casefold() for column in contract.columns}
 
     def fit(delimiter: str) -> tuple[int, int]:

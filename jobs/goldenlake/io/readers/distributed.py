@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from typing import BinaryIO, cast
+from typing import BinaryIO, Literal, cast
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from goldenlake.io.readers.archives import members
 from goldenlake.io.readers.contract import Bad, Contract, FileBroken, Reading, Records
@@ -47,23 +48,30 @@ class Summary:
     file_id: str
     read: int = 0
     bad: dict[str, int] = field(default_factory=dict)
-    drift: list[tuple[str, str, str]] = field(default_factory=list)
+    drift: list[list[str]] = field(default_factory=list)
     broken: str = ""
 
 
 def read_landed(
-    spark: SparkSession, landing: Landing, contract: Contract, parts: Sequence[Part]
+    spark: SparkSession,
+    landing: Landing,
+    contract: Contract,
+    parts: Sequence[Part],
+    *,
+    want: Literal["good", "bad"],
 ) -> DataFrame:
-    """All records of the files as one lazy frame, read in one job.
+    """Records of the files as one lazy frame, read in one job.
 
     Columns: ``_file_id``, ``_record``, ``_landed_on``, ``_file_on``, the contract's columns as
-    text, ``_extra``, ``_rule`` (what a record broke, null for good ones) and ``_raw`` (how a bad
-    record came). Each part ends with one row whose ``_rule`` is a mark: see ``summaries``. A file
-    that is broken may have rows before its mark; they are to be left out.
+    text, ``_extra``, ``_rule`` (what a record broke) and ``_raw`` (how it came).
+
+    Files are read twice, for ``bad`` and for ``good``: to find the bad records takes a fraction of
+    what it takes to make columns of the good ones, and far less than to keep all of them between
+    the writing of two tables. ``bad`` ends each part with a mark, see ``summaries``.
     """
     sized = [(min(part.size or part.size_bytes, part.size_bytes), part) for part in parts]
     cores = spark.sparkContext.defaultParallelism
-    tasks = min(len(parts), max(1, sum(s for s, _ in sized) // PART, cores))
+    tasks = max(1, min(len(parts), max(sum(size for size, _ in sized) // PART, cores)))
     if sum(size for size, _ in sized) < _LEAST:
         tasks = 1
     shares: list[list[Part]] = [[] for _ in range(tasks)]
@@ -78,7 +86,7 @@ def read_landed(
         "_extra MAP<STRING, STRING>, _rule STRING, _raw STRING"
     )
     rows = spark.range(0, tasks, 1, tasks)
-    return rows.mapInArrow(partial(_read_shares, shares, landing, contract), ddl)
+    return rows.mapInArrow(partial(_read_shares, shares, landing, contract, want), ddl)
 
 
 def in_parts(part: Part, landing: Landing, contract: Contract) -> list[Part]:
@@ -104,7 +112,7 @@ def summaries(rows: DataFrame) -> dict[str, Summary]:
     """What was found of each file; one Spark job, that of the reading itself."""
     found: dict[str, Summary] = {}
     parts: dict[str, int] = {}
-    for row in rows.where(rows["_rule"] == _MARK).select("_raw").collect():
+    for row in rows.where(~is_record()).select("_raw").collect():
         part = Summary(**json.loads(row["_raw"]))
         before = found.get(part.file_id)
         parts[part.file_id] = parts.get(part.file_id, 0) + 1
@@ -112,24 +120,24 @@ def summaries(rows: DataFrame) -> dict[str, Summary]:
     return found
 
 
-def is_record(rows: DataFrame) -> DataFrame:
-    """Without the marks."""
-    return rows.where(rows["_rule"].isNull() | (rows["_rule"] != _MARK))
+def is_record() -> Column:
+    """Which rows of a frame of bad records are records and no marks."""
+    return F.col("_rule") != _MARK
 
 
 def _both(one: Summary, other: Summary) -> Summary:
+    # A key that one part lacks may stand in the other.
     drift = {
-        entry
-        for entry in {tuple(entry) for entry in [*one.drift, *other.drift]}
-        # A key that one part lacks may stand in the other.
-        if entry[0] != "missing" or (list(entry) in one.drift and list(entry) in other.drift)
+        tuple(entry)
+        for entry in [*one.drift, *other.drift]
+        if entry[0] != "missing" or (entry in one.drift and entry in other.drift)
     }
     rules = one.bad.keys() | other.bad.keys()
     return Summary(
         file_id=one.file_id,
         read=one.read + other.read,
         bad={rule: one.bad.get(rule, 0) + other.bad.get(rule, 0) for rule in rules},
-        drift=[list(entry) for entry in sorted(drift)],  # type: ignore[misc]
+        drift=[list(entry) for entry in sorted(drift)],
         broken=one.broken or other.broken,
     )
 
@@ -138,30 +146,39 @@ def _read_shares(
     shares: Sequence[Sequence[Part]],
     landing: Landing,
     contract: Contract,
+    want: str,
     ids: Iterable[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     for batch in ids:
         for at in batch.column(0).to_pylist():
             for part in shares[at]:
-                yield from _read_part(part, landing, contract)
+                if want == "good":
+                    yield from _read_good(part, landing, contract)
+                else:
+                    yield from _read_bad(part, landing, contract)
 
 
-def _read_part(part: Part, landing: Landing, contract: Contract) -> Iterator[pa.RecordBatch]:
+def _read_good(part: Part, landing: Landing, contract: Contract) -> Iterator[pa.RecordBatch]:
+    with landing.open(part.landed_path) as stream:
+        for records in _records(stream, part, contract, Reading()):
+            if len(records.numbers):
+                yield _good(records, part, contract)
+
+
+def _read_bad(part: Part, landing: Landing, contract: Contract) -> Iterator[pa.RecordBatch]:
     reading, read, broken = Reading(), 0, ""
     bad: dict[str, int] = {}
     try:
         with landing.open(part.landed_path) as stream:
             for records in _records(stream, part, contract, reading):
                 read += records.count
-                if len(records.numbers):
-                    yield _good(records, part, contract)
                 if records.bad:
                     yield _bad(records.bad, part, contract)
                 for one in records.bad:
                     bad[one.rule] = bad.get(one.rule, 0) + 1
     except FileBroken as error:
         broken = str(error)
-    drift = [(kind, column, detail) for (kind, column), detail in reading.drift.items()]
+    drift = [[kind, column, detail] for (kind, column), detail in reading.drift.items()]
     summary = Summary(file_id=part.file_id, read=read, bad=bad, drift=drift, broken=broken)
     mark = Bad(0, _MARK, json.dumps(summary.__dict__))
     yield _bad([mark], part, contract)
@@ -252,13 +269,14 @@ class _Newlines(io.RawIOBase):
 
 def _good(records: Records, part: Part, contract: Contract) -> pa.RecordBatch:
     rows = len(records.numbers)
+    columns, extra = records.made
     nothing = pa.nulls(rows, pa.string())
     return _batch(
         part,
         contract,
-        records.numbers,
-        [records.columns[name] for name in contract.names],
-        pa.nulls(rows, _MAP) if records.extra is None else records.extra,
+        pa.array(records.numbers, pa.int64()),
+        [columns[name] for name in contract.names],
+        pa.nulls(rows, _MAP) if extra is None else extra,
         nothing,
         nothing,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -64,23 +64,21 @@ def _parsed(lines: Lines, contract: Contract, seen: set[str]) -> Records:
         else:
             numbers.append(number)
             good.append(found)
-    columns = {
-        column.name: text_array([_text(found.get(column.source)) for found in good])
-        for column in contract.columns
-    }
-    wanted = {column.source for column in contract.columns}
-    extras = []
-    for found in good:
-        seen.update(found)
-        extras.append([(key, _text(found[key])) for key in found.keys() - wanted])
-    extra = pa.array(extras, pa.map_(pa.string(), pa.string())) if any(extras) else None
-    return Records(
-        count=lines.count,
-        numbers=pa.array(numbers, pa.int64()),
-        columns=columns,
-        extra=extra,
-        bad=bad,
-    )
+            seen.update(found)
+
+    def values() -> tuple[Mapping[str, pa.Array], pa.Array | None]:
+        columns = {
+            column.name: text_array([_text(found.get(column.source)) for found in good])
+            for column in contract.columns
+        }
+        wanted = {column.source for column in contract.columns}
+        extras = [
+            [(key, _text(found[key])) for key in found if key not in wanted] for found in good
+        ]
+        extra = pa.array(extras, pa.map_(pa.string(), pa.string())) if any(extras) else None
+        return columns, extra
+
+    return Records(lines.count, numbers, values, bad)
 
 
 def _judged(line: str) -> tuple[str, dict[str, Any]]:

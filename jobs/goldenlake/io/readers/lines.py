@@ -64,7 +64,7 @@ def _blocks(stream: BinaryIO, size: int | None) -> Iterator[bytes]:
         left = None if left is None else left - len(block)
         if left == 0 and not block.endswith(b"\n"):
             yield block
-            while block and b"\n" not in block:
+            while block and not block.endswith(b"\n"):
                 block = stream.readline(_BLOCK)
                 yield block
             return

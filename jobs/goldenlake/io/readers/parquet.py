@@ -6,7 +6,7 @@ import base64
 import datetime
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, BinaryIO, cast
 
@@ -58,19 +58,18 @@ def _records(
 ) -> Records:
     rows = batch.num_rows
     first, reading.next_record = reading.next_record, reading.next_record + rows
-    columns = {
-        column.name: as_text(batch.column(header.at[column.name]))
-        if column.name in header.at
-        else pa.nulls(rows, pa.string())
-        for column in contract.columns
-    }
-    extra = {name: as_text(batch.column(at)) for name, at in header.extra.items()}
-    return Records(
-        count=rows,
-        numbers=pa.array(range(first, first + rows), pa.int64()),
-        columns=columns,
-        extra=extra_map(extra, rows),
-    )
+
+    def values() -> tuple[Mapping[str, pa.Array], pa.Array | None]:
+        columns = {
+            column.name: as_text(batch.column(header.at[column.name]))
+            if column.name in header.at
+            else pa.nulls(rows, pa.string())
+            for column in contract.columns
+        }
+        extra = {name: as_text(batch.column(at)) for name, at in header.extra.items()}
+        return columns, extra_map(extra, rows)
+
+    return Records(rows, range(first, first + rows), values)
 
 
 def as_text(values: pa.Array) -> pa.Array:

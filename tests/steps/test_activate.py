@@ -1,19 +1,19 @@
 """An export brings a destination to what is desired, harms nobody, and says why."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 
 import pytest
 import stamina
-from support.destinations import Remembering
-from support.gold import at, customer, frame, grant, publish
-from support.lake import tables  # noqa: F401
 
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination
-from goldenlake.errors import ExportHeld, SegmentNotBuilt, TransientError
 from goldenlake.schemas import MEMBERS, SIZES
 from goldenlake.steps.activate import Activate
-from goldenlake.steps.plan import PlanExport, approve
+from goldenlake.steps.plan import PlanExport
+from support.destinations import Remembering
+from support.gold import customer, frame, grant, publish
+
+pytest_plugins = ["support.lake"]
 
 DAY = date(2024, 5, 31)
 POLICY = ConsentPolicy.model_validate(
@@ -71,7 +71,7 @@ def night(tables, as_of, people, consents, members, **others):
 
 def step(as_of=DAY, **others):
     settings = {"destination": destination(), "consent": POLICY, "run_id": "run", **others}
-    return Activate(as_of=as_of, sleep=lambda seconds: None, **settings)
+    return Activate(as_of=as_of, sleep=lambda _: None, **settings)
 
 
 def silent(message):

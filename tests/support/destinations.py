@@ -140,9 +140,9 @@ class Remembering:
     people: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     sent: list[tuple[Delivery, Batch]] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
-    refuses: Callable[[OutboundRecord], bool] = lambda record: False
-    before: Callable[[Delivery, Batch], None] = lambda delivery, batch: None
-    after: Callable[[Delivery, Batch], None] = lambda delivery, batch: None
+    refuses: Callable[[OutboundRecord], bool] = lambda _: False
+    before: Callable[[Delivery, Batch], None] = lambda _, __: None
+    after: Callable[[Delivery, Batch], None] = lambda _, __: None
 
     @property
     def capabilities(self) -> Capabilities:

@@ -68,12 +68,15 @@ def grant(name: str, status: str = "granted", **others: Any) -> Row:
 
 
 def publish(tables: Tables, as_of: date, contents: Mapping[str, Sequence[Row]]) -> int:
-    """Publish a generation: the tables given are new, all others stay; gives its number."""
+    """Publish a generation: the tables given are new, all others stay; gives its number.
+
+    Metrics are always there; other tables only from when they are first given.
+    """
     rows = tables.read_or_empty("ops.publications", PUBLICATIONS.ddl).collect()
     latest = max(rows, key=lambda row: row["generation"], default=None)
     versions = dict(latest["tables"]) if latest else {}
     for name, ddl in SHAPES.items():
-        if name in contents or name not in versions:
+        if name in contents or (name == "gold.metrics" and name not in versions):
             rows_of = frame(tables.spark, ddl, contents.get(name, []))
             versions[name] = tables.overwrite(name, rows_of)
     number = (latest["generation"] if latest else 0) + 1

@@ -90,33 +90,36 @@ def plan_rows(
     Args:
         members: ``segment, customer_id``, by today's ids.
         people: as ``people`` gives them, with ``consent``; whoever is not in it is gone.
-        ledger: activation.ledger of the destination, ``customer_id`` by today's ids.
+        ledger: activation.ledger of the destination, ``customer_id`` by today's ids,
+            ``owner_then`` as it stands in it.
         opted_out: ``key`` of people who said no, whichever customer they are.
         mode: mirror, upsert or append.
 
     ``action`` is add, update, remove, unchanged or held, with a ``reason`` for remove and held.
     Of members with the same key the longest-standing customer is sent, then the smallest id.
     """
-    marked = opted_out.select("key", F.lit(True).alias("_said_no"))
-    known = people.join(marked, "key", how="left")
-    judged = members.join(known, "customer_id", how="left").withColumn("_held", _held())
-    eligible = F.col("_held").isNull()
-    first = Window.partitionBy("segment", F.coalesce("key", "customer_id"), eligible).orderBy(
-        F.asc_nulls_last("customer_since"), F.asc("customer_id")
+    record = F.struct("key", *_RECORD).alias("record")
+    both = members.select("segment", "customer_id", F.lit(True).alias("is_member")).unionByName(
+        ledger.select("segment", "customer_id", F.lit(False).alias("is_member"), record),
+        allowMissingColumns=True,
     )
-    judged = judged.withColumn("_rank", F.row_number().over(first)).withColumn(
-        "_held", F.when(eligible & (F.col("_rank") > 1), "duplicate_key").otherwise(F.col("_held"))
+    of_customer = Window.partitionBy("segment", "customer_id")
+    said_no = opted_out.select(F.col("key").alias("_no_key"), F.lit(True).alias("_said_no"))
+    told = (
+        both.withColumn("_belongs", F.max("is_member").over(of_customer))
+        .join(people, "customer_id", how="left")
+        .withColumn("key", F.when(F.col("is_member"), F.col("key")).otherwise(F.col("record.key")))
+        .join(said_no, F.col("key") == F.col("_no_key"), how="left")
+        .withColumn("_blame", F.when(F.col("is_member"), _held()).otherwise(_lost()))
     )
-    held = judged.where("_held IS NOT NULL").select(
-        "segment",
-        "key",
-        "customer_id",
-        F.lit("held").alias("action"),
-        F.col("_held").alias("reason"),
-    )
-    owned = _with_owner(ledger, known, marked, members)
-    compared = _compared(judged.where("_held IS NULL"), owned, mode)
-    return compared.unionByName(held, allowMissingColumns=True)
+    return _compared(told, mode)
+
+
+#: What is needed of a record in the ledger, besides its key.
+_RECORD = (
+    "state", "desired_hash", "acknowledged_hash", "remote_id", "attempt", "outcome", "delivery",
+    "owner_then",
+)  # fmt: skip
 
 
 def _held() -> Column:
@@ -125,93 +128,85 @@ def _held() -> Column:
         F.when(F.col("consent").isNull(), "gone")
         .when(F.col("consent") != GRANTED, F.col("consent"))
         .when(F.col("key").isNull(), "no_key")
-        .when(F.coalesce("_said_no", F.lit(False)), "key_opted_out")
+        .when(F.col("_said_no"), "key_opted_out")
     )
 
 
-def _with_owner(
-    ledger: DataFrame, known: DataFrame, said_no: DataFrame, members: DataFrame
-) -> DataFrame:
-    """Ledger rows with ``l_lost``: why it would be removed if nobody wanted it."""
-    owners = known.select(
-        F.col("customer_id").alias("l_customer_id"),
-        F.col("consent").alias("_owner_consent"),
-    )
-    belongs = members.select(
-        "segment", F.col("customer_id").alias("l_customer_id"), F.lit(True).alias("_belongs")
-    ).distinct()
-    lost = (
-        F.when(F.col("_owner_consent").isNull(), "gone")
-        .when(F.col("_owner_consent") != GRANTED, F.col("_owner_consent"))
+def _lost() -> Column:
+    """Why a record is removed if nobody wants it under its key."""
+    return (
+        F.when(F.col("consent").isNull(), "gone")
+        .when(F.col("consent") != GRANTED, F.col("consent"))
         .when(F.col("_said_no"), "key_opted_out")
         .when(F.col("_belongs"), "key_changed")
         .otherwise("left")
     )
-    named = ledger.select(
-        "segment",
-        "key",
-        *(
-            F.col(name).alias(f"l_{name}")
-            for name in (
-                "customer_id", "state", "desired_hash", "acknowledged_hash", "remote_id",
-                "attempt", "outcome", "delivery", "owner_then",
-            )
-        ),
-    )  # fmt: skip
-    return (
-        named.join(owners, "l_customer_id", how="left")
-        .join(said_no, "key", how="left")
-        .join(belongs, ["segment", "l_customer_id"], how="left")
-        .withColumn("l_lost", lost)
-    )
 
 
-def _compared(wanted: DataFrame, ledger: DataFrame, mode: str) -> DataFrame:
-    wanted = wanted.select(
-        "segment", "key", "customer_id", "fields", "desired_hash", F.lit(True).alias("_wanted")
+def _compared(told: DataFrame, mode: str) -> DataFrame:
+    """The verdict on each row, from all rows that share its segment and key."""
+    is_eligible = F.col("is_member") & F.col("_blame").isNull()
+    same_key = Window.partitionBy("segment", F.coalesce("key", "customer_id"))
+    best_first = same_key.orderBy(
+        F.desc("_eligible"), F.asc_nulls_last("customer_since"), F.asc("customer_id")
     )
-    both = wanted.join(ledger, ["segment", "key"], how="full")
-    is_there = F.coalesce(F.col("l_state").isin("present", "unknown"), F.lit(False))
-    is_sure = F.coalesce(F.col("l_state") == "present", F.lit(False))
-    is_same = is_sure & (F.col("l_acknowledged_hash") == F.col("desired_hash"))
-    was_refused = (F.col("l_outcome") == "rejected") & (
-        F.col("l_desired_hash") == F.col("desired_hash")
+    ranked = (
+        told.withColumn("_eligible", is_eligible)
+        .withColumn("_rank", F.row_number().over(best_first))
+        .withColumn("_is_claimed", F.max("_eligible").over(same_key))
+        .withColumn("_record", F.max("record").over(same_key))
     )
-    may_go = F.lit(mode == "mirror") | F.col("l_lost").isin(*LOST)
+    is_wanted = F.col("_eligible") & (F.col("_rank") == 1)
+    there = F.col("_record.state")
+    is_there = F.coalesce(there.isin("present", "unknown"), F.lit(False))
+    is_sure = F.coalesce(there == "present", F.lit(False))
+    is_same = is_sure & (F.col("_record.acknowledged_hash") == F.col("desired_hash"))
+    was_refused = (F.col("_record.outcome") == "rejected") & (
+        F.col("_record.desired_hash") == F.col("desired_hash")
+    )
+    may_go = F.lit(mode == "mirror") | F.col("_blame").isin(*LOST)
+    wanted = (
+        F.when(is_same, "unchanged")
+        .when(F.coalesce(was_refused, F.lit(False)), "held")
+        .when(is_sure & F.lit(mode == "append"), "unchanged")
+        .when(is_there, "update")
+        .otherwise("add")
+    )
+    unclaimed = F.when(is_there & may_go, "remove").when(is_there, "unchanged")
     action = (
-        F.when(
-            F.col("_wanted"),
-            F.when(is_same, "unchanged")
-            .when(F.coalesce(was_refused, F.lit(False)), "held")
-            .when(is_sure & F.lit(mode == "append"), "unchanged")
-            .when(is_there, "update")
-            .otherwise("add"),
-        )
-        .when(is_there & may_go, "remove")
-        .when(is_there, "unchanged")
+        F.when(is_wanted, wanted)
+        .when(F.col("is_member"), "held")
+        .when(~F.col("_is_claimed"), unclaimed)
     )
-    reason = F.when(F.col("action") == "held", "rejected_before").when(
-        F.col("action") == "remove", F.col("l_lost")
+    held_for = F.when(F.col("_is_wanted"), "rejected_before").otherwise(
+        F.coalesce("_blame", F.lit("duplicate_key"))
     )
+    reason = F.when(F.col("action") == "held", held_for).when(
+        F.col("action") == "remove", F.col("_blame")
+    )
+    is_account = F.col("_is_wanted") | ~F.col("is_member")
     return (
-        both.withColumn("action", action)
+        ranked.withColumn("_is_wanted", is_wanted)
+        .withColumn("action", action)
         .where("action IS NOT NULL")
         .select(
             "segment",
             "key",
-            F.coalesce("customer_id", "l_customer_id").alias("customer_id"),
+            "customer_id",
             "action",
             reason.alias("reason"),
             F.when(F.col("action") != "remove", F.col("fields")).alias("fields"),
-            F.coalesce("desired_hash", F.lit(_REMOVED)).alias("desired_hash"),
-            F.coalesce("_wanted", F.lit(False)).alias("is_wanted"),
-            is_there.alias("was_there"),
-            F.col("l_owner_then").alias("owner_then"),
-            F.col("l_state").alias("state"),
-            F.col("l_acknowledged_hash").alias("acknowledged_hash"),
-            F.col("l_remote_id").alias("remote_id"),
-            F.coalesce("l_attempt", F.lit(0)).alias("attempt"),
-            F.col("l_delivery").alias("delivery_before"),
+            F.when(F.col("is_member"), F.col("desired_hash"))
+            .otherwise(F.lit(_REMOVED))
+            .alias("desired_hash"),
+            F.col("_is_wanted").alias("is_wanted"),
+            (is_account & is_there).alias("was_there"),
+            F.col("_record.owner_then").alias("owner_then"),
+            F.col("_record.state").alias("state"),
+            F.col("_record.acknowledged_hash").alias("acknowledged_hash"),
+            F.col("_record.remote_id").alias("remote_id"),
+            F.coalesce("_record.attempt", F.lit(0)).alias("attempt"),
+            F.col("_record.delivery").alias("delivery_before"),
         )
     )
 

@@ -1,0 +1,163 @@
+"""A batch is brought to its end whatever the destination answers."""
+
+from dataclasses import dataclass, field
+
+import pytest
+import stamina
+
+from goldenlake.declarations.destination import Retries
+from goldenlake.destinations import deliver, finish
+from goldenlake.errors import PlaceUnreachable, TerminalError, Throttled
+from goldenlake.ports import Acknowledgement, Batch, Capabilities
+from support.destinations import delivery, upsert
+
+ANN, BOB, CYD = upsert("ann"), upsert("bob"), upsert("cyd")
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting():
+    with stamina.set_testing(True, attempts=5, cap=True):
+        yield
+
+
+def says(outcome, *records, **others):
+    return [Acknowledgement(key=r.key, outcome=outcome, **others) for r in records]
+
+
+@dataclass
+class Scripted:
+    """Answers each call with the next of its replies; an exception is raised."""
+
+    replies: list
+    look_ups: list | None = None
+    sent: list = field(default_factory=list)
+    asked: list = field(default_factory=list)
+
+    @property
+    def capabilities(self):
+        return Capabilities(
+            modes=frozenset(),
+            batch_records=10,
+            batch_bytes=10**6,
+            can_look_up=self.look_ups is not None,
+            poll_seconds=2.0,
+            longest_job_seconds=6.0,
+        )
+
+    def send(self, delivery, batch):
+        self.sent.append([r.key[:3] for r in batch.records])
+        return self._next(self.replies)
+
+    def look_up(self, delivery, batch):
+        self.asked.append([r.key[:3] for r in batch.records])
+        return self._next(self.look_ups)
+
+    def finish(self, delivery):
+        self._next(self.replies)
+
+    def _next(self, replies):
+        reply = replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+
+LOST = PlaceUnreachable(place="x", what="reset")
+
+
+def outcome(kind, attempts=3, records=(ANN, BOB)):
+    slept = []
+    answers = deliver(
+        kind,
+        delivery(),
+        Batch(number=1, records=records),
+        retries=Retries(attempts=attempts),
+        sleep=slept.append,
+    )
+    return {key[:3]: answer.outcome for key, answer in answers.items()}, slept
+
+
+def test_answers_are_matched_by_key_and_strangers_ignored():
+    replies = [[*says("acknowledged", BOB, CYD), *says("rejected", ANN, is_permanent=True)]]
+    assert outcome(Scripted(replies))[0] == {"ann": "rejected", "bob": "acknowledged"}
+
+
+def test_a_record_without_an_answer_is_not_taken_for_acknowledged():
+    kind = Scripted([says("acknowledged", BOB), says("acknowledged", ANN)])
+    assert outcome(kind)[0] == {"ann": "acknowledged", "bob": "acknowledged"}
+    assert kind.sent == [["ann", "bob"], ["ann"]]
+
+
+def test_of_two_answers_for_one_record_the_worse_counts():
+    replies = [[*says("acknowledged", ANN, BOB), *says("rejected", ANN)]]
+    assert outcome(Scripted(replies))[0]["ann"] == "rejected"
+
+
+def test_only_what_is_to_be_tried_again_is_sent_again():
+    kind = Scripted([[*says("acknowledged", ANN), *says("retry", BOB)], says("acknowledged", BOB)])
+    outcome(kind)
+    assert kind.sent == [["ann", "bob"], ["bob"]]
+
+
+def test_what_never_settles_keeps_its_last_outcome():
+    kind = Scripted([says("retry", ANN)] * 3)
+    assert outcome(kind, records=[ANN])[0] == {"ann": "retry"}
+
+
+def test_after_a_lost_reply_the_destination_is_asked_before_anything_is_sent_again():
+    kind = Scripted([LOST, says("acknowledged", BOB)], look_ups=[says("acknowledged", ANN)])
+    assert outcome(kind)[0] == {"ann": "acknowledged", "bob": "acknowledged"}
+    assert kind.asked == [["ann", "bob"]]
+    assert kind.sent == [["ann", "bob"], ["bob"]]
+
+
+def test_a_destination_that_cannot_be_asked_is_sent_the_same_again():
+    kind = Scripted([LOST, says("acknowledged", ANN, BOB)])
+    outcome(kind)
+    assert kind.sent == [["ann", "bob"]] * 2
+
+
+def test_a_fault_that_stays_is_raised():
+    with pytest.raises(PlaceUnreachable):
+        outcome(Scripted([LOST] * 3))
+
+
+def test_what_another_try_will_not_mend_is_raised_at_once():
+    kind = Scripted([TerminalError("key revoked")])
+    with pytest.raises(TerminalError):
+        outcome(kind)
+    assert len(kind.sent) == 1
+
+
+def test_waiting_for_a_throttle_is_no_attempt_and_is_capped():
+    waits = [Throttled(destination="x", seconds=s) for s in (1, 5, 10**6)]
+    found, slept = outcome(Scripted([*waits, says("acknowledged", ANN, BOB)]), attempts=1)
+    assert found == {"ann": "acknowledged", "bob": "acknowledged"}
+    assert slept == [1, 5, 60.0]
+
+
+def test_a_job_is_asked_until_it_is_done():
+    kind = Scripted(
+        [says("pending", ANN, BOB)],
+        look_ups=[[*says("acknowledged", ANN), *says("pending", BOB)], says("rejected", BOB)],
+    )
+    found, slept = outcome(kind, attempts=1)
+    assert found == {"ann": "acknowledged", "bob": "rejected"}
+    assert (kind.asked, slept) == ([["ann", "bob"], ["bob"]], [2.0, 2.0])
+
+
+def test_a_job_that_never_ends_leaves_its_records_unknown():
+    kind = Scripted([says("pending", ANN)], look_ups=[says("pending", ANN)] * 3)
+    assert outcome(kind, attempts=1, records=[ANN])[0] == {"ann": "unknown"}
+
+
+def test_a_batch_that_was_emptied_is_handed_over_once():
+    kind = Scripted([[]])
+    assert outcome(kind, records=[]) == ({}, [])
+    assert kind.sent == [[]]
+
+
+def test_finishing_is_tried_again():
+    kind = Scripted([LOST, None])
+    finish(kind, delivery(), retries=Retries())
+    assert kind.replies == []

@@ -1,0 +1,171 @@
+"""A plan sends what is desired and not yet acknowledged, and takes back only what we sent."""
+
+from datetime import date
+
+import pytest
+from pyspark.sql import functions as F
+
+from goldenlake.transforms.planning import numbered, plan_rows
+
+PEOPLE = (
+    "customer_id STRING, key STRING, consent STRING, fields STRING, desired_hash STRING, "
+    "customer_since DATE, country STRING"
+)
+LEDGER = (
+    "segment STRING, key STRING, customer_id STRING, owner_then STRING, state STRING, "
+    "desired_hash STRING, acknowledged_hash STRING, remote_id STRING, attempt INT, "
+    "outcome STRING, delivery STRING"
+)
+
+
+def person(name, consent="granted", key=None, since=None):
+    return (name, key or f"k_{name}", consent, "{}", f"h_{name}", since, None)
+
+
+def known(key, owner, state="present", now=None, acknowledged=None, outcome="acknowledged"):
+    hash_of = acknowledged or f"h_{owner}"
+    return ("s", key, now or owner, owner, state, hash_of, hash_of, None, 0, outcome, "d")
+
+
+#: name: (is member, person today or None, what the ledger has or None)
+CASES = {
+    "new": (True, person("new"), None),
+    "same": (True, person("same", since=date(2020, 1, 1)), known("k_same", "same")),
+    "changed": (True, person("changed"), known("k_changed", "changed", acknowledged="old")),
+    "readded": (True, person("readded"), known("k_readded", "readded", state="absent")),
+    "doubt": (True, person("doubt"), known("k_doubt", "doubt", state="unknown")),
+    "refused": (
+        True,
+        person("refused"),
+        known("k_refused", "refused", "absent", outcome="rejected"),
+    ),
+    "mended": (
+        True,
+        person("mended"),
+        known("k_mended", "mended", "absent", acknowledged="old", outcome="rejected"),
+    ),
+    "no": (True, person("no", "withdrawn"), known("k_no", "no")),
+    "never": (True, person("never", "suppressed"), None),
+    "silent": (True, person("silent", "no_consent"), None),
+    "nokey": (True, ("nokey", None, "granted", "{}", "h", None, None), None),
+    "moved": (True, person("moved", key="k_elsewhere"), known("k_old", "moved")),
+    "left": (False, person("left"), known("k_left", "left")),
+    "leftno": (False, person("leftno", "withdrawn"), known("k_leftno", "leftno")),
+    "leftdoubt": (False, person("leftdoubt"), known("k_leftdoubt", "leftdoubt", state="unknown")),
+    "leftlong": (False, person("leftlong"), known("k_leftlong", "leftlong", state="absent")),
+    "erased": (True, None, known("k_erased", "erased")),
+    "namesake": (True, person("namesake", key="k_same", since=date(2021, 1, 1)), None),
+    "shadow": (True, person("shadow", key="k_shadow"), known("k_shadow", "shadow")),
+    "heir": (True, person("heir"), known("k_heir", "gone_one", now="heir", acknowledged="h_heir")),
+}
+
+MIRROR = {
+    ("k_new", "add", None),
+    ("k_elsewhere", "add", None),
+    ("k_same", "unchanged", None),
+    ("k_changed", "update", None),
+    ("k_readded", "add", None),
+    ("k_doubt", "update", None),
+    ("k_refused", "held", "rejected_before"),
+    ("k_mended", "add", None),
+    ("k_no", "held", "withdrawn"),
+    ("k_no", "remove", "withdrawn"),
+    ("k_never", "held", "suppressed"),
+    ("k_silent", "held", "no_consent"),
+    (None, "held", "no_key"),
+    ("k_old", "remove", "key_changed"),
+    ("k_left", "remove", "left"),
+    ("k_leftno", "remove", "withdrawn"),
+    ("k_leftdoubt", "remove", "left"),
+    (None, "held", "gone"),
+    ("k_erased", "remove", "gone"),
+    ("k_same", "held", "duplicate_key"),
+    ("k_shadow", "held", "key_opted_out"),
+    ("k_shadow", "remove", "key_opted_out"),
+    ("k_heir", "unchanged", None),
+}
+
+
+@pytest.fixture(scope="module")
+def plans(spark):
+    """The cases under each mode."""
+    members = spark.createDataFrame(
+        [("s", name) for name, (is_member, _, _) in CASES.items() if is_member],
+        "segment STRING, customer_id STRING",
+    )
+    people = spark.createDataFrame([p for _, p, _ in CASES.values() if p], PEOPLE)
+    ledger = spark.createDataFrame([k for _, _, k in CASES.values() if k], LEDGER)
+    opted_out = spark.createDataFrame([("k_shadow",), ("k_no",)], "key STRING")
+    frames = [
+        plan_rows(
+            members=members, people=people, ledger=ledger, opted_out=opted_out, mode=mode
+        ).withColumn("mode", F.lit(mode))
+        for mode in ("mirror", "upsert", "append")
+    ]
+    rows = frames[0].union(frames[1]).union(frames[2]).collect()
+    return {mode: [r for r in rows if r["mode"] == mode] for mode in ("mirror", "upsert", "append")}
+
+
+def test_a_mirror_follows_the_audience_and_removes_only_what_we_added(plans):
+    rows = plans["mirror"]
+    found = {(row["key"], row["action"], row["reason"]) for row in rows}
+    assert found == MIRROR
+    assert len(rows) == sum(1 for is_member, _, _ in CASES.values() if is_member) + sum(
+        1 for row in rows if row["action"] == "remove"
+    )
+
+
+def test_of_two_customers_with_one_key_the_longest_standing_is_sent(plans):
+    rows = [row for row in plans["mirror"] if row["key"] == "k_same"]
+    assert {(row["customer_id"], row["action"]) for row in rows} == {
+        ("same", "unchanged"),
+        ("namesake", "held"),
+    }
+
+
+def test_only_records_that_are_there_count_as_acknowledged(plans):
+    there = [row["key"] for row in plans["mirror"] if row["was_there"]]
+    states = [known_ for _, _, known_ in CASES.values() if known_]
+    assert sorted(there) == sorted(row[1] for row in states if row[4] != "absent")
+
+
+def test_in_every_mode_those_who_may_not_be_there_any_more_are_removed(plans):
+    for mode in ("upsert", "append"):
+        removed = {r["key"] for r in plans[mode] if r["action"] == "remove"}
+        assert removed == {"k_no", "k_leftno", "k_erased", "k_shadow"}
+
+
+def test_appending_never_changes_what_is_there(plans):
+    by_key = {r["key"]: r["action"] for r in plans["append"] if r["is_wanted"]}
+    assert by_key["k_changed"] == "unchanged"
+    assert by_key["k_readded"] == "add"
+
+
+def test_batches_are_full_hold_one_operation_and_begin_with_removals(spark):
+    rows = [("s", f"k{n:03}", "add" if n % 3 else "remove") for n in range(50)]
+    rows += [("t", "k", "update"), ("t", "u", "unchanged")]
+    frame = spark.createDataFrame(rows, "segment STRING, key STRING, action STRING")
+    found = numbered(frame, {"s": 4, "t": 4}, {"s": 17, "t": 0}).collect()
+    assert len(found) == 51
+    batches = {}
+    for row in found:
+        batches.setdefault((row["segment"], row["batch"]), []).append(row["operation"])
+    assert all(len(set(operations)) == 1 for operations in batches.values())
+    assert [len(batches["s", n]) for n in range(1, 15)] == [
+        4,
+        4,
+        4,
+        4,
+        1,
+        4,
+        4,
+        4,
+        4,
+        4,
+        4,
+        4,
+        4,
+        1,
+    ]
+    assert all(batches["s", n][0] == "remove" for n in range(1, 6))
+    assert batches["t", 1] == ["upsert"]

@@ -25,6 +25,7 @@ from goldenlake.steps.generations import (
     staged,
 )
 from goldenlake.steps.golden_build import Build, Written
+from goldenlake.steps.golden_tables import WAVES
 
 #: Counted up when the meaning of a golden table changes, so that all of it is built anew.
 LOGIC = 1
@@ -86,8 +87,8 @@ class Golden:
         )
         written: dict[str, Written] = {}
         with build, ThreadPoolExecutor(WRITERS, thread_name_prefix="golden") as pool:
-            for wave in build.waves():
-                futures = [pool.submit(write) for write in wave]
+            for wave in WAVES:
+                futures = [pool.submit(write, build) for write in wave]
                 for future in futures:
                     written |= future.result()
                 progress(f"golden: {len(written)} of {len(GOLD_TABLES)} tables")

@@ -1,0 +1,226 @@
+"""Each golden table of a build: what is computed, and what is written of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.source import Source
+from goldenlake.identity.links import link_key
+from goldenlake.steps.golden_build import KEYS, Build, Written, names_of
+from goldenlake.transforms.golden_changes import difference, shaped
+from goldenlake.transforms.golden_consents import latest_consents, statements_of, union_of
+from goldenlake.transforms.golden_customers import golden_customers
+from goldenlake.transforms.golden_events import last_state
+from goldenlake.transforms.golden_history import OVERTAKEN, history_changes
+from goldenlake.transforms.golden_identifiers import golden_identifiers, identifier_values
+from goldenlake.transforms.golden_interactions import interactions_of
+from goldenlake.transforms.golden_metrics import golden_metrics
+from goldenlake.transforms.golden_purchases import purchases_of
+from goldenlake.transforms.golden_sources import golden_sources
+from goldenlake.transforms.survivorship import observations, survivors
+
+Writer = Callable[[Build], dict[str, Written]]
+
+
+def customers(build: Build) -> dict[str, Written]:
+    """gold.customers, and gold.customers_history after it."""
+    attributes = build.declared["gold.customers"].attributes
+    observed = [
+        observations(build.of_members(silver), source, attributes)
+        for source in build.sources
+        if source.attributes and (silver := build.silver(source)) is not None
+    ]
+    owners = build.owners(build.members)
+    survived = (
+        survivors(union_of(observed).join(owners, "record_id", how="inner"), attributes)
+        if observed
+        else build.empty("gold.customers").select(
+            "customer_id", *names_of(attributes), "provenance"
+        )
+    )
+    naming = [
+        name
+        for name, identifier in build.rules.identifiers.items()
+        if identifier.personal == "contact" or identifier.strength != "weak"
+    ]
+    profiles = [source.source for source in build.sources if source.is_profile]
+    customers = shaped(
+        golden_customers(build.members, survived, attributes, profiles=profiles, naming=naming),
+        build.declared["gold.customers"],
+    )
+    customers = build.cache(customers)
+    old = build.of_touched(build.old("gold.customers"))
+    return {
+        "gold.customers": build.write("gold.customers", customers, old),
+        "gold.customers_history": _write_history(build, customers, names_of(attributes)),
+    }
+
+
+def _write_history(build: Build, customers: DataFrame, names: Sequence[str]) -> Written:
+    table = "gold.customers_history"
+    old = build.tables.read_or_empty(table, _history_ddl(build))
+    for name in names:
+        if name not in old.columns:
+            old = old.withColumn(name, F.lit(None).cast(customers.schema[name].dataType))
+    changes = build.cache(
+        history_changes(build.of_touched(old), customers, names, as_of=build.as_of)
+    )
+    written = changes.count()
+    if written or not build.tables.exists(table):
+        on = ("customer_id", "valid_from")
+        build.tables.merge(table, changes, on=on, delete_when=OVERTAKEN)
+    return Written(written=written)
+
+
+def _history_ddl(build: Build) -> str:
+    attributes = build.declared["gold.customers"].attributes
+    columns = [("customer_id", "STRING"), *((each.name, each.type) for each in attributes)]
+    columns += [("valid_from", "DATE"), ("valid_to", "DATE")]
+    return ", ".join(f"{name} {type_}" for name, type_ in columns)
+
+
+def sources_of_customers(build: Build) -> dict[str, Written]:
+    """gold.sources."""
+    old = build.of_touched(build.old("gold.sources"))
+    return {"gold.sources": build.write("gold.sources", golden_sources(build.members), old)}
+
+
+def identifiers(build: Build) -> dict[str, Written]:
+    """gold.identifiers; also of customers whose values became, or ceased to be, too common."""
+    table = "gold.identifiers"
+    review = build.read("identity.review").select("link_key")
+    members, old = build.members, build.old(table)
+    if build.is_incremental and build.base is not None:
+        before = build.read("identity.review", build.base).select("link_key")
+        judged_anew = build.cache(
+            review.exceptAll(before).union(before.exceptAll(review)).distinct()
+        )
+        old = build.of_touched(old)
+        if not judged_anew.isEmpty():
+            holders = (
+                _keyed(identifier_values(build.all_members))
+                .join(judged_anew, "link_key", how="left_semi")
+                .select("customer_id")
+                .union(build.touched)
+                .distinct()
+            )
+            holders = build.cache(holders)
+            members = build.all_members.join(holders, "customer_id", how="left_semi")
+            old = build.old(table).join(holders, "customer_id", how="left_semi")
+    values = _keyed(identifier_values(members))
+    return {table: build.write(table, golden_identifiers(values, review), old)}
+
+
+def consents(build: Build) -> dict[str, Written]:
+    """gold.consents."""
+    table = "gold.consents"
+    stated = [
+        statements_of(build.of_members(silver), source)
+        for source in build.sources
+        if source.consents and (silver := build.silver(source)) is not None
+    ]
+    owners = build.owners(build.members)
+    new = (
+        latest_consents(union_of(stated).join(owners, "record_id", how="inner"))
+        if stated
+        else build.empty(table)
+    )
+    return {table: build.write(table, new, build.of_touched(build.old(table)))}
+
+
+def interactions(build: Build) -> dict[str, Written]:
+    """gold.interactions."""
+    sources = [source for source in build.sources if source.interactions]
+    return _events(build, "gold.interactions", sources, interactions_of)
+
+
+def purchases(build: Build) -> dict[str, Written]:
+    """gold.purchases."""
+    sources = [source for source in build.sources if source.purchases]
+    return _events(build, "gold.purchases", sources, purchases_of)
+
+
+def _events(
+    build: Build,
+    table: str,
+    sources: Sequence[Source],
+    mapped: Callable[[DataFrame, Source], DataFrame],
+) -> dict[str, Written]:
+    owners = build.owners(build.read("identity.customers"))
+    if not build.is_incremental or build.base is None:
+        found = [
+            mapped(silver, source)
+            for source in sources
+            if (silver := build.silver(source)) is not None
+        ]
+        events = (
+            union_of(found).join(owners, "record_id", how="left") if found else build.empty(table)
+        )
+        return {table: build.write(table, events, build.old(table))}
+    (key,), _ = KEYS[table]
+    changed = _changed_events(build, key, sources, mapped)
+    if changed is None and build.moved.isEmpty():
+        return {table: Written()}
+    old = build.old(table)
+    moved = old.drop("customer_id").join(build.moved, "record_id", how="inner")
+    if changed is None:
+        return {table: build.merge(table, shaped(moved, build.declared[table]))}
+    changed = build.cache(changed.join(owners, "record_id", how="left"))
+    new = shaped(changed.where("_is_new"), build.declared[table])
+    known = changed.where("NOT _is_new")
+    if build.moved.isEmpty() and known.isEmpty():
+        return {table: build.append(table, new)}
+    present = shaped(known.where("source IS NOT NULL"), build.declared[table])
+    before = old.join(known.select(key), key, how="left_semi")
+    moved = moved.join(changed.select(key), key, how="left_anti")
+    rows = new.unionByName(difference(present, before, on=[key])).unionByName(
+        shaped(moved, build.declared[table])
+    )
+    return {table: build.merge(table, rows)}
+
+
+def _changed_events(
+    build: Build,
+    key: str,
+    sources: Sequence[Source],
+    mapped: Callable[[DataFrame, Source], DataFrame],
+) -> DataFrame | None:
+    """Rows that changed in silver as they are now, with ``_is_new``; only the key: gone."""
+    found = []
+    for source in sources:
+        table = f"silver.{source.source}"
+        after = build.base.inputs.get(table) if build.base else None
+        to = build.identity.inputs.get(table)
+        if to is None or after == to:
+            continue
+        changes = build.tables.changes(table, after=after, to=to)
+        last = last_state(changes, source)
+        ids = last.select(F.col("_event_id").alias(key), "_is_new")
+        rows = mapped(last.where("NOT _is_gone"), source)
+        found.append(ids.join(rows, key, how="left").where("source IS NOT NULL OR NOT _is_new"))
+    return union_of(found) if found else None
+
+
+def metrics(build: Build) -> dict[str, Written]:
+    """gold.metrics, from the golden tables that are already written."""
+    table = "gold.metrics"
+    customers, interactions, purchases = (
+        build.of_touched(build.tables.read(name))
+        for name in ("gold.customers", "gold.interactions", "gold.purchases")
+    )
+    new = golden_metrics(customers, interactions, purchases)
+    return {table: build.write(table, new, build.of_touched(build.old(table)))}
+
+
+def _keyed(values: DataFrame) -> DataFrame:
+    return values.withColumn("link_key", link_key(F.col("identifier"), F.col("value")))
+
+
+#: What may be written side by side, one wave after the other.
+WAVES: tuple[tuple[Writer, ...], ...] = (
+    (interactions, customers, purchases, identifiers, consents, sources_of_customers),
+    (metrics,),
+)

@@ -7,7 +7,6 @@ a kill in between is harmless, since a build begins at the published versions.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -33,7 +32,6 @@ class Resolution:
     as_of: date
     tables: Tables
     progress: Progress
-    cached: ExitStack
     base: Generation | None
     pinned: Mapping[str, int]
     base_inputs: Mapping[str, int]
@@ -257,6 +255,8 @@ class Resolution:
         return self.tables.spark.createDataFrame([], SYSTEM_TABLES[table].ddl)
 
     def _keep(self, rows: DataFrame) -> DataFrame:
-        rows.persist()
-        self.cached.callback(rows.unpersist)
-        return rows
+        """Computed once, with its lineage cut: planning deep plans costs more than small nights.
+
+        An executor that is lost takes its part along; then the step fails and is run again.
+        """
+        return rows.localCheckpoint(eager=False)

@@ -8,7 +8,6 @@ silver, and one that is ``gone`` has none. Customers not in it are as in the gen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
 
@@ -75,19 +74,17 @@ class Resolve:
             and set(inputs) <= set(pinned)
             and base.fingerprint_of(STEP) == self._fingerprint(inputs)
         )
-        with ExitStack() as cached:
-            counts = Resolution(
-                sources=self.sources,
-                rules=self.rules,
-                as_of=self.as_of,
-                tables=tables,
-                progress=progress,
-                cached=cached,
-                base=base,
-                pinned=pinned,
-                base_inputs=inputs,
-                is_incremental=is_incremental,
-            ).run()
+        counts = Resolution(
+            sources=self.sources,
+            rules=self.rules,
+            as_of=self.as_of,
+            tables=tables,
+            progress=progress,
+            base=base,
+            pinned=pinned,
+            base_inputs=inputs,
+            is_incremental=is_incremental,
+        ).run()
         stage(
             tables,
             STEP,

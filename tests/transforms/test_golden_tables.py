@@ -1,0 +1,245 @@
+"""The pure parts of the golden tables: history, consents, purchases, metrics, changes."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from goldenlake.declarations.source import Source
+from goldenlake.schemas import SILVER_COLUMNS
+from goldenlake.transforms.golden_changes import difference
+from goldenlake.transforms.golden_consents import COLUMNS as CONSENT_COLUMNS
+from goldenlake.transforms.golden_consents import latest_consents, statements_of
+from goldenlake.transforms.golden_events import last_state
+from goldenlake.transforms.golden_history import history_changes
+from goldenlake.transforms.golden_interactions import interactions_of
+from goldenlake.transforms.golden_metrics import golden_metrics
+
+NOON = datetime(2024, 3, 4, 12)  # noqa: DTZ001 - as Spark gives it back
+MONDAY, TUESDAY = date(2024, 3, 4), date(2024, 3, 5)
+
+
+@pytest.fixture(scope="module")
+def consents(spark: SparkSession) -> dict[str, str]:
+    """Status by customer, after statements (customer, status, hours after noon, expiry)."""
+    said = [
+        ("later", "granted", 0, None),
+        ("later", "withdrawn", 1, None),
+        ("again", "withdrawn", 0, None),
+        ("again", "granted", 1, None),
+        ("tie", "granted", 0, None),
+        ("tie", "withdrawn", 0, None),
+        ("suppressed", "suppressed", 0, None),
+        ("suppressed", "granted", 5, None),
+        ("expiry", "granted", 0, None),
+        ("expiry", "granted", 0, 1),
+    ]
+    rows = [
+        (
+            who, "marketing", "email", status, "GB", NOON + timedelta(hours=at),
+            NOON + timedelta(days=days) if days else None, "crm", f"crm:{place}",
+        )
+        for place, (who, status, at, days) in enumerate(said)
+    ]  # fmt: skip
+    ddl = "stated_at TIMESTAMP, expires_at TIMESTAMP"
+    columns = ", ".join(
+        next((part for part in ddl.split(", ") if part.startswith(name)), f"{name} STRING")
+        for name in CONSENT_COLUMNS
+    )
+    latest = latest_consents(spark.createDataFrame(rows, columns)).collect()
+    assert len(latest) == len({row["customer_id"] for row in latest}), "one row a question"
+    return {
+        row["customer_id"]: f"{row['status']} until {row['expires_at']}"
+        if row["expires_at"]
+        else row["status"]
+        for row in latest
+    }
+
+
+def test_the_later_statement_wins(consents: dict[str, str]) -> None:
+    assert consents["later"] == "withdrawn"
+    assert consents["again"] == "granted"
+
+
+def test_of_two_statements_at_one_time_the_stricter_wins(consents: dict[str, str]) -> None:
+    assert consents["tie"] == "withdrawn"
+    assert consents["expiry"].startswith("granted until")
+
+
+def test_no_later_grant_undoes_a_suppression(consents: dict[str, str]) -> None:
+    assert consents["suppressed"] == "suppressed"
+
+
+def source(**given: Any) -> Source:
+    return Source.model_validate(
+        {
+            "source": "esp", "description": "", "system": "esp", "owner": "data",
+            "origin": {"place": "drops", "files": "*"}, "format": {"kind": "csv"},
+            "load": "append",
+            "columns": [{"name": "at"}, {"name": "word"}, {"name": "is_test"}],
+        }
+        | given
+    )  # fmt: skip
+
+
+def silver(spark: SparkSession, rows: list[tuple[Any, ...]]) -> DataFrame:
+    filled = [
+        (at, word, is_test, f"esp:{place}", NOON, MONDAY, "f", place, MONDAY, False, [], "")
+        for place, (at, word, is_test) in enumerate(rows)
+    ]
+    return spark.createDataFrame(
+        filled, f"at STRING, word STRING, is_test STRING, {SILVER_COLUMNS}"
+    )
+
+
+def test_a_word_without_a_meaning_states_nothing(spark: SparkSession) -> None:
+    esp = source(
+        consents=[
+            {
+                "at": "at",
+                "constant_purpose": "marketing",
+                "constant_channel": "email",
+                "status": "word",
+                "statuses": {"out": "withdrawn"},
+                "only": "is_test = 'no'",
+            }
+        ]
+    )
+    rows = [
+        ("2024-03-04T10:00:00Z", "out", "no"),
+        ("not a time", "out", "no"),
+        ("2024-03-04T10:00:00Z", "maybe", "no"),
+        ("2024-03-04T10:00:00Z", "out", "yes"),
+    ]
+    found = statements_of(silver(spark, rows), esp).orderBy("record_id").collect()
+    assert [(row["record_id"], row["status"], row["stated_at"].hour) for row in found] == [
+        ("esp:0", "withdrawn", 10),
+        ("esp:1", "withdrawn", 12),
+    ]
+
+
+def test_kinds_are_told_in_our_words(spark: SparkSession) -> None:
+    esp = source(
+        interactions={"at": "at", "kind": "word", "kinds": {"opened": "open"}, "channel": "email"}
+    )
+    rows = [("2024-03-04T10:00:00Z", "opened", None), ("nonsense", "click", None)]
+    found = interactions_of(silver(spark, rows), esp).orderBy("interaction_id").collect()
+    assert [(row["interaction_id"], row["kind"], row["on"]) for row in found] == [
+        ("esp:f:0", "open", MONDAY),
+        ("esp:f:1", "click", None),
+    ]
+
+
+def test_a_change_feed_leaves_the_last_state_of_each_row(spark: SparkSession) -> None:
+    feed = [
+        ("f", 0, "insert", 1, "new"),
+        ("f", 1, "delete", 2, "old"),
+        ("f", 1, "insert", 2, "replaced"),
+        ("f", 2, "delete", 1, "gone"),
+        ("f", 3, "insert", 1, "came"),
+        ("f", 3, "delete", 2, "and went"),
+    ]
+    rows = spark.createDataFrame(
+        feed,
+        "_file_id STRING, _record BIGINT, _change_type STRING, _commit_version BIGINT, v STRING",
+    )
+    found = {row["_record"]: row for row in last_state(rows, source()).collect()}
+    assert [found[0]["v"], found[1]["v"]] == ["new", "replaced"]
+    assert [found[n]["_is_gone"] for n in range(4)] == [False, False, True, True]
+    assert [found[n]["_is_new"] for n in range(4)] == [True, False, False, False]
+
+
+HISTORY = "customer_id STRING, name STRING, valid_from DATE, valid_to DATE"
+
+
+def test_history_closes_what_was_and_opens_what_is(spark: SparkSession) -> None:
+    current = spark.createDataFrame(
+        [
+            ("same", "a", MONDAY, None),
+            ("changed", "a", MONDAY, None),
+            ("vanished", "a", MONDAY, None),
+            ("today", "a", TUESDAY, None),
+            ("undone", "a", TUESDAY, None),
+        ],
+        HISTORY,
+    )
+    customers = spark.createDataFrame(
+        [("same", "a"), ("changed", "b"), ("new", "c"), ("today", "d"), ("nameless", None)],
+        "customer_id STRING, name STRING",
+    )
+    found = history_changes(current, customers, ["name"], as_of=TUESDAY).collect()
+    assert sorted(
+        (row["customer_id"], row["name"], row["valid_from"], str(row["valid_to"])) for row in found
+    ) == [
+        ("changed", "a", MONDAY, "2024-03-05"),
+        ("changed", "b", TUESDAY, "None"),
+        ("new", "c", TUESDAY, "None"),
+        ("today", "d", TUESDAY, "None"),
+        ("undone", "a", TUESDAY, "2024-03-04"),
+        ("vanished", "a", MONDAY, "2024-03-05"),
+    ]
+
+
+def test_only_differences_are_merged(spark: SparkSession) -> None:
+    ddl = "id STRING, value INT, marks MAP<STRING, STRING>"
+    old = spark.createDataFrame(
+        [("same", 1, {"a": "1", "b": "2"}), ("changed", 1, {"a": "1"}), ("gone", 1, {})], ddl
+    )
+    new = spark.createDataFrame(
+        [("same", 1, {"b": "2", "a": "1"}), ("changed", 1, {"a": "2"}), ("new", None, {})], ddl
+    )
+    found = {
+        row["id"]: (row["value"], row["marks"]) for row in difference(new, old, on=["id"]).collect()
+    }
+    assert found == {"changed": (1, {"a": "2"}), "gone": (None, None), "new": (None, {})}
+
+
+INTERACTIONS = (
+    "interaction_id STRING, customer_id STRING, source STRING, at TIMESTAMP, channel STRING, "
+    "kind STRING, session_id STRING, is_bot BOOLEAN"
+)
+PURCHASES = (
+    "customer_id STRING, source STRING, order_id STRING, at TIMESTAMP, channel STRING, "
+    "quantity DOUBLE, amount DECIMAL(18,4), currency STRING, is_cancellation BOOLEAN"
+)
+
+
+def test_metrics_leave_out_machines_our_own_mail_and_cancellations(spark: SparkSession) -> None:
+    later, last = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
+    did = [
+        ("1", "c", "web", NOON, "web", "view", "v1", False),
+        ("2", "c", "web", later, "web", "view", "v1", False),
+        ("3", "c", "web", last, "web", "view", "v9", True),
+        ("4", "c", "esp", last, "email", "delivered", None, False),
+        ("5", "c", "esp", later, "email", "open", None, False),
+    ]
+    bought = [
+        ("c", "shop", "o1", NOON, "store", 2.0, Decimal(10), "EUR", False),
+        ("c", "shop", "o1", NOON, "store", 1.0, Decimal(5), "EUR", False),
+        ("c", "shop", "o2", later, "store", -1.0, Decimal(-5), "EUR", True),
+        ("mixed", "shop", "o3", NOON, "store", 1.0, Decimal(5), "EUR", False),
+        ("mixed", "shop", "o4", NOON, "store", 1.0, Decimal(5), "GBP", False),
+    ]
+    customers = spark.createDataFrame([("c",), ("mixed",), ("idle",)], "customer_id STRING")
+    rows = {
+        row["customer_id"]: row.asDict()
+        for row in golden_metrics(
+            customers,
+            spark.createDataFrame(did, INTERACTIONS),
+            spark.createDataFrame(bought, PURCHASES),
+        ).collect()
+    }
+    assert rows["c"] == {
+        "customer_id": "c", "interactions": 3, "first_seen_at": NOON, "last_seen_at": later,
+        "last_web_at": later, "last_email_at": later, "last_store_at": later, "orders": 1,
+        "items": 3.0, "revenue": 15, "cancelled_revenue": 5, "first_purchase_at": NOON,
+        "last_purchase_at": NOON, "average_order": 15, "emails_opened": 1, "emails_clicked": 0,
+        "sessions": 1,
+    }  # fmt: skip
+    assert (rows["mixed"]["orders"], rows["mixed"]["revenue"]) == (2, None)
+    assert (rows["idle"]["interactions"], rows["idle"]["revenue"]) == (0, 0)
+    assert rows["idle"]["last_seen_at"] is None

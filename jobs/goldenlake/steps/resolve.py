@@ -37,8 +37,9 @@ class Resolve:
 
     ``sources`` are all sources by name: the versions of all their silver tables are pinned for
     the generation, and those that name people become records. Counts of the result:
-    ``records_changed``, ``edges_changed``, ``records_resolved``, ``customers_before``, one an
-    event of history, and ``customers_touched``.
+    ``records_changed``, ``edges_changed``, ``records_resolved`` (rows of identity.customers that
+    changed), ``customers``, ``customers_before``, ``customers_touched``, ``split_off``, and rows
+    of history by event: ``assigned``, ``merged``, ``split``, ``moved``, ``retired``.
     """
 
     sources: Mapping[str, Source]
@@ -57,10 +58,8 @@ class Resolve:
             return StepResult(step=STEP, status="skipped", details={"reason": "nothing changed"})
         done = staged(tables, STEP)
         if done and done.fingerprint == mark and done.as_of == self.as_of:
-            now = {name: tables.version(name) for name in IDENTITY_TABLES}
-            if done.tables == {
-                name: version for name, version in now.items() if version is not None
-            }:
+            now = ((name, tables.version(name)) for name in IDENTITY_TABLES)
+            if done.tables == {name: version for name, version in now if version is not None}:
                 return StepResult(step=STEP, counts=done.counts, details={"reason": "was staged"})
 
         base = begin(tables, IDENTITY_TABLES)

@@ -1,0 +1,266 @@
+"""Links, components and ids of many small random worlds at once, against an independent judge.
+
+A world is a prefix of all its record ids and values, so that one Spark run decides hundreds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import date
+from random import Random
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.identity import IdentityRules
+from goldenlake.identity import changes, components, ids, links
+from goldenlake.schemas import RECORDS
+from support.identity_reference import Known, partition, survivors
+
+TODAY = date(2026, 3, 1)
+RULES = IdentityRules.model_validate(
+    {
+        "identifiers": {
+            "account": {"description": "Customer number.", "strength": "unique"},
+            "email": {
+                "description": "E-mail address.",
+                "strength": "strong",
+                "most_records": 4,
+                "block": ["None"],
+            },
+            "phone": {
+                "description": "Phone.",
+                "strength": "weak",
+                "unless_differ": ["given_name", "birth_on"],
+            },
+            "cookie": {
+                "description": "Browser.",
+                "strength": "weak",
+                "unless_differ": ["account"],
+                "block_patterns": ["x$"],
+            },
+        },
+        "largest_cluster": 6,
+    }
+)
+
+
+def world(random: Random, prefix: str) -> list[Known]:
+    """Some ten records over few values, so that they collide in every way."""
+    found = []
+    for at in range(random.randint(2, 11)):
+        drawn = {
+            "account": random.choice(["1", "2", "3", None, None]),
+            "email": random.choice(["a", "b", None]),
+            "phone": random.choice(["7", "8", None]),
+            "cookie": random.choice(["k", "l", "x", None]),
+        }
+        identifiers = {name: f"{prefix}{value}" for name, value in drawn.items() if value}
+        if random.random() < 0.1:
+            identifiers["email"] = "none"
+        traits = {
+            "given_name": random.choice(["bob", "ann", None]),
+            "birth_on": random.choice(["1980-01-01", "1990-01-01", None, None]),
+        }
+        found.append(
+            Known(
+                record_id=f"{prefix}{at:02}",
+                identifiers=identifiers,
+                traits={name: value for name, value in traits.items() if value},
+                is_active=random.random() > 0.1,
+            )
+        )
+    return found
+
+
+def frame(spark: SparkSession, records: list[Known]) -> DataFrame:
+    rows = [
+        (
+            record.record_id,
+            "s",
+            record.record_id,
+            [(name, value) for name, value in sorted(record.identifiers.items())],
+            dict(record.traits),
+            record.is_active,
+            TODAY,
+        )
+        for record in records
+    ]
+    return spark.createDataFrame(rows, RECORDS.ddl)
+
+
+@pytest.fixture(scope="module")
+def worlds() -> dict[str, list[Known]]:
+    random = Random(20260301)
+    return {f"w{at:03}-": world(random, f"w{at:03}-") for at in range(300)}
+    # "none" is shared by all worlds and must link nobody.
+
+
+@pytest.fixture(scope="module")
+def built(
+    spark: SparkSession, worlds: dict[str, list[Known]]
+) -> tuple[DataFrame, DataFrame, DataFrame]:
+    records = frame(spark, [record for of in worlds.values() for record in of]).localCheckpoint()
+    members = links.members(records, RULES)
+    groups = links.value_groups(members, RULES).localCheckpoint()
+    judged = links.judged(members, groups)
+    contested = links.contested(judged, RULES).localCheckpoint()
+    edges = links.edges(judged, contested, RULES).localCheckpoint()
+    nodes = records.where("is_active").select("record_id")
+    component = components.connected(nodes, edges).localCheckpoint()
+    clusters = components.clusters(component, edges, RULES).localCheckpoint()
+    return edges, clusters, links.refusals(groups, contested).localCheckpoint()
+
+
+def parts(rows: DataFrame, by: str) -> set[frozenset[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for row in rows.select("record_id", by).collect():
+        found[row[by]].add(row["record_id"])
+    return {frozenset(part) for part in found.values()}
+
+
+def test_clusters_are_what_the_rule_says(
+    worlds: dict[str, list[Known]], built: tuple[DataFrame, DataFrame, DataFrame]
+) -> None:
+    expected = set().union(*(partition(records, RULES) for records in worlds.values()))
+    assert parts(built[1], "cluster") == expected
+    assert any(len(part) > 3 for part in expected)
+
+
+def test_a_component_is_named_by_its_smallest_record(
+    built: tuple[DataFrame, DataFrame, DataFrame],
+) -> None:
+    smallest = built[1].groupBy("component").agg(F.min("record_id").alias("smallest"))
+    assert not smallest.where("smallest <> component").take(1)
+
+
+def test_every_edge_says_which_rule_and_how_strong(
+    built: tuple[DataFrame, DataFrame, DataFrame],
+) -> None:
+    found = {tuple(row) for row in built[0].select("identifier", "strength", "rule").collect()}
+    assert found == {
+        ("account", "unique", "same account"),
+        ("email", "strong", "same email"),
+        ("phone", "weak", "same phone, unless given_name or birth_on differ"),
+        ("cookie", "weak", "same cookie, unless account differ"),
+    }
+    assert not built[0].where("left_record >= right_record").take(1)
+
+
+def test_every_refusal_has_its_reason(
+    worlds: dict[str, list[Known]], built: tuple[DataFrame, DataFrame, DataFrame]
+) -> None:
+    found = {(row["identifier"], row["reason"]) for row in built[2].collect()}
+    assert found >= {
+        ("email", "blocked"),
+        ("email", "too_many_records"),
+        ("cookie", "blocked"),
+        ("phone", "conflicting_traits"),
+        ("cookie", "conflicting_traits"),
+    }
+    placeholder = built[2].where("identifier = 'email' AND reason = 'blocked'").collect()
+    holders = [r for of in worlds.values() for r in of if r.identifiers.get("email") == "none"]
+    assert [row["records"] for row in placeholder] == [sum(r.is_active for r in holders)]
+
+
+def test_a_chain_of_100_000_and_a_random_graph_are_resolved_in_two_passes() -> None:
+    names = [f"r{at:06}" for at in range(100_000)]
+    order = list(range(len(names) - 1))
+    Random(1).shuffle(order)
+    batches = [
+        pa.RecordBatch.from_pydict(
+            {"record": [names[at + 1] for at in half], "root": [names[at] for at in half]}
+        )
+        for half in (order[:60_000], order[60_000:])
+    ]
+    forests = [batch for half in batches for batch in components._roots(iter([half]))]
+    roots = pa.Table.from_batches(components._roots(iter(forests)))
+    assert roots.num_rows == len(names) - 1
+    assert set(roots["root"].to_pylist()) == {"r000000"}
+    assert list(components._roots(iter([]))) == []
+
+
+def test_ids_stay_with_the_largest_part_and_the_oldest_survives(spark: SparkSession) -> None:
+    random = Random(7)
+    before: dict[str, str] = {}
+    since: dict[str, date] = {}
+    now: dict[str, str] = {}
+    for at in range(400):
+        for record in range(random.randint(1, 9)):
+            name = f"w{at:03}-{record}"
+            if random.random() < 0.8:
+                before[name] = f"w{at:03}-c{random.randint(0, 3)}"
+                since[before[name]] = date(2026, 1, 1 + random.randint(0, 2))
+            if random.random() < 0.8:
+                now[name] = f"w{at:03}-{random.randint(0, 2)}"
+    # One day an id, as in the table.
+    previous = spark.createDataFrame(
+        [(name, of, since[of], "?", since[of]) for name, of in before.items()],
+        "record_id string, customer_id string, customer_since date, component string, "
+        "assigned_on date",
+    ).localCheckpoint()
+    clusters = spark.createDataFrame(
+        [(name, part, part) for name, part in now.items()],
+        "record_id string, component string, cluster string",
+    ).localCheckpoint()
+    owners = ids.owners(clusters, previous).localCheckpoint()
+    assigned = ids.assignments(clusters, owners, base=4, as_of=F.lit(TODAY)).localCheckpoint()
+    found = {row["record_id"]: row["customer_id"] for row in assigned.collect()}
+
+    held: dict[str, set[str]] = defaultdict(set)
+    for name, part in now.items():
+        held[part].add(name)
+    everybody = {frozenset(records) for records in held.values()}
+    kept = survivors(before, {of: day.isoformat() for of, day in since.items()}, everybody)
+    for part in everybody:
+        bears = {found[name] for name in part}
+        assert len(bears) == 1
+        assert bears == {kept[part]} if part in kept else bears.isdisjoint(before.values())
+    assert len({found[min(part)] for part in everybody}) == len(everybody)
+    born = set(found.values()) - set(before.values())
+    assert all(
+        len(each) == 22 and set(each[2:]) <= set("0123456789abcdefghijklmnopqrstuv")
+        for each in born
+    )
+
+    events = ids.events(assigned, previous, owners).localCheckpoint()
+    rows = events.collect()
+    ended = {row["customer_id"] for row in rows if row["event"] in ("merged", "retired")}
+    assert ended == set(before.values()) - set(found.values())
+    assert {row["customer_id"] for row in rows if row["event"] in ("assigned", "split")} == born
+    redirects = {
+        row["customer_id"]: row["other_customer_id"] for row in rows if row["event"] == "merged"
+    }
+    explained = {
+        (row["customer_id"], row["other_customer_id"], row["record_id"])
+        for row in rows
+        if row["event"] == "moved"
+    }
+    splits = {
+        (row["other_customer_id"], row["customer_id"]) for row in rows if row["event"] == "split"
+    }
+    for name, was in before.items():
+        if name in found and found[name] != was:
+            assert (
+                redirects.get(was) == found[name]
+                or (was, found[name]) in splits
+                or (was, found[name], name) in explained
+            )
+    assert all(found[name] == to and before[name] == was for was, to, name in explained)
+
+    changed = changes.customer_changes(assigned, previous, F.lit(TODAY))
+    moved = {row["record_id"]: row["customer_id"] for row in changed.collect()}
+    assert moved == {name: found.get(name) for name in set(before) | set(found)}, (
+        "every component has another name here"
+    )
+
+
+def test_redirects_lead_to_the_end_of_a_chain(spark: SparkSession) -> None:
+    history = spark.createDataFrame(
+        [("a", "merged", "b"), ("b", "merged", "c"), ("x", "merged", "c"), ("c", "split", "a")],
+        "customer_id string, event string, other_customer_id string",
+    )
+    found = {row[0]: row[1] for row in ids.redirects(history).collect()}
+    assert found == {"a": "c", "b": "c", "x": "c"}

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from goldenlake.ports import Tables
 from goldenlake.schemas import HISTORY, PUBLICATIONS
@@ -51,9 +53,17 @@ def at(text: str) -> datetime:
 
 
 def frame(spark: SparkSession, ddl: str, rows: Sequence[Row]) -> DataFrame:
-    """Rows with nulls for whatever they leave out."""
-    names = [field.name for field in spark.createDataFrame([], ddl).schema]
-    return spark.createDataFrame([tuple(row.get(name) for name in names) for row in rows], ddl)
+    """Rows with nulls for whatever they leave out; by way of Arrow, which starts no worker."""
+    shape = spark.createDataFrame([], ddl).schema
+    plain = [
+        {
+            name: list(value.items()) if isinstance(value, dict) else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]
+    table = pa.Table.from_pylist(plain, schema=to_arrow_schema(shape))
+    return spark.createDataFrame(table)
 
 
 def customer(name: str, **others: Any) -> Row:
@@ -80,6 +90,6 @@ def publish(tables: Tables, as_of: date, contents: Mapping[str, Sequence[Row]]) 
             rows_of = frame(tables.spark, ddl, contents.get(name, []))
             versions[name] = tables.overwrite(name, rows_of)
     number = (latest["generation"] if latest else 0) + 1
-    row = (number, as_of, "run", versions, {}, "", {}, at(f"{as_of} 23:00"))
-    tables.append("ops.publications", tables.spark.createDataFrame([row], PUBLICATIONS.ddl))
+    row = {"generation": number, "as_of": as_of, "tables": versions}
+    tables.append("ops.publications", frame(tables.spark, PUBLICATIONS.ddl, [row]))
     return number

@@ -37,8 +37,8 @@ class Activate:
 
     An interrupted delivery is finished first, with the same batches. Then what is desired is
     compared with what the ledger says was acknowledged, and only the difference is sent; a rerun
-    finds none. Consent is judged when the plan is drawn, and again before every group of batches
-    if a generation was published in between.
+    finds none. Consent is judged when the plan is drawn, and again before every batch if a
+    generation was published in between.
 
     ``now`` is the instant of sending: a grant that has expired by then is none. Without it the
     end of the day counts, which is right only for a night that runs on time.
@@ -139,8 +139,7 @@ class Activate:
         )
         try:
             for outgoing in outbox.outgoing(tables, found, settled):
-                if not len(writer):
-                    gate.look_again()
+                gate.look_again()
                 batch = gate.pass_through(outgoing.batch)
                 for record in outgoing.batch.records if is_resumed else ():
                     state = outgoing.before[record.key]["state"]

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord, Tables
 from goldenlake.schemas import LEDGER, REJECTS
@@ -33,8 +35,8 @@ class LedgerWriter:
     run_id: str
     on: date
     counts: dict[str, int] = field(default_factory=dict)
-    _rows: list[Row] = field(default_factory=list)
-    _rejects: list[Row] = field(default_factory=list)
+    _rows: list[dict[str, Any]] = field(default_factory=list)
+    _rejects: list[dict[str, Any]] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -55,11 +57,10 @@ class LedgerWriter:
     def flush(self) -> None:
         """Write what was gathered; refusals first, since the ledger says that they are done."""
         if self._rejects:
-            rejects = self.tables.spark.createDataFrame(self._rejects, REJECTS.ddl)
+            rejects = _frame(self.tables, self._rejects, REJECTS.ddl)
             self.tables.merge("activation.rejects", rejects, on=_REJECT_KEY)
         if self._rows:
-            rows = self.tables.spark.createDataFrame(self._rows, LEDGER.ddl)
-            self.tables.merge(TABLE, rows, on=KEY)
+            self.tables.merge(TABLE, _frame(self.tables, self._rows, LEDGER.ddl), on=KEY)
         self._rows, self._rejects = [], []
 
     def _answered(
@@ -116,20 +117,26 @@ class LedgerWriter:
             "run_id": self.run_id,
             "acknowledged_on": self.on,
         }
-        self._rows.append(Row(**(row | others)))
+        self._rows.append(row | others)
 
-    def _reject(self, record: OutboundRecord, answer: Acknowledgement) -> Row:
-        return Row(
-            destination=self.delivery.destination,
-            segment=self.delivery.segment,
-            customer_id=record.customer_id,
-            reason=answer.error,
-            is_permanent=answer.is_permanent,
-            desired_hash=record.desired_hash,
-            delivery=self.delivery.delivery_id,
-            run_id=self.run_id,
-            rejected_on=self.on,
-        )
+    def _reject(self, record: OutboundRecord, answer: Acknowledgement) -> dict[str, Any]:
+        return {
+            "destination": self.delivery.destination,
+            "segment": self.delivery.segment,
+            "customer_id": record.customer_id,
+            "reason": answer.error,
+            "is_permanent": answer.is_permanent,
+            "desired_hash": record.desired_hash,
+            "delivery": self.delivery.delivery_id,
+            "run_id": self.run_id,
+            "rejected_on": self.on,
+        }
+
+
+def _frame(tables: Tables, rows: list[dict[str, Any]], ddl: str) -> DataFrame:
+    """Rows as a frame by way of Arrow, which needs no Python worker."""
+    shape = tables.spark.createDataFrame([], ddl).schema
+    return tables.spark.createDataFrame(pa.Table.from_pylist(rows, schema=to_arrow_schema(shape)))
 
 
 def settled_batches(tables: Tables, delivery: Delivery, sizes: Mapping[int, int]) -> set[int]:

@@ -81,7 +81,8 @@ class Demo:
     def _nights_in_process(self) -> set[tuple[str, str]]:
         """Nights that are not yet in the lake; all but the last where Airflow runs that one.
 
-        Gives (record, customer) of the lake as it was found."""
+        Gives (record, customer) of the lake as it was found.
+        """
         installation = self._installation(START)
         published = latest_generation(installation.tables)
         found = _customers_of_records(installation) if published else set()
@@ -107,7 +108,7 @@ class Demo:
         return ExitCode.OK if not subprocess.call(command, env=environment) else ExitCode.FAILED
 
     def _summarise(self, before: set[tuple[str, str]]) -> None:
-        from goldenlake.reporting.demonstration import summary_of
+        from goldenlake.steps.demonstration import summary_of
 
         self.say("What the lake holds now")
         # The session of the first nights has been stopped; this one is new.

@@ -262,3 +262,14 @@ class DeliveryIncomplete(TransientError):
     def __init__(self, *, destination: str, delivery: str, what: str) -> None:
         self.destination, self.delivery, self.what = destination, delivery, what
         super().__init__(f"{destination}: delivery {delivery}: {what} Run the export again.")
+
+
+class CustomerUnknown(TerminalError):
+    """Nobody goes by this customer id or record id."""
+
+    def __init__(self, who: str) -> None:
+        self.who = who
+        super().__init__(
+            f"{who!r} is no customer id and no record id of the published generation. Record ids "
+            "look like <source>:<key>; `goldenlake sql` finds them in sources."
+        )

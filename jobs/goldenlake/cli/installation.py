@@ -17,7 +17,7 @@ from rich.console import Console
 
 from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.declarations.loader import load_catalogue
-from goldenlake.errors import GoldenlakeError, SetupError, described
+from goldenlake.errors import ExitCode, GoldenlakeError, SetupError, described
 from goldenlake.ports import Clock, FilePlace, Landing, StepResult
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Installation:
         return self.catalogue.root / self.catalogue.environment.reports
 
     @contextmanager
-    def timed(self, step: str) -> Iterator[list[StepResult]]:
+    def timed(self, step: str, subject: str = "") -> Iterator[list[StepResult]]:
         """Collect a step's results, say them in one JSON line each, and keep them for ops.runs.
 
         A step that raises leaves a row that says so.
@@ -124,10 +124,7 @@ class Installation:
         try:
             yield found
         except Exception as error:
-            status = (
-                "held" if isinstance(error, GoldenlakeError) and error.exit_code == 4 else "failed"
-            )
-            found.append(StepResult(step=step, status=status, error=described(error)))
+            found.append(failure(step, subject, error))
             raise
         finally:
             seconds = time.monotonic() - begun
@@ -175,6 +172,18 @@ def _chosen(what: str, names: Sequence[str] | None, known: list[str]) -> list[st
             f"{what} {', '.join(unknown)} is not declared.", mend=f"Known: {', '.join(known)}."
         )
     return list(names or known)
+
+
+def failure(step: str, subject: str, error: Exception) -> StepResult:
+    """The result of a step that raised; a transient error keeps its code, so that it is retried."""
+    code = error.exit_code if isinstance(error, GoldenlakeError) else ExitCode.FAILED
+    return StepResult(
+        step=step,
+        subject=subject,
+        status="held" if code == ExitCode.HELD else "failed",
+        details={"exit_code": int(code)} if code in (ExitCode.HELD, ExitCode.TRANSIENT) else {},
+        error=described(error),
+    )
 
 
 def _summary(installation: Installation, result: StepResult, seconds: float) -> str:

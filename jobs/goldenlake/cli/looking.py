@@ -27,7 +27,7 @@ def plan(
 ) -> None:
     """What an export would add, change, remove and hold back; nothing is sent."""
     from goldenlake.reporting.plans import plan_text
-    from goldenlake.steps.activate import PlanExport
+    from goldenlake.steps.plan import PlanExport
 
     installation = Installation.load(conf, env, lake, as_of=as_of.date())
     (name,) = installation.chosen_destinations([destination])
@@ -36,8 +36,7 @@ def plan(
         consent=installation.catalogue.consent,
         as_of=installation.as_of,
     )
-    for made in step.run(installation.tables):
-        Console().print(plan_text(made))
+    Console().print(plan_text(step.run(installation.tables)))
 
 
 @looking.command(rich_help_panel=PANEL)
@@ -53,7 +52,7 @@ def approve(
     lake: Lake = None,
 ) -> None:
     """Let a held plan pass; what is sent must still have the same hash."""
-    from goldenlake.steps.activate import approve as let_pass
+    from goldenlake.steps.plan import approve as let_pass
 
     clock = SystemClock()
     installation = Installation.load(conf, env, lake, as_of=clock.now().date())
@@ -117,5 +116,5 @@ def explain(
     from goldenlake.steps.explain import Explain
 
     installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
-    step = Explain(who=who, rules=installation.catalogue.identity)
+    step = Explain(who=who)
     Console().print(explanation_text(step.run(installation.tables)))

@@ -82,5 +82,6 @@ def dictionary(
     from goldenlake.declarations.loader import load_catalogue
     from goldenlake.reporting.dictionary import data_dictionary
 
-    out.write_text(data_dictionary(load_catalogue(conf, environment=env)), encoding="utf-8")
+    declared = load_catalogue(conf, environment=env).tables.values()
+    out.write_text(data_dictionary(declared), encoding="utf-8")
     Console().print(str(out))

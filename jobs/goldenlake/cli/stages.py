@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from goldenlake.cli.installation import Installation
+from goldenlake.cli.installation import Installation, failure
 from goldenlake.declarations.base import parse_duration
 from goldenlake.errors import ExitCode, GoldenlakeError, described
 from goldenlake.night import NIGHT, Stage
@@ -40,7 +40,7 @@ def resolve(installation: Installation) -> list[StepResult]:
     from goldenlake.steps.resolve import Resolve
 
     step = Resolve(
-        sources=list(installation.catalogue.sources.values()),
+        sources=installation.catalogue.sources,
         rules=installation.catalogue.identity,
         as_of=installation.as_of,
         run_id=installation.run_id,
@@ -109,22 +109,15 @@ def activate(installation: Installation, destinations: Sequence[str]) -> list[St
             consent=installation.catalogue.consent,
             as_of=installation.as_of,
             run_id=installation.run_id,
+            now=installation.clock.now(),
         )
         try:
-            with installation.timed("activate") as found:
+            with installation.timed("activate", name) as found:
                 kind = open_destination(destination, installation.place)
                 found.append(step.run(installation.tables, kind, installation.progress))
                 results += found
         except GoldenlakeError as error:
-            held = error.exit_code == ExitCode.HELD
-            results.append(
-                StepResult(
-                    step="activate",
-                    subject=name,
-                    status="held" if held else "failed",
-                    error=described(error),
-                )
-            )
+            results.append(failure("activate", name, error))
     return results
 
 

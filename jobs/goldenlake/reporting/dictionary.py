@@ -1,0 +1,25 @@
+"""The data dictionary, as Markdown, from the declarations of the gold tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from goldenlake.declarations.table import Table
+
+
+def data_dictionary(tables: Iterable[Table]) -> str:
+    """One section a table: its grain, its key, every column with type, class and meaning."""
+    lines = ["# Data dictionary", "", "Made from `conf/tables` by `make docs`; edit it there.", ""]
+    for table in sorted(tables, key=lambda table: table.table):
+        lines += [f"## {table.table}", "", table.description, ""]
+        lines += [f"One row: {table.grain} Key: {', '.join(f'`{c}`' for c in table.key)}.", ""]
+        lines += ["| column | type | personal | meaning |", "|---|---|---|---|"]
+        for column in table.columns:
+            wins = column.survivorship
+            how = f" Survivorship: {wins.rule.replace('_', ' ')}." if wins else ""
+            if wins and wins.sources:
+                how = f"{how[:-1]} ({', then '.join(wins.sources)})."
+            kind = column.type.replace("|", "\\|")
+            lines.append(f"| `{column.name}` | {kind} | {column.personal} | {column.doc}{how} |")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,72 @@
+"""A plan as a table for the terminal. Counts and customer ids only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Protocol
+
+from rich.console import Group, RenderableType
+from rich.table import Table as Grid
+
+_NUMBERS = ("members", "add", "update", "remove", "unchanged", "held back", "calls", "minutes")
+
+
+class SegmentPlanLike(Protocol):
+    """What is told of one segment."""
+
+    segment: str
+    members: int
+    added: int
+    updated: int
+    removed: int
+    unchanged: int
+    held_back: Mapping[str, int]
+    calls: int
+    minutes: float | None
+    samples: Mapping[str, Sequence[str]]
+
+
+class PlanLike(Protocol):
+    """What is told of a plan."""
+
+    destination: str
+    as_of: date
+    plan_hash: str
+    segments: Sequence[SegmentPlanLike]
+    in_flight: int
+    is_approved: bool
+
+    @property
+    def objections(self) -> Sequence[str]:
+        """What the guards object to."""
+
+
+def plan_text(plan: PlanLike) -> RenderableType:
+    """What an export would do, a row a segment, then why people are held back."""
+    grid = Grid(
+        title=f"{plan.destination}, {plan.as_of}: plan {plan.plan_hash}", title_justify="left"
+    )
+    grid.add_column("segment")
+    for column in _NUMBERS:
+        grid.add_column(column, justify="right")
+    notes: list[str] = []
+    for each in plan.segments:
+        minutes = "" if each.minutes is None else f"{each.minutes:.1f}"
+        held = sum(each.held_back.values())
+        numbers = (
+            each.members, each.added, each.updated, each.removed, each.unchanged, held, each.calls,
+        )  # fmt: skip
+        grid.add_row(each.segment, *(f"{number:,}" for number in numbers), minutes)
+        reasons = ", ".join(f"{why} {count:,}" for why, count in sorted(each.held_back.items()))
+        if reasons:
+            notes.append(f"{each.segment}: held back: {reasons}")
+        for action, ids in each.samples.items():
+            if ids:
+                notes.append(f"{each.segment}: {action}, for example {', '.join(ids)}")
+    notes += [f"[red]guard[/red] {objection}" for objection in plan.objections]
+    if plan.objections:
+        notes.append("approved" if plan.is_approved else "[red]held until a person approves[/red]")
+    if plan.in_flight:
+        notes.append(f"{plan.in_flight:,} records of an interrupted delivery are finished first")
+    return Group(grid, *notes)

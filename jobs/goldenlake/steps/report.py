@@ -1,0 +1,243 @@
+"""Gather what the nightly page tells, and write it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.base import parse_duration
+from goldenlake.declarations.catalogue import Catalogue
+from goldenlake.ports import Clock, StepResult, Tables
+from goldenlake.reporting.facts import (
+    ExportFacts,
+    NightFacts,
+    SegmentFacts,
+    SourceFacts,
+    StepFacts,
+)
+from goldenlake.reporting.page import night_page
+from goldenlake.schemas import HELD_BACK, LEDGER, RUNS, SIZES
+from goldenlake.steps.files import FileRow, read_files
+from goldenlake.steps.generations import Generation, latest_generation, read
+
+_SIZES = ((1, "1"), (2, "2"), (3, "3"), (5, "4–5"), (10, "6–10"), (25, "11–25"), (10**9, "26+"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class WriteReport:
+    """The page of one day, ``<folder>/<as_of>.html``; writing it again replaces it."""
+
+    catalogue: Catalogue
+    as_of: date
+    run_id: str
+    folder: Path
+
+    def run(self, tables: Tables, clock: Clock) -> StepResult:
+        """Write the page; it opens without a network and holds no personal data."""
+        facts = self.gather(tables, clock)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f"{self.as_of}.html"
+        part = path.with_suffix(".part")
+        part.write_text(night_page(facts), encoding="utf-8")
+        os.replace(part, path)
+        return StepResult(step="report", details={"path": str(path), "verdict": facts.verdict})
+
+    def gather(self, tables: Tables, clock: Clock) -> NightFacts:
+        """Everything that the page tells."""
+        runs = self._runs(tables)
+        generation = latest_generation(tables)
+        identity, sizes, events, review, complete = self._identity(tables, generation)
+        published = next((r for r in runs if r["step"] == "publish" and r["details"]), None)
+        audit = json.loads(published["details"]) if published else {}
+        return NightFacts(
+            as_of=self.as_of,
+            written_at=clock.now(),
+            run_id=self.run_id,
+            generation=generation.generation if generation else None,
+            generation_as_of=generation.as_of if generation else None,
+            sources=self._sources(read_files(tables), runs),
+            identity=identity,
+            cluster_sizes=sizes,
+            events=events,
+            review=review,
+            completeness=complete,
+            segments=self._segments(tables),
+            exports=self._exports(tables, runs),
+            expectations=audit.get("verdicts", []),
+            data_docs=audit.get("data_docs", ""),
+            steps=[
+                StepFacts(
+                    step=row["step"],
+                    subject=row["subject"] or "",
+                    status=row["status"],
+                    seconds=row["seconds"],
+                    error=row["error"] or "",
+                )
+                for row in runs
+                if row["step"] != "report"
+            ],
+            warnings=audit.get("warnings", []),
+        )
+
+    def _runs(self, tables: Tables) -> list[Any]:
+        """The latest row of every step and subject on the day, in the order in which they ran."""
+        rows = (
+            tables.read_or_empty("ops.runs", RUNS.ddl)
+            .where(F.col("as_of") == F.lit(self.as_of))
+            .collect()
+        )
+        latest: dict[tuple[str, str], Any] = {}
+        for row in sorted(rows, key=lambda row: row["started_at"]):
+            # A rerun that had nothing to do does not hide what the night did.
+            if row["status"] != "skipped" or (row["step"], row["subject"]) not in latest:
+                latest[row["step"], row["subject"]] = row
+        return sorted(latest.values(), key=lambda row: row["started_at"])
+
+    def _sources(self, files: Sequence[FileRow], runs: Sequence[Any]) -> list[SourceFacts]:
+        ran = {row["subject"]: row for row in runs if row["step"] == "collect"}
+        found = []
+        for name, source in sorted(self.catalogue.sources.items()):
+            own = [file for file in files if file.source == name and file.file_on <= self.as_of]
+            today = [file for file in own if file.landed_on == self.as_of]
+            last = max((file.file_on for file in own), default=None)
+            reasons: dict[str, int] = {}
+            for file in today:
+                for rule, count in file.reasons.items():
+                    reasons[rule] = reasons.get(rule, 0) + count
+            cadence = parse_duration(source.cadence) + timedelta(days=1)
+            run = ran.get(name)
+            found.append(
+                SourceFacts(
+                    name=name,
+                    system=source.system,
+                    status=run["status"] if run else "not run",
+                    files=len(today),
+                    read=sum(file.records_read or 0 for file in today),
+                    accepted=sum(file.records_accepted or 0 for file in today),
+                    quarantined=sum(file.records_quarantined or 0 for file in today),
+                    reasons=dict(sorted(reasons.items(), key=lambda pair: -pair[1])),
+                    last_file_on=last,
+                    is_overdue=last is None or self.as_of - last >= cadence,
+                    error=(run["error"] if run else "") or "",
+                )
+            )
+        return found
+
+    def _identity(
+        self, tables: Tables, generation: Generation | None
+    ) -> tuple[
+        dict[str, int],
+        list[tuple[str, int]],
+        dict[str, int],
+        dict[str, int],
+        list[tuple[str, float]],
+    ]:
+        if generation is None:
+            return {}, [], {}, {}, []
+        attributes = [c.name for c in self.catalogue.tables["gold.customers"].attributes]
+        bucket = F.lit(_SIZES[-1][1])
+        for most, label in reversed(_SIZES[:-1]):
+            bucket = F.when(F.col("records") <= most, label).otherwise(bucket)
+        rows = (
+            read(tables, generation, "gold.customers")
+            .groupBy("is_known", bucket.alias("bucket"))
+            .agg(
+                F.count(F.lit(1)).alias("customers"),
+                F.sum("records").alias("records"),
+                *(F.count(name).alias(f"has_{name}") for name in attributes),
+            )
+            .collect()
+        )
+        known = sum(row["customers"] for row in rows if row["is_known"])
+        sizes = [
+            (label, sum(row["customers"] for row in rows if row["bucket"] == label))
+            for _, label in _SIZES
+        ]
+        complete = [
+            (name, sum(row[f"has_{name}"] for row in rows if row["is_known"]) / max(known, 1))
+            for name in attributes
+        ]
+        events = (
+            read(tables, generation, "identity.history")
+            .where(F.col("generation") == generation.generation)
+            .groupBy("event")
+            .count()
+            .collect()
+        )
+        review = read(tables, generation, "identity.review").groupBy("reason").count().collect()
+        links = read(tables, generation, "identity.edges").groupBy("identifier").count().collect()
+        funnel = {
+            "records": sum(row["records"] for row in rows),
+            "links": sum(row["count"] for row in links),
+            "customers": sum(row["customers"] for row in rows),
+            "known customers": known,
+            "anonymous visitors": sum(row["customers"] for row in rows) - known,
+        }
+        funnel |= {
+            f"links by {row['identifier']}": row["count"]
+            for row in sorted(links, key=lambda row: -row["count"])
+        }
+        return (
+            funnel,
+            sizes,
+            {row["event"]: row["count"] for row in events},
+            {row["reason"]: row["count"] for row in review},
+            complete,
+        )
+
+    def _segments(self, tables: Tables) -> list[SegmentFacts]:
+        rows = (
+            tables.read_or_empty("segments.sizes", SIZES.ddl)
+            .where(F.col("as_of") == F.lit(self.as_of))
+            .collect()
+        )
+        return [
+            SegmentFacts(
+                name=row["segment"],
+                description=declared.description,
+                members=row["members"],
+                entered=row["entered"],
+                exited=row["exited"],
+                stayed=row["stayed"],
+            )
+            for row in sorted(rows, key=lambda row: -row["members"])
+            if (declared := self.catalogue.segments.get(row["segment"]))
+        ]
+
+    def _exports(self, tables: Tables, runs: Sequence[Any]) -> list[ExportFacts]:
+        there = (
+            tables.read_or_empty("activation.ledger", LEDGER.ddl)
+            .where("state = 'present'")
+            .groupBy("destination")
+            .count()
+            .collect()
+        )
+        present = {row["destination"]: row["count"] for row in there}
+        held = (
+            tables.read_or_empty("activation.held_back", HELD_BACK.ddl)
+            .where(F.col("as_of") == F.lit(self.as_of))
+            .groupBy("destination", "reason")
+            .count()
+            .collect()
+        )
+        return [
+            ExportFacts(
+                name=row["subject"],
+                status=row["status"],
+                counts=row["counts"] or {},
+                there=present.get(row["subject"], 0),
+                held_back={
+                    h["reason"]: h["count"] for h in held if h["destination"] == row["subject"]
+                },
+                error=row["error"] or "",
+            )
+            for row in runs
+            if row["step"] == "activate"
+        ]

@@ -100,7 +100,7 @@ def _jars() -> str:
 
 def _archive() -> str:
     cache = Path(os.environ.get("GOLDENLAKE_CACHE", PROJECT / ".cache"))
-    found = list(cache.glob("classes-*.jsa"))
+    found = list((cache / "spark").glob("classes-*.jsa"))
     return "present" if found else "absent; Spark starts some seconds later. `make setup` makes it"
 
 

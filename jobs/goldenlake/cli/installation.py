@@ -83,7 +83,7 @@ class Installation:
                 master=spark.master,
                 jars=Path(os.environ.get("GOLDENLAKE_JARS", PROJECT / ".jars")),
                 tmp=cache / "tmp",
-                cache=cache,
+                cache=cache / "spark",
                 conf={"spark.sql.shuffle.partitions": str(spark.shuffle_partitions), **spark.conf},
                 driver_memory=spark.memory,
                 fast_start=spark.fast_start,

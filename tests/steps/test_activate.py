@@ -5,8 +5,6 @@ from datetime import date, timedelta
 
 import pytest
 import stamina
-from support.destinations import Remembering
-from support.gold import at, customer, frame, grant, publish
 
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination, Guards
@@ -15,6 +13,8 @@ from goldenlake.schemas import LEDGER, MEMBERS, SIZES
 from goldenlake.steps.activate import Activate
 from goldenlake.steps.plan import PlanExport, SegmentPlan, approve, judge
 from goldenlake.steps.story import activation_story
+from support.destinations import Remembering
+from support.gold import at, customer, frame, grant, publish
 
 pytest_plugins = ["support.lake"]
 

@@ -62,7 +62,7 @@ def frame(spark: SparkSession, ddl: str, rows: Sequence[Row]) -> DataFrame:
         }
         for row in rows
     ]
-    table = pa.Table.from_pylist(plain, schema=to_arrow_schema(shape))
+    table = pa.Table.from_pylist(plain, schema=to_arrow_schema(shape, timezone="UTC"))
     return spark.createDataFrame(table)
 
 

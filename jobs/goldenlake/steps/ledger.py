@@ -136,7 +136,9 @@ class LedgerWriter:
 def _frame(tables: Tables, rows: list[dict[str, Any]], ddl: str) -> DataFrame:
     """Rows as a frame by way of Arrow, which needs no Python worker."""
     shape = tables.spark.createDataFrame([], ddl).schema
-    return tables.spark.createDataFrame(pa.Table.from_pylist(rows, schema=to_arrow_schema(shape)))
+    return tables.spark.createDataFrame(
+        pa.Table.from_pylist(rows, schema=to_arrow_schema(shape, timezone="UTC"))
+    )
 
 
 def settled_batches(tables: Tables, delivery: Delivery, sizes: Mapping[int, int]) -> set[int]:

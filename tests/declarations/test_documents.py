@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from goldenlake.declarations.documents import MOST_VALUES, parse_document, written
@@ -61,6 +63,14 @@ def test_hostile_or_broken_yaml_is_one_problem(text: str, says: str) -> None:
     (problem,) = told(text)
 
     assert says in problem
+
+
+def test_a_wall_of_brackets_is_refused_before_it_costs_anything() -> None:
+    began = time.process_time()
+
+    told("[" * 199_999)
+
+    assert time.process_time() - began < 0.5
 
 
 def test_every_doubled_key_is_told() -> None:

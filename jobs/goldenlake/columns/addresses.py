@@ -11,9 +11,9 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from goldenlake.columns.distinct import over_distinct
-from goldenlake.columns.text import clean_text
+from goldenlake.columns.text import code
 
-_GB = r"\A(GIR|[A-Z]{1,2}[0-9][A-Z0-9]?) ?([0-9][A-Z]{2})\z"
+_GB = re.compile(r"(GIR|[A-Z]{1,2}[0-9][A-Z0-9]?)([0-9][A-Z]{2})")
 #: Countries whose postcodes have five digits, the first of which may be zero.
 _FIVE_DIGITS = frozenset({"DE", "FR", "ES", "IT", "US", "FI", "HR", "EE", "MX", "TR", "UA", "RS"})
 _LANGUAGES = ("aa", "en", "de", "fr", "es", "it", "nl", "pl", "ru", "pt", "sv", "da", "fi", "bg")
@@ -47,12 +47,22 @@ def normalise_postcode(postcode: Column, *, region: Column | str) -> Column:
 
     Zeros that a spreadsheet took off are put back where ``region`` has five-digit postcodes.
     """
-    home = F.lit(region) if isinstance(region, str) else region
-    shown = F.upper(clean_text(postcode))
-    bare = F.regexp_replace(F.regexp_replace(shown, r"\A['’`]|\.0\z", ""), " ", "")
-    spaced = F.nullif(F.regexp_replace(bare, _GB, "$1 $2"), F.lit(""))
-    lost_zeros = home.isin(*sorted(_FIVE_DIGITS)) & bare.rlike(r"\A[0-9]{3,4}\z")
-    return F.when(lost_zeros, F.lpad(bare, 5, "0")).otherwise(spaced)
+    home = F.lit(region) if isinstance(region, str) else F.coalesce(region, F.lit("ZZ"))
+    return over_distinct(F.concat(home, F.lit(":"), postcode), _with_region, once=True)
+
+
+def _with_region(text: str) -> str | None:
+    region, _, postcode = text.partition(":")
+    return spaced_postcode(postcode, region=region)
+
+
+def spaced_postcode(text: str, *, region: str) -> str | None:
+    """``normalise_postcode`` for one text."""
+    bare = (code(text) or "").removesuffix(".0")
+    if region in _FIVE_DIGITS and re.fullmatch(r"[0-9]{3,4}", bare):
+        return bare.zfill(5)
+    british = _GB.fullmatch(bare)
+    return f"{british[1]} {british[2]}" if british else bare or None
 
 
 def normalise_country(country: Column) -> Column:
@@ -64,8 +74,8 @@ def alpha_2(text: str) -> str | None:
     """``normalise_country`` for one text."""
     key = _key(text)
     if len(key) == 2 and key.isascii():
-        code = {"UK": "GB", "EL": "GR"}.get(key.upper(), key.upper())
-        return code if code in LOCALE_DATA else None
+        short = {"UK": "GB", "EL": "GR"}.get(key.upper(), key.upper())
+        return short if short in LOCALE_DATA else None
     return _names().get(key)
 
 
@@ -78,12 +88,12 @@ def _key(text: str) -> str:
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
     names: dict[str, str] = {}
-    for code, spellings in sorted(LOCALE_DATA.items()):
+    for short, spellings in sorted(LOCALE_DATA.items()):
         for language in _LANGUAGES:
             name = spellings.get(language, "")
             if name and not name.startswith("*"):
-                names.setdefault(_key(name), code)
-    for code, others in _OTHER_NAMES.items():
-        names |= {_key(name): code for name in others.split(", ")}
+                names.setdefault(_key(name), short)
+    for short, others in _OTHER_NAMES.items():
+        names |= {_key(name): short for name in others.split(", ")}
     pairs = (pair.split("=") for pair in _ALPHA_3.split())
-    return names | {_key(long): short for long, short in pairs}
+    return names | {_key(long): alpha for long, alpha in pairs}

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F
+import re
+import unicodedata
 
-from goldenlake.columns.text import clean_text
+from pyspark.sql import Column
+
+from goldenlake.columns.distinct import over_distinct
+from goldenlake.columns.text import shown
 
 #: Good enough for matching, not a proof that the mailbox exists: one @, no dot at either end of
 #: the local part nor two in a row, and a domain of labels with a top level that is not a number.
-_ADDRESS = (
-    r"\A(?!\.)(?!.*\.\.)[\p{L}\p{M}\p{N}!#$%&'*+/=?^_`{|}~.-]{1,64}(?<!\.)@"
-    r"(?:[\p{L}\p{N}](?:[\p{L}\p{M}\p{N}-]{0,61}[\p{L}\p{M}\p{N}])?\.)+"
-    r"(?:\p{L}[\p{L}\p{M}]+|xn--[a-z0-9-]+)\z"
+_ADDRESS = re.compile(
+    r"(?!\.)(?!.*\.\.)[\w!#$%&'*+/=?^`{|}~.-]{1,64}(?<!\.)@"
+    r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+(?:[^\W\d_]{2,}|xn--[a-z0-9-]+)"
 )
+_WRAPPED = re.compile(r"\A(?:<|mailto:)+|>+\Z")
 
 
 def normalise_email(email: Column) -> Column:
@@ -22,6 +25,11 @@ def normalise_email(email: Column) -> Column:
     Dots and ``+tags`` are kept: collapsing them is one provider's rule, and merging two people
     is worse than missing a match. ``mailto:`` and angle brackets are taken off.
     """
-    shown = F.lower(clean_text(email))
-    bare = F.regexp_replace(shown, r"\A(?:mailto:|<)+|>+\z", "")
-    return F.when(bare.rlike(_ADDRESS) & (F.length(bare) <= 254), bare)
+    return over_distinct(email, address, once=True)
+
+
+def address(text: str) -> str | None:
+    """``normalise_email`` for one text."""
+    lowered = unicodedata.normalize("NFC", (shown(text) or "").lower())
+    bare = _WRAPPED.sub("", lowered)
+    return bare if len(bare) <= 254 and _ADDRESS.fullmatch(bare) else None

@@ -9,6 +9,7 @@ from pyspark.sql import Column
 
 from goldenlake.columns.distinct import over_distinct
 from goldenlake.columns.namekeys import family_key, given_key
+from goldenlake.columns.text import shown
 
 _TITLES = re.compile(
     r"mr|mrs|ms|miss|mx|dr|prof|professor|sir|dame|lord|lady|rev|reverend|herr|frau|hr|fr|fräulein"
@@ -69,12 +70,7 @@ def family_name_key(family_name: Column) -> Column:
 
 def tidy(text: str) -> str | None:
     """``clean_name`` for one text."""
-    shown = "".join(
-        " " if char.isspace() else char
-        for char in text
-        if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf")
-    )
-    name = " ".join(unicodedata.normalize("NFC", shown).split())
+    name = shown(text) or ""
     if not _WORD.search(name):
         return None
     if name == name.upper() or name == name.lower():

@@ -9,8 +9,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from goldenlake.columns.distinct import over_distinct
+from goldenlake.columns.text import SCIENTIFIC, shown
 
-_SCIENTIFIC = re.compile(r"\A\s*[+-]?\d+(?:[.,]\d+)?[eE]\+?\d+\s*\Z")
 _ALL_THE_SAME = re.compile(r"\A\D*(\d)(?:\D*\1)*\D*\Z")
 _FORMULA = re.compile(r'\A="?(.*?)"?\Z', re.DOTALL)
 
@@ -32,11 +32,11 @@ def _with_region(text: str) -> str | None:
 
 def e164(text: str, *, region: str) -> str | None:
     """``normalise_phone`` for one text."""
-    bare = text.strip().strip("'’`\u200b\u200e\u200f\u202a\u202c\ufeff").strip()
+    bare = (shown(text) or "").lstrip("'’`").strip()
     found = _FORMULA.match(bare)
     if found:
         bare = found[1]
-    if _SCIENTIFIC.match(bare) or _ALL_THE_SAME.match(bare):
+    if SCIENTIFIC.match(bare) or _ALL_THE_SAME.match(bare):
         return None
     bare = re.sub(r"\.0\Z", "", bare)
     numbers = [number for text in _readings(bare) if (number := _parsed(text, region))]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from pyspark.sql import Column
-from pyspark.sql import functions as F
 
 from goldenlake.columns.distinct import over_distinct
 
-#: Control and format characters (zero-width, bidirectional, soft hyphen, BOM), not white space.
-INVISIBLE = r"[\p{Cf}[\p{Cc}&&[^\t\n\x0b\f\r\x85]]]"
-SPACES = r"[\s\p{Z}\x85]+"
 #: What a spreadsheet makes of a long number; the last digits are gone for good.
-SCIENTIFIC = r"\A[+-]?\d+(?:[.,]\d+)?[eE]\+?\d+\z"
+SCIENTIFIC = re.compile(r"\A\s*[+-]?\d+(?:[.,]\d+)?[eE]\+?\d+\s*\Z")
+_APOSTROPHES = "'’`"
 
 
 def clean_text(text: Column) -> Column:
@@ -22,15 +20,7 @@ def clean_text(text: Column) -> Column:
     Look-alike letters of other scripts stay what they are: to fold them would make two
     different names, or addresses, the same.
     """
-    shown = F.regexp_replace(text, INVISIBLE, "")
-    spaced = F.btrim(F.regexp_replace(shown, SPACES, " "))
-    return F.nullif(composed(spaced), F.lit(""))
-
-
-def composed(text: Column) -> Column:
-    """NFC: é as one code point. Plain ASCII never leaves the JVM."""
-    beyond_ascii = text.rlike(r"[^\x00-\x7f]")
-    return F.when(beyond_ascii, over_distinct(F.when(beyond_ascii, text), _nfc)).otherwise(text)
+    return over_distinct(text, shown, once=True)
 
 
 def clean_code(text: Column) -> Column:
@@ -39,10 +29,24 @@ def clean_code(text: Column) -> Column:
     Null where a spreadsheet has turned it into scientific notation. Leading zeros that were lost
     on the way cannot be known, so they stay lost.
     """
-    bare = F.regexp_replace(clean_text(text), r"\A['’`]+|\s", "")
-    code = F.upper(bare)
-    return F.when(~bare.rlike(SCIENTIFIC), F.nullif(code, F.lit("")))
+    return over_distinct(text, code, once=True)
 
 
-def _nfc(text: str) -> str | None:
-    return unicodedata.normalize("NFC", text)
+def shown(text: str) -> str | None:
+    """``clean_text`` for one text."""
+    if not (text.isascii() and text.isprintable()):
+        text = "".join(
+            " " if char.isspace() else char
+            for char in text
+            if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf")
+        )
+        text = unicodedata.normalize("NFC", text)
+    return " ".join(text.split()) or None
+
+
+def code(text: str) -> str | None:
+    """``clean_code`` for one text."""
+    bare = (shown(text) or "").replace(" ", "").lstrip(_APOSTROPHES)
+    if SCIENTIFIC.match(bare):
+        return None
+    return unicodedata.normalize("NFC", bare.upper()) or None

@@ -1,0 +1,93 @@
+"""Snapshots in any order of arrival, against a model in plain Python."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from pyspark.sql import SparkSession
+
+from goldenlake.transforms.newest import TIES, first_of_equals, newest_per_key
+from goldenlake.transforms.snapshots import SnapshotState, changed_by_snapshot
+
+DDL = (
+    "key STRING, value STRING, _observed_at TIMESTAMP, _file_on DATE, _file_id STRING, "
+    "_record BIGINT, _landed_on DATE, _is_deleted BOOLEAN, _run STRING"
+)
+ORDER = ["_observed_at", *TIES]
+START = date(2026, 3, 1)
+
+
+def rows_of(day: int, content: dict[str, tuple[str, int]]) -> list[tuple]:
+    """One snapshot: from keys to (value, day on which it was last edited)."""
+    on = START + timedelta(days=day)
+    return [
+        (key, value, datetime(2026, 3, 1 + edited, tzinfo=UTC), on, f"f{day}", n, on, False, "r")
+        for n, (key, (value, edited)) in enumerate(sorted(content.items()))
+    ]
+
+
+def in_the_end(drops: list[dict[str, tuple[str, int]]]) -> dict[str, tuple[str, bool]]:
+    """Of each key the value of its newest row, and whether the last snapshot lacks it."""
+    newest: dict[str, tuple[tuple[int, int], str]] = {}
+    for day, content in enumerate(drops):
+        for key, (value, edited) in content.items():
+            newest[key] = max(newest.get(key, ((-1, -1), "")), ((edited, day), value))
+    return {key: (value, key not in drops[-1]) for key, (_, value) in newest.items()}
+
+
+def world(seed: int) -> list[dict[str, tuple[str, int]]]:
+    """Four days of a table whose records come, change, go and come back."""
+    dice = random.Random(seed)
+    drops: list[dict[str, tuple[str, int]]] = []
+    held: dict[str, tuple[str, int]] = {}
+    for day in range(4):
+        for key in "abcdefgh":
+            lot = dice.random()
+            if lot < 0.25:
+                held.pop(key, None)
+            elif lot < 0.6 or key not in held:
+                held[key] = (f"{key}{day}", day)
+        drops.append(dict(held))
+    return drops
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_order_of_arrival_does_not_matter(spark: SparkSession, seed: int) -> None:
+    drops = world(seed)
+    order = list(itertools.permutations(range(4)))[(seed * 7 + 9) % 24]
+    silver: dict[str, tuple] = {}
+    seen: int | None = None
+    for day in order:
+        is_newest = seen is None or day > seen
+        state = SnapshotState(
+            seen=None if seen is None else (START + timedelta(days=seen), f"f{seen}"),
+            newest=f"f{day}" if is_newest else None,
+            keeps_missing=False,
+        )
+        changed = changed_by_snapshot(
+            spark.createDataFrame(list(silver.values()), DDL),
+            spark.createDataFrame(rows_of(day, drops[day]), DDL),
+            key=["key"],
+            order=ORDER,
+            state=state,
+        ).collect()
+        silver |= {row["key"]: tuple(row) for row in changed}
+        seen = day if is_newest else seen
+    assert {key: (row[1], row[7]) for key, row in silver.items()} == in_the_end(drops)
+
+
+def test_the_newest_row_of_a_key_is_found_by_a_total_order(spark: SparkSession) -> None:
+    rows = [("a", 1, "f1", 1), ("a", 2, "f1", 2), ("a", None, "f9", 9), ("b", None, "f1", 3)]
+    frame = spark.createDataFrame([*rows, ("a", 2, "f0", 7)], "k STRING, v INT, f STRING, r INT")
+    found = newest_per_key(frame, ["k"], ["v", "f", "r"])
+    assert sorted(map(tuple, found.collect())) == [("a", 2, "f1", 2), ("b", None, "f1", 3)]
+
+
+def test_of_equal_rows_the_first_is_kept_and_nulls_are_equal(spark: SparkSession) -> None:
+    ddl = "k STRING, _file_on DATE, _file_id STRING, _record INT"
+    rows = [(None, START, "f2", 1), (None, START, "f1", 2), ("a", START, "f3", 1)]
+    found = first_of_equals(spark.createDataFrame(rows, ddl), ["k"]).collect()
+    assert {row["_file_id"] for row in found} == {"f1", "f3"}

@@ -96,6 +96,7 @@ class Golden:
         counts = totals | {
             f"{name.removeprefix('gold.')}_{what}": number
             for name, of in written.items()
+            if not of.is_anew
             for what, number in (("written", of.written), ("removed", of.removed))
         }
         stage(

@@ -35,15 +35,16 @@ KEYS: Mapping[str, tuple[tuple[str, ...], str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Written:
-    """What a build did to one table."""
+    """What a build did to one table; rows are not counted where all of it was written anew."""
 
     written: int = 0
     removed: int = 0
+    is_anew: bool = False
 
     @property
     def is_changed(self) -> bool:
         """Whether there was anything to commit."""
-        return self.written + self.removed > 0
+        return self.is_anew or self.written + self.removed > 0
 
 
 @dataclass(kw_only=True)
@@ -154,7 +155,7 @@ class Build:
         if self.is_incremental:
             return self.merge(table, difference(new, old, on=KEYS[table][0]))
         self.tables.overwrite(table, new)
-        return Written(written=self.tables.read(table).count())
+        return Written(is_anew=True)
 
     def merge(self, table: str, rows: DataFrame) -> Written:
         """Merge what ``difference`` gave, in one commit; in none where there are no rows."""

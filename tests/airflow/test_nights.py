@@ -1,0 +1,103 @@
+"""Nights through the real DAG and the real operator, as ``infra/airflow/night.sh`` runs them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from goldenlake.sample import SampleOptions, arrived, generate
+from support.airflow_home import ROOT, Airflow
+
+pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+
+DAY = date(2026, 1, 1)
+
+#: Stands in for spark-submit: notes what it was asked for, and fails where the test wants it to.
+PRETENDER = """#!/usr/bin/env bash
+echo "${*#*run.py }" >>"$PRETENDER/calls"
+case "$*" in
+  *"--source wobbly"*)
+    if [[ ! -e $PRETENDER/before ]]; then touch "$PRETENDER/before"; exit 75; fi ;;
+  *"--source broken"*) echo "broken: a.csv: 3 columns are missing"; exit 3 ;;
+  *"run.py segments"*) exit 1 ;;
+esac
+"""
+
+
+def small_conf(folder: Path) -> Path:
+    """Declarations with as much in them as a DAG reads."""
+    contents = {
+        "sources/wobbly.yml": {"source": "wobbly"},
+        "sources/broken.yml": {"source": "broken"},
+        "destinations/mail.yml": {"destination": "mail"},
+        "env/local.yml": {"lake": "lake", "night": {"schedule": "30 2 * * *"}},
+    }
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(json.dumps(content))  # JSON is YAML
+    return folder
+
+
+def test_only_passing_faults_are_tried_again_and_a_lost_source_does_not_stop_the_night(
+    airflow: Airflow, tmp_path: Path
+) -> None:
+    pretender = tmp_path / "spark-submit"
+    pretender.write_text(PRETENDER)
+    pretender.chmod(0o755)
+
+    code, said = airflow.script(
+        f"infra/airflow/night.sh {DAY}",
+        GOLDENLAKE_BIN=str(tmp_path),
+        GOLDENLAKE_CONF=str(small_conf(tmp_path / "conf")),
+        GOLDENLAKE_RETRY_SECONDS="0",
+        PRETENDER=str(tmp_path),
+    )
+
+    calls = [line.split() for line in (tmp_path / "calls").read_text().splitlines()]
+    times = {
+        what: sum(what in words for words in calls)
+        for what in ("wobbly", "broken", "resolve", "golden", "publish", "segments", "activate")
+    }
+    # Code 75 twice, until it passed; codes 3 and 1 once; what needs segments never.
+    assert times == {
+        "wobbly": 2, "broken": 1, "resolve": 1, "golden": 1, "publish": 1, "segments": 1,
+        "activate": 0,
+    }, said  # fmt: skip
+    assert sum("report" in words for words in calls) == 1
+    assert all(words[words.index("--as-of") + 1] == DAY.isoformat() for words in calls)
+    # The night went on, and yet it does not count as done.
+    assert code != 0
+    lines = {line.split()[1]: line for line in said.splitlines() if len(line.split()) > 4}
+    assert "failed: exit code 3" in lines["collect.broken"]
+    assert "Mend the file or the contract" in lines["collect.broken"]
+    assert "collect.wobbly" in said
+    assert "will be tried again: exit code 75" in said
+    assert "failed: exit code 1" in lines["segments"]
+    assert lines["resolve"].endswith("done")
+    assert "not run, since what they need failed: activate.mail, complete" in said
+    assert "columns are missing" not in said, "the log is for the file, not for the screen"
+    log = next((airflow.home / "logs").glob("night-local-*.log"))
+    assert "broken: a.csv: 3 columns are missing" in log.read_text()
+    assert str(log) in said
+
+
+def test_a_whole_night_of_a_small_company(airflow: Airflow, tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "conf", tmp_path / "conf")
+    sample = SampleOptions(customers=50, days=1, seed=7, out=tmp_path / "sample", start=DAY)
+    generate(sample)
+    arrived(sample.out, DAY, tmp_path / "var" / "drops")
+
+    code, said = airflow.script(
+        f"infra/airflow/night.sh {DAY}", timeout=3000, GOLDENLAKE_CONF=str(tmp_path / "conf")
+    )
+
+    assert code == 0, said
+    pointer = json.loads((tmp_path / "var" / "lake" / "generation.json").read_text())
+    assert pointer["generation"] == 1
+    assert pointer["as_of"] == DAY.isoformat()
+    assert (tmp_path / "var" / "reports" / f"{DAY}.html").stat().st_size > 10_000
+    assert any(path.is_file() for path in (tmp_path / "var" / "exports").rglob("*"))

@@ -120,6 +120,15 @@ for _name in ("resolve", "golden", "publish", "segments", "report"):
     _add_stage(_name, getattr(stages, _name))
 
 
+@app.command(rich_help_panel="Upkeep")
+def maintain(
+    as_of: AsOf, run_id: RunId = None, conf: Conf = CONF, env: Env = ENV, lake: Lake = None
+) -> None:
+    """Compact small files, remove those that nothing needs any longer, shorten the log of runs."""
+    installation = Installation.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
+    _finish(installation, stages.code_of(stages.maintain(installation)))
+
+
 def main() -> None:
     """Run the command line; ends the process with one of ``ExitCode``."""
     try:

@@ -136,6 +136,28 @@ def report(installation: Installation) -> list[StepResult]:
         return list(results)
 
 
+def maintain(installation: Installation) -> list[StepResult]:
+    """Upkeep of all tables; not part of the night."""
+    from goldenlake.steps.maintain import Maintain
+
+    step = Maintain(
+        sources=list(installation.catalogue.sources),
+        retention=installation.catalogue.environment.retention,
+        as_of=installation.as_of,
+        run_id=installation.run_id,
+    )
+    with installation.timed("maintain") as results:
+        results.append(
+            step.run(
+                installation.tables,
+                installation.tables,
+                installation.clock,
+                installation.progress,
+            )
+        )
+        return list(results)
+
+
 def runs_of(stage: Stage, installation: Installation) -> Callable[[], list[StepResult]]:
     """What carries out a stage for all its sources or destinations."""
     whole: dict[str, Callable[[], list[StepResult]]] = {

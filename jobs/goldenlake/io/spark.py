@@ -25,6 +25,13 @@ BASE_CONF: Mapping[str, str] = {
     "spark.sql.adaptive.enabled": "true",
     # A merge of 1M rows on two cores: 11 s with 2 partitions, 16 s with the default of 50.
     "spark.databricks.delta.snapshotPartitions": "2",
+    # Delta 4.4 refuses versions older than a table's deletedFileRetentionDuration (one week) even
+    # where their files are there, and VACUUM goes by that property instead of the hours it is
+    # given. A published generation may be older: `maintain` knows which files are needed.
+    "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": "false",
+    "spark.databricks.delta.vacuum.retentionWindowIgnore.enabled": "false",
+    # Of new tables. Beyond it the log of old versions is removed; the default is 30 days.
+    "spark.databricks.delta.properties.defaults.logRetentionDuration": "interval 90 days",
     "spark.sql.shuffle.partitions": "4",
     "spark.python.worker.reuse": "true",
     "spark.ui.enabled": "false",

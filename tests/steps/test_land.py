@@ -103,7 +103,7 @@ def test_the_same_content_under_another_name_is_a_duplicate(drop):
 def test_new_content_under_an_old_name_is_new(drop):
     drop.put("a.csv")
     drop.land()
-    drop.put("a.csv", "id\n2\n")
+    drop.put("a.csv", "id\n2\n", at=EARLIER + timedelta(seconds=1))
     assert drop.statuses() == [("a.csv", "landed")]
     assert len(drop.ledger) == 2
 

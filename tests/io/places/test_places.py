@@ -1,5 +1,6 @@
 """A folder, a real SFTP server and a real object store keep the same promises."""
 
+import io
 import shutil
 from datetime import UTC, datetime
 
@@ -219,6 +220,23 @@ def test_a_listing_longer_than_a_page_is_whole(s3_server, tmp_path):
     for number in range(1_003):
         client.put_object(Bucket="many", Key=f"n/{number:04}.csv", Body=b"")
     assert [f.path for f in place.list("n/*.csv")] == [f"n/{n:04}.csv" for n in range(1_003)]
+
+
+def test_a_download_that_breaks_off_goes_on_where_it_stopped(s3_server, tmp_path):
+    place = open_place("drop", s3_server.place("drop"), tmp_path)
+    place.write("big.bin", [b"0123456789" * 300_000])
+    whole, calls = place.get, []
+
+    def breaking(path, **asked):
+        calls.append(asked)
+        reply = whole(path, **asked)
+        if len(calls) == 1:
+            reply["Body"] = io.BytesIO(reply["Body"].read(1_234_567))
+        return reply
+
+    place.get = breaking
+    assert content(place, "big.bin") == b"0123456789" * 300_000
+    assert [call.get("at") for call in calls] == [None, 1_234_567]
 
 
 def test_a_folder_that_vanishes_while_it_is_used_is_unreachable(tmp_path):

@@ -388,7 +388,7 @@ def test_whatever_happens_in_the_night_the_destination_ends_as_desired(tables, s
             fatal = dice.randint(1, 4)
             calls = []
 
-            def before(delivery, batch, fault=fault, fatal=fatal, calls=calls):
+            def before(delivery, batch, fault=fault, fatal=fatal, calls=calls, as_of=as_of):
                 nonlocal generation
                 calls.append(batch.number)
                 if fault == "withdrawal" and len(calls) == fatal:

@@ -40,8 +40,8 @@ class Activate:
     finds none. Consent is judged when the plan is drawn, and again before every batch if a
     generation was published in between.
 
-    ``now`` is the instant of sending: a grant that has expired by then is none. Without it the
-    end of the day counts, which is right only for a night that runs on time.
+    ``now`` is the instant of sending: a grant that has expired by then is none. Without it that is
+    the end of the day, or of the newest generation's day where a past day is exported late.
     """
 
     destination: Destination

@@ -106,7 +106,8 @@ class Drawn:
 class PlanExport:
     """The plan of an export; nothing is written.
 
-    ``now`` is the instant at which grants must not have expired; without it, the end of the day.
+    ``now`` is the instant at which grants must not have expired. Without it that is the end of the
+    day, or of the newest generation's day where a past day is exported late.
     """
 
     destination: Destination
@@ -150,7 +151,8 @@ class PlanExport:
 
     def newest(self, tables: Tables, generation: Generation) -> Newest:
         """Everybody as a generation knows them, judged by the consent gate."""
-        end = datetime.combine(self.as_of + timedelta(days=1), time(), UTC)
+        last = max(self.as_of, generation.as_of)
+        end = datetime.combine(last + timedelta(days=1), time(), UTC)
         return Newest(
             tables=tables,
             generation=generation,

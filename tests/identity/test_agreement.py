@@ -53,6 +53,7 @@ def test_who_agrees_is_linked_as_a_star() -> None:
 
 def test_a_record_without_the_trait_in_dispute_is_tied_to_none() -> None:
     assert verdict(people("john", None, "jane"), ["given_name"]) == ([], True)
+    assert verdict(people("john", None, "jane", None), ["given_name"]) == ([], True)
 
 
 def test_those_of_one_name_are_linked_beside_those_of_another() -> None:

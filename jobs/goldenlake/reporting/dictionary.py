@@ -19,7 +19,12 @@ def data_dictionary(tables: Iterable[Table]) -> str:
             how = f" Survivorship: {wins.rule.replace('_', ' ')}." if wins else ""
             if wins and wins.sources:
                 how = f"{how[:-1]} ({', then '.join(wins.sources)})."
-            kind = column.type.replace("|", "\\|")
-            lines.append(f"| `{column.name}` | {kind} | {column.personal} | {column.doc}{how} |")
+            cells = (f"`{column.name}`", column.type, column.personal, f"{column.doc}{how}")
+            lines.append(f"| {' | '.join(_cell(cell) for cell in cells)} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """A text that cannot end its cell or its line."""
+    return " ".join(text.split()).replace("|", "\\|")

@@ -61,6 +61,19 @@ class StepFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Attention:
+    """One thing that a person should look at."""
+
+    kind: str
+    """failed, held, degraded, overdue or warning: the worst first."""
+    subject: str
+    message: str
+
+
+_WORST_FIRST = ("failed", "held", "degraded")
+
+
+@dataclass(frozen=True, kw_only=True)
 class NightFacts:
     """Everything on the page."""
 
@@ -83,14 +96,50 @@ class NightFacts:
     exports: Sequence[ExportFacts]
     expectations: Sequence[Mapping[str, object]]
     data_docs: str
+    """Where the Data Docs are, as seen from the page; empty without them."""
     steps: Sequence[StepFacts]
     warnings: Sequence[str] = field(default_factory=tuple)
+    overlaps: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Customers who are members of both segments, for each pair of two different ones."""
 
     @property
     def verdict(self) -> str:
-        """One word for the whole night."""
+        """One word for the whole night: good, degraded, held, failed; or empty, if none was."""
         statuses = {step.status for step in self.steps}
-        for word in ("failed", "held", "degraded"):
+        for word in _WORST_FIRST:
             if word in statuses:
                 return word
-        return "good"
+        return "good" if statuses else "empty"
+
+    @property
+    def attention(self) -> list[Attention]:
+        """What a person should look at, the worst first."""
+        stopped = [
+            Attention(
+                kind=step.status,
+                subject=f"{step.step} {step.subject}".strip(),
+                message=step.error or "no reason was given",
+            )
+            for word in _WORST_FIRST
+            for step in self.steps
+            if step.status == word
+        ]
+        overdue = [
+            Attention(
+                kind="overdue",
+                subject=source.name,
+                message=f"its last file is of {source.last_file_on}."
+                if source.last_file_on
+                else "no file of it has ever come.",
+            )
+            for source in self.sources
+            if source.is_overdue
+        ]
+        warnings = [
+            Attention(kind="warning", subject="expectation", message=text) for text in self.warnings
+        ]
+        return stopped + overdue + warnings
+
+    def shared(self, left: str, right: str) -> int:
+        """How many customers are members of both segments."""
+        return self.overlaps.get((left, right), self.overlaps.get((right, left), 0))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from goldenlake.reporting.facts import NightFacts
@@ -11,7 +13,10 @@ _HEADLINES = {
     "degraded": "The night went on without something",
     "held": "Something waits for a decision",
     "failed": "Something failed",
+    "empty": "Nothing has run for this day",
 }
+_MOST_OVERLAPS = 10
+"""Segments in the table of overlaps; more columns are unreadable."""
 
 
 def night_page(facts: NightFacts) -> str:
@@ -24,7 +29,37 @@ def night_page(facts: NightFacts) -> str:
         lstrip_blocks=True,
     )
     environment.filters["n"] = lambda number: f"{number:,}".replace(",", "\u202f")
-    environment.filters["share"] = lambda share: f"{share:.0%}"
+    environment.filters["share"] = _share
     environment.filters["words"] = lambda name: str(name).replace("_", " ")
+    environment.filters["day"] = lambda day: f"{day:%A}, {day.day} {day:%B %Y}"
+    environment.filters["duration"] = _duration
     template = environment.get_template("night.html.j2")
-    return template.render(night=facts, headline=_HEADLINES[facts.verdict])
+    compared = [each for each in facts.segments if each.members][:_MOST_OVERLAPS]
+    return template.render(
+        night=facts,
+        headline=_HEADLINES[facts.verdict],
+        compared=compared if facts.overlaps else [],
+        ago=_ago,
+    )
+
+
+def _share(share: float) -> str:
+    """A percentage that says 0 and 100 only where it is exactly so."""
+    if 0 < share < 0.01:
+        return "<1%"
+    if 0.99 < share < 1:
+        return ">99%"
+    return f"{share:.0%}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def _ago(day: date, now: date) -> str:
+    days = (now - day).days
+    return {0: "today", 1: "yesterday"}.get(days, f"{days} days before")

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Protocol
 
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table as Grid
 
 _NUMBERS = ("members", "add", "update", "remove", "unchanged", "held back", "calls", "minutes")
@@ -64,9 +65,15 @@ def plan_text(plan: PlanLike) -> RenderableType:
         for action, ids in each.samples.items():
             if ids:
                 notes.append(f"{each.segment}: {action}, for example {', '.join(ids)}")
-    notes += [f"[red]guard[/red] {objection}" for objection in plan.objections]
+    notes = [escape(note) for note in notes]
+    notes += [f"[red]guard[/red] {escape(objection)}" for objection in plan.objections]
     if plan.objections:
-        notes.append("approved" if plan.is_approved else "[red]held until a person approves[/red]")
+        notes.append(
+            "[green]approved[/green]"
+            if plan.is_approved
+            else "[red]held[/red] until a person approves it: "
+            f"goldenlake approve {plan.destination} --plan {plan.plan_hash} --reason …"
+        )
     if plan.in_flight:
         notes.append(f"{plan.in_flight:,} records of an interrupted delivery are finished first")
     return Group(grid, *notes)

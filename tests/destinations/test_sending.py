@@ -89,8 +89,9 @@ def test_a_record_without_an_answer_is_not_taken_for_acknowledged():
 
 
 def test_of_two_answers_for_one_record_the_worse_counts():
-    replies = [[*says("acknowledged", ANN, BOB), *says("rejected", ANN)]]
-    assert outcome(Scripted(replies))[0]["ann"] == "rejected"
+    answers = [*says("acknowledged", ANN, BOB), *says("rejected", ANN)]
+    assert outcome(Scripted([answers]))[0]["ann"] == "rejected"
+    assert outcome(Scripted([answers[::-1]]))[0]["ann"] == "rejected"
 
 
 def test_only_what_is_to_be_tried_again_is_sent_again():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Annotated
 import typer
 
 from goldenlake.cli import stages
+from goldenlake.cli.finishing import finish
 from goldenlake.cli.installation import Installation
 from goldenlake.cli.looking import looking
 from goldenlake.cli.options import CONF, ENV, AsOf, Conf, Env, Lake, RunId, SourceNames
@@ -31,11 +33,6 @@ app = typer.Typer(
 )
 NIGHT_PANEL = "The night"
 app.registered_commands += setting_up.registered_commands + looking.registered_commands
-
-
-def _finish(installation: Installation, code: ExitCode) -> None:
-    installation.write_runs()
-    raise typer.Exit(code)
 
 
 @app.command(rich_help_panel=NIGHT_PANEL)
@@ -67,10 +64,11 @@ def nightly(
         if number:
             installation = installation.for_day(day)
         if len(days) > 1:
-            installation.progress(f"[bold]night of {day}[/bold]")
+            installation.say(f"[bold]night of {day}[/bold]")
         code = stages.worse(code, stages.night(installation))
     installation.progress(f"exit code {code.value}: {code.meaning}")
-    _finish(installation, code)
+    installation.write_runs()
+    raise typer.Exit(code)
 
 
 @app.command(rich_help_panel=NIGHT_PANEL)
@@ -84,8 +82,8 @@ def collect(
 ) -> None:
     """Land new files, ingest them to bronze, conform them to silver."""
     installation = Installation.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
-    results = stages.collect(installation, installation.chosen_sources(source))
-    _finish(installation, stages.code_of(results))
+    names = installation.chosen_sources(source)
+    finish(installation, lambda: stages.collect(installation, names))
 
 
 @app.command(rich_help_panel=NIGHT_PANEL)
@@ -101,8 +99,8 @@ def activate(
 ) -> None:
     """Send what changed to destinations, and note each acknowledgement."""
     installation = Installation.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
-    results = stages.activate(installation, installation.chosen_destinations(destination))
-    _finish(installation, stages.code_of(results))
+    names = installation.chosen_destinations(destination)
+    finish(installation, lambda: stages.activate(installation, names))
 
 
 def _add_stage(name: str, run: Callable[[Installation], list[StepResult]]) -> None:
@@ -113,10 +111,33 @@ def _add_stage(name: str, run: Callable[[Installation], list[StepResult]]) -> No
         as_of: AsOf, run_id: RunId = None, conf: Conf = CONF, env: Env = ENV, lake: Lake = None
     ) -> None:
         installation = Installation.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
-        _finish(installation, stages.code_of(run(installation)))
+        finish(installation, lambda: run(installation))
 
 
-for _name in ("resolve", "golden", "publish", "segments", "report"):
+@app.command(help=stage("publish").summary, rich_help_panel=NIGHT_PANEL)
+def publish(
+    as_of: AsOf,
+    accept_blast_radius: Annotated[
+        bool,
+        typer.Option(
+            "--accept-blast-radius",
+            help="Publish although more customers merge, split or retire than conf/env allows.",
+        ),
+    ] = False,
+    run_id: RunId = None,
+    conf: Conf = CONF,
+    env: Env = ENV,
+    lake: Lake = None,
+) -> None:
+    """Audit and publish; a broken critical rule cannot be accepted."""
+    installation = Installation.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
+    finish(
+        installation,
+        lambda: stages.publish(installation, accept_blast_radius=accept_blast_radius),
+    )
+
+
+for _name in ("resolve", "golden", "segments", "report"):
     _add_stage(_name, getattr(stages, _name))
 
 
@@ -126,18 +147,25 @@ def maintain(
 ) -> None:
     """Compact small files, remove those that nothing needs any longer, shorten the log of runs."""
     installation = Installation.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
-    _finish(installation, stages.code_of(stages.maintain(installation)))
+    finish(installation, lambda: stages.maintain(installation))
 
 
 def main() -> None:
-    """Run the command line; ends the process with one of ``ExitCode``."""
+    """Run the command line; ends the process with one of ``ExitCode``.
+
+    With GOLDENLAKE_DEBUG, errors are told whole, which may show personal values.
+    """
+    debug = bool(os.environ.get("GOLDENLAKE_DEBUG"))
+    if debug:
+        logging.basicConfig()
+        logging.getLogger("goldenlake").setLevel(logging.DEBUG)
     try:
         app()
     except GoldenlakeError as error:
         print(f"goldenlake: {error}", file=sys.stderr)  # noqa: T201
         sys.exit(error.exit_code)
     except Exception as error:
-        if os.environ.get("GOLDENLAKE_DEBUG"):
+        if debug:
             raise
         print(  # noqa: T201
             f"goldenlake: {described(error)}. Its message may hold personal values and is left "

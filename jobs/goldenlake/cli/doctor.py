@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from goldenlake.cli.installation import PROJECT, Installation, SystemClock
-from goldenlake.errors import GoldenlakeError, SetupError
+from goldenlake.declarations.environment import FolderPlace
+from goldenlake.errors import GoldenlakeError, PlaceUnreachable, SetupError
 
 LEAST_FREE_BYTES = 5 * 2**30
 
@@ -126,9 +127,16 @@ def _disk(lake: str) -> str:
 
 
 def _place(installation: Installation, name: str) -> str:
-    place = installation.place(name)
-    next(iter(place.list("*")), None)
-    return f"{installation.catalogue.environment.places[name].kind}, answers"
+    declared = installation.catalogue.environment.places[name]
+    try:
+        next(iter(installation.place(name).list("*")), None)
+    except PlaceUnreachable as error:
+        mend = f"Mend its address or its access, or correct places.{name} in conf/env."
+        if isinstance(declared, FolderPlace):
+            folder = installation.catalogue.root / Path(declared.path).expanduser()
+            mend = f"Create it (`mkdir -p {folder}`), or correct places.{name} in conf/env."
+        raise SetupError(f"{error}.", mend=mend) from error
+    return f"{declared.kind}, answers"
 
 
 def _spark(installation: Installation) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import time
 import uuid
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 
 from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.declarations.loader import load_catalogue
@@ -22,6 +24,8 @@ from goldenlake.ports import Clock, FilePlace, Landing, StepResult
 
 if TYPE_CHECKING:
     from goldenlake.io.tables import DeltaTables
+
+log = logging.getLogger(__name__)
 
 PROJECT = Path(__file__).resolve().parents[3]
 
@@ -64,9 +68,14 @@ class Installation:
         return other
 
     def progress(self, message: str) -> None:
-        """One line for a person, with the minutes and seconds since the start."""
+        """``ports.Progress``: one line for a person, with the time since the start."""
+        self.say(escape(message))
+
+    def say(self, markup: str) -> None:
+        """Like ``progress``, of a text with Rich's markup."""
         passed = int(time.monotonic() - self._begun)
-        self._console.print(f"[dim]{passed // 60:02d}:{passed % 60:02d}[/dim] {message}")
+        since = f"[dim]{passed // 60:02d}:{passed % 60:02d}[/dim]"
+        self._console.print(f"{since} {markup}", soft_wrap=True)
 
     @cached_property
     def tables(self) -> DeltaTables:
@@ -118,12 +127,13 @@ class Installation:
 
         A step that raises leaves a row that says so.
         """
-        self.progress(f"[bold]{step}[/bold]")
+        self.say(f"[bold]{step}[/bold]")
         begun_at, begun = self.clock.now(), time.monotonic()
         found: list[StepResult] = []
         try:
             yield found
         except Exception as error:
+            log.debug("%s %s", step, subject, exc_info=error)
             found.append(failure(step, subject, error))
             raise
         finally:
@@ -135,8 +145,8 @@ class Installation:
                 print(_summary(self, result, own), flush=True)  # noqa: T201
                 if result.error:
                     self._console.print(
-                        f"      [red]{result.step} {result.subject}[/red]: {result.error}",
-                        markup=True,
+                        f"      [red]{result.step} {result.subject}[/red]: {escape(result.error)}",
+                        soft_wrap=True,
                     )
 
     def write_runs(self) -> None:

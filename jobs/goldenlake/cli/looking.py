@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import getpass
+import re
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from goldenlake.cli.finishing import finish
 from goldenlake.cli.installation import Installation, SystemClock
-from goldenlake.cli.options import CONF, ENV, AsOf, Conf, Env, Lake, RunId
+from goldenlake.cli.options import CONF, ENV, AsOf, Conf, Env, Lake, RunId, SourceNames
+from goldenlake.errors import SetupError
 
 PANEL = "Looking and deciding"
 looking = typer.Typer()
@@ -54,12 +57,11 @@ def approve(
     """Let a held plan pass; what is sent must still have the same hash."""
     from goldenlake.steps.plan import approve as let_pass
 
+    decider = by or _login()
     clock = SystemClock()
     installation = Installation.load(conf, env, lake, as_of=clock.now().date())
     (name,) = installation.chosen_destinations([destination])
-    let_pass(
-        installation.tables, name, plan, by=by or getpass.getuser(), reason=reason, at=clock.now()
-    )
+    let_pass(installation.tables, name, plan, by=decider, reason=reason, at=clock.now())
     Console().print(f"{name}: plan {plan} is approved; run `goldenlake activate` again")
 
 
@@ -80,9 +82,19 @@ def replay(
     names = installation.chosen_sources([source])
     files = set_back(installation.tables, source, run_id=installation.run_id)
     installation.progress(f"{len(files)} files of {source} are read again")
-    results = stages.collect(installation, names)
-    installation.write_runs()
-    raise typer.Exit(stages.code_of(results))
+    finish(installation, lambda: stages.collect(installation, names))
+
+
+@looking.command(rich_help_panel=PANEL)
+def files(source: SourceNames = None, conf: Conf = CONF, env: Env = ENV, lake: Lake = None) -> None:
+    """How far the files of every source have come, and why the broken ones are."""
+    from goldenlake.reporting.arrivals import arrivals_text
+    from goldenlake.steps.files import read_files
+
+    installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
+    names = installation.chosen_sources(source)
+    found = [file for file in read_files(installation.tables) if file.source in names]
+    Console().print(arrivals_text(found))
 
 
 @looking.command(rich_help_panel=PANEL)
@@ -96,12 +108,40 @@ def sql(
     env: Env = ENV,
     lake: Lake = None,
 ) -> None:
-    """Ask the published gold tables, all of one generation, in Spark SQL."""
+    """Ask the published gold tables, all of one generation, in Spark SQL. Reads only."""
+    from pyspark.errors import AnalysisException
+
     from goldenlake.steps.reading import generation_views
 
     installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
     generation_views(installation.tables, generation)
-    installation.tables.spark.sql(query).show(rows, truncate=False)
+    try:
+        found = installation.tables.spark.sql(reading_only(query))
+    except AnalysisException as error:
+        # It speaks of the query and of names of columns, not of what is in them.
+        told = str(error).strip().splitlines()[0]
+        raise SetupError(
+            told, mend="`goldenlake sql 'SHOW TABLES'` lists what can be asked."
+        ) from error
+    found.show(rows, truncate=False)
+
+
+def reading_only(query: str) -> str:
+    """The query, in a form in which Spark refuses whatever would write.
+
+    Only what gives rows can stand in brackets; SHOW and DESCRIBE cannot, but never write.
+    """
+    plain = query.strip().rstrip(";")
+    if re.match(r"(?i)(show|describe|desc)\b", plain):
+        return plain
+    return f"SELECT * FROM (\n{plain}\n)"
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise SetupError("This user has no name.", mend="Say who decides with --by.") from error
 
 
 @looking.command(rich_help_panel=PANEL)

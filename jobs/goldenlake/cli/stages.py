@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from rich.markup import escape
+
 from goldenlake.cli.installation import Installation, failure
 from goldenlake.declarations.base import parse_duration
 from goldenlake.errors import ExitCode, GoldenlakeError, described
@@ -66,7 +68,7 @@ def golden(installation: Installation) -> list[StepResult]:
         return list(results)
 
 
-def publish(installation: Installation) -> list[StepResult]:
+def publish(installation: Installation, *, accept_blast_radius: bool = False) -> list[StepResult]:
     """Audit the staged tables and publish them."""
     from goldenlake.steps.publish import Publish
 
@@ -76,6 +78,7 @@ def publish(installation: Installation) -> list[StepResult]:
         as_of=installation.as_of,
         run_id=installation.run_id,
         docs=installation.reports / "data_docs",
+        accept_blast_radius=accept_blast_radius,
     )
     with installation.timed("publish") as results:
         results.append(step.run(installation.tables, installation.clock, installation.progress))
@@ -116,7 +119,7 @@ def activate(installation: Installation, destinations: Sequence[str]) -> list[St
                 kind = open_destination(destination, installation.place)
                 found.append(step.run(installation.tables, kind, installation.progress))
                 results += found
-        except GoldenlakeError as error:
+        except Exception as error:  # noqa: BLE001 - one destination must not stop the others
             results.append(failure("activate", name, error))
     return results
 
@@ -175,28 +178,33 @@ def runs_of(stage: Stage, installation: Installation) -> Callable[[], list[StepR
 def night(installation: Installation, *, until: str = "") -> ExitCode:
     """Run the whole graph in this process; gives the worst of the codes that its stages gave.
 
-    A stage is left out when one that it comes after failed, unless it goes on regardless. With
-    ``until``, stages after that one are left out too.
+    A stage is left out when one that it comes after failed or was left out, unless it goes on
+    regardless. With ``until``, stages after that one are not run either.
     """
     worst = ExitCode.OK
     failed: set[str] = set()
     for stage in NIGHT:
         if failed.intersection(stage.after) and not stage.goes_on:
             failed.add(stage.name)
-            continue
-        if stage.name == "report":
-            installation.write_runs()
-        try:
-            code = code_of(runs_of(stage, installation)())
-        except Exception as error:  # noqa: BLE001 - the report must be written whatever happens
-            installation.progress(f"[red]{stage.name}: {described(error)}[/red]")
-            code = error.exit_code if isinstance(error, GoldenlakeError) else ExitCode.FAILED
-        if code not in (ExitCode.OK, ExitCode.DEGRADED):
-            failed.add(stage.name)
-        worst = worse(worst, code)
+            installation.say(f"[dim]{stage.name} is left out[/dim]")
+        else:
+            code = _code_of_stage(stage, installation)
+            if code not in (ExitCode.OK, ExitCode.DEGRADED):
+                failed.add(stage.name)
+            worst = worse(worst, code)
         if stage.name == until:
             break
     return worst
+
+
+def _code_of_stage(stage: Stage, installation: Installation) -> ExitCode:
+    try:
+        if stage.name == "report":
+            installation.write_runs()
+        return code_of(runs_of(stage, installation)())
+    except Exception as error:  # noqa: BLE001 - the report must be written whatever happens
+        installation.say(f"[red]{stage.name}: {escape(described(error))}[/red]")
+        return error.exit_code if isinstance(error, GoldenlakeError) else ExitCode.FAILED
 
 
 #: From best to worst.

@@ -16,27 +16,73 @@ _NUMBERS = ("members", "add", "update", "remove", "unchanged", "held back", "cal
 class SegmentPlanLike(Protocol):
     """What is told of one segment."""
 
-    segment: str
-    members: int
-    added: int
-    updated: int
-    removed: int
-    unchanged: int
-    held_back: Mapping[str, int]
-    calls: int
-    minutes: float | None
-    samples: Mapping[str, Sequence[str]]
+    @property
+    def segment(self) -> str:
+        """Its name."""
+
+    @property
+    def members(self) -> int:
+        """How many are in it."""
+
+    @property
+    def added(self) -> int:
+        """Not there yet."""
+
+    @property
+    def updated(self) -> int:
+        """There, with other values."""
+
+    @property
+    def removed(self) -> int:
+        """There, and no longer to be."""
+
+    @property
+    def unchanged(self) -> int:
+        """There as they should be."""
+
+    @property
+    def held_back(self) -> Mapping[str, int]:
+        """Members who may not be sent, by reason."""
+
+    @property
+    def calls(self) -> int:
+        """Calls that sending takes."""
+
+    @property
+    def minutes(self) -> float | None:
+        """How long, where the destination tells its rate."""
+
+    @property
+    def samples(self) -> Mapping[str, Sequence[str]]:
+        """Some customer ids of each action."""
 
 
 class PlanLike(Protocol):
     """What is told of a plan."""
 
-    destination: str
-    as_of: date
-    plan_hash: str
-    segments: Sequence[SegmentPlanLike]
-    in_flight: int
-    is_approved: bool
+    @property
+    def destination(self) -> str:
+        """Where it goes."""
+
+    @property
+    def as_of(self) -> date:
+        """The day that it is for."""
+
+    @property
+    def plan_hash(self) -> str:
+        """What an approval names."""
+
+    @property
+    def segments(self) -> Sequence[SegmentPlanLike]:
+        """One plan a segment."""
+
+    @property
+    def in_flight(self) -> int:
+        """Records of an interrupted delivery."""
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether a person let it pass."""
 
     @property
     def objections(self) -> Sequence[str]:

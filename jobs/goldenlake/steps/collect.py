@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,8 @@ from goldenlake.steps.conform import Conform
 from goldenlake.steps.files import FileRow, read_files, record_drift, record_files
 from goldenlake.steps.ingest import Ingest
 from goldenlake.steps.land import Land, Landed
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +153,7 @@ def _result(
     details: dict[str, object] = {"seconds": round(seconds, 1)}
     message = " ".join(row.error or "" for row in broken)
     if error is not None:
+        log.debug("collect %s", source.source, exc_info=error)
         message = described(error)
         transient = isinstance(error, TransientError)
         details["exit_code"] = int(ExitCode.TRANSIENT if transient else ExitCode.DEGRADED)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,7 @@ from goldenlake.reporting.facts import (
     StepFacts,
 )
 from goldenlake.reporting.page import night_page
-from goldenlake.schemas import HELD_BACK, LEDGER, RUNS, SIZES
+from goldenlake.schemas import HELD_BACK, LEDGER, MEMBERS, RUNS, SIZES
 from goldenlake.steps.files import FileRow, read_files
 from goldenlake.steps.generations import Generation, latest_generation, read
 
@@ -69,9 +71,10 @@ class WriteReport:
             review=review,
             completeness=complete,
             segments=self._segments(tables),
+            overlaps=self._overlaps(tables),
             exports=self._exports(tables, runs),
             expectations=audit.get("verdicts", []),
-            data_docs=audit.get("data_docs", ""),
+            data_docs=self._data_docs(),
             steps=[
                 StepFacts(
                     step=row["step"],
@@ -210,6 +213,29 @@ class WriteReport:
             for row in sorted(rows, key=lambda row: -row["members"])
             if (declared := self.catalogue.segments.get(row["segment"]))
         ]
+
+    def _overlaps(self, tables: Tables) -> dict[tuple[str, str], int]:
+        """Customers in both of two segments; counted over the few combinations that occur."""
+        rows = (
+            tables.read_or_empty("segments.members", MEMBERS.ddl)
+            .where(F.col("as_of") == F.lit(self.as_of))
+            .groupBy("customer_id")
+            .agg(F.sort_array(F.collect_set("segment")).alias("segments"))
+            .where(F.size("segments") > 1)
+            .groupBy("segments")
+            .count()
+            .collect()
+        )
+        found: Counter[tuple[str, str]] = Counter()
+        for row in rows:
+            for pair in combinations(row["segments"], 2):
+                found[pair] += row["count"]
+        return dict(found)
+
+    def _data_docs(self) -> str:
+        """The Data Docs of the day as seen from the page, of a refused generation too."""
+        path = Path("data_docs") / self.as_of.isoformat() / "index.html"
+        return path.as_posix() if (self.folder / path).exists() else ""
 
     def _exports(self, tables: Tables, runs: Sequence[Any]) -> list[ExportFacts]:
         there = (

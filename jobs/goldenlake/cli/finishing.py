@@ -1,0 +1,24 @@
+"""How a command that runs stages ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import typer
+
+from goldenlake.cli import stages
+from goldenlake.cli.installation import Installation
+from goldenlake.ports import StepResult
+
+
+def finish(installation: Installation, run: Callable[[], Sequence[StepResult]]) -> None:
+    """Run, note it in ``ops.runs`` however it ends, and end with the code of its results."""
+    try:
+        results = run()
+    except Exception:
+        with suppress(Exception):  # what went wrong first is what must be told
+            installation.write_runs()
+        raise
+    installation.write_runs()
+    raise typer.Exit(stages.code_of(results))

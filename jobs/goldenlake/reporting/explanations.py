@@ -9,7 +9,8 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
-Rows = Sequence[Mapping[str, Any]]
+Row = Mapping[str, Any]
+Rows = Sequence[Row]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,58 +22,37 @@ class Explanation:
     generation: int
     records: Rows
     links: Rows
-    values: Mapping[str, Any]
+    values: Row
     identifiers: Rows
     consents: Rows
-    metrics: Mapping[str, Any]
+    metrics: Row
     history: Rows
     segments: Rows
-    changes: Rows
+    """Each segment on the last day on which it was built, whether they are in it or not."""
     exports: Rows
     held_back: Rows
     rejects: Rows
 
 
 def explanation_text(found: Explanation) -> Tree:
-    """The explanation as a tree."""
-    root = Tree(f"[bold]{found.customer_id}[/bold] in generation {found.generation}")
+    """The explanation as a tree; what there is nothing to tell of stands there as none."""
+    root = Tree(f"[bold]{escape(found.customer_id)}[/bold] in generation {found.generation}")
     if found.asked != found.customer_id:
         root.label = f"{root.label}, asked for as {escape(found.asked)}"
-    _branch(
-        root,
-        "records",
-        [
-            f"{row['record_id']} ({row['source']}, since {row['assigned_on']})"
-            for row in found.records
-        ],
-    )
-    _branch(root, "why they are one", [_link(link) for link in found.links])
     provenance = found.values.get("provenance") or {}
+    _branch(root, "records", [_record(row) for row in found.records])
+    _branch(root, "why they are one", [_link(link) for link in found.links])
     _branch(
         root,
         "values and where they came from",
         [
             f"{name} = {found.values.get(name)}  ← {_origin(won)}"
             for name, won in sorted(provenance.items())
+            if found.values.get(name) is not None
         ],
     )
-    _branch(
-        root,
-        "identifiers",
-        [
-            f"{row['identifier']} {row['value']}"
-            + ("" if row["is_linking"] else "  (not allowed to link)")
-            for row in found.identifiers
-        ],
-    )
-    _branch(
-        root,
-        "consents",
-        [
-            f"{row['purpose']} by {row['channel']}: {row['status']} on {row['stated_at']}"
-            for row in found.consents
-        ],
-    )
+    _branch(root, "identifiers", [_identifier(row) for row in found.identifiers])
+    _branch(root, "consents", [_consent(row) for row in found.consents])
     _branch(
         root,
         "metrics",
@@ -82,35 +62,19 @@ def explanation_text(found: Explanation) -> Tree:
             if name != "customer_id" and value is not None
         ],
     )
-    _branch(root, "segments", [_segment(row, found.changes) for row in found.segments])
-    _branch(
-        root,
-        "exports",
-        [
-            f"{row['destination']} / {row['segment']}: {row['state']} ({row['outcome']}) on "
-            f"{row['acknowledged_on']}, delivery {row['delivery']}"
-            for row in found.exports
-        ],
-    )
+    _branch(root, "segments", [_segment(row) for row in found.segments if _moves(row)])
+    _branch(root, "exports", [_export(row) for row in found.exports])
     _branch(
         root,
         "held back",
-        [f"{row['destination']} / {row['segment']}: {row['reason']}" for row in found.held_back],
+        [f"{_aim(row)}: {row['reason']} on {row['as_of']}" for row in found.held_back],
     )
     _branch(
         root,
         "refused by the destination",
-        [f"{row['destination']} / {row['segment']}: {row['reason']}" for row in found.rejects],
+        [f"{_aim(row)}: {row['reason']} on {row['rejected_on']}" for row in found.rejects],
     )
-    _branch(
-        root,
-        "history of the id",
-        [
-            f"{row['as_of']} {row['event']} {row['other_customer_id'] or ''} "
-            f"{row['record_id'] or ''}".rstrip()
-            for row in found.history
-        ],
-    )
+    _branch(root, "history of the id", [_event(row) for row in found.history])
     return root
 
 
@@ -120,7 +84,11 @@ def _branch(root: Tree, title: str, lines: Sequence[str]) -> None:
         branch.add(escape(line))
 
 
-def _link(link: Mapping[str, Any]) -> str:
+def _record(row: Row) -> str:
+    return f"{row['record_id']} ({row['source']}, since {row['assigned_on']})"
+
+
+def _link(link: Row) -> str:
     bridge = ", the only tie between two parts" if link["is_bridge"] else ""
     return f"{link['left']} — {link['right']}: {link['identifier']} ({link['strength']}){bridge}"
 
@@ -129,6 +97,40 @@ def _origin(won: Any) -> str:
     return f"{won['record_id']} of {won['observed_at']}" if won else "unknown"
 
 
-def _segment(row: Mapping[str, Any], changes: Rows) -> str:
-    change = next((each["change"] for each in changes if each["segment"] == row["segment"]), "")
-    return f"{row['segment']} on {row['as_of']}" + (f" ({change})" if change else "")
+def _identifier(row: Row) -> str:
+    allowed = "" if row["is_linking"] else "  (not allowed to link)"
+    return f"{row['identifier']} {row['value']}{allowed}"
+
+
+def _consent(row: Row) -> str:
+    return f"{row['purpose']} by {row['channel']}: {row['status']} on {row['stated_at']}"
+
+
+def _moves(row: Row) -> bool:
+    return bool(row["is_member"] or row["change"])
+
+
+def _segment(row: Row) -> str:
+    change = {"entered": ", new on that day", "exited": ", left on that day"}
+    place = "in" if row["is_member"] else "not in"
+    return f"{place} {row['segment']} on {row['as_of']}{change.get(row['change'], '')}"
+
+
+def _aim(row: Row) -> str:
+    return f"{row['destination']} / {row['segment']}"
+
+
+def _export(row: Row) -> str:
+    return (
+        f"{_aim(row)}: {row['state']} ({row['outcome']}) on {row['acknowledged_on']}, "
+        f"delivery {row['delivery']}"
+    )
+
+
+def _event(row: Row) -> str:
+    """From the view of the id that the row is about, which may be one that this one absorbed."""
+    other = row["other_customer_id"]
+    words = {"merged": "into", "split": "from", "moved": "to"}
+    to = f" {words.get(row['event'], '')} {other}" if other else ""
+    record = f" with {row['record_id']}" if row["record_id"] else ""
+    return f"{row['as_of']} {row['customer_id']} {row['event']}{to}{record}"

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Literal
 
 from goldenlake.declarations.source import Source
 from goldenlake.errors import ExitCode, TransientError, described
@@ -19,6 +20,8 @@ from goldenlake.steps.ingest import Ingest
 from goldenlake.steps.land import Land, Landed
 
 log = logging.getLogger(__name__)
+
+Status = Literal["done", "skipped", "degraded"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +160,7 @@ def _result(
         message = described(error)
         transient = isinstance(error, TransientError)
         details["exit_code"] = int(ExitCode.TRANSIENT if transient else ExitCode.DEGRADED)
-    status = "degraded" if error or broken else "done" if rows else "skipped"
+    status: Status = "degraded" if error or broken else "done" if rows else "skipped"
     return StepResult(
         step="collect",
         subject=source.source,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +9,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.errors import CustomerUnknown
-from goldenlake.identity.evidence import customer_of, evidence, with_bridges
+from goldenlake.identity.evidence import customer_of, evidence
 from goldenlake.identity.ids import redirects
 from goldenlake.ports import Tables
 from goldenlake.reporting.explanations import Explanation
-from goldenlake.schemas import CHANGES, HELD_BACK, LEDGER, MEMBERS, REJECTS
 from goldenlake.steps.generations import read
 from goldenlake.steps.reading import generation_of
+from goldenlake.steps.story import activation_story
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,24 +43,29 @@ class Explain:
             return _rows(read(tables, generation, table), customer_id)
 
         past = (F.col("customer_id") == customer_id) | (F.col("other_customer_id") == customer_id)
+        story = activation_story(tables, customer_id)
         return Explanation(
             asked=self.who,
             customer_id=customer_id,
             generation=generation.generation,
-            records=sorted(of("gold.sources"), key=lambda row: row["record_id"]),
-            links=[vars(link) for link in with_bridges(found.links)],
+            records=sorted(of("gold.sources"), key=lambda row: str(row["record_id"])),
+            links=[vars(link) for link in found.links],
             values=golden[0] if golden else {},
-            identifiers=of("gold.identifiers"),
-            consents=of("gold.consents"),
+            identifiers=sorted(
+                of("gold.identifiers"), key=lambda row: (row["identifier"], row["value"])
+            ),
+            consents=sorted(of("gold.consents"), key=lambda row: (row["purpose"], row["channel"])),
             metrics=next(iter(of("gold.metrics")), {}),
             history=[
-                row.asDict() for row in history.where(past).orderBy("generation", "event").collect()
+                row.asDict()
+                for row in history.where(past)
+                .orderBy("generation", "event", "customer_id", "other_customer_id", "record_id")
+                .collect()
             ],
-            segments=self._activation(tables, "segments.members", MEMBERS.ddl, customer_id),
-            changes=self._activation(tables, "segments.changes", CHANGES.ddl, customer_id),
-            exports=self._activation(tables, "activation.ledger", LEDGER.ddl, customer_id),
-            held_back=self._activation(tables, "activation.held_back", HELD_BACK.ddl, customer_id),
-            rejects=self._activation(tables, "activation.rejects", REJECTS.ddl, customer_id),
+            segments=story["segments"],
+            exports=story["ledger"],
+            held_back=story["held_back"],
+            rejects=story["rejects"],
         )
 
     def _resolved(self, customers: DataFrame, history: DataFrame) -> str:
@@ -74,24 +78,6 @@ class Explain:
         if moved is None:
             raise CustomerUnknown(self.who)
         return str(moved[1])
-
-    def _activation(
-        self, tables: Tables, table: str, ddl: str, customer_id: str
-    ) -> Sequence[dict[str, Any]]:
-        rows = _rows(tables.read_or_empty(table, ddl), customer_id)
-        day = next(
-            (
-                name
-                for name in ("as_of", "acknowledged_on", "rejected_on")
-                if rows and name in rows[0]
-            ),
-            "",
-        )
-        if not day:
-            return rows
-        last = max((row[day] for row in rows if row[day]), default=None)
-        # Members and reasons are told for the latest day; the ledger and rejects have but one.
-        return [row for row in rows if row[day] == last] if day == "as_of" else rows
 
 
 def _rows(frame: DataFrame, customer_id: str) -> list[dict[str, Any]]:

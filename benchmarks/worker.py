@@ -1,0 +1,116 @@
+"""``python -m benchmarks.worker HOME WORK …``: one piece of work, in a process of its own.
+
+The answer goes to ``HOME/answer.json``; all that is said goes to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+from benchmarks.homes import ENVIRONMENT, START
+from goldenlake.cli import stages
+from goldenlake.cli.installation import Installation
+from goldenlake.errors import ExitCode
+from goldenlake.ports import StepResult
+
+_COUNTS = ("records_read", "records_changed", "customers_touched", "customers")
+
+
+class Timed(Installation):
+    """An installation that notes how long each stage took, and some of what it counted."""
+
+    def __init__(self, *arguments: object, **named: object) -> None:
+        super().__init__(*arguments, **named)  # type: ignore[arg-type]
+        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.counts: Counter[str] = Counter()
+
+    @contextmanager
+    def timed(self, step: str, subject: str = "") -> Iterator[list[StepResult]]:
+        """As always; stages that run once a destination are added up."""
+        begun = time.monotonic()
+        results: list[StepResult] = []
+        try:
+            with super().timed(step, subject) as results:
+                yield results
+        finally:
+            self.seconds[step] += time.monotonic() - begun
+            for result in results:
+                self.counts.update({k: n for k, n in result.counts.items() if k in _COUNTS})
+
+
+def night(home: Path, as_of: str) -> dict[str, object]:
+    """The whole graph; gives how it ended, the seconds of Spark's start and of each stage."""
+    installation = _load(home, date.fromisoformat(as_of))
+    start = _open(installation)
+    code = stages.night(installation)
+    installation.write_runs()
+    if code not in (ExitCode.OK, ExitCode.DEGRADED, ExitCode.HELD):
+        sys.exit(code)
+    return {
+        "as_of": as_of,
+        "outcome": code.name,
+        "spark_start": start,
+        "stages": dict(installation.seconds),
+        "counts": dict(installation.counts),
+    }
+
+
+def spark_start(home: Path) -> dict[str, object]:
+    """Seconds until a session is open."""
+    return {"spark_start": _open(_load(home, START))}
+
+
+def accuracy(home: Path, truth: str) -> dict[str, object]:
+    """Accuracy of the newest generation against the planted truth."""
+    from goldenlake.steps.demonstration import truth_accuracy
+
+    return asdict(truth_accuracy(_load(home, START).tables, Path(truth)))
+
+
+def ingest(home: Path, warm_up: str, drops: str, rounds: str) -> dict[str, object]:
+    """Files to silver against bare Spark."""
+    from benchmarks.ingest import Comparison
+
+    spark = _load(home, START).tables.spark
+    return Comparison(home=home, spark=spark, rounds=int(rounds)).run(Path(warm_up), Path(drops))
+
+
+WORKS: dict[str, Callable[..., dict[str, object]]] = {
+    "night": night,
+    "spark_start": spark_start,
+    "accuracy": accuracy,
+    "ingest": ingest,
+}
+
+
+def _load(home: Path, as_of: date) -> Timed:
+    installation = Timed.load(home / "conf", ENVIRONMENT, None, as_of=as_of)
+    assert isinstance(installation, Timed)
+    return installation
+
+
+def _open(installation: Installation) -> float:
+    begun = time.monotonic()
+    assert installation.tables
+    return time.monotonic() - begun
+
+
+def main() -> None:
+    """Do the work that the arguments name."""
+    os.dup2(2, 1)
+    home, work, *arguments = sys.argv[1:]
+    answer = WORKS[work](Path(home), *arguments)
+    (Path(home) / "answer.json").write_text(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""How a night goes on when a stage does not, and the code that it ends with."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from goldenlake.cli import stages
+from goldenlake.cli.installation import Installation, failure
+from goldenlake.cli.stages import code_of, night, worse
+from goldenlake.errors import (
+    ExitCode,
+    ExportHeld,
+    PlaceUnreachable,
+    PublicationRefused,
+    SetupError,
+)
+from goldenlake.night import NIGHT
+from goldenlake.ports import StepResult
+
+ALL = [stage.name for stage in NIGHT]
+REFUSED = PublicationRefused(as_of="2026-01-03", reasons=["Too many merges."])
+
+
+@pytest.fixture
+def fakes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Stages that only note that they ran; some raise, some give other results."""
+
+    def fake(**instead: Exception | list[StepResult]) -> list[str]:
+        ran: list[str] = []
+
+        def carry_out(name: str) -> list[StepResult]:
+            ran.append(name)
+            what = instead.get(name, [StepResult(step=name)])
+            if isinstance(what, Exception):
+                raise what
+            return what
+
+        monkeypatch.setattr(stages, "runs_of", lambda stage, _: lambda: carry_out(stage.name))
+        return ran
+
+    return fake
+
+
+def test_a_good_night_runs_every_stage_in_order(installation, fakes) -> None:
+    ran = fakes()
+    assert night(installation) is ExitCode.OK
+    assert ran == ALL
+
+
+def test_a_broken_source_degrades_the_night_and_stops_nothing(installation, fakes) -> None:
+    ran = fakes(
+        collect=[
+            StepResult(step="collect", subject="crm"),
+            StepResult(step="collect", subject="erp", status="degraded", details={"exit_code": 3}),
+        ]
+    )
+    assert night(installation) is ExitCode.DEGRADED
+    assert ran == ALL
+
+
+def test_a_place_that_does_not_answer_stops_nothing_but_is_worth_another_try(
+    installation, fakes
+) -> None:
+    unreachable = failure("collect", "crm", PlaceUnreachable(place="drops", what="timed out"))
+    ran = fakes(collect=[unreachable])
+    assert night(installation) is ExitCode.TRANSIENT
+    assert ran == ALL
+
+
+def test_a_refused_publication_holds_the_night_and_nothing_is_sent(installation, fakes) -> None:
+    ran = fakes(publish=REFUSED)
+    assert night(installation) is ExitCode.HELD
+    assert ran == ["collect", "resolve", "golden", "publish", "report"]
+
+
+def test_what_comes_after_a_failed_stage_is_left_out_but_for_the_report(
+    installation, fakes
+) -> None:
+    ran = fakes(resolve=RuntimeError("ann@example.com"))
+    assert night(installation) is ExitCode.FAILED
+    assert ran == ["collect", "resolve", "report"]
+
+
+def test_a_failed_collect_as_a_whole_still_goes_on_with_yesterday(installation, fakes) -> None:
+    ran = fakes(collect=SetupError("No disk.", mend="Buy one."))
+    assert night(installation) is ExitCode.DECLARATION
+    assert ran == ALL
+
+
+def test_a_held_export_holds_the_night_after_all_else_is_done(installation, fakes) -> None:
+    held = failure("activate", "x", ExportHeld(destination="x", plan="p", reasons=["Many."]))
+    ran = fakes(activate=[held])
+    assert night(installation) is ExitCode.HELD
+    assert ran == ALL
+
+
+def test_the_worst_code_of_the_night_counts(installation, fakes) -> None:
+    fakes(
+        collect=[StepResult(step="collect", status="degraded")],
+        publish=REFUSED,
+        report=RuntimeError("x"),
+    )
+    assert night(installation) is ExitCode.FAILED
+
+
+@pytest.mark.parametrize("until", ["golden", "publish"])
+def test_nothing_runs_after_the_stage_until_which_it_is_asked_for(
+    installation, fakes, until: str
+) -> None:
+    ran = fakes()
+    assert night(installation, until=until) is ExitCode.OK
+    assert ran == ALL[: ALL.index(until) + 1]
+    ran = fakes(resolve=REFUSED)
+    assert night(installation, until=until) is ExitCode.HELD
+    assert ran == ["collect", "resolve"]
+
+
+def test_an_unexpected_message_is_not_told_of_a_night(
+    installation, fakes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fakes(golden=ValueError("ann@example.com [/b]"), publish=REFUSED)
+    night(installation)
+    said = capsys.readouterr()
+    assert "unexpected ValueError" in said.err
+    assert "ann@" not in said.out + said.err
+
+
+def test_runs_are_written_before_the_report_reads_them(
+    installation, fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = fakes()
+    monkeypatch.setattr(Installation, "write_runs", lambda _: ran.append("runs"))
+    night(installation)
+    assert ran[-2:] == ["runs", "report"]
+
+
+def test_worse_is_an_order_and_agrees_with_how_urgent_a_code_is() -> None:
+    worst_last = [0, 3, 4, 75, 2, 1]
+    for left, right in itertools.product(worst_last, repeat=2):
+        expected = max(left, right, key=worst_last.index)
+        assert worse(ExitCode(left), ExitCode(right)) == expected
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        ([], 0),
+        (["done", "skipped"], 0),
+        (["done", "degraded"], 3),
+        (["degraded", "held"], 4),
+        (["failed", "done"], 3),
+    ],
+)
+def test_results_add_up_to_a_code(statuses: list, code: int) -> None:
+    assert code_of([StepResult(step="x", status=status) for status in statuses]) == code
+
+
+def test_a_result_may_name_its_own_code() -> None:
+    tried = StepResult(step="collect", status="degraded", details={"exit_code": 75})
+    assert code_of([tried, StepResult(step="collect", status="held")]) == 75
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (PlaceUnreachable(place="p", what="timed out"), "failed", 75),
+        (REFUSED, "held", 4),
+        (SetupError("a", mend="b"), "failed", 3),
+        (ValueError("ann@example.com"), "failed", 3),
+    ],
+)
+def test_one_of_many_that_raised_is_reported_and_the_others_count(
+    error: Exception, status: str, code: int
+) -> None:
+    result = failure("activate", "x", error)
+    assert (result.status, code_of([result])) == (status, code)
+    assert "ann@" not in result.error
+
+
+def test_a_destination_that_fails_does_not_stop_the_next(
+    installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from goldenlake import destinations
+
+    opened = []
+
+    def open_destination(destination, place):
+        opened.append(destination.destination)
+        raise (
+            RuntimeError("ann@example.com")
+            if len(opened) == 1
+            else PlaceUnreachable(place="exports", what="timed out")
+        )
+
+    monkeypatch.setattr(destinations, "open_destination", open_destination)
+    results = stages.activate(installation, ["letters", "letters"])
+    assert opened == ["letters", "letters"]
+    assert [result.status for result in results] == ["failed", "failed"]
+    assert code_of(results) is ExitCode.TRANSIENT
+    assert "ann@" not in str(results)
+
+
+def test_each_result_is_one_line_of_json_and_its_error_a_line_for_a_person(
+    installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with installation.timed("collect") as results:
+        results.append(
+            StepResult(step="collect", subject="crm", status="degraded", counts={"files": 2},
+                       details={"seconds": 1.5}, error="crm: [/a]: columns [id] are missing.")
+        )  # fmt: skip
+    said = capsys.readouterr()
+    assert said.out.strip() == (
+        '{"run": "r1", "as_of": "2026-01-03", "step": "collect", "subject": "crm", '
+        '"status": "degraded", "seconds": 1.5, "files": 2}'
+    )
+    assert "crm: [/a]: columns [id] are missing." in said.err
+
+
+def test_what_a_step_says_is_a_text_and_no_markup(
+    installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installation.progress("  [/bold] crm: 3 files")
+    assert "[/bold] crm: 3 files" in capsys.readouterr().err

@@ -39,17 +39,17 @@ format: setup ## Format, and mend what ruff can mend
 	@.venv/bin/ruff format .
 
 .PHONY: test
-test: setup lint ## Checks, then all tests but the slow ones, with coverage; ARGS go to pytest
+test: setup setup-airflow lint ## Checks, then all tests but the slow ones, with coverage; ARGS go to pytest
 	@infra/setup/counterparts.sh
 	@.venv/bin/pytest --cov --cov-report=term $(ARGS)
 
 .PHONY: test-full
-test-full: setup lint ## Every test, the slow ones too
+test-full: setup setup-airflow lint ## Every test, the slow ones too
 	@infra/setup/counterparts.sh
 	@.venv/bin/pytest -m "slow or not slow" --cov --cov-report=term $(ARGS)
 
 .PHONY: demo
-demo: setup ## A made-up company, from raw files to exports, on this machine
+demo: setup setup-airflow ## A made-up company, from raw files to exports, on this machine
 	@$(PYTHON) -m goldenlake.demo $(ARGS)
 
 .PHONY: nightly

@@ -46,7 +46,7 @@ def test_a_slice_refuses_rows_that_do_not_belong_to_it(
     spark: SparkSession, tables: DeltaTables
 ) -> None:
     tables.append("gold.things", frame(spark, ("a", 1, MONDAY)))
-    with pytest.raises(Exception, match="CHECK constraint|DELTA_"):
+    with pytest.raises(Exception, match=r"CHECK constraint|DELTA_"):
         tables.replace_slice("gold.things", frame(spark, ("b", 1, TUESDAY)), where={"on": MONDAY})
 
 

@@ -81,7 +81,7 @@ def test_two_nights_tell_who_entered_and_left_and_a_rerun_writes_nothing(tables)
     )
     assert sizes == {("french", 2, 1, 2, 1), ("founders", 2, 0, 1, 2)}
     assert result.details["sizes"]["french"]["members"] == 2
-    assert rows(tables, "segments.members", DAY, "customer_id")
+    assert len(rows(tables, "segments.members", DAY, "segment", "customer_id")) == 6
 
 
 def test_a_changed_declaration_or_generation_is_built_again(tables):

@@ -43,7 +43,7 @@ class Outgoing:
 
 
 def put(tables: Tables, drawn: Drawn) -> None:
-    """Write all changes of a plan, in one commit."""
+    """Make the changes of a plan the whole outbox of its destination, in one commit."""
     newest, plan = drawn.newest, drawn.plan
     of_segment = {each.segment: each for each in plan.segments}
 
@@ -64,7 +64,7 @@ def put(tables: Tables, drawn: Drawn) -> None:
     }
     names = tables.spark.createDataFrame([], OUTBOX.ddl).columns
     rows = drawn.changes().select(*(constants.get(name, F.col(name)).alias(name) for name in names))
-    tables.append(TABLE, rows)
+    tables.replace_slice(TABLE, rows, where={"destination": destination.destination})
 
 
 def open_deliveries(tables: Tables, destination: str) -> list[OpenDelivery]:
@@ -116,12 +116,15 @@ def outgoing(tables: Tables, found: OpenDelivery, settled: set[int]) -> Iterator
     Only a slice of the delivery is in memory at a time.
     """
     rows = _of(tables, found)
-    if settled:
-        rows = rows.where(~F.col("batch").isin(sorted(settled)))
+    numbers = range(1, found.delivery.batches + 1)
+    first = next((number for number in numbers if number not in settled), numbers.stop)
+    rows = rows.where(F.col("batch") >= first)
     slices = max(1, min(found.delivery.batches, -(-found.records // _RECORDS_AT_ONCE)))
     typed = rows.withColumn("values", F.from_json("fields", found.types, JSON_OPTIONS))
     ordered = typed.repartitionByRange(slices, "batch").sortWithinPartitions("batch", "key")
     for number, group in groupby(ordered.toLocalIterator(), key=itemgetter("batch")):
+        if number in settled:
+            continue
         members = list(group)
         records = [_record(row, found.delivery.clears) for row in members]
         yield Outgoing(

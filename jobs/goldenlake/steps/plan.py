@@ -186,11 +186,10 @@ class PlanExport:
         ).distinct()
 
     def _ledger(self, tables: Tables) -> DataFrame:
-        return (
-            tables.read_or_empty("activation.ledger", LEDGER.ddl)
-            .where(F.col("destination") == self.destination.destination)
-            .where(F.col("segment").isin(list(self.destination.segments)))
-        )
+        """All of the destination's records: those of a segment that it is no longer sent count as
+        having left."""
+        ledger = tables.read_or_empty("activation.ledger", LEDGER.ddl)
+        return ledger.where(F.col("destination") == self.destination.destination)
 
     def _plan(
         self,
@@ -200,16 +199,17 @@ class PlanExport:
         sizes: Mapping[str, Row],
         can: Capabilities,
     ) -> Plan:
+        names = sorted({*self.destination.segments, *(row["segment"] for row in found)})
         segments = [
             _segment_plan(
                 self.destination,
-                segment,
-                [row for row in found if row["segment"] == segment],
-                sizes[segment]["members"],
+                name,
+                [row for row in found if row["segment"] == name],
+                sizes[name]["members"] if name in self.destination.segments else 0,
                 can,
                 self.as_of,
             )
-            for segment in sorted(set(self.destination.segments))
+            for name in names
         ]
         plan_hash = _hash(*(each.delivery_id for each in segments))
         is_held = any(each.verdicts for each in segments)

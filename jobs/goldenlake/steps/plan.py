@@ -187,7 +187,8 @@ class PlanExport:
 
     def _ledger(self, tables: Tables) -> DataFrame:
         """All of the destination's records: those of a segment that it is no longer sent count as
-        having left."""
+        having left.
+        """
         ledger = tables.read_or_empty("activation.ledger", LEDGER.ddl)
         return ledger.where(F.col("destination") == self.destination.destination)
 
@@ -246,7 +247,7 @@ def judge(plan: SegmentPlan, guards: Guards) -> list[str]:
     """What speaks against sending a plan; empty: nothing. Counts only, free of personal data."""
     verdicts = []
     known = plan.acknowledged
-    if known and not plan.wanted and not guards.allow_empty:
+    if known and plan.removed and not plan.wanted and not guards.allow_empty:
         verdicts.append(
             f"the audience would become empty ({plan.members} members, none may be sent; "
             f"{known} are there)."

@@ -61,6 +61,12 @@ def test_a_broken_source_degrades_the_night_and_stops_nothing(installation, fake
     assert ran == ALL
 
 
+def test_what_comes_after_a_degraded_stage_still_runs(installation, fakes) -> None:
+    ran = fakes(segments=[StepResult(step="segments", status="degraded")])
+    assert night(installation) is ExitCode.DEGRADED
+    assert ran == ALL
+
+
 def test_a_place_that_does_not_answer_stops_nothing_but_is_worth_another_try(
     installation, fakes
 ) -> None:

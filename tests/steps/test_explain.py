@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import SparkSession
 from rich.console import Console
 
 from goldenlake.errors import CustomerUnknown, TableMissing
 from goldenlake.reporting.explanations import explanation_text
-from goldenlake.schemas import SYSTEM_TABLES
 from goldenlake.steps.explain import Explain
+from support.frames import Frames
 
 DAY, BEFORE = date(2026, 1, 3), date(2026, 1, 2)
 NOON = datetime(2026, 1, 3, 12, tzinfo=UTC)
@@ -93,25 +93,9 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 }  # fmt: skip
 
 
-class Frames:
-    """``ports.Tables`` for reading rows that stand in a test."""
-
-    def __init__(self, spark: SparkSession, rows: dict[str, list[dict[str, Any]]]) -> None:
-        self.spark, self._rows = spark, rows
-
-    def read(self, table: str, *, version: int | None = None) -> DataFrame:
-        if table not in self._rows:
-            raise TableMissing(table)
-        shape = SYSTEM_TABLES.get(table)
-        return self.spark.createDataFrame(self._rows[table], shape.ddl if shape else GOLD[table])
-
-    def read_or_empty(self, table: str, ddl: str) -> DataFrame:
-        return self.spark.createDataFrame(self._rows.get(table, []), ddl)
-
-
 @pytest.fixture
 def frames(spark: SparkSession) -> Any:
-    return Frames(spark, ROWS)
+    return Frames(spark, ROWS, GOLD)
 
 
 def told(found: Any) -> str:
@@ -164,6 +148,6 @@ def test_somebody_who_is_unknown_is_a_named_error(frames: Any) -> None:
 
 
 def test_before_the_first_publication_there_is_nobody_to_explain(spark: SparkSession) -> None:
-    empty: Any = Frames(spark, {})
+    empty: Any = Frames(spark, {}, {})
     with pytest.raises(TableMissing, match=r"ops\.publications"):
         Explain(who="c_ann").run(empty)

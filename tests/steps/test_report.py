@@ -1,0 +1,161 @@
+"""What the nightly page is told, from the tables that the night left behind."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from goldenlake.declarations.catalogue import Catalogue
+from goldenlake.steps.report import WriteReport
+from support.conf import Conf
+from support.frames import Frames
+
+DAY, BEFORE = date(2026, 1, 3), date(2026, 1, 2)
+NIGHT = datetime(2026, 1, 4, 1, tzinfo=UTC)
+GOLD = {
+    "gold.customers": (
+        "customer_id STRING, email STRING, birth_on DATE, is_known BOOLEAN, records INT"
+    )
+}
+PINNED = ["gold.customers", "identity.history", "identity.review", "identity.edges"]
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NIGHT
+
+
+def file(status: str = "conformed", **others: Any) -> dict[str, Any]:
+    return {
+        "source": "shop", "path": "a.csv", "size_bytes": 1, "sha256": str(others),
+        "modified_at": NIGHT, "file_id": "f", "file_on": DAY, "landed_path": "l",
+        "landed_on": DAY, "status": status, "records_read": 10, "records_accepted": 8,
+        "records_quarantined": 2, "reasons": {"id_required": 2}, "run_id": "r1", **others,
+    }  # fmt: skip
+
+
+def ran(step: str, minute: int, status: str = "done", **others: Any) -> dict[str, Any]:
+    return {
+        "run_id": "r1", "as_of": DAY, "step": step, "subject": "", "status": status,
+        "started_at": NIGHT + timedelta(minutes=minute), "seconds": 2.0, "counts": {},
+        "details": "{}", "error": "", **others,
+    }  # fmt: skip
+
+
+def member(segment: str, who: str) -> dict[str, Any]:
+    return {"as_of": DAY, "segment": segment, "customer_id": who, "generation": 7}
+
+
+ROWS: dict[str, list[dict[str, Any]]] = {
+    "ops.publications": [
+        {"generation": 7, "as_of": DAY, "tables": dict.fromkeys(PINNED, 1), "inputs": {}}
+    ],
+    "ops.files": [file(), file(path="b.csv", reasons={"id_required": 1, "email_matches": 3}),
+                  file(path="old.csv", landed_on=BEFORE, file_on=BEFORE)],
+    "ops.runs": [
+        ran("collect", 1, subject="shop"),
+        ran("collect", 9, "skipped", subject="shop"),
+        ran("publish", 2, "failed", error="No disk."),
+        ran("publish", 3, details='{"verdicts": [{"table": "t", "rule": "r", "severity": '
+            '"warning", "passed": false, "broken": 1, "reason": "x"}], "warnings": ["t: r"]}'),
+        ran("activate", 4, subject="letters", counts={"sent": 3}),
+        ran("resolve", 0, as_of=BEFORE, status="failed"),
+    ],
+    "gold.customers": [
+        {"customer_id": "c_a", "email": "a@example.com", "is_known": True, "records": 5},
+        {"customer_id": "c_b", "is_known": True, "records": 1},
+        {"customer_id": "c_x", "is_known": False, "records": 1},
+    ],
+    "identity.history": [
+        {"customer_id": "c_a", "event": "assigned", "generation": 7},
+        {"customer_id": "c_b", "event": "assigned", "generation": 6},
+    ],
+    "identity.review": [{"identifier": "email", "reason": "too_many_records"}],
+    "identity.edges": [{"identifier": "email"}, {"identifier": "email"}],
+    "segments.sizes": [
+        {"as_of": DAY, "segment": "readers", "members": 3, "entered": 1, "exited": 0, "stayed": 2},
+        {"as_of": DAY, "segment": "undeclared", "members": 9},
+        {"as_of": BEFORE, "segment": "readers", "members": 2},
+    ],
+    "segments.members": [
+        member("readers", "c_a"), member("buyers", "c_a"), member("late", "c_a"),
+        member("readers", "c_b"), member("buyers", "c_b"), member("readers", "c_c"),
+        {**member("buyers", "c_c"), "as_of": BEFORE},
+    ],
+    "activation.ledger": [
+        {"destination": "letters", "state": "present"},
+        {"destination": "letters", "state": "absent"},
+    ],
+    "activation.held_back": [
+        {"destination": "letters", "reason": "no_consent", "as_of": DAY},
+        {"destination": "letters", "reason": "no_consent", "as_of": BEFORE},
+    ],
+}  # fmt: skip
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Catalogue:
+    return Conf(tmp_path).load()
+
+
+def test_the_page_tells_of_the_day_and_of_nothing_else(
+    spark: SparkSession, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    folder = tmp_path / "reports"
+    tables: Any = Frames(spark, ROWS, GOLD)
+    docs = folder / "data_docs" / "2026-01-03" / "index.html"
+    docs.parent.mkdir(parents=True)
+    docs.write_text("docs")
+    step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=folder)
+    facts = step.gather(tables, Clock())
+
+    (shop,) = facts.sources
+    assert (shop.files, shop.read, shop.quarantined, shop.status) == (2, 20, 4, "done")
+    assert list(shop.reasons.items()) == [("id_required", 3), ("email_matches", 3)]
+    assert (shop.last_file_on, shop.is_overdue) == (DAY, False)
+    assert facts.identity == {
+        "records": 7, "links": 2, "customers": 3, "known customers": 2, "anonymous visitors": 1,
+        "links by email": 2,
+    }  # fmt: skip
+    assert dict(facts.cluster_sizes) == {
+        "1": 2, "2": 0, "3": 0, "4–5": 1, "6–10": 0, "11–25": 0, "26+": 0
+    }  # fmt: skip
+    assert facts.events == {"assigned": 1}
+    assert facts.review == {"too_many_records": 1}
+    assert dict(facts.completeness) == {"email": 0.5, "birth_on": 0.0}
+    assert [(each.name, each.members, each.entered) for each in facts.segments] == [
+        ("readers", 3, 1)
+    ]
+    assert facts.overlaps == {
+        ("buyers", "readers"): 2, ("buyers", "late"): 1, ("late", "readers"): 1
+    }  # fmt: skip
+    (letters,) = facts.exports
+    assert (letters.there, letters.counts, letters.held_back) == (1, {"sent": 3}, {"no_consent": 1})
+    # The rerun that mended the publication counts, and the idle rerun of collect does not.
+    assert [(each.step, each.status) for each in facts.steps] == [
+        ("collect", "done"), ("publish", "done"), ("activate", "done")
+    ]  # fmt: skip
+    assert facts.verdict == "good"
+    assert facts.warnings == ["t: r"]
+    assert len(facts.expectations) == 1
+    assert facts.data_docs == "data_docs/2026-01-03/index.html"
+
+
+def test_a_day_on_which_nothing_ran_has_a_page_and_every_source_is_overdue(
+    spark: SparkSession, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    folder = tmp_path / "reports"
+    tables: Any = Frames(spark, {}, {})
+    step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=folder)
+    for _ in range(2):
+        result = step.run(tables, Clock())
+    assert result.details == {"path": str(folder / "2026-01-03.html"), "verdict": "empty"}
+    assert [path.name for path in folder.iterdir()] == ["2026-01-03.html"]
+    page = (folder / "2026-01-03.html").read_text(encoding="utf-8")
+    assert "Nothing has run for this day" in page
+    assert "no file of it has ever come" in page
+    assert str(tmp_path) not in page

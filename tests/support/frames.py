@@ -1,0 +1,31 @@
+"""``ports.Tables`` for reading rows that stand in a test; nothing touches a disk."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from goldenlake.errors import TableMissing
+from goldenlake.schemas import SYSTEM_TABLES
+
+Rows = Mapping[str, list[dict[str, Any]]]
+
+
+class Frames:
+    """Tables by name; ``shapes`` tells those that goldenlake does not own itself."""
+
+    def __init__(self, spark: SparkSession, rows: Rows, shapes: Mapping[str, str]) -> None:
+        self.spark, self._rows = spark, rows
+        self._shapes = {name: shape.ddl for name, shape in SYSTEM_TABLES.items()} | dict(shapes)
+
+    def read(self, table: str, *, version: int | None = None) -> DataFrame:
+        """The rows, whichever version is asked for."""
+        if table not in self._rows:
+            raise TableMissing(table)
+        return self.read_or_empty(table, self._shapes[table])
+
+    def read_or_empty(self, table: str, ddl: str) -> DataFrame:
+        """The rows, or none."""
+        return self.spark.createDataFrame(self._rows.get(table, []), ddl)

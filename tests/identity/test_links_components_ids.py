@@ -23,7 +23,11 @@ TODAY = date(2026, 3, 1)
 RULES = IdentityRules.model_validate(
     {
         "identifiers": {
-            "account": {"description": "Customer number.", "strength": "unique"},
+            "account": {
+                "description": "Customer number; 3 is a placeholder.",
+                "strength": "unique",
+                "block_patterns": ["-3$"],
+            },
             "email": {
                 "description": "E-mail address.",
                 "strength": "strong",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from benchmarks.figures import machine
 from benchmarks.parts import PARTS, Bench, say
 from goldenlake.cli.installation import PROJECT
-from goldenlake.errors import GoldenlakeError
+from goldenlake.errors import ExitCode, GoldenlakeError
 
 _BENCHES = PROJECT / "var" / "bench"
 
@@ -33,6 +34,8 @@ def main() -> int:
     spark: dict[str, object] = {"memory": given.memory} if given.memory else {}
     if given.no_fast_start:
         spark["fast_start"] = False
+    # So that a run which is told to stop takes its worker and its folder with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.FAILED))
     _BENCHES.mkdir(parents=True, exist_ok=True)
     home = Path(tempfile.mkdtemp(dir=_BENCHES))
     bench = Bench(home=home, scale=given.scale, rounds=given.rounds, seed=given.seed, spark=spark)

@@ -182,3 +182,8 @@ def test_a_segment_without_members_divides_nothing_by_zero() -> None:
 
 def test_the_day_is_the_night_s_and_not_the_writing_s() -> None:
     assert said(good_night()).startswith(f"{DAY} · goldenlake Saturday, 3 January 2026")
+
+
+def test_on_a_night_without_exports_nobody_is_told_that_destinations_are_empty() -> None:
+    assert "records at destinations" in said(good_night())
+    assert "records at destinations" not in said(held_night())

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Protocol
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table as Grid
 
-_NUMBERS = ("members", "add", "update", "remove", "unchanged", "held back", "calls", "minutes")
+_NUMBERS = ("members", "add", "update", "remove", "same", "held", "calls", "min")
 
 
 class SegmentPlanLike(Protocol):
@@ -92,9 +93,12 @@ class PlanLike(Protocol):
 def plan_text(plan: PlanLike) -> RenderableType:
     """What an export would do, a row a segment, then why people are held back."""
     grid = Grid(
-        title=f"{plan.destination}, {plan.as_of}: plan {plan.plan_hash}", title_justify="left"
-    )
-    grid.add_column("segment")
+        title=f"{plan.destination}, {plan.as_of}: plan {plan.plan_hash}",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )  # narrow: nine columns are to fit a terminal of 80
+    grid.add_column("segment", overflow="fold")
     for column in _NUMBERS:
         grid.add_column(column, justify="right")
     notes: list[str] = []

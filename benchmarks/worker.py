@@ -22,7 +22,11 @@ from goldenlake.cli.installation import Installation
 from goldenlake.errors import ExitCode
 from goldenlake.ports import StepResult
 
-_COUNTS = ("records_read", "records_changed", "customers_touched", "customers")
+_COUNTS = {
+    "collect": ("records_read",),
+    "resolve": ("records_changed", "customers_touched", "customers"),
+}
+"""Each from one stage alone: others may count the same under the same name."""
 
 
 class Timed(Installation):
@@ -44,7 +48,8 @@ class Timed(Installation):
         finally:
             self.seconds[step] += time.monotonic() - begun
             for result in results:
-                self.counts.update({k: n for k, n in result.counts.items() if k in _COUNTS})
+                told = _COUNTS.get(step, ())
+                self.counts.update({k: n for k, n in result.counts.items() if k in told})
 
 
 def night(home: Path, as_of: str) -> dict[str, object]:

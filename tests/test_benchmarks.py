@@ -10,13 +10,17 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
+from benchmarks import parts
 from benchmarks.__main__ import measure
 from benchmarks.figures import Figure, machine
 from benchmarks.homes import files_about, make_home
 from benchmarks.memory import Peak, family
 from benchmarks.parts import PARTS, Bench
+from benchmarks.processes import Finished
+from benchmarks.worker import Timed
 from goldenlake.declarations.loader import load_catalogue
 from goldenlake.errors import GoldenlakeError
+from goldenlake.ports import StepResult
 
 
 def test_a_figure_is_one_line_with_its_ratio_and_the_machine():
@@ -111,3 +115,68 @@ def test_parts_are_chosen_by_name_and_one_that_fails_stops_no_other(
     printed = capsys.readouterr()
     assert [json.loads(line)["figure"] for line in printed.out.splitlines()] == ["idle", "idle"]
     assert "night was not measured" in printed.err
+
+
+ACCURACY = (
+    "records", "persons", "customers", "largest_customer", "precision", "recall", "f1", "b3_f1"
+)  # fmt: skip
+
+
+def test_each_night_is_played_once_and_on_a_day_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    played: list[tuple[str, ...]] = []
+
+    def worker(home: Path, work: str, *arguments: object) -> Finished:
+        played.append((work, *map(str, arguments[:1])))
+        nights = [call for call in played if call[0] == "night"]
+        drops = sorted(path.name for path in (home / "var" / "drops").rglob("*") if path.is_file())
+        answer = {
+            "night": {
+                "as_of": str(arguments[0]) if arguments else "",
+                "outcome": "OK",
+                "spark_start": 5.0,
+                "stages": {"collect": 20.0},
+                "counts": {"files": len(drops)},
+            },
+            "accuracy": dict.fromkeys(ACCURACY, 1),
+        }[work]
+        return Finished(answer=answer, seconds=100.0 / (len(nights) or 1) ** 2, peak=Peak(total=9))
+
+    monkeypatch.setattr(parts, "run_worker", worker)
+    bench = Bench(home=tmp_path, scale=0.0005, rounds=1, seed=7, spark={})
+    names = ["night", "memory", "identity_accuracy", "next_night", "idle"]
+
+    found = {figure.figure: figure for name in names for figure in PARTS[name](bench)}
+
+    assert [call for call in played if call[0] == "night"] == [
+        ("night", "2026-01-01"),
+        ("night", "2026-01-02"),
+        ("night", "2026-01-03"),
+    ]
+    assert (found["night"].value, found["night.collect"].value) == (100.0, 20.0)
+    assert (found["next_night"].against, found["next_night"].ratio) == (100.0, 0.25)
+    assert found["idle"].value == pytest.approx(100 / 9 - 5)
+    files = [found[name].details["files"] for name in ("night", "next_night", "idle")]
+    assert files[0] < files[1] == files[2]
+    assert found["memory"].value == 9
+
+
+def test_stages_add_up_over_sources_and_each_count_comes_from_one_stage(tmp_path: Path):
+    make_home(tmp_path / "home", {})
+    installation = Timed.load(tmp_path / "home" / "conf", "bench", None, as_of=date(2026, 1, 1))
+    counts = {"records_read": 2, "customers": 5}
+
+    for step, subject in [("collect", ""), ("resolve", ""), ("golden", ""), ("activate", "crm")]:
+        with installation.timed(step, subject) as results:
+            results += [
+                StepResult(step=step, subject=name, status="done", counts=counts) for name in "ab"
+            ]
+    first = installation.seconds["activate"]
+    with installation.timed("activate", "esp"):
+        pass
+
+    assert dict(installation.counts) == {"records_read": 4, "customers": 10}
+    assert list(installation.seconds) == ["collect", "resolve", "golden", "activate"]
+    assert installation.seconds["activate"] > first
+    assert len(installation.results) == 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -78,7 +77,7 @@ def test_rows_are_typed_normalised_judged_and_counted_in_one_run(tables: DeltaTa
     rows: Rows = [
         {
             "id": " c1", "email": "Anna@Example.com ", "phone": "0151 23456789",
-            "country": "Deutschland", "name": "ANNA  O'BRIEN", "age": "17850.0".replace("17850", "41"),
+            "country": "Deutschland", "name": "ANNA  O'BRIEN", "age": "41.0",
             "updated": "2026-03-01 10:00:00",
         },
         {"id": "c2", "email": "none", "phone": "1.2E+11", "name": "N/A", "age": "17"},
@@ -89,7 +88,8 @@ def test_rows_are_typed_normalised_judged_and_counted_in_one_run(tables: DeltaTa
 
     [done] = conform(tables, CONTACTS, file)
 
-    assert silver(tables, CONTACTS, "record_id", "email", "phone", "country", "name", "age", "is_adult") == [
+    columns = ["record_id", "email", "phone", "country", "name", "age", "is_adult"]
+    assert silver(tables, CONTACTS, *columns) == [
         ("crm:C1", "anna@example.com", "+4915123456789", "DE", "Anna O'Brien", 41, True),
         ("crm:C2", None, None, None, None, 17, False),
     ]  # fmt: skip
@@ -162,7 +162,7 @@ def test_records_that_could_not_be_read_count_as_quarantined(tables: DeltaTables
     assert done.reasons == {"too_few_fields": 1}
 
 
-@pytest.mark.parametrize("arrival", list(itertools.permutations(range(3)))[::2])
+@pytest.mark.parametrize("arrival", [(1, 2, 0), (2, 0, 1)])
 def test_of_increments_the_newest_row_wins_in_whatever_order_files_arrive(
     tables: DeltaTables, arrival: tuple[int, ...]
 ) -> None:
@@ -244,7 +244,7 @@ def test_rows_that_a_snapshot_repeats_do_not_look_changed(tables: DeltaTables) -
     assert {row["id"] for row in changes.collect()} == {"b", "c", "d"}
 
 
-@pytest.mark.parametrize("arrival", [(2, 0, 1), (1, 2, 0), (0, 2, 1), (2, 1, 0)])
+@pytest.mark.parametrize("arrival", [(2, 0, 1), (0, 2, 1)])
 def test_late_snapshots_neither_delete_nor_overwrite(
     tables: DeltaTables, arrival: tuple[int, ...]
 ) -> None:
@@ -340,7 +340,7 @@ def test_visits_go_on_across_files_and_a_bridge_that_comes_late_joins_two(
     assert sessions_of(tables) == [(0, 10, 35, 60, 90, 100)]
 
 
-@pytest.mark.parametrize("arrival", [(0, 1, 2), (2, 1, 0), (1, 2, 0)])
+@pytest.mark.parametrize("arrival", [(2, 1, 0), (1, 2, 0)])
 def test_visits_are_the_same_however_files_are_cut_and_whenever_they_come(
     tables: DeltaTables, arrival: tuple[int, ...]
 ) -> None:

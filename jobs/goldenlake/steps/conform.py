@@ -15,7 +15,7 @@ from goldenlake.declarations.source import Source
 from goldenlake.errors import ContractBroken, CountMismatch
 from goldenlake.ports import Progress, Scalar, Tables
 from goldenlake.quality.tagger import tag
-from goldenlake.schemas import BROKEN, CONFORMED, QUARANTINE, SILVER_COLUMNS
+from goldenlake.schemas import BROKEN, CONFORMED, SILVER_COLUMNS
 from goldenlake.steps.files import FileRow, read_files
 from goldenlake.steps.silver import SilverWriter, file_version
 from goldenlake.transforms.bots import with_is_bot
@@ -145,7 +145,7 @@ class Conform:
                     source=self.source.source,
                     file=row.path,
                     what=f"the snapshot has {found} records, {records} were there before.",
-                    mend=f"Send it whole, or lower snapshot.least_share (now {least:g}), and replay.",
+                    mend=f"Send it whole, or lower least_share (now {least:g}), and replay.",
                 )
                 refused[row.file_id] = replace(
                     row, status=BROKEN, error=str(broken), run_id=self.run_id
@@ -248,8 +248,10 @@ def _held(
     tables: Tables, table: str, file_ids: Sequence[str], days: Sequence[date]
 ) -> dict[tuple[str, str, tuple[str, ...]], int]:
     """How many rows quarantine holds, by (file, stage, rules)."""
+    if not tables.exists(table):
+        return {}
     rows = (
-        tables.read_or_empty(table, QUARANTINE.ddl)
+        tables.read(table)
         .where(F.col("_landed_on").isin(list(days)) & F.col("_file_id").isin(list(file_ids)))
         .groupBy("_file_id", "stage", "rules")
         .agg(F.count("*").alias("rows"))

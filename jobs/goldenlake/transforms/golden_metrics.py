@@ -80,32 +80,52 @@ def _last_by_channel(prefix: str) -> list[Column]:
 
 def _interacted(did: DataFrame) -> DataFrame:
     is_email = F.col("channel") == "email"
-    return did.groupBy("customer_id").agg(
-        F.count("interaction_id").alias("interactions"),
-        F.min("at").alias("_first_at"),
-        F.max("at").alias("_last_at"),
-        *_last_by_channel("_did"),
-        F.count_if(is_email & (F.col("kind") == "open")).alias("emails_opened"),
-        F.count_if(is_email & (F.col("kind") == "click")).alias("emails_clicked"),
-        F.count_distinct(F.struct("source", "session_id"), F.col("session_id")).alias("sessions"),
+    return (
+        _of_somebody(did)
+        .groupBy("customer_id")
+        .agg(
+            F.count("interaction_id").alias("interactions"),
+            F.min("at").alias("_first_at"),
+            F.max("at").alias("_last_at"),
+            *_last_by_channel("_did"),
+            F.count_if(is_email & (F.col("kind") == "open")).alias("emails_opened"),
+            F.count_if(is_email & (F.col("kind") == "click")).alias("emails_clicked"),
+            _distinct(
+                F.when(F.col("session_id").isNotNull(), F.struct("source", "session_id"))
+            ).alias("sessions"),
+        )
     )
 
 
 def _bought(purchases: DataFrame) -> DataFrame:
     kept = ~F.col("is_cancellation")
     order = F.struct("source", "order_id")
-    return purchases.groupBy("customer_id").agg(
-        F.min("at").alias("_first_line_at"),
-        F.max("at").alias("_last_line_at"),
-        *_last_by_channel("_bought"),
-        F.count_distinct(F.when(kept, order)).alias("orders"),
-        F.sum(F.when(kept, F.col("quantity"))).alias("items"),
-        F.sum(F.when(kept, F.col("amount"))).alias("_revenue"),
-        F.sum(F.when(~kept, F.abs("amount"))).alias("_cancelled"),
-        F.min(F.when(kept, F.col("at"))).alias("first_purchase_at"),
-        F.max(F.when(kept, F.col("at"))).alias("last_purchase_at"),
-        (F.min("currency") != F.max("currency")).alias("_is_mixed"),
+    return (
+        _of_somebody(purchases)
+        .groupBy("customer_id")
+        .agg(
+            F.min("at").alias("_first_line_at"),
+            F.max("at").alias("_last_line_at"),
+            *_last_by_channel("_bought"),
+            _distinct(F.when(kept, order)).alias("orders"),
+            F.sum(F.when(kept, F.col("quantity"))).alias("items"),
+            F.sum(F.when(kept, F.col("amount"))).alias("_revenue"),
+            F.sum(F.when(~kept, F.abs("amount"))).alias("_cancelled"),
+            F.min(F.when(kept, F.col("at"))).alias("first_purchase_at"),
+            F.max(F.when(kept, F.col("at"))).alias("last_purchase_at"),
+            (F.min("currency") != F.max("currency")).alias("_is_mixed"),
+        )
     )
+
+
+def _of_somebody(events: DataFrame) -> DataFrame:
+    """Without this all that nobody did would be one group, in one task."""
+    return events.where(F.col("customer_id").isNotNull())
+
+
+def _distinct(values: Column) -> Column:
+    """A set a customer is small; ``count_distinct`` would send each row through two shuffles."""
+    return F.size(F.collect_set(values)).cast("bigint")
 
 
 def _unless_mixed(name: str) -> Column:

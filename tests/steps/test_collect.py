@@ -1,0 +1,99 @@
+"""Sources are collected side by side, and what is wrong with one stays with it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from goldenlake.io.landing import LocalLanding
+from goldenlake.io.places.folder import Folder
+from goldenlake.io.tables import DeltaTables
+from goldenlake.ports import StepResult
+from goldenlake.steps.collect import Collect, replay
+from goldenlake.steps.files import read_files
+from support.landed import source
+
+pytest_plugins = ["support.lake"]
+
+DAY = date(2026, 1, 3)
+NOW = datetime(2026, 1, 4, 1, tzinfo=UTC)
+
+
+class Clock:
+    def now(self) -> datetime:
+        return NOW
+
+
+def silent(_: str) -> None: ...
+
+
+def shop(name: str, *columns: Any, place: str = "drops") -> Any:
+    return source(
+        *columns,
+        source=name,
+        load="increment",
+        key=["id"],
+        origin={"place": place, "files": f"{name}*.csv"},
+    )
+
+
+ID, EMAIL = {"name": "id", "required": True}, {"name": "email", "required": True}
+#: Its place is gone; its file lacks a column; it is sound, with one record that is not.
+GONE, BROKEN, SOUND = (
+    shop("gone", ID, place="cellar"),
+    shop("erp", ID, EMAIL),
+    shop("crm", ID, EMAIL),
+)
+
+
+@pytest.mark.slow
+def test_a_broken_source_stops_nothing_and_a_mended_contract_brings_its_rows_in(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    drops = tmp_path / "drops"
+    drops.mkdir()
+    (drops / "erp.csv").write_text("id\n1\n2\n")
+    (drops / "crm.csv").write_text("id,email\n1,ann@example.com\n2,\n")
+    landing = LocalLanding(tmp_path / "landing")
+
+    def collect(*sources: Any) -> list[StepResult]:
+        step = Collect(sources=sources, as_of=DAY, run_id="r1", settle=timedelta(0))
+        return step.run(
+            tables=tables,
+            landing=landing,
+            place=lambda name: Folder(name, tmp_path / name),
+            clock=Clock(),
+            progress=silent,
+        )
+
+    def rows(name: str) -> list[str]:
+        return sorted(row["id"] for row in tables.read(f"silver.{name}").collect())
+
+    gone, erp, crm = collect(GONE, BROKEN, SOUND)
+    assert [each.subject for each in (gone, erp, crm)] == ["gone", "erp", "crm"]
+    assert (gone.status, gone.details["exit_code"]) == ("degraded", 75)
+    assert "cellar" in gone.error
+    assert (erp.status, erp.counts["files_broken"]) == ("degraded", 1)
+    assert "email" in erp.error
+    assert (crm.status, crm.error) == ("done", "")
+    assert (crm.counts["records_accepted"], crm.counts["records_quarantined"]) == (1, 1)
+    assert rows("crm") == ["1"]
+    assert not tables.exists("silver.erp")
+
+    mended = shop("crm", ID, "email"), shop("erp", ID, "email?")
+    for again in range(2):
+        files = [file for name in ("crm", "erp") for file in replay(tables, name, run_id="r2")]
+        assert [file.path for file in files] == ([] if again else ["crm.csv", "erp.csv"])
+        crm, erp = collect(*mended)
+        assert {crm.status, erp.status} == {"skipped" if again else "done"}
+    assert rows("crm") == ["1", "2"]
+    assert rows("erp") == ["1", "2"]
+    assert tables.read("quarantine.crm").isEmpty()
+    ledger = {file.path: file for file in read_files(tables)}
+    assert {(file.status, file.records_quarantined) for file in ledger.values()} == {
+        ("conformed", 0)
+    }
+    assert ledger["erp.csv"].error is None

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pyspark.sql import functions as F
 
 from goldenlake.declarations.environment import Retention
 from goldenlake.io.tables import DeltaTables
@@ -125,7 +126,8 @@ def test_a_build_that_is_not_published_is_left_alone(tables: DeltaTables) -> Non
 def test_vacuum_never_goes_below_what_kept_generations_pin(tables: DeltaTables) -> None:
     first = rows(tables, "a")
     tables.append("silver.crm", tables.read("gold.customers"))
-    tables.append("bronze.crm", tables.read("gold.customers"))
+    landed = tables.read("gold.customers").withColumn("_landed_on", F.lit(TODAY))
+    tables.append("bronze.crm", landed)
     for days_ago in (60, 40, 5):
         generation(tables, {"gold.customers": first}, {"silver.crm": 0}, days_ago=days_ago)
     watched = Watched(tables)

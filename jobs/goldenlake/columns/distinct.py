@@ -9,6 +9,9 @@ import pyarrow as pa
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+#: Spark's own stubs leave ``arrow_udf`` out.
+_arrow_udf: Any = vars(F)["arrow_udf"]
+
 Judge = Callable[[str], str | None]
 
 
@@ -18,14 +21,14 @@ def over_distinct(column: Column, function: Judge, *, once: bool = False) -> Col
     ``once`` marks it as not to be repeated: otherwise Spark evaluates it again in every filter
     that it moves below the projection. Such a column may stand in a ``select`` only.
     """
-    wrapped: Any = F.arrow_udf(_dictionary_wise(function, pa.string()), "string")
+    wrapped = _arrow_udf(_dictionary_wise(function, pa.string()), "string")
     answer: Column = (wrapped.asNondeterministic() if once else wrapped)(column)
     return answer
 
 
 def over_distinct_flag(column: Column, function: Callable[[str], bool]) -> Column:
     """A yes-or-no function applied to a column; null stays null."""
-    wrapped: Any = F.arrow_udf(_dictionary_wise(function, pa.bool_()), "boolean")
+    wrapped = _arrow_udf(_dictionary_wise(function, pa.bool_()), "boolean")
     answer: Column = wrapped(column)
     return answer
 

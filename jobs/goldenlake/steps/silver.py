@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Sessions, Source
 from goldenlake.errors import SetupError
-from goldenlake.ports import Tables
+from goldenlake.ports import Scalar, Tables
 from goldenlake.steps.files import FileRow
 from goldenlake.transforms.newest import (
     first_of_equals,
@@ -131,7 +131,7 @@ class SilverWriter:
         ours = F.col("_landed_on").isin(days) & F.col("_file_id").isin(ids)
         if self.source.key:
             rows = self._without_copies(rows, ours, first_micros)
-        where = {"_landed_on": days, "_file_id": ids}
+        where: dict[str, Sequence[Scalar]] = {"_landed_on": days, "_file_id": ids}
         sessions = self.source.sessions
         if sessions is None:
             self.tables.replace_slice(self.table, rows, where=where)

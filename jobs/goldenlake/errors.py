@@ -244,7 +244,7 @@ class SegmentNotBuilt(TerminalError):
         self.destination, self.segment, self.as_of = destination, segment, as_of
         super().__init__(
             f"{destination}: segment {segment} has not been built for {as_of}; nothing was sent. "
-            f"Run `goldenlake segments --date {as_of}` first."
+            f"Run `goldenlake segments --as-of {as_of}` first."
         )
 
 

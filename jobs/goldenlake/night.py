@@ -53,8 +53,8 @@ NIGHT: tuple[Stage, ...] = (
         summary="Audit the staged tables and publish them as one generation.",
         runbook="Exit code 4: an expectation or the blast-radius gate refused the new generation; "
         "the log and the Data Docs name which. Yesterday's generation stays in place. Mend the "
-        "cause and clear resolve, golden and publish; or, when the change is wanted, raise the "
-        "limit in conf/env and clear them.",
+        "cause and clear resolve, golden and publish; or, when the change is wanted, run "
+        "`goldenlake publish --accept-blast-radius` and clear segments.",
     ),
     Stage(
         name="segments",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ from statistics import median
 from benchmarks.figures import Figure
 from benchmarks.homes import ACCESS_LINES, World, access_logs, make_home
 from benchmarks.processes import Finished, run_worker
+from goldenlake.errors import GoldenlakeError
 
 _WARM_UP = 0.01
 
@@ -27,6 +28,7 @@ class Bench:
     rounds: int
     seed: int
     spark: Mapping[str, object]
+    _failed: list[str] = field(default_factory=list, init=False)
 
     def spark_start(self) -> Iterator[Figure]:
         """Seconds until a session is open, in fresh processes; the first one is cold."""
@@ -106,22 +108,30 @@ class Bench:
     @cached_property
     def _first(self) -> Finished:
         say("night: a sample")
-        return self._night("night", self._nights.first_day())
+        return self._play("night", self._nights.first_day)
 
     @cached_property
     def _next(self) -> Finished:
         say(f"next_night: a sample, after a first night of {self._first.seconds:.0f} s")
-        return self._night("next_night", self._nights.next_day())
+        return self._play("next_night", self._nights.next_day)
 
     @cached_property
     def _idle(self) -> Finished:
         last = self._next if "_next" in self.__dict__ else self._first
         day = date.fromisoformat(last.answer["as_of"]) + timedelta(days=1)
-        return self._night("idle", day)
+        return self._play("idle", lambda: day)
 
-    def _night(self, name: str, as_of: date) -> Finished:
-        say(f"{name}: {as_of}")
-        return run_worker(self._nights.home, "night", as_of)
+    def _play(self, name: str, drop: Callable[[], date]) -> Finished:
+        """Play the night of the day whose files are dropped; after one that failed, none is."""
+        if self._failed:
+            raise GoldenlakeError(f"{self._failed[0]} failed before.")
+        try:
+            as_of = drop()
+            say(f"{name}: {as_of}")
+            return run_worker(self._nights.home, "night", as_of)
+        except GoldenlakeError:
+            self._failed.append(name)
+            raise
 
     def _home(self, name: str) -> Path:
         make_home(self.home / name, self.spark)

@@ -117,6 +117,24 @@ def test_parts_are_chosen_by_name_and_one_that_fails_stops_no_other(
     assert "night was not measured" in printed.err
 
 
+def test_after_a_night_that_failed_no_other_is_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    played = []
+
+    def worker(home: Path, work: str, *arguments: object) -> Finished:
+        played.append(work)
+        raise GoldenlakeError("The work 'night' ended with code 1; see above.")
+
+    monkeypatch.setattr(parts, "run_worker", worker)
+    bench = Bench(home=tmp_path, scale=0.0005, rounds=1, seed=7, spark={})
+
+    assert measure(bench, ["night", "idle"]) == 1
+
+    assert played == ["night"]
+    assert "idle was not measured: night failed before." in capsys.readouterr().err
+
+
 ACCURACY = (
     "records", "persons", "customers", "largest_customer", "precision", "recall", "f1", "b3_f1"
 )  # fmt: skip

@@ -17,12 +17,14 @@ def observed_at(source: Source) -> Column:
     """When a row says that it was true, never null.
 
     From ``order_by``; for events of append sources, from when they happened; else the day that
-    the file is about. Needs ``_version`` (int), the number of a corrected file: each correction
-    counts as seen a microsecond after the one before.
+    the file is about. In keyed sources each correction of a file (``_version``, int) counts as
+    seen a microsecond after the one before.
     """
     name = _time_of(source)
     day = F.col("_file_on").cast("timestamp")
     seen = F.coalesce(F.col(name).cast("timestamp"), day) if name else day
+    if source.load == "append":
+        return seen
     return F.timestamp_micros(F.unix_micros(seen) + F.col("_version"))
 
 
@@ -55,7 +57,9 @@ def order_sql(order: Sequence[str], alias: str) -> str:
 def _time_of(source: Source) -> str | None:
     names = list(source.order_by)
     if source.load == "append":
-        mappings = (source.sessions, source.interactions, source.purchases)
+        mappings = (source.interactions, source.purchases)
+        # Visits are looked up in silver by this time, so theirs comes first.
+        names = [*([source.sessions.at] if source.sessions else []), *names]
         names += [mapping.at for mapping in mappings if mapping]
     times = (name for name in names if source.column(name).type in ("date", "timestamp"))
     return next(times, None)

@@ -20,6 +20,10 @@ AS_OF = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) | ds }}"
 #: Light compilation, as ``spark.fast_start`` has it; JVM options of the properties file follow it.
 FAST_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 
+KILLED = (
+    "spark-submit was killed from outside, most often for want of memory: lower spark.memory or "
+    "night.parallel_sources in conf/env"
+)
 RETRIES = 3
 RETRY_DELAY = timedelta(seconds=float(os.environ.get("GOLDENLAKE_RETRY_SECONDS") or 300))
 LONGEST = timedelta(hours=6)
@@ -51,10 +55,12 @@ class SubmitGoldenlake(SparkSubmitOperator):
             self._fail(process.returncode)
 
     def _fail(self, code: int) -> NoReturn:
-        try:
+        if code in list(ExitCode):
             ended = f"exit code {code}: {ExitCode(code).meaning}."
-        except ValueError:
-            ended = f"spark-submit ended with code {code}."
+        elif code in (-9, 137):
+            ended = f"{KILLED} (code {code})."
+        else:
+            ended = f"spark-submit ended with code {code}; the log says why."
         # The log above holds the command's own words; without this cut they would stand twice.
         if code == ExitCode.TRANSIENT:
             raise TryAgain(ended) from None

@@ -55,6 +55,8 @@ class Demo:
     def run(self) -> ExitCode:
         """Sample, nights, and what came of them."""
         begun = time.monotonic()
+        for folder in ("drops", "exports"):
+            (self.home / folder).mkdir(parents=True, exist_ok=True)
         self._make_sample()
         before = self._nights_in_process()
         code = self._last_night() if self.airflow else ExitCode.OK

@@ -101,8 +101,6 @@ class Collect:
         if readable:
             conform = Conform(source=source, as_of=self.as_of, run_id=self.run_id)
             done += conform.run(tables, readable, progress)
-        read = sum(row.records_read or 0 for row in done)
-        progress(f"  {source.source}: {len(done)} files, {read:,} records")
         return done
 
 

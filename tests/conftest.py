@@ -28,7 +28,7 @@ hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "local")
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The one session of the run; a test that changes a setting puts it back."""
-    from goldenlake.io.spark import open_session
+    from goldenlake.io.spark import SMALL_DATA_CONF, open_session
 
     session = open_session(
         app_name="tests",
@@ -37,7 +37,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
         tmp=tmp_path_factory.mktemp("spark"),
         cache=ROOT / ".cache" / "spark",
         fast_start=True,
-        conf={"spark.sql.shuffle.partitions": "2", "spark.default.parallelism": "2"},
+        conf={
+            **SMALL_DATA_CONF,
+            "spark.sql.shuffle.partitions": "2",
+            "spark.default.parallelism": "2",
+        },
     )
     yield session
     session.stop()

@@ -80,7 +80,7 @@ class Installation:
     @cached_property
     def tables(self) -> DeltaTables:
         """The lake's tables; opens the Spark session."""
-        from goldenlake.io.spark import open_session
+        from goldenlake.io.spark import SMALL_DATA_CONF, open_session
         from goldenlake.io.tables import DeltaTables
 
         spark = self.catalogue.environment.spark
@@ -93,7 +93,11 @@ class Installation:
                 jars=Path(os.environ.get("GOLDENLAKE_JARS", PROJECT / ".jars")),
                 tmp=cache / "tmp",
                 cache=cache / "spark",
-                conf={"spark.sql.shuffle.partitions": str(spark.shuffle_partitions), **spark.conf},
+                conf={
+                    "spark.sql.shuffle.partitions": str(spark.shuffle_partitions),
+                    **(SMALL_DATA_CONF if spark.small_data else {}),
+                    **spark.conf,
+                },
                 driver_memory=spark.memory,
                 fast_start=spark.fast_start,
                 s3=lake.startswith("s3"),

@@ -57,6 +57,11 @@ class SparkSettings(Declaration):
     fast_start: StrictBool = Field(
         default=True, description="Light JVM compilation: best below some ten minutes of work."
     )
+    small_data: StrictBool = Field(
+        default=False,
+        description="Interpret plans instead of compiling them: a quarter less work on some "
+        "thousand rows, several times as much on millions.",
+    )
     conf: dict[str, str] = Field(default={})
 
 

@@ -16,7 +16,7 @@ from goldenlake.night import NIGHT
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = Path(__file__).with_name("commands")
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+pytestmark = pytest.mark.airflow
 
 DAGS = ("goldenlake_nightly", "goldenlake_backfill", "goldenlake_maintenance")
 

@@ -12,7 +12,7 @@ import pytest
 from goldenlake.sample import SampleOptions, arrived, generate
 from support.airflow_home import ROOT, Airflow
 
-pytestmark = [pytest.mark.airflow, pytest.mark.slow]
+pytestmark = pytest.mark.airflow
 
 DAY = date(2026, 1, 1)
 
@@ -85,6 +85,7 @@ def test_only_passing_faults_are_tried_again_and_a_lost_source_does_not_stop_the
     assert str(log) in said
 
 
+@pytest.mark.slow
 def test_a_whole_night_of_a_small_company(airflow: Airflow, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
     sample = SampleOptions(customers=50, days=1, seed=7, out=tmp_path / "sample", start=DAY)

@@ -18,7 +18,7 @@ from goldenlake.errors import ExitCode  # isort: skip - project puts it on the p
 #: and so no ``ds``.
 AS_OF = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) | ds }}"
 #: Light compilation, as ``spark.fast_start`` has it; JVM options of the properties file follow it.
-FAST_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+FAST_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=240m"
 
 KILLED = (
     "spark-submit was killed from outside, most often for want of memory: lower spark.memory or "

@@ -17,6 +17,13 @@ from goldenlake.errors import ExitCode
 from goldenlake.io.tables import DeltaTables
 from support.scenario import Scenario, real_data, scenario
 
+#: What nothing but a browser says of itself.
+BROWSER = re.compile(
+    r"Mozilla/5\.0 \((Windows|Macintosh|X11)[^)]*\) "
+    r"(AppleWebKit/[\d.]+ \(KHTML, like Gecko\) Chrome/[\d.]+ Safari/[\d.]+"
+    r"|Gecko/\d+ Firefox/[\d.]+)"
+)
+
 
 def accounted(at: Scenario, source: str) -> tuple[int, int, int]:
     """(read, accepted, quarantined) of a source's files, each of which must add up."""
@@ -93,9 +100,14 @@ def test_access_logs_are_accounted_for_and_cut_into_visits(
     assert silver.where("session_id IS NOT NULL").select("session_id").distinct().count() == (
         visits_in(hits)
     )
-    # The share that the log's publishers and others found by eye and by lists.
-    bots = silver.where("is_bot").count() / accepted
-    assert 0.08 < bots < 0.20
+    agents = {
+        row["user_agent"]: row["is_bot"]
+        for row in silver.select("user_agent", "is_bot").distinct().collect()
+    }
+    named = re.compile("bot|crawl|spider|slurp", re.IGNORECASE)
+    assert all(is_bot for agent, is_bot in agents.items() if agent and named.search(agent))
+    assert not any(is_bot for agent, is_bot in agents.items() if agent and BROWSER.fullmatch(agent))
+    assert silver.where("is_bot").count() / accepted > 0.13
 
 
 def parsed(log: Path) -> tuple[list[tuple[str, str, datetime]], int]:

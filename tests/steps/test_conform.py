@@ -328,6 +328,7 @@ def sessions_of(tables: DeltaTables) -> list[tuple[int, ...]]:
     return sorted(tuple(sorted(minutes)) for minutes in found.values())
 
 
+@pytest.mark.slow
 def test_visits_go_on_across_files_and_a_bridge_that_comes_late_joins_two(
     tables: DeltaTables,
 ) -> None:
@@ -340,6 +341,7 @@ def test_visits_go_on_across_files_and_a_bridge_that_comes_late_joins_two(
     assert sessions_of(tables) == [(0, 10, 35, 60, 90, 100)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arrival", [(2, 1, 0), (1, 2, 0)])
 def test_visits_are_the_same_however_files_are_cut_and_whenever_they_come(
     tables: DeltaTables, arrival: tuple[int, ...]
@@ -351,6 +353,7 @@ def test_visits_are_the_same_however_files_are_cut_and_whenever_they_come(
     assert sessions_of(tables) == [(0, 30, 31, 61, 62), (3,), (120,), (170, 200, 230)]
 
 
+@pytest.mark.slow
 def test_a_replay_that_takes_events_out_of_a_visit_cuts_it_again(tables: DeltaTables) -> None:
     bridge = ingested(tables, VISITS, "bridge.log", hits(25))
     conform(tables, VISITS, ingested(tables, VISITS, "a.log", hits(0, 50)))
@@ -368,6 +371,7 @@ def test_a_replay_that_takes_events_out_of_a_visit_cuts_it_again(tables: DeltaTa
     assert sessions_of(tables) == [(0,), (50,)]
 
 
+@pytest.mark.slow
 def test_bots_are_flagged_and_name_nobody(tables: DeltaTables) -> None:
     rows = hits(0) + hits(1, agent="Googlebot/2.1 (+http://www.google.com/bot.html)")
     rows += [{**hits(2)[0], "cookie": None, "agent": None}]  # type: ignore[dict-item]
@@ -381,6 +385,7 @@ def test_bots_are_flagged_and_name_nobody(tables: DeltaTables) -> None:
     assert len(found[0][2]) == len("web:") + 24
 
 
+@pytest.mark.slow
 def test_replaying_events_replaces_the_slice_of_their_file(tables: DeltaTables) -> None:
     files = [ingested(tables, VISITS, f"{n}.log", hits(n, n)) for n in (0, 1)]
     conform(tables, VISITS, *files)
@@ -390,6 +395,7 @@ def test_replaying_events_replaces_the_slice_of_their_file(tables: DeltaTables) 
     assert silver(tables, VISITS, "_file_id", "_record", "session_id") == before
 
 
+@pytest.mark.slow
 def test_equal_events_under_a_key_are_one_even_across_files_and_count_as_accepted(
     tables: DeltaTables,
 ) -> None:
@@ -407,6 +413,7 @@ def test_equal_events_under_a_key_are_one_even_across_files_and_count_as_accepte
     assert sorted(key for (key,) in silver(tables, clicks, "id")) == ["1", "1", "2"]
 
 
+@pytest.mark.slow
 def test_people_who_are_no_people_have_no_record(tables: DeltaTables) -> None:
     firms = CONTACTS.model_copy(update={"people": "name <> 'Acme'"})
     rows: Rows = [{"id": "c1", "name": "Acme"}, {"id": "c2", "name": "Anna"}, {"id": "c3"}]
@@ -414,6 +421,7 @@ def test_people_who_are_no_people_have_no_record(tables: DeltaTables) -> None:
     assert [r for _, r in silver(tables, firms, "id", "record_id")] == [None, "crm:C2", None]
 
 
+@pytest.mark.slow
 def test_a_new_column_of_the_contract_is_added_to_silver(tables: DeltaTables) -> None:
     conform(tables, PEOPLE, snapshot(tables, 0, "a1 b1"))
     wider = PEOPLE.model_copy(
@@ -426,6 +434,7 @@ def test_a_new_column_of_the_contract_is_added_to_silver(tables: DeltaTables) ->
     assert [tel for _, tel in silver(tables, wider, "id", "tel")] == ["x", None]
 
 
+@pytest.mark.slow
 def test_visits_are_refused_for_a_source_that_replaces_its_rows(tables: DeltaTables) -> None:
     keyed = VISITS.model_copy(update={"load": "increment", "key": ["host"]})
     with pytest.raises(SetupError, match="append sources only"):

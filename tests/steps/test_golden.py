@@ -138,6 +138,7 @@ class Failing(DeltaTables):
         return super()._committed(table)
 
 
+@pytest.mark.slow
 def test_a_build_that_was_killed_is_built_again_to_the_same(
     spark: SparkSession, tmp_path: Path
 ) -> None:
@@ -169,6 +170,7 @@ def test_a_build_that_was_killed_is_built_again_to_the_same(
         assert first_try[name] == contents(other, name), name
 
 
+@pytest.mark.slow
 def test_nothing_new_commits_nothing(spark: SparkSession, tmp_path: Path) -> None:
     world, tables = World(), lake(spark, tmp_path / "lake")
     world.contact("a", "c_1", family_name="Hill")
@@ -187,6 +189,7 @@ def test_nothing_new_commits_nothing(spark: SparkSession, tmp_path: Path) -> Non
     assert result.details["unchanged"] == sorted(GOLD_TABLES)
 
 
+@pytest.mark.slow
 def test_a_declared_column_that_nothing_fills_is_named(spark: SparkSession, tmp_path: Path) -> None:
     world, tables = World(), lake(spark, tmp_path / "lake")
     world.contact("a", "c_1", family_name="Hill")

@@ -191,6 +191,7 @@ def aged(tables: DeltaTables, table: str, *, days: int) -> None:
     jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
 
 
+@pytest.mark.slow
 def test_versions_older_than_a_week_are_read_and_vacuumed_by_the_hours_given(
     tables: DeltaTables,
 ) -> None:
@@ -212,5 +213,6 @@ def test_versions_older_than_a_week_are_read_and_vacuumed_by_the_hours_given(
     assert [r["customer_id"] for r in tables.read("gold.customers").collect()] == ["b"]
 
 
+@pytest.mark.slow
 def test_an_empty_lake_is_no_fault(tables: DeltaTables) -> None:
     assert maintain(tables, Watched(tables)).counts["tables_vacuumed"] == 0

@@ -15,6 +15,8 @@ import hypothesis
 import pytest
 from pyspark.sql import SparkSession
 
+pytest_plugins = ["support.lake", "support.servers"]
+
 ROOT = Path(__file__).resolve().parent.parent
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"

@@ -76,6 +76,8 @@ NOT_HOLDING: dict[str, dict[str, Any]] = {
     "ends_after_it_begins": {"valid_from": "2024-03-05", "valid_to": "2024-03-05"},
     "machines_are_nobody": {"is_bot": True, "customer_id": "c_1"},
     "amount_is_quantity_times_price": {"amount": 3, "quantity": 1, "unit_price": 1},
+    "revenue_needs_orders": {"revenue": 1, "orders": 0},
+    "seen_in_order": {"first_seen_at": "2024-03-05", "last_seen_at": "2024-03-04"},
 }
 SOUND: dict[str, Any] = {
     "customer_id": "c_1", "email": "a@example.com", "phone": "+441632960001", "country": "GB",

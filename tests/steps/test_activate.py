@@ -17,8 +17,6 @@ from goldenlake.steps.story import activation_story
 from support.destinations import Remembering
 from support.gold import at, customer, frame, grant, publish
 
-pytest_plugins = ["support.lake"]
-
 DAY = date(2024, 5, 31)
 DAY_AND_TIME = at("2024-06-01 09:00")
 POLICY = ConsentPolicy.model_validate(

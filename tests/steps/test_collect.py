@@ -16,8 +16,6 @@ from goldenlake.steps.collect import Collect, replay
 from goldenlake.steps.files import read_files
 from support.landed import source
 
-pytest_plugins = ["support.lake"]
-
 DAY = date(2026, 1, 3)
 NOW = datetime(2026, 1, 4, 1, tzinfo=UTC)
 

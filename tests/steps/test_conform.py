@@ -18,8 +18,6 @@ from goldenlake.steps.files import FileRow, record_files
 from goldenlake.steps.silver import SilverWriter
 from support.bronze import LANDED_ON, ingested, source_of
 
-pytest_plugins = ["support.lake"]
-
 Rows = Sequence[Mapping[str, str | None]]
 DAY = [LANDED_ON + timedelta(days=n) for n in range(10)]
 

@@ -11,9 +11,10 @@ from pyspark.sql import SparkSession
 from goldenlake.errors import GoldenlakeError
 from goldenlake.io.tables import DeltaTables
 from goldenlake.steps.generations import GOLD_TABLES, Generation, publish, staged
-from support.golden_world import DAY, World, build, contents, golden, silent
+from support.golden_world import DAY, NOON, World, build, contents, golden, silent
 
 NIGHT = datetime(2024, 3, 5, 2, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 
 
 def lake(spark: SparkSession, folder: Path) -> DeltaTables:
@@ -58,6 +59,14 @@ def first(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Delt
     world.contact("a", "c_1", family_name="Hill", email="a@example.com", opt_in="yes")
     world.contact("b", "c_1", family_name="Hall", opt_in="no", at=NIGHT)
     world.contact("gone", "c_2", family_name="Gone", gone=True)
+    world.contact("left", "c_2", email="l@example.com", opt_in="no", gone=True)
+    world.contact("agreed", "c_3", email="l@example.com", opt_in="yes", at=NOON - HOUR)
+    world.contact("gone_too", "c_2", email="m@example.com", opt_in="no", gone=True)
+    world.contact("came_back", "c_4", email="m@example.com", opt_in="yes", at=NOON + HOUR)
+    world.contact("yes_and_gone", "c_2", email="n@example.com", opt_in="yes", gone=True)
+    world.contact("silent", "c_5", email="n@example.com")
+    world.contact("no_and_gone", "c_2", email="a@example.com", opt_in="no", gone=True)
+    world.contact("namesake", "c_6", email="a@example.com", opt_in="yes", at=NOON - HOUR)
     world.visit("f", "k1", visit="v1")
     world.visit("f", "k1", "buy", visit="v2", price=4)
     world.visit("f", None, "cart")
@@ -71,7 +80,7 @@ def first(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Delt
 
 def test_a_customer_is_known_by_more_than_a_cookie(first: DeltaTables) -> None:
     rows = {row["customer_id"]: row for row in first.read("gold.customers").collect()}
-    assert set(rows) == {"c_1", "c_k9"}, "a deleted record makes no customer"
+    assert "c_2" not in rows, "a deleted record makes no customer"
     assert rows["c_1"]["is_known"] is True
     assert rows["c_k9"]["is_known"] is False
     assert rows["c_1"]["records"] == 3
@@ -81,9 +90,20 @@ def test_a_customer_is_known_by_more_than_a_cookie(first: DeltaTables) -> None:
 
 
 def test_the_latest_statement_wins(first: DeltaTables) -> None:
-    (row,) = first.read("gold.consents").collect()
-    assert (row["customer_id"], row["status"]) == ("c_1", "withdrawn")
-    assert row["record_id"] == "crm_contacts:b"
+    assert said(first)["c_1"] == ("withdrawn", "crm_contacts:b")
+
+
+def test_a_no_outlives_its_record_and_a_yes_does_not(first: DeltaTables) -> None:
+    assert said(first)["c_3"] == ("withdrawn", "crm_contacts:left"), "an older yes counts no more"
+    assert said(first)["c_4"] == ("granted", "crm_contacts:came_back"), "a later yes does"
+    assert "c_5" not in said(first)
+    assert said(first)["c_6"] == ("granted", "crm_contacts:namesake"), "that value names nobody"
+
+
+def said(tables: DeltaTables) -> dict[str, tuple[str, str]]:
+    """Status and record of what each customer said."""
+    rows = tables.read("gold.consents").collect()
+    return {row["customer_id"]: (row["status"], row["record_id"]) for row in rows}
 
 
 def test_events_of_nobody_are_kept_without_a_customer(first: DeltaTables) -> None:
@@ -101,6 +121,7 @@ def test_a_value_that_is_too_common_is_marked_as_not_linking(first: DeltaTables)
     linking = {(row["identifier"], row["value"]): row["is_linking"] for row in rows}
     assert linking == {
         ("email", "a@example.com"): False,
+        **{("email", f"{name}@example.com"): True for name in "lmn"},
         ("cookie", "k1"): True,
         ("cookie", "k9"): True,
     }

@@ -15,8 +15,6 @@ from goldenlake.steps.files import read_files, record_drift, record_files
 from goldenlake.steps.ingest import Ingest
 from support.landed import DATA, DAY, land, source
 
-pytest_plugins = ["support.lake"]
-
 SHOP = source("id", "name", "city?")
 NASTY = {
     "good.csv": b"id,name,city\n1,a,x\n2,b,y\n",

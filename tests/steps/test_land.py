@@ -15,8 +15,6 @@ from goldenlake.io.places.folder import Folder
 from goldenlake.steps.land import Land
 from support.landed import source
 
-pytest_plugins = ["support.servers"]
-
 NOW = datetime(2024, 3, 5, 1, 0, tzinfo=UTC)
 EARLIER = datetime(2024, 3, 4, 12, 0, tzinfo=UTC)
 DATED = r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"

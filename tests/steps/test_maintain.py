@@ -18,8 +18,6 @@ from goldenlake.schemas import CHANGES, MEMBERS, RUNS, SIZES
 from goldenlake.steps.generations import Stage, latest_generation, publish
 from goldenlake.steps.maintain import Maintain
 
-pytest_plugins = ["support.lake"]
-
 NOW = datetime(2026, 6, 30, 6, tzinfo=UTC)
 TODAY = NOW.date()
 

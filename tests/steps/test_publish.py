@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from pyspark.sql import SparkSession
 
 from goldenlake.declarations.environment import BlastRadius
 from goldenlake.errors import ExitCode, PublicationRefused, SetupError, StageMissing
+from goldenlake.io.spark import DELETION_VECTORS, SMALL_DATA_CONF
 from goldenlake.io.tables import DeltaTables
 from goldenlake.steps import publish as publishing
 from goldenlake.steps.generations import GOLD_TABLES, latest_generation, staged
@@ -57,9 +59,20 @@ def run(tables: DeltaTables, **given: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def story(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Two nights: the first is published, the second refused, mended, and published."""
-    tables = DeltaTables(spark, str(tmp_path_factory.mktemp("publish") / "lake"))
+def story(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Any]]:
+    """Two nights: the first is published, the second refused, mended, and published.
+
+    With deletion vectors, as large lakes have them: not every reader of Delta knows them.
+    """
+    spark.conf.set(DELETION_VECTORS, "true")
+    yield two_nights(spark, tmp_path_factory.mktemp("publish") / "lake")
+    spark.conf.set(DELETION_VECTORS, SMALL_DATA_CONF[DELETION_VECTORS])
+
+
+def two_nights(spark: SparkSession, folder: Path) -> dict[str, Any]:
+    tables = DeltaTables(spark, str(folder))
     world, seen = World(), {}
     for number in range(3):
         world.contact(str(number), f"c_{number}", family_name="Hill", email="a@example.com")
@@ -86,6 +99,7 @@ def story(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> dict
     seen["visible"] = spark.sql("SELECT customer_id FROM customers").collect()
 
     world.contact("3", "c_3", family_name="Hall", email="b@example.com")
+    world.contact("0", "c_0", family_name="Hull")
     world.history = [("c_2", "merged", 2), ("c_1", "assigned", 2)]
     world.save(tables, as_of=TOMORROW)
     with pytest.raises(StageMissing):
@@ -190,6 +204,8 @@ def test_a_missing_pointer_is_written_by_the_next_run(story: dict[str, Any]) -> 
 
 def test_duckdb_polars_and_delta_rs_read_the_generation(story: dict[str, Any]) -> None:
     tables = story["tables"]
+    logs = story["lake"].glob("gold/*/_delta_log/*.json")
+    assert any('"deletionVector":{' in log.read_text() for log in logs)
     duck = duckdb.connect()
     duckdb_extension(duck)
     for name, of in pointer(story["lake"])["tables"].items():

@@ -9,8 +9,6 @@ from goldenlake.errors import TableMissing
 from goldenlake.steps.segments import BuildSegments
 from support.gold import customer, publish
 
-pytest_plugins = ["support.lake"]
-
 DAY = date(2024, 5, 31)
 NEXT = DAY + timedelta(days=1)
 

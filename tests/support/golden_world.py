@@ -41,7 +41,7 @@ CRM = Source.model_validate(
     _COMMON
     | {
         "source": "crm_contacts",
-        "load": "increment",
+        "load": "snapshot",
         "key": ["id"],
         "columns": [
             {"name": "id"},

@@ -59,8 +59,9 @@ class SparkSettings(Declaration):
     )
     small_data: StrictBool = Field(
         default=False,
-        description="Interpret plans instead of compiling them: a quarter less work on some "
-        "thousand rows, several times as much on millions.",
+        description="For tables of some thousand rows: interpret plans instead of compiling them, "
+        "no adaptive plans, new tables without deletion vectors. Half the work there, several "
+        "times as much on millions of rows.",
     )
     conf: dict[str, str] = Field(default={})
 

@@ -37,7 +37,9 @@ def profile_records(rows: DataFrame, source: Source) -> DataFrame:
         F.col("record_id"),
         F.lit(source.source).alias("source"),
         _source_key(source),
-        F.when(alive, _identifiers(source)).otherwise(_nothing(_IDENTIFIERS)).alias("identifiers"),
+        F.when(alive, identifiers_of(source))
+        .otherwise(_nothing(_IDENTIFIERS))
+        .alias("identifiers"),
         F.when(alive, _traits(source)).otherwise(_no_traits()).alias("traits"),
         alive.alias("is_active"),
         _seen_on().alias("first_seen_on"),
@@ -54,7 +56,7 @@ def event_records(rows: DataFrame, source: Source) -> DataFrame:
         rows.where(alive)
         .select(
             "record_id",
-            _identifiers(source).alias("identifiers"),
+            identifiers_of(source).alias("identifiers"),
             _seen_on().alias("_seen_on"),
         )
         .groupBy("record_id")
@@ -185,7 +187,7 @@ def _seen_on() -> Column:
     return F.coalesce("_file_on", "_landed_on")
 
 
-def _identifiers(source: Source) -> Column:
+def identifiers_of(source: Source) -> Column:
     """Identifiers with a value, ordered by name, so that equal sets are equal arrays."""
     pairs = [
         F.struct(F.lit(name).alias("name"), _text(column).alias("value"))

@@ -15,6 +15,8 @@ from goldenlake.io.java import java_home
 SPARK_HOME = Path(pyspark.__file__).parent
 LOGGING = Path(__file__).with_name("log4j2.properties")
 
+DELETION_VECTORS = "spark.databricks.delta.properties.defaults.enableDeletionVectors"
+
 BASE_CONF: Mapping[str, str] = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -30,6 +32,8 @@ BASE_CONF: Mapping[str, str] = {
     # given. A published generation may be older: `maintain` knows which files are needed.
     "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": "false",
     "spark.databricks.delta.vacuum.retentionWindowIgnore.enabled": "false",
+    # Of new tables: a merge marks rows instead of writing whole files again.
+    DELETION_VECTORS: "true",
     # Of new tables. Beyond it the log of old versions is removed; the default is 30 days.
     "spark.databricks.delta.properties.defaults.logRetentionDuration": "interval 90 days",
     "spark.sql.shuffle.partitions": "4",
@@ -38,12 +42,15 @@ BASE_CONF: Mapping[str, str] = {
     "spark.ui.showConsoleProgress": "false",
 }
 
-#: Plans are interpreted instead of compiled. Measured on a few thousand rows: half of all time went
-#: into compiling code that ran for milliseconds, some more into describing plans to nobody.
+#: For tables of a few thousand rows, where what surrounds the rows costs more than they do.
+#: Measured: compiling plans and describing them to nobody took half of all time; to ask for
+#: deletion vectors at each scan, and to plan again after each shuffle, two fifths of the rest.
 SMALL_DATA_CONF: Mapping[str, str] = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.ui.explainMode": "simple",
+    "spark.sql.adaptive.enabled": "false",
+    DELETION_VECTORS: "false",
 }
 
 JVM_OPTIONS = "spark.driver.extraJavaOptions"

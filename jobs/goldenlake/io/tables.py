@@ -226,7 +226,7 @@ def _literal(value: Scalar) -> str:
 
 def _properties(shape: TableShape, columns: Sequence[str]) -> dict[str, str]:
     """Properties of a new table; statistics on named columns only, since the log keeps them."""
-    properties = {"delta.enableDeletionVectors": "true"}
+    properties = {}
     kept = [column for column in shape.statistics if column in columns]
     statistics = [column for column in kept if column not in shape.partition_by]
     if statistics:

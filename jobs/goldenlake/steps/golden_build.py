@@ -72,7 +72,8 @@ class Build:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for frame in self._cached:
+        # Last first: Spark plans each cached frame anew that depends on one which it lets go.
+        for frame in reversed(self._cached):
             frame.unpersist()
 
     # What is read
@@ -91,6 +92,15 @@ class Build:
     def members(self) -> DataFrame:
         """Records of the customers that are computed anew."""
         return self.cache(self.of_touched(self.all_members))
+
+    @property
+    def naming(self) -> list[str]:
+        """Identifiers that say who somebody is; a weak one, as a cookie, alone does not."""
+        return [
+            name
+            for name, identifier in self.rules.identifiers.items()
+            if identifier.personal == "contact" or identifier.strength != "weak"
+        ]
 
     @cached_property
     def moved(self) -> DataFrame:
@@ -117,12 +127,13 @@ class Build:
             return self.tables.spark.createDataFrame([], table_shape(table).ddl)
         return read(self.tables, pinned, table)
 
-    def silver(self, source: Source) -> DataFrame | None:
+    def silver(self, source: Source, of: Generation | Stage | None = None) -> DataFrame | None:
         """A source's rows as this build pins them; None where it never brought any."""
         table = f"silver.{source.source}"
-        if table not in self.identity.inputs:
+        inputs = (of or self.identity).inputs
+        if table not in inputs:
             return None
-        return self.tables.read(table, version=self.identity.inputs[table])
+        return self.tables.read(table, version=inputs[table])
 
     def of_touched(self, frame: DataFrame) -> DataFrame:
         """Rows of the customers that are computed anew, by ``customer_id``."""

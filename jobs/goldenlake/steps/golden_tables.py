@@ -8,10 +8,18 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Source
-from goldenlake.identity.links import link_key
+from goldenlake.identity.links import BLOCKED, TOO_MANY, link_key
+from goldenlake.identity.records import identifiers_of
+from goldenlake.steps.generations import Generation, Stage
 from goldenlake.steps.golden_build import KEYS, Build, Written, names_of
 from goldenlake.transforms.golden_changes import difference, shaped
-from goldenlake.transforms.golden_consents import latest_consents, statements_of, union_of
+from goldenlake.transforms.golden_consents import (
+    latest_consents,
+    outlives_its_record,
+    refusals_of_the_gone,
+    statements_of,
+    union_of,
+)
 from goldenlake.transforms.golden_customers import golden_customers
 from goldenlake.transforms.golden_events import last_state
 from goldenlake.transforms.golden_history import OVERTAKEN, history_changes
@@ -41,14 +49,11 @@ def customers(build: Build) -> dict[str, Written]:
             "customer_id", *names_of(attributes), "provenance"
         )
     )
-    naming = [
-        name
-        for name, identifier in build.rules.identifiers.items()
-        if identifier.personal == "contact" or identifier.strength != "weak"
-    ]
     profiles = [source.source for source in build.sources if source.is_profile]
     customers = shaped(
-        golden_customers(build.members, survived, attributes, profiles=profiles, naming=naming),
+        golden_customers(
+            build.members, survived, attributes, profiles=profiles, naming=build.naming
+        ),
         build.declared["gold.customers"],
     )
     customers = build.cache(customers)
@@ -91,44 +96,86 @@ def sources_of_customers(build: Build) -> dict[str, Written]:
 def identifiers(build: Build) -> dict[str, Written]:
     """gold.identifiers; also of customers whose values became, or ceased to be, too common."""
     table = "gold.identifiers"
-    review = build.read("identity.review").select("link_key")
-    members, old = build.members, build.old(table)
-    if build.is_incremental and build.base is not None:
-        before = build.read("identity.review", build.base).select("link_key")
-        judged_anew = build.cache(
-            review.exceptAll(before).union(before.exceptAll(review)).distinct()
-        )
-        old = build.of_touched(old)
-        if not judged_anew.isEmpty():
-            holders = (
-                _keyed(identifier_values(build.all_members))
-                .join(judged_anew, "link_key", how="left_semi")
-                .select("customer_id")
-                .union(build.touched)
-                .distinct()
-            )
-            holders = build.cache(holders)
-            members = build.all_members.join(holders, "customer_id", how="left_semi")
-            old = build.old(table).join(holders, "customer_id", how="left_semi")
+    review = _withheld(build, build.identity)
+    judged_anew = _differing(review, _withheld(build, build.base)) if build.base else review
+    members, old = _bearing(build, table, judged_anew)
     values = _keyed(identifier_values(members))
     return {table: build.write(table, golden_identifiers(values, review), old)}
 
 
 def consents(build: Build) -> dict[str, Written]:
-    """gold.consents."""
+    """gold.consents: what records say, and what was refused in records that are gone since."""
     table = "gold.consents"
-    stated = [
-        statements_of(build.of_members(silver), source)
+    said = [
+        statements_of(silver, source)
         for source in build.sources
         if source.consents and (silver := build.silver(source)) is not None
     ]
-    owners = build.owners(build.members)
-    new = (
-        latest_consents(union_of(stated).join(owners, "record_id", how="inner"))
-        if stated
-        else build.empty(table)
+    if not said:
+        return {table: build.write(table, build.empty(table), build.of_touched(build.old(table)))}
+    members, old, refused = build.members, build.of_touched(build.old(table)), None
+    if any(outlives_its_record(source) for source in build.sources):
+        refused = _refusals_of_the_gone(build, build.identity)
+        before = _refusals_of_the_gone(build, build.base) if build.base else refused
+        members, old = _bearing(build, table, _differing(refused, before).select("link_key"))
+    stated = union_of(said).join(build.owners(members), "record_id", how="inner")
+    if refused is not None:
+        bearers = _keyed(identifier_values(members)).select("link_key", "customer_id").distinct()
+        by_value = refused.join(bearers, "link_key", how="inner").drop("link_key")
+        stated = stated.unionByName(by_value)
+    return {table: build.write(table, latest_consents(stated), old)}
+
+
+def _refusals_of_the_gone(build: Build, at: Generation | Stage) -> DataFrame:
+    """What deleted records said no to, by each value that names who said it: ``link_key`` and
+    what ``statements_of`` gives.
+
+    Values that are weak, blocked or on too many records name nobody; a contested one does, so
+    that among people who share it nobody is written to against a no.
+    """
+    found = [
+        refusals_of_the_gone(silver, source, identifiers_of(source))
+        for source in build.sources
+        if outlives_its_record(source) and (silver := build.silver(source, at)) is not None
+    ]
+    if not found:
+        return build.empty("gold.consents").drop("customer_id").withColumn("link_key", F.lit(""))
+    nobody = build.read("identity.review", at).where(F.col("reason").isin(BLOCKED, TOO_MANY))
+    return (
+        _keyed(union_of(found).where(F.col("identifier").isin(build.naming)))
+        .join(nobody, "link_key", how="left_anti")
+        .drop("identifier", "value")
     )
-    return {table: build.write(table, new, build.of_touched(build.old(table)))}
+
+
+def _withheld(build: Build, at: Generation | Stage) -> DataFrame:
+    """Values that link nobody, being blocked, contested or too common: (link_key)."""
+    return build.read("identity.review", at).select("link_key")
+
+
+def _differing(one: DataFrame, other: DataFrame) -> DataFrame:
+    """Rows that only one of them has."""
+    return one.exceptAll(other).union(other.exceptAll(one))
+
+
+def _bearing(build: Build, table: str, link_keys: DataFrame) -> tuple[DataFrame, DataFrame]:
+    """Records, and old rows of a table, of touched customers and of who bears one of the values."""
+    if not build.is_incremental:
+        return build.members, build.old(table)
+    link_keys = build.cache(link_keys.distinct())
+    if link_keys.isEmpty():
+        return build.members, build.of_touched(build.old(table))
+    bearers = build.cache(
+        _keyed(identifier_values(build.all_members))
+        .join(link_keys, "link_key", how="left_semi")
+        .select("customer_id")
+        .union(build.touched)
+        .distinct()
+    )
+    return (
+        build.all_members.join(bearers, "customer_id", how="left_semi"),
+        build.old(table).join(bearers, "customer_id", how="left_semi"),
+    )
 
 
 def interactions(build: Build) -> dict[str, Written]:

@@ -25,17 +25,47 @@ def statements_of(silver: DataFrame, source: Source) -> DataFrame:
     A row whose word has no meaning among ``statuses`` states nothing. A statement without a time
     counts from when its row was observed.
     """
-    mapped = [_statements(silver, source, mapping) for mapping in source.consents]
-    return reduce(DataFrame.unionByName, mapped)
+    mapped = [
+        _statements(selected(silver, mapping.only), source, mapping) for mapping in source.consents
+    ]
+    return union_of(mapped)
 
 
-def _statements(silver: DataFrame, source: Source, mapping: ConsentMapping) -> DataFrame:
+def outlives_its_record(source: Source) -> bool:
+    """Whether a statement of this source can lose the record in which it was made."""
+    deletes = source.load == "snapshot" and source.snapshot.missing == "delete"
+    return deletes and bool(source.consents) and bool(source.identifiers)
+
+
+def refusals_of_the_gone(silver: DataFrame, source: Source, identifiers: Column) -> DataFrame:
+    """What deleted rows said no to, once for each value by which they named the person.
+
+    A record is often deleted because its person asked for it: the no must outlive it, or an older
+    yes elsewhere counts again. A yes goes with its record. ``identifiers`` is the row's array of
+    (name, value). Gives ``identifier, value`` and what ``statements_of`` gives.
+    """
+    rows = silver.withColumn("_identifiers", identifiers)
+    mapped = [
+        _statements(selected(rows, mapping.only, deleted=True), source, mapping, "_identifiers")
+        for mapping in source.consents
+    ]
+    said = union_of(mapped).where(F.col("status") != "granted")
+    named = said.withColumn("_of", F.explode("_identifiers"))
+    return named.select(
+        F.col("_of.name").alias("identifier"),
+        F.col("_of.value").alias("value"),
+        *(name for name in said.columns if name != "_identifiers"),
+    )
+
+
+def _statements(rows: DataFrame, source: Source, mapping: ConsentMapping, *kept: str) -> DataFrame:
     stated_at = F.coalesce(
         F.col(mapping.at).try_cast("timestamp"),
         F.col("_observed_at"),
         F.col("_file_on").cast("timestamp"),
     )
-    statements = selected(silver, mapping.only).select(
+    statements = rows.select(
+        *kept,
         "record_id",
         F.lit(source.source).alias("source"),
         _either(mapping.purpose, mapping.constant_purpose).alias("purpose"),

@@ -18,10 +18,11 @@ def event_id(source: Source) -> Column:
     return F.concat(F.lit(f"{source.source}:"), F.concat_ws("|", *parts))
 
 
-def selected(silver: DataFrame, only: str | None) -> DataFrame:
-    """Rows that are not deleted and for which ``only`` is true."""
-    present = silver.where(~F.coalesce(F.col("_is_deleted"), F.lit(False)))
-    return present.where(F.expr(canonical(only))) if only else present
+def selected(silver: DataFrame, only: str | None, *, deleted: bool = False) -> DataFrame:
+    """Rows that are (not) deleted and for which ``only`` is true."""
+    is_deleted = F.coalesce(F.col("_is_deleted"), F.lit(False))
+    rows = silver.where(is_deleted if deleted else ~is_deleted)
+    return rows.where(F.expr(canonical(only))) if only else rows
 
 
 def optional(column: str | None, type_: str) -> Column:

@@ -12,8 +12,6 @@ from goldenlake.errors import PlaceUnreachable, SecretMissing, SetupError, Unsaf
 from goldenlake.io.places import open_place
 from goldenlake.io.places.paths import Glob
 
-pytest_plugins = ["support.servers"]
-
 
 @pytest.fixture(params=["folder", "sftp", "s3"])
 def place(request, tmp_path):

@@ -45,6 +45,8 @@ class Declared:
         """One entry a task of the collect stage: its name, and the sources that it collects."""
         if self.collect_by == "source":
             return {source: (source,) for source in sorted(self.systems)}
+        if self.collect_by == "all":
+            return {"all": tuple(sorted(self.systems))}
         found: dict[str, tuple[str, ...]] = {}
         for source, system in sorted(self.systems.items()):
             found[system] = (*found.get(system, ()), source)

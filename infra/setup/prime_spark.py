@@ -1,6 +1,6 @@
 """Write what a start of Spark needs on this machine, below a cache folder.
 
-- ``submit.properties``: for ``spark-submit --properties-file``; the settings of every session.
+- ``submit.properties``: for ``spark-submit --properties-file``; settings of every session.
 - ``environment.sh``: for a shell that starts spark-submit; which Java, Spark and Python.
 - ``classes-<key>.jsa``: classes parsed once (AppCDS), recorded by a small job of the usual kind.
 """
@@ -30,8 +30,10 @@ def main() -> None:
 
 
 def write_properties(jars: Path, cache: Path) -> None:
+    # What spark.small_data may set otherwise is left to the session: a submit wins over it.
+    open_to_choice = sessions.SMALL_DATA_CONF
     conf = {
-        **sessions.BASE_CONF,
+        **{key: of for key, of in sessions.BASE_CONF.items() if key not in open_to_choice},
         **sessions.jvm_conf(jars=jars, fast_start=False, s3=False, cache=cache),
     }
     escaped = {key: value.replace("\\", "\\\\") for key, value in conf.items()}

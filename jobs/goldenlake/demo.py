@@ -78,7 +78,9 @@ class Demo:
         self.console.print(f"  {summary.total_rows:,} rows of {len(summary.rows)} sources")
 
     def _installation(self, as_of: date) -> Installation:
-        return Installation.load(PROJECT / "conf", ENVIRONMENT, None, as_of=as_of)
+        installation = Installation.load(PROJECT / "conf", ENVIRONMENT, None, as_of=as_of)
+        installation.speaks_json = False
+        return installation
 
     def _nights_in_process(self) -> set[tuple[str, str]]:
         """Nights that are not yet in the lake; all but the last where Airflow runs that one.
@@ -122,8 +124,10 @@ class Demo:
         if before:
             changed = len(before - _customers_of_records(installation))
             grid.add_row("customer ids changed since the run before", str(changed))
-        grid.add_row("report", str(installation.reports / f"{self.last}.html"))
         self.console.print(grid)
+        # Not in the grid, which would cut it: a path is there to be copied.
+        report = installation.reports / f"{self.last}.html"
+        self.console.print(f"\nThe report of the last night: {report}", soft_wrap=True)
 
 
 def _customers_of_records(installation: Installation) -> set[tuple[str, str]]:

@@ -71,7 +71,14 @@ def main() -> None:
             },
         }
     task = bag.dags["goldenlake_nightly"].get_task("resolve")
+    from goldenlake_dags.project import Declared
+
+    systems = {"contacts": "crm", "deals": "crm", "visits": "web"}
     found = {
+        "collects": {
+            by: Declared(systems=systems, destinations=(), collect_by=by).collects()
+            for by in ("source", "system", "all")
+        },
         "errors": bag.import_errors,
         "seconds": seconds,
         "modules": sorted({name.split(".")[0] for name in sys.modules}),

@@ -73,6 +73,14 @@ def test_every_source_is_collected_by_exactly_one_task(looked_at: dict[str, Any]
     assert sorted(named) == sorted(source["source"] for source in declared("sources"))
 
 
+def test_sources_are_collected_alone_by_system_or_all_together(looked_at: dict[str, Any]) -> None:
+    assert looked_at["collects"] == {
+        "source": {"contacts": ["contacts"], "deals": ["deals"], "visits": ["visits"]},
+        "system": {"crm": ["contacts", "deals"], "web": ["visits"]},
+        "all": {"all": ["contacts", "deals", "visits"]},
+    }
+
+
 def test_every_page_begins_with_what_to_do(looked_at: dict[str, Any]) -> None:
     books = {stage.name: stage.runbook for stage in NIGHT}
     for name, dag in looked_at["dags"].items():

@@ -225,6 +225,20 @@ def test_each_result_is_one_line_of_json_and_its_error_a_line_for_a_person(
     assert "crm: [/a]: columns [id] are missing." in said.err
 
 
+def test_a_terminal_is_told_in_words_what_came_of_a_step(
+    installation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    installation.speaks_json = False
+    with installation.timed("collect") as results:
+        results.append(
+            StepResult(step="collect", subject="crm", counts={"records_read": 1234, "files": 0},
+                       details={"seconds": 1.5})
+        )  # fmt: skip
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "collect crm done: 1,234 records read (1.5 s)" in said.err
+
+
 def test_what_a_step_says_is_a_text_and_no_markup(
     installation, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -48,6 +49,7 @@ class Installation:
         self.clock: Clock = SystemClock()
         self.results: list[StepResult] = []
         self._started: list[tuple[datetime, float]] = []
+        self.speaks_json = not sys.stdout.isatty()
         self._console = Console(stderr=True, highlight=False)
         self._begun = time.monotonic()
 
@@ -62,7 +64,7 @@ class Installation:
         """The same installation and Spark session, for another day's run."""
         self.write_runs()
         other = Installation(self.catalogue, as_of=as_of)
-        other._begun = self._begun
+        other._begun, other.speaks_json = self._begun, self.speaks_json
         if "tables" in self.__dict__:
             other.__dict__["tables"] = self.tables
         return other
@@ -127,9 +129,10 @@ class Installation:
 
     @contextmanager
     def timed(self, step: str, subject: str = "") -> Iterator[list[StepResult]]:
-        """Collect a step's results, say them in one JSON line each, and keep them for ops.runs.
+        """Collect a step's results, say each in one line, and keep them for ops.runs.
 
-        A step that raises leaves a row that says so.
+        A terminal is told in words, whatever else reads standard output in JSON. A step that
+        raises leaves a row that says so.
         """
         self.say(f"[bold]{step}[/bold]")
         begun_at, begun = self.clock.now(), time.monotonic()
@@ -146,7 +149,10 @@ class Installation:
                 self.results.append(result)
                 own = float(str(result.details.get("seconds", seconds)))
                 self._started.append((begun_at, own))
-                print(_summary(self, result, own), flush=True)  # noqa: T201
+                if self.speaks_json:
+                    print(_summary(self, result, own), flush=True)  # noqa: T201
+                else:
+                    self.say(_words(result, own))
                 if result.error:
                     self._console.print(
                         f"      [red]{result.step} {result.subject}[/red]: {escape(result.error)}",
@@ -212,3 +218,10 @@ def _summary(installation: Installation, result: StepResult, seconds: float) -> 
             **dict(result.counts),
         }
     )
+
+
+def _words(result: StepResult, seconds: float) -> str:
+    counts = (f"{of:,} {name.replace('_', ' ')}" for name, of in result.counts.items() if of)
+    what = f"{result.step} {result.subject}".rstrip()
+    told = ": ".join(filter(None, [f"{what} {result.status}", ", ".join(counts)]))
+    return f"  [dim]{escape(told)} ({seconds:.1f} s)[/dim]"

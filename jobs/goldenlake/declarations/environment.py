@@ -81,8 +81,8 @@ class Night(Declaration):
     """How the nightly graph is run."""
 
     parallel_sources: int = Field(default=2, ge=1)
-    collect_by: Literal["source", "system"] = Field(
-        default="source", description="One Airflow task a source, or one a system."
+    collect_by: Literal["source", "system", "all"] = Field(
+        default="source", description="One Airflow task a source, one a system, or one for all."
     )
     settle: Duration = Field(
         default="1min", description="A file younger than this may still be growing: left alone."

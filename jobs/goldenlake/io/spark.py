@@ -50,6 +50,10 @@ SMALL_DATA_CONF: Mapping[str, str] = {
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.sql.ui.explainMode": "simple",
     "spark.sql.adaptive.enabled": "false",
+    # One task is enough to read a table, and each of them unpacks the whole plan.
+    "spark.sql.files.minPartitionNum": "1",
+    "spark.sql.leafNodeDefaultParallelism": "1",
+    "spark.sql.debug.maxToStringFields": "2",
     DELETION_VECTORS: "false",
 }
 

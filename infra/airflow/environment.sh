@@ -23,7 +23,7 @@ JAVA_HOME=$("$PYSPARK_PYTHON" -c 'from goldenlake.io.java import java_home; prin
 export JAVA_HOME
 export SPARK_LOCAL_IP=127.0.0.1
 export SPARK_LOCAL_DIRS=$home/.cache/tmp/spark
-# spark-submit asks a small JVM of its own what to start: 0.3 s instead of 0.6 s.
+# spark-submit asks a small JVM of its own what to start: light options for that one too.
 export SPARK_LAUNCHER_OPTS="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto"
 export GX_ANALYTICS_ENABLED=false
 

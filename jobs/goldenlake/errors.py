@@ -225,12 +225,12 @@ class StageMissing(TerminalError):
 class ExportHeld(Held):
     """A guard stopped an export before its first write."""
 
-    def __init__(self, *, destination: str, plan: str, reasons: Sequence[str]) -> None:
+    def __init__(self, *, destination: str, as_of: str, plan: str, reasons: Sequence[str]) -> None:
         self.destination, self.plan, self.reasons = destination, plan, tuple(reasons)
         super().__init__(
             f"export to {destination} is held, nothing was sent: {' '.join(self.reasons)} "
-            f"Look at it with `goldenlake plan {destination}`; approve it with "
-            f"`goldenlake approve {destination} --plan {plan}`."
+            f"Look at it with `goldenlake plan {destination} --as-of {as_of}`; approve it with "
+            f"`goldenlake approve {destination} --plan {plan} --reason …`."
         )
 
 

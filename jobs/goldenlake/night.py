@@ -31,7 +31,7 @@ NIGHT: tuple[Stage, ...] = (
         runbook="The other sources went on, and the night uses yesterday's slice of this one. "
         "The log names the file and what is wrong with it. Mend the file or the contract under "
         "conf/sources, then clear this task; quarantined rows come back with "
-        "`goldenlake replay SOURCE`.",
+        "`goldenlake replay SOURCE --as-of DAY`.",
     ),
     Stage(
         name="resolve",
@@ -54,7 +54,7 @@ NIGHT: tuple[Stage, ...] = (
         runbook="Exit code 4: an expectation or the blast-radius gate refused the new generation; "
         "the log and the Data Docs name which. Yesterday's generation stays in place. Mend the "
         "cause and clear resolve, golden and publish; or, when the change is wanted, run "
-        "`goldenlake publish --accept-blast-radius` and clear segments.",
+        "`goldenlake publish --as-of DAY --accept-blast-radius` and clear segments.",
     ),
     Stage(
         name="segments",
@@ -68,8 +68,9 @@ NIGHT: tuple[Stage, ...] = (
         each="destination",
         summary="Send what changed to a destination, and note each acknowledgement.",
         runbook="Exit code 4: a guard held the export and nothing was sent. Look with "
-        "`goldenlake plan DESTINATION`, approve with `goldenlake approve DESTINATION`, clear the "
-        "task. Any other code: clear the task; it goes on after the last acknowledged batch.",
+        "`goldenlake plan DESTINATION --as-of DAY`, approve with "
+        "`goldenlake approve DESTINATION --plan HASH --reason …`, clear the task. Any other code: "
+        "clear the task; it goes on after the last acknowledged batch.",
     ),
     Stage(
         name="report",

@@ -97,7 +97,8 @@ def test_a_failed_collect_as_a_whole_still_goes_on_with_yesterday(installation, 
 
 
 def test_a_held_export_holds_the_night_after_all_else_is_done(installation, fakes) -> None:
-    held = failure("activate", "x", ExportHeld(destination="x", plan="p", reasons=["Many."]))
+    error = ExportHeld(destination="x", as_of="2026-01-03", plan="p", reasons=["Many."])
+    held = failure("activate", "x", error)
     ran = fakes(activate=[held])
     assert night(installation) is ExitCode.HELD
     assert ran == ALL

@@ -87,6 +87,18 @@ CUSTOMERS = "tables/gold.customers.yml"
          "mean 'customer_id'?"),
         (LETTERS, "address: email", "address: country",
          "9: fields.address: 'country' is sensitive and must not leave the lake."),
+        (LETTERS, "address: email", "address: sources",
+         "9: fields.address: 'sources' is ARRAY<STRING>; only single values can be sent."),
+        (SHOP, "files: shop/*.csv", "files: shop/*.csv\n  file_date: (?P<year>\\d{4})-(\\d+)",
+         "9: origin.file_date: has no (?P<day>…) and (?P<month>…): every file would be of the day "
+         "on which it came."),
+        (SHOP, "{name: notes,", "{name: notes, type: date, formats: [DD.MM.YYYY],",
+         "15: columns[2].formats[0]: has Y, which Spark's patterns do not know (the year is y)."),
+        (SHOP, "{name: notes,", "{name: notes, type: date, formats: [iso, DD.MM.yyyy],",
+         "15: columns[2].formats[1]: has D, the day of the year; the day of the month is d."),
+        (SHOP, "{name: notes,", "{name: notes, type: date, formats: ['%d.%m.%Y'],",
+         "15: columns[2].formats[0]: is a pattern of C; write Spark's, such as dd.MM.yyyy "
+         "HH:mm:ss."),
     ],
 )  # fmt: skip
 def test_a_name_that_leads_nowhere(conf: Conf, file: str, old: str, new: str, says: str) -> None:

@@ -68,7 +68,7 @@ def test_a_guard_s_objection_stands_with_what_is_to_be_done() -> None:
     objected = Plan(objections=("letters: 900 would be removed; the limit is 100 [of 4000].",))
     text = " ".join(shown(plan_text(objected)).split())
     assert "900 would be removed; the limit is 100 [of 4000]." in text
-    assert "goldenlake approve letters --plan abc123" in text
+    assert "goldenlake approve letters --env local --plan abc123" in text
     approved = shown(plan_text(Plan(objections=("x: too many.",), is_approved=True)))
     assert "approved" in approved
     assert "goldenlake approve" not in approved

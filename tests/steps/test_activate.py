@@ -200,6 +200,25 @@ def test_a_segment_that_was_not_built_is_no_empty_audience(tables):
         step().run(tables, Remembering(), silent)
 
 
+class Mute(Remembering):
+    """Applies what it is sent and answers nothing."""
+
+    def send(self, delivery, batch):
+        super().send(delivery, batch)
+        return []
+
+
+def test_what_was_never_answered_is_not_noted_as_sent_and_goes_out_again(tables):
+    night(tables, DAY, [customer("ann")], [grant("ann")], {"readers": ["ann"]})
+    result = step().run(tables, Mute(), silent)
+    assert (result.status, result.counts["sent"], result.counts["unsettled"]) == ("degraded", 0, 1)
+    (row,) = tables.read("activation.ledger").collect()
+    assert (row["state"], row["acknowledged_hash"]) == ("unknown", None)
+    kind = Remembering()
+    assert step().run(tables, kind, silent).counts["sent"] == 1
+    assert kind.payload == [("readers", "upsert", "ann@example.com")]
+
+
 class Killed(BaseException):
     """The process is gone: nothing that it would do afterwards happens."""
 
@@ -267,6 +286,25 @@ def test_a_killed_export_goes_on_without_those_who_withdrew_and_takes_them_back(
     story = activation_story(tables, applied_but_unanswered)
     assert [row["reason"] for row in story["held_back"]] == ["withdrawn"]
     assert [row["state"] for row in story["ledger"]] == ["absent"]
+
+
+def test_whoever_withdraws_while_the_export_runs_is_sent_nothing_under_any_name(tables):
+    names = ["ann", "bob", "cyd"]
+    twins = [customer(f"twin_of_{name}", email=f"{name}@example.com") for name in names]
+    people = [*map(customer, names), *twins]
+    night(tables, DAY, people, [grant(name) for name in names], {"readers": names})
+    kind = Remembering(batch_records=1)
+
+    def withdraw(_, batch):
+        if batch.number == 1:
+            one, other = sorted({*names} - {record.customer_id for record in batch.records})
+            no = [grant(one, "withdrawn"), grant(f"twin_of_{other}", "withdrawn")]
+            publish(tables, DAY, {"gold.consents": [grant(other), *no]})
+
+    kind.after = withdraw
+    result = step().run(tables, kind, silent)
+    assert len(kind.payload) == 1
+    assert (result.counts["sent"], result.counts["withheld"]) == (1, 2)
 
 
 class Model:

@@ -101,6 +101,18 @@ def test_rows_are_typed_normalised_judged_and_counted_in_one_run(tables: DeltaTa
     assert done.reasons == {"castable_age": 1, "required_id": 1, "between_age": 1}
 
 
+def test_a_row_from_the_future_does_not_become_the_newest_for_ever(tables: DeltaTables) -> None:
+    two_days = [{"id": "c1", "age": "20", "updated": "2026-03-03 23:59:59"}]
+    [first] = conform(tables, CONTACTS, ingested(tables, CONTACTS, "a.csv", two_days))
+    wrong = [{"id": "c1", "age": "30", "updated": "9999-12-31 00:00:00"}]
+    [second] = conform(tables, CONTACTS, ingested(tables, CONTACTS, "b.csv", wrong))
+    later = [{"id": "c1", "age": "40", "updated": "2026-03-04 00:00:00"}]
+    conform(tables, CONTACTS, ingested(tables, CONTACTS, "c.csv", later, file_on=DAY[5]))
+
+    assert (first.records_quarantined, second.reasons) == (0, {"future_updated": 1})
+    assert silver(tables, CONTACTS, "record_id", "age") == [("crm:C1", 40)]
+
+
 def test_silver_has_our_columns_in_front_and_says_what_is_doubtful(tables: DeltaTables) -> None:
     file = ingested(tables, CONTACTS, "a.csv", [{"id": "c1", "email": "none", "phone": "12"}])
     conform(tables, CONTACTS, file)
@@ -326,7 +338,6 @@ def sessions_of(tables: DeltaTables) -> list[tuple[int, ...]]:
     return sorted(tuple(sorted(minutes)) for minutes in found.values())
 
 
-@pytest.mark.slow
 def test_visits_go_on_across_files_and_a_bridge_that_comes_late_joins_two(
     tables: DeltaTables,
 ) -> None:
@@ -339,7 +350,6 @@ def test_visits_go_on_across_files_and_a_bridge_that_comes_late_joins_two(
     assert sessions_of(tables) == [(0, 10, 35, 60, 90, 100)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("arrival", [(2, 1, 0), (1, 2, 0)])
 def test_visits_are_the_same_however_files_are_cut_and_whenever_they_come(
     tables: DeltaTables, arrival: tuple[int, ...]
@@ -351,7 +361,6 @@ def test_visits_are_the_same_however_files_are_cut_and_whenever_they_come(
     assert sessions_of(tables) == [(0, 30, 31, 61, 62), (3,), (120,), (170, 200, 230)]
 
 
-@pytest.mark.slow
 def test_a_replay_that_takes_events_out_of_a_visit_cuts_it_again(tables: DeltaTables) -> None:
     bridge = ingested(tables, VISITS, "bridge.log", hits(25))
     conform(tables, VISITS, ingested(tables, VISITS, "a.log", hits(0, 50)))
@@ -369,7 +378,6 @@ def test_a_replay_that_takes_events_out_of_a_visit_cuts_it_again(tables: DeltaTa
     assert sessions_of(tables) == [(0,), (50,)]
 
 
-@pytest.mark.slow
 def test_bots_are_flagged_and_name_nobody(tables: DeltaTables) -> None:
     rows = hits(0) + hits(1, agent="Googlebot/2.1 (+http://www.google.com/bot.html)")
     rows += [{**hits(2)[0], "cookie": None, "agent": None}]  # type: ignore[dict-item]
@@ -383,7 +391,6 @@ def test_bots_are_flagged_and_name_nobody(tables: DeltaTables) -> None:
     assert len(found[0][2]) == len("web:") + 24
 
 
-@pytest.mark.slow
 def test_replaying_events_replaces_the_slice_of_their_file(tables: DeltaTables) -> None:
     files = [ingested(tables, VISITS, f"{n}.log", hits(n, n)) for n in (0, 1)]
     conform(tables, VISITS, *files)
@@ -393,7 +400,6 @@ def test_replaying_events_replaces_the_slice_of_their_file(tables: DeltaTables) 
     assert silver(tables, VISITS, "_file_id", "_record", "session_id") == before
 
 
-@pytest.mark.slow
 def test_equal_events_under_a_key_are_one_even_across_files_and_count_as_accepted(
     tables: DeltaTables,
 ) -> None:
@@ -411,7 +417,6 @@ def test_equal_events_under_a_key_are_one_even_across_files_and_count_as_accepte
     assert sorted(key for (key,) in silver(tables, clicks, "id")) == ["1", "1", "2"]
 
 
-@pytest.mark.slow
 def test_people_who_are_no_people_have_no_record(tables: DeltaTables) -> None:
     firms = CONTACTS.model_copy(update={"people": "name <> 'Acme'"})
     rows: Rows = [{"id": "c1", "name": "Acme"}, {"id": "c2", "name": "Anna"}, {"id": "c3"}]
@@ -419,7 +424,6 @@ def test_people_who_are_no_people_have_no_record(tables: DeltaTables) -> None:
     assert [r for _, r in silver(tables, firms, "id", "record_id")] == [None, "crm:C2", None]
 
 
-@pytest.mark.slow
 def test_a_new_column_of_the_contract_is_added_to_silver(tables: DeltaTables) -> None:
     conform(tables, PEOPLE, snapshot(tables, 0, "a1 b1"))
     wider = PEOPLE.model_copy(
@@ -432,7 +436,6 @@ def test_a_new_column_of_the_contract_is_added_to_silver(tables: DeltaTables) ->
     assert [tel for _, tel in silver(tables, wider, "id", "tel")] == ["x", None]
 
 
-@pytest.mark.slow
 def test_visits_are_refused_for_a_source_that_replaces_its_rows(tables: DeltaTables) -> None:
     keyed = VISITS.model_copy(update={"load": "increment", "key": ["host"]})
     with pytest.raises(SetupError, match="append sources only"):

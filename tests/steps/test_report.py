@@ -145,6 +145,20 @@ def test_the_page_tells_of_the_day_and_of_nothing_else(
     assert facts.data_docs == "data_docs/2026-01-03/index.html"
 
 
+def test_a_generation_without_a_link_or_a_refusal_has_a_page_too(
+    spark: SparkSession, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    pinned = dict.fromkeys(["gold.customers", "identity.history"], 1)
+    rows = {
+        "ops.publications": [{"generation": 7, "as_of": DAY, "tables": pinned, "inputs": {}}],
+        **{name: ROWS[name] for name in pinned},
+    }
+    tables: Any = Frames(spark, rows, GOLD)
+    step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "reports")
+    facts = step.gather(tables, Clock())
+    assert (facts.identity["links"], facts.review) == (0, {})
+
+
 def test_a_day_on_which_nothing_ran_has_a_page_and_every_source_is_overdue(
     spark: SparkSession, catalogue: Catalogue, tmp_path: Path
 ) -> None:

@@ -83,6 +83,15 @@ def test_two_nights_tell_who_entered_and_left_and_a_rerun_writes_nothing(tables)
     assert len(rows(tables, "segments.members", DAY, "segment", "customer_id")) == 6
 
 
+def test_whoever_leaves_is_written_as_exited(tables):
+    publish(tables, DAY, {"gold.customers": [customer("ann", country="FR")]})
+    build(tables, DAY, [FRENCH])
+    publish(tables, NEXT, {"gold.customers": [customer("ann", country="DE")]})
+    assert build(tables, NEXT, [FRENCH]).counts["exited"] == 1
+    changes = rows(tables, "segments.changes", NEXT, "segment", "customer_id", "change")
+    assert changes == {("french", "ann", "exited")}
+
+
 def test_a_changed_declaration_or_generation_is_built_again(tables):
     publish(tables, DAY, {"gold.customers": [customer("ann", country="FR")]})
     build(tables, DAY, [FRENCH])

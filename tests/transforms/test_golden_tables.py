@@ -198,6 +198,13 @@ def test_only_differences_are_merged(spark: SparkSession) -> None:
     assert found == {"changed": (1, {"a": "2"}), "gone": (None, None), "new": (None, {})}
 
 
+def test_a_map_with_its_entries_in_another_order_is_no_difference(spark: SparkSession) -> None:
+    # Not from dicts: on their way to Spark they lose the order of their entries.
+    old = spark.sql("SELECT 'same' AS id, map('a', '1', 'b', '2') AS marks")
+    new = spark.sql("SELECT 'same' AS id, map('b', '2', 'a', '1') AS marks")
+    assert difference(new, old, on=["id"]).collect() == []
+
+
 INTERACTIONS = (
     "interaction_id STRING, customer_id STRING, source STRING, at TIMESTAMP, channel STRING, "
     "kind STRING, session_id STRING, is_bot BOOLEAN"

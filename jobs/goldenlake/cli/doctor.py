@@ -33,11 +33,11 @@ def examine(conf: Path, env: str, lake: str | None) -> bool:
     fit = True
     for check in _checks(conf, env, lake):
         try:
-            console.print(f"[green]✓[/green] {check.name}: {escape(check.look())}")
+            console.print(f"[green]✓[/green] {check.name}: {escape(check.look())}", soft_wrap=True)
         except Exception as error:  # noqa: BLE001 - every check is made, whatever one meets
             fit = False
             told = str(error) if isinstance(error, GoldenlakeError) else repr(error)
-            console.print(f"[red]✗ {check.name}[/red]: {escape(told)}")
+            console.print(f"[red]✗ {check.name}[/red]: {escape(told)}", soft_wrap=True)
     return fit
 
 

@@ -38,8 +38,9 @@ def plan(
         destination=installation.catalogue.destinations[name],
         consent=installation.catalogue.consent,
         as_of=installation.as_of,
+        now=installation.clock.now(),
     )
-    Console().print(plan_text(step.run(installation.tables)))
+    Console().print(plan_text(step.run(installation.tables), env=env))
 
 
 @looking.command(rich_help_panel=PANEL)
@@ -62,7 +63,10 @@ def approve(
     installation = Installation.load(conf, env, lake, as_of=clock.now().date())
     (name,) = installation.chosen_destinations([destination])
     let_pass(installation.tables, name, plan, by=decider, reason=reason, at=clock.now())
-    Console().print(f"{name}: plan {plan} is approved; run `goldenlake activate` again")
+    Console().print(
+        f"{name}: plan {plan} is approved; run `goldenlake activate` of that day again",
+        soft_wrap=True,
+    )
 
 
 @looking.command(rich_help_panel=PANEL)

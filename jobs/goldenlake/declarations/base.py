@@ -80,6 +80,42 @@ Pattern = Annotated[str, AfterValidator(_checked_pattern)]
 """A regular expression that means the same in Python and in Java."""
 
 
+def _checked_file_date(text: str) -> str:
+    lacks = {"year", "month", "day"} - set(re.compile(_checked_pattern(text)).groupindex)
+    if lacks:
+        named = " and ".join(f"(?P<{group}>…)" for group in sorted(lacks))
+        raise ValueError(f"has no {named}: every file would be of the day on which it came")
+    return text
+
+
+FileDate = Annotated[str, AfterValidator(_checked_file_date)]
+"""A regular expression with the groups year, month and day."""
+
+# https://spark.apache.org/docs/latest/sql-ref-datetime-pattern.html
+_TIME_LETTERS = frozenset("GyMLdDQqEFahHkKmsSVzOXxZ")
+
+
+def _checked_time_format(text: str) -> str:
+    if text in ("iso", "epoch"):
+        return text
+    letters = set(re.findall(r"[A-Za-z]", re.sub(r"'[^']*'", "", text)))
+    unknown = sorted(letters - _TIME_LETTERS)
+    if "%" in text:
+        raise ValueError("is a pattern of C; write Spark's, such as dd.MM.yyyy HH:mm:ss")
+    if unknown:
+        mend = " (the year is y)" if "Y" in unknown else ""
+        raise ValueError(f"has {', '.join(unknown)}, which Spark's patterns do not know{mend}")
+    if {"D", "M"} <= letters:
+        raise ValueError("has D, the day of the year; the day of the month is d")
+    if not letters:
+        raise ValueError("has no letter of Spark's patterns, such as dd.MM.yyyy")
+    return text
+
+
+TimeFormat = Annotated[str, AfterValidator(_checked_time_format)]
+"""A date or time pattern of Spark, or ``iso``, or ``epoch``."""
+
+
 class SecretReference(Declaration):
     """Where a secret is to be found; the secret itself never stands in a declaration."""
 

@@ -291,3 +291,7 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
         yield from _unknown(document, path, name, columns, where=CUSTOMERS)
         if name in columns and columns[name].personal == "sensitive":
             yield document.problem(path, f"{name!r} is sensitive and must not leave the lake.")
+        elif name in columns and columns[name].type.startswith(("ARRAY", "MAP", "STRUCT")):
+            yield document.problem(
+                path, f"{name!r} is {columns[name].type}; only single values can be sent."
+            )

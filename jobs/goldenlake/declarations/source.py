@@ -13,8 +13,9 @@ from goldenlake.declarations.base import (
     Declaration,
     Duration,
     Expression,
-    Pattern,
+    FileDate,
     Slug,
+    TimeFormat,
 )
 from goldenlake.declarations.expressions import columns_of
 from goldenlake.declarations.rules import RowRule
@@ -33,7 +34,7 @@ class Origin(Declaration):
 
     place: Slug = Field(description="One of the places in conf/env.")
     files: str = Field(description="Glob under the place; ** crosses folders.")
-    file_date: Pattern | None = Field(
+    file_date: FileDate | None = Field(
         default=None,
         description="Regular expression with groups year, month and day, found anywhere in the "
         "file's path; and, where corrected files of a day come under names of their own, version.",
@@ -98,7 +99,7 @@ class SourceColumn(Declaration):
     type: Literal["string", "integer", "double", "decimal", "date", "timestamp", "boolean"] = (
         "string"
     )
-    formats: list[str] = Field(
+    formats: list[TimeFormat] = Field(
         default=[],
         description="Date or time patterns of Spark, tried in turn; iso for ISO 8601, epoch for "
         "seconds since 1970. Left out: iso.",

@@ -10,6 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table as Grid
+from rich.text import Text
 
 _NUMBERS = ("members", "add", "update", "remove", "same", "held", "calls", "min")
 
@@ -90,8 +91,11 @@ class PlanLike(Protocol):
         """What the guards object to."""
 
 
-def plan_text(plan: PlanLike) -> RenderableType:
-    """What an export would do, a row a segment, then why people are held back."""
+def plan_text(plan: PlanLike, *, env: str = "local") -> RenderableType:
+    """What an export would do, a row a segment, then why people are held back.
+
+    ``env`` stands in the command that approves it.
+    """
     grid = Grid(
         title=f"{plan.destination}, {plan.as_of}: plan {plan.plan_hash}",
         title_justify="left",
@@ -115,15 +119,17 @@ def plan_text(plan: PlanLike) -> RenderableType:
         for action, ids in each.samples.items():
             if ids:
                 notes.append(f"{each.segment}: {action}, for example {', '.join(ids)}")
-    notes = [escape(note) for note in notes]
-    notes += [f"[red]guard[/red] {escape(objection)}" for objection in plan.objections]
-    if plan.objections:
-        notes.append(
-            "[green]approved[/green]"
-            if plan.is_approved
-            else "[red]held[/red] until a person approves it: "
-            f"goldenlake approve {plan.destination} --plan {plan.plan_hash} --reason …"
+    told: list[RenderableType] = [escape(note) for note in notes]
+    told += [f"[red]guard[/red] {escape(objection)}" for objection in plan.objections]
+    if plan.objections and plan.is_approved:
+        told.append("[green]approved[/green]")
+    elif plan.objections:
+        command = (
+            f"goldenlake approve {plan.destination} --env {env} --plan {plan.plan_hash} --reason …"
         )
+        # In one piece, whatever the width: it is there to be copied.
+        whole = Text(command, no_wrap=True, overflow="ignore")
+        told += ["[red]held[/red] until a person approves it:", whole]
     if plan.in_flight:
-        notes.append(f"{plan.in_flight:,} records of an interrupted delivery are finished first")
-    return Group(grid, *notes)
+        told.append(f"{plan.in_flight:,} records of an interrupted delivery are finished first")
+    return Group(grid, *told)

@@ -40,8 +40,7 @@ class Activate:
     finds none. Consent is judged when the plan is drawn, and again before every batch if a
     generation was published in between.
 
-    ``now`` is the instant of sending: a grant that has expired by then is none. Without it that is
-    the end of the day, or of the newest generation's day where a past day is exported late.
+    ``now`` is the instant of sending; see ``PlanExport`` for the grants that count.
     """
 
     destination: Destination
@@ -89,7 +88,12 @@ class Activate:
         elif plan.is_approved:
             return
         if reasons:
-            raise ExportHeld(destination=plan.destination, plan=plan.plan_hash, reasons=reasons)
+            raise ExportHeld(
+                destination=plan.destination,
+                as_of=self.as_of.isoformat(),
+                plan=plan.plan_hash,
+                reasons=reasons,
+            )
 
     def _write_held_back(self, tables: Tables, rows: DataFrame) -> None:
         constants = {

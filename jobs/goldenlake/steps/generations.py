@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.errors import GenerationMoved, TableMissing
 from goldenlake.ports import Tables
-from goldenlake.schemas import PUBLICATIONS, STAGES
+from goldenlake.schemas import PUBLICATIONS, STAGES, table_shape
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -226,8 +226,13 @@ def publish(
 
 
 def read(tables: Tables, generation: Generation | Stage, table: str) -> DataFrame:
-    """A table as a generation, or a stage, pins it. Raises TableMissing where it does not."""
+    """A table as a generation, or a stage, pins it. Raises TableMissing where it does not.
+
+    A table of identity that never had a row to write was not made; it is empty.
+    """
     if table not in generation.tables:
+        if table in IDENTITY_TABLES:
+            return tables.spark.createDataFrame([], table_shape(table).ddl)
         raise TableMissing(table, mend="It is not part of the generation. Run the night first.")
     return tables.read(table, version=generation.tables[table])
 

@@ -16,7 +16,6 @@ from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import Table, TableColumn
 from goldenlake.ports import Tables
-from goldenlake.schemas import table_shape
 from goldenlake.steps.generations import Generation, Stage, read
 from goldenlake.transforms.golden_changes import difference, shaped
 from goldenlake.transforms.golden_sources import memberships
@@ -121,11 +120,8 @@ class Build:
         return customers.select("record_id", "customer_id")
 
     def read(self, table: str, of: Generation | Stage | None = None) -> DataFrame:
-        """An identity table; no rows where resolve never had any to write."""
-        pinned = of or self.identity
-        if table not in pinned.tables:
-            return self.tables.spark.createDataFrame([], table_shape(table).ddl)
-        return read(self.tables, pinned, table)
+        """An identity table as the build pins it, or as another state does."""
+        return read(self.tables, of or self.identity, table)
 
     def silver(self, source: Source, of: Generation | Stage | None = None) -> DataFrame | None:
         """A source's rows as this build pins them; None where it never brought any."""

@@ -106,8 +106,8 @@ class Drawn:
 class PlanExport:
     """The plan of an export; nothing is written.
 
-    ``now`` is the instant at which grants must not have expired. Without it that is the end of the
-    day, or of the newest generation's day where a past day is exported late.
+    Grants must not have expired by the end of the day, by that of the newest generation's day, nor
+    by ``now``, so that a past day that is exported late sends nothing that has ended since.
     """
 
     destination: Destination
@@ -158,7 +158,7 @@ class PlanExport:
             generation=generation,
             destination=self.destination,
             consent=self.consent,
-            at=self.now or end,
+            at=max(end, self.now or end),
         )
 
     def _sizes(self, tables: Tables) -> Mapping[str, Row]:

@@ -11,6 +11,10 @@ from goldenlake.columns import addresses, emails, hashes, names, phones, text
 from goldenlake.columns.casts import SPARK_TYPES, cast_text
 from goldenlake.declarations.expressions import columns_of, lenient
 from goldenlake.declarations.source import CsvFormat, Source, SourceColumn
+from goldenlake.transforms.newest import time_of
+
+#: Days. A row from further ahead would be the newest of its key for ever.
+_CLOCKS_DIFFER_BY = 2
 
 #: What bronze says of where a row came from, handed on as it is.
 ORIGIN = ("_file_id", "_record", "_landed_on", "_file_on")
@@ -21,7 +25,8 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
 
     Gives ORIGIN, the declared columns, ``_raw`` (struct: the texts as they came), ``_flaws``
     (array<string>: ``castable_<column>`` where a text is not of the column's type,
-    ``required_<column>`` where a required value is missing) and ``_doubts`` (array<string>:
+    ``required_<column>`` where a required value is missing, ``future_<column>`` where a row says
+    that it was true long after it came) and ``_doubts`` (array<string>:
     ``recognised_<column>`` where a text is there, but is no e-mail address, number or country).
     """
     own = [column.name for column in source.columns if column.derive is None]
@@ -121,6 +126,11 @@ def _flaws(source: Source) -> Column:
             found.append(F.when(uncast, F.lit(f"castable_{column.name}")))
         if column.required or (column.name in source.key and source.load != "append"):
             found.append(F.when(absent & ~uncast, F.lit(f"required_{column.name}")))
+    when = time_of(source)
+    if when is not None:
+        came = F.greatest("_file_on", "_landed_on")
+        is_early = F.col(when).cast("date") > F.date_add(came, _CLOCKS_DIFFER_BY)
+        found.append(F.when(is_early, F.lit(f"future_{when}")))
     return _present(found)
 
 

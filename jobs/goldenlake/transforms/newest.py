@@ -20,7 +20,7 @@ def observed_at(source: Source) -> Column:
     the file is about. In keyed sources each correction of a file (``_version``, int) counts as
     seen a microsecond after the one before.
     """
-    name = _time_of(source)
+    name = time_of(source)
     day = F.col("_file_on").cast("timestamp")
     seen = F.coalesce(F.col(name).cast("timestamp"), day) if name else day
     if source.load == "append":
@@ -30,7 +30,7 @@ def observed_at(source: Source) -> Column:
 
 def order_columns(source: Source) -> list[str]:
     """Columns by which rows of a source are totally ordered, the greatest being the newest."""
-    when = _time_of(source)
+    when = time_of(source)
     order = ["_observed_at" if name == when else name for name in source.order_by]
     return [*order, *(() if "_observed_at" in order else ("_observed_at",)), *TIES]
 
@@ -54,7 +54,8 @@ def order_sql(order: Sequence[str], alias: str) -> str:
     return f"struct({', '.join(f'{alias}.`{name}`' for name in order)})"
 
 
-def _time_of(source: Source) -> str | None:
+def time_of(source: Source) -> str | None:
+    """The column that says when a row was true; None where only its file's day does."""
     names = list(source.order_by)
     if source.load == "append":
         mappings = (source.interactions, source.purchases)

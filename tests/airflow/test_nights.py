@@ -85,20 +85,24 @@ def test_only_passing_faults_are_tried_again_and_a_lost_source_does_not_stop_the
     assert str(log) in said
 
 
-@pytest.mark.slow
 def test_a_whole_night_of_a_small_company(airflow: Airflow, tmp_path: Path) -> None:
     shutil.copytree(ROOT / "conf", tmp_path / "conf")
     sample = SampleOptions(customers=50, days=1, seed=7, out=tmp_path / "sample", start=DAY)
     generate(sample)
-    arrived(sample.out, DAY, tmp_path / "var" / "drops")
+    home = tmp_path / "var" / "demo"
+    (home / "exports").mkdir(parents=True)
+    arrived(sample.out, DAY, home / "drops")
 
     code, said = airflow.script(
-        f"infra/airflow/night.sh {DAY}", timeout=3000, GOLDENLAKE_CONF=str(tmp_path / "conf")
+        f"infra/airflow/night.sh {DAY}",
+        timeout=1200,
+        GOLDENLAKE_CONF=str(tmp_path / "conf"),
+        GOLDENLAKE_ENV="demo",
     )
 
     assert code == 0, said
-    pointer = json.loads((tmp_path / "var" / "lake" / "generation.json").read_text())
+    pointer = json.loads((home / "lake" / "generation.json").read_text())
     assert pointer["generation"] == 1
     assert pointer["as_of"] == DAY.isoformat()
-    assert (tmp_path / "var" / "reports" / f"{DAY}.html").stat().st_size > 10_000
-    assert any(path.is_file() for path in (tmp_path / "var" / "exports").rglob("*"))
+    assert (home / "reports" / f"{DAY}.html").stat().st_size > 10_000
+    assert any(path.is_file() for path in (home / "exports").rglob("*"))

@@ -69,7 +69,6 @@ def test_a_path_with_a_space_stays_one_jvm_option(tmp_path: Path) -> None:
     assert f'"-XX:SharedArchiveFile={tmp_path}/with space/classes-' in conf[sessions.JVM_OPTIONS]
 
 
-@pytest.mark.slow
 def test_under_spark_submit_what_the_submit_says_wins(tmp_path: Path) -> None:
     job = tmp_path / "job.py"
     job.write_text(
@@ -94,7 +93,6 @@ def test_under_spark_submit_what_the_submit_says_wins(tmp_path: Path) -> None:
     assert (tmp_path / "table" / "_delta_log").is_dir()
 
 
-@pytest.mark.slow
 def test_a_submit_without_delta_fails_with_the_remedy(tmp_path: Path) -> None:
     job = tmp_path / "job.py"
     job.write_text(

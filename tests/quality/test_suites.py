@@ -114,7 +114,6 @@ def judge(pairs: list[tuple[Table, DataFrame]], docs: Path | None = None) -> lis
     return audit(pairs, docs=docs, progress=silent)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(TABLES))
 def test_every_expectation_fails_on_a_frame_that_breaks_it(
     spark: SparkSession, name: str, tmp_path: Path

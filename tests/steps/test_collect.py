@@ -6,8 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from goldenlake.io.landing import LocalLanding
 from goldenlake.io.places.folder import Folder
 from goldenlake.io.tables import DeltaTables
@@ -47,7 +45,6 @@ GONE, BROKEN, SOUND = (
 )
 
 
-@pytest.mark.slow
 def test_a_broken_source_stops_nothing_and_a_mended_contract_brings_its_rows_in(
     tables: DeltaTables, tmp_path: Path
 ) -> None:

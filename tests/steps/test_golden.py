@@ -191,7 +191,6 @@ def test_a_build_that_was_killed_is_built_again_to_the_same(
         assert first_try[name] == contents(other, name), name
 
 
-@pytest.mark.slow
 def test_nothing_new_commits_nothing(spark: SparkSession, tmp_path: Path) -> None:
     world, tables = World(), lake(spark, tmp_path / "lake")
     world.contact("a", "c_1", family_name="Hill")
@@ -210,7 +209,6 @@ def test_nothing_new_commits_nothing(spark: SparkSession, tmp_path: Path) -> Non
     assert result.details["unchanged"] == sorted(GOLD_TABLES)
 
 
-@pytest.mark.slow
 def test_a_declared_column_that_nothing_fills_is_named(spark: SparkSession, tmp_path: Path) -> None:
     world, tables = World(), lake(spark, tmp_path / "lake")
     world.contact("a", "c_1", family_name="Hill")

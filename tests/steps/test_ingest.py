@@ -153,7 +153,6 @@ def real(folder):
     return DATA / folder
 
 
-@pytest.mark.slow
 def test_305_days_of_purchases_are_caught_up_in_one_go(tables, landing):
     columns = ("InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice",
                "CustomerID", "Country")  # fmt: skip

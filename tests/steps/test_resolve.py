@@ -148,7 +148,6 @@ def touched(tables: DeltaTables) -> dict[str, str]:
     return {row["customer_id"]: row["change"] for row in tables.read("identity.touched").collect()}
 
 
-@pytest.mark.slow
 def test_a_night_merges_splits_and_retires_without_losing_an_id(
     spark: SparkSession, tmp_path: Path
 ) -> None:

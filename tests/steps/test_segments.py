@@ -34,7 +34,6 @@ def rows(tables, table, as_of, *columns):
     return {tuple(row) for row in found}
 
 
-@pytest.mark.slow
 def test_two_nights_tell_who_entered_and_left_and_a_rerun_writes_nothing(tables):
     people = [customer(name, country="FR") for name in ("ann", "bob", "old")]
     publish(tables, DAY, {"gold.customers": [*people, customer("cyd", country="DE")]})

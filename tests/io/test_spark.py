@@ -39,8 +39,11 @@ def test_python_functions_run_in_this_python(spark: SparkSession) -> None:
 @pytest.mark.parametrize(
     "key", sorted(sessions.BASE_CONF.keys() - {"spark.sql.shuffle.partitions"})
 )
-def test_a_base_setting_holds(spark: SparkSession, key: str) -> None:
-    assert spark.sparkContext.getConf().get(key) == sessions.BASE_CONF[key]
+def test_a_base_setting_holds_unless_small_data_says_otherwise(
+    spark: SparkSession, key: str
+) -> None:
+    expected = {**sessions.BASE_CONF, **sessions.SMALL_DATA_CONF}[key]
+    assert spark.sparkContext.getConf().get(key) == expected
 
 
 def test_a_session_leaves_nothing_in_the_working_directory(spark: SparkSession) -> None:

@@ -13,6 +13,7 @@ from goldenlake.identity.records import identifiers_of
 from goldenlake.steps.generations import Generation, Stage
 from goldenlake.steps.golden_build import KEYS, Build, Written, names_of
 from goldenlake.transforms.golden_changes import difference, shaped
+from goldenlake.transforms.golden_consents import COLUMNS as CONSENTS
 from goldenlake.transforms.golden_consents import (
     latest_consents,
     outlives_its_record,
@@ -96,11 +97,10 @@ def sources_of_customers(build: Build) -> dict[str, Written]:
 def identifiers(build: Build) -> dict[str, Written]:
     """gold.identifiers; also of customers whose values became, or ceased to be, too common."""
     table = "gold.identifiers"
-    review = _withheld(build, build.identity)
-    judged_anew = _differing(review, _withheld(build, build.base)) if build.base else review
-    members, old = _bearing(build, table, judged_anew)
+    members, old = _bearing_what_changed(build, table, _withheld)
     values = _keyed(identifier_values(members))
-    return {table: build.write(table, golden_identifiers(values, review), old)}
+    withheld = _withheld(build, build.identity)
+    return {table: build.write(table, golden_identifiers(values, withheld), old)}
 
 
 def consents(build: Build) -> dict[str, Written]:
@@ -113,14 +113,14 @@ def consents(build: Build) -> dict[str, Written]:
     ]
     if not said:
         return {table: build.write(table, build.empty(table), build.of_touched(build.old(table)))}
-    members, old, refused = build.members, build.of_touched(build.old(table)), None
-    if any(outlives_its_record(source) for source in build.sources):
-        refused = _refusals_of_the_gone(build, build.identity)
-        before = _refusals_of_the_gone(build, build.base) if build.base else refused
-        members, old = _bearing(build, table, _differing(refused, before).select("link_key"))
+    members, old = build.members, build.of_touched(build.old(table))
+    outlive = any(outlives_its_record(source) for source in build.sources)
+    if outlive:
+        members, old = _bearing_what_changed(build, table, _refusals_of_the_gone)
     stated = union_of(said).join(build.owners(members), "record_id", how="inner")
-    if refused is not None:
+    if outlive:
         bearers = _keyed(identifier_values(members)).select("link_key", "customer_id").distinct()
+        refused = _refusals_of_the_gone(build, build.identity)
         by_value = refused.join(bearers, "link_key", how="inner").drop("link_key")
         stated = stated.unionByName(by_value)
     return {table: build.write(table, latest_consents(stated), old)}
@@ -138,14 +138,12 @@ def _refusals_of_the_gone(build: Build, at: Generation | Stage) -> DataFrame:
         for source in build.sources
         if outlives_its_record(source) and (silver := build.silver(source, at)) is not None
     ]
+    columns = ["link_key", *(name for name in CONSENTS if name != "customer_id")]
     if not found:
-        return build.empty("gold.consents").drop("customer_id").withColumn("link_key", F.lit(""))
+        return build.empty("gold.consents").withColumn("link_key", F.lit("")).select(*columns)
     nobody = build.read("identity.review", at).where(F.col("reason").isin(BLOCKED, TOO_MANY))
-    return (
-        _keyed(union_of(found).where(F.col("identifier").isin(build.naming)))
-        .join(nobody, "link_key", how="left_anti")
-        .drop("identifier", "value")
-    )
+    named = union_of(found).where(F.col("identifier").isin(build.naming))
+    return _keyed(named).join(nobody, "link_key", how="left_anti").select(*columns)
 
 
 def _withheld(build: Build, at: Generation | Stage) -> DataFrame:
@@ -153,16 +151,17 @@ def _withheld(build: Build, at: Generation | Stage) -> DataFrame:
     return build.read("identity.review", at).select("link_key")
 
 
-def _differing(one: DataFrame, other: DataFrame) -> DataFrame:
-    """Rows that only one of them has."""
-    return one.exceptAll(other).union(other.exceptAll(one))
-
-
-def _bearing(build: Build, table: str, link_keys: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """Records, and old rows of a table, of touched customers and of who bears one of the values."""
-    if not build.is_incremental:
+def _bearing_what_changed(
+    build: Build, table: str, told: Callable[[Build, Generation | Stage], DataFrame]
+) -> tuple[DataFrame, DataFrame]:
+    """Records, and old rows of a table, of touched customers and of who bears a value of which
+    something else is told (by ``link_key``) than when the base was built.
+    """
+    if not build.is_incremental or build.base is None:
         return build.members, build.old(table)
-    link_keys = build.cache(link_keys.distinct())
+    now, before = told(build, build.identity), told(build, build.base)
+    differing = now.exceptAll(before).union(before.exceptAll(now))
+    link_keys = build.cache(differing.select("link_key").distinct())
     if link_keys.isEmpty():
         return build.members, build.of_touched(build.old(table))
     bearers = build.cache(

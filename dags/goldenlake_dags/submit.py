@@ -13,12 +13,11 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from goldenlake_dags.project import CONF, ENVIRONMENT, HOME, Declared
 
 from goldenlake.errors import ExitCode  # isort: skip - project puts it on the path
+from goldenlake.io.java import FAST_START  # isort: skip
 
 #: The day that a run is for. Runs started by an asset or through the API have no logical date,
 #: and so no ``ds``.
 AS_OF = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) | ds }}"
-#: Light compilation, as ``spark.fast_start`` has it; JVM options of the properties file follow it.
-FAST_START = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC -XX:ReservedCodeCacheSize=240m"
 
 KILLED = (
     "spark-submit was killed from outside, most often for want of memory: lower spark.memory or "
@@ -109,7 +108,7 @@ def _common_arguments() -> list[str]:
 def _spark_conf(declared: Declared) -> dict[str, str]:
     conf = dict(declared.spark_conf)
     if declared.fast_start:
-        conf["spark.driver.defaultJavaOptions"] = FAST_START
+        conf["spark.driver.defaultJavaOptions"] = " ".join(FAST_START)
     return conf
 
 

@@ -10,7 +10,7 @@ import pyspark
 from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
-from goldenlake.io.java import java_home
+from goldenlake.io.java import FAST_START, java_home
 
 SPARK_HOME = Path(pyspark.__file__).parent
 LOGGING = Path(__file__).with_name("log4j2.properties")
@@ -137,11 +137,7 @@ def jvm_conf(*, jars: Path, fast_start: bool, s3: bool, cache: Path | None) -> d
         if not found_s3:
             raise FileNotFoundError(f"No S3A JARs in {jars / 's3'}. Run `make setup-s3`.")
         found += found_s3
-    options = []
-    if fast_start:
-        # Without the optimising compiler the JVM reserves 48 MB for compiled code; a night fills
-        # them, and from then on everything is interpreted.
-        options += ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-XX:ReservedCodeCacheSize=240m"]
+    options = list(FAST_START) if fast_start else []
     if LOGGING.is_file():
         options.append(f"-Dlog4j2.configurationFile={LOGGING.as_uri()}")
     if cache is not None:

@@ -19,7 +19,7 @@ from goldenlake.schemas import BROKEN, CONFORMED, SILVER_COLUMNS
 from goldenlake.steps.files import FileRow, read_files
 from goldenlake.steps.silver import SilverWriter, file_version
 from goldenlake.transforms.bots import with_is_bot
-from goldenlake.transforms.conforming import record_id, typed
+from goldenlake.transforms.conforming import in_place, record_id, typed
 from goldenlake.transforms.newest import observed_at
 
 _OURS = re.findall(r"(\w+) (?:STRING|TIMESTAMP|DATE|BIGINT|BOOLEAN|ARRAY)", SILVER_COLUMNS)
@@ -78,7 +78,7 @@ class Conform:
         return [refused.get(row.file_id) or done[row.file_id] for row in files]
 
     def _judged(self, tables: Tables, files: Sequence[FileRow]) -> DataFrame:
-        """Every bronze row, typed, with ``_broken`` (critical) and ``_warnings``."""
+        """Every bronze row, typed, with ``_broken`` (critical), ``_is_accepted``, ``_warnings``."""
         bronze = tables.read(f"bronze.{self.source.source}").where(
             F.col("_landed_on").isin(sorted({row.landed_on for row in files}))
             & F.col("_file_id").isin([row.file_id for row in files])
@@ -96,16 +96,18 @@ class Conform:
             {
                 "_version": version,
                 "_broken": F.concat("_flaws", tag(rules)),
+                "_is_accepted": in_place((F.size("_flaws") == 0) & (F.size(tag(rules)) == 0)),
                 "_warnings": F.concat("_doubts", tag(rules, "warning")),
+                "_observed_at": observed_at(self.source),
             }
-        ).withColumn("_observed_at", observed_at(self.source))
+        )
 
     def _rules_know_bots(self) -> bool:
         return any("is_bot" in rule.model_dump_json() for rule in self.source.rules)
 
     def _verdicts(self, judged: DataFrame) -> dict[str, Verdict]:
         """One pass over the columns that rules look at; nothing is written by it."""
-        passed = F.size("_broken") == 0
+        passed = F.col("_is_accepted")
         keys = F.lit(0).cast("bigint")
         if self.source.load == "snapshot":
             keys = F.count_distinct(F.when(passed, F.struct(*self.source.key)))
@@ -171,7 +173,7 @@ class Conform:
         held = _held(tables, table, ids, days)
         stale = any(stage == "contract" for _, stage, _ in held)
         if stale or any(verdicts[each].rejected for each in ids):
-            rejected = judged.where((F.size("_broken") > 0) & F.col("_file_id").isin(ids)).select(
+            rejected = judged.where(~F.col("_is_accepted") & F.col("_file_id").isin(ids)).select(
                 "_file_id",
                 "_record",
                 "_landed_on",
@@ -220,20 +222,27 @@ class Conform:
 
     def _accepted(self, judged: DataFrame) -> DataFrame:
         """Rows without a critical fault, with silver's columns except ``session_id``."""
-        rows = judged.where(F.size("_broken") == 0)
-        if self.source.bots and "is_bot" not in rows.columns:
-            rows = with_is_bot(rows, self.source.bots.user_agent)
+        # Before rows are chosen: what judges user agents then needs nothing but them.
+        if self.source.bots and "is_bot" not in judged.columns:
+            judged = with_is_bot(judged, self.source.bots.user_agent)
         added = ["is_bot"] if self.source.bots else []
-        return rows.withColumns(
-            {
-                "record_id": record_id(self.source),
-                "_is_deleted": F.lit(False),
-                "_run": F.lit(self.run_id),
-            }
-        ).select(
-            *_OURS,
-            *(F.col(column.name).cast(SPARK_TYPES[column.type]) for column in self.source.columns),
-            *added,
+        return (
+            judged.where("_is_accepted")
+            .withColumns(
+                {
+                    "record_id": record_id(self.source),
+                    "_is_deleted": F.lit(False),
+                    "_run": F.lit(self.run_id),
+                }
+            )
+            .select(
+                *_OURS,
+                *(
+                    F.col(column.name).cast(SPARK_TYPES[column.type])
+                    for column in self.source.columns
+                ),
+                *added,
+            )
         )
 
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from pyspark import StorageLevel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -18,12 +17,11 @@ from goldenlake.io.readers.distributed import (
     Part,
     Summary,
     in_parts,
-    is_record,
-    read_landed,
-    summaries,
+    read_records,
+    read_refused,
 )
 from goldenlake.ports import Landing, Tables
-from goldenlake.schemas import BROKEN, INGESTED, QUARANTINE
+from goldenlake.schemas import BROKEN, INGESTED
 from goldenlake.steps.files import Drift, FileRow
 
 #: Stage of quarantined rows that no reader could make a record of.
@@ -76,30 +74,21 @@ class Ingest:
                 contract,
             )
         ]
-        # The counts and the quarantine are two looks at one reading.
-        bad = read_landed(tables.spark, landing, contract, parts, want="bad")
-        bad = bad.persist(StorageLevel.MEMORY_AND_DISK)
-        try:
-            found = summaries(bad)
-            whole = [part for part in parts if not found[part.file_id].broken]
-            good = read_landed(tables.spark, landing, contract, whole, want="good")
-            self._write(tables, good, contract, files)
-            refused = [file_id for file_id, summary in found.items() if summary.broken]
-            self._quarantine(
-                tables,
-                bad.where(is_record() & ~F.col("_file_id").isin(refused)),
-                files,
-                has_bad=any(s.bad for s in found.values() if not s.broken),
-            )
-        finally:
-            bad.unpersist()
+        rows, summaries = read_records(tables.spark, landing, contract, parts)
+        self._write(tables, rows, contract, files)
+        found = summaries.get()
+        self._withdraw(tables, [file for file in files if found[file.file_id].broken])
+        flawed = {each.file_id for each in found.values() if each.bad and not each.broken}
+        again = [part for part in parts if part.file_id in flawed]
+        refused = read_refused(tables.spark, landing, contract, again)
+        self._quarantine(tables, refused, files, has_bad=bool(flawed))
         self._check(tables, files, found)
         return [self._result(file, found[file.file_id]) for file in files]
 
     def _write(
-        self, tables: Tables, good: DataFrame, contract: Contract, files: Sequence[FileRow]
+        self, tables: Tables, rows: DataFrame, contract: Contract, files: Sequence[FileRow]
     ) -> None:
-        bronze = good.select(
+        bronze = rows.select(
             "_file_id",
             "_record",
             "_landed_on",
@@ -110,15 +99,24 @@ class Ingest:
         )
         tables.replace_slice(f"bronze.{self.source.source}", bronze, where=_slice(files))
 
+    def _withdraw(self, tables: Tables, broken: Sequence[FileRow]) -> None:
+        """Take away what was read of files before they broke. Until then nobody knows of it: a
+        file's records are looked for only once the ledger has the file as ingested.
+        """
+        if broken:
+            table = f"bronze.{self.source.source}"
+            nothing = tables.read(table).where(F.lit(False))
+            tables.replace_slice(table, nothing, where=_slice(broken))
+
     def _quarantine(
-        self, tables: Tables, bad: DataFrame, files: Sequence[FileRow], *, has_bad: bool
+        self, tables: Tables, refused: DataFrame, files: Sequence[FileRow], *, has_bad: bool
     ) -> None:
         quarantine = f"quarantine.{self.source.source}"
         where = {**_slice(files), "stage": READ}
         # A commit costs a second or two; most files have no bad record, now or before.
         if not has_bad and not self._has(tables, quarantine, where):
             return
-        rows = bad.select(
+        rows = refused.select(
             "_file_id",
             "_record",
             "_landed_on",
@@ -135,20 +133,13 @@ class Ingest:
     def _check(self, tables: Tables, files: Sequence[FileRow], found: dict[str, Summary]) -> None:
         """Read = accepted + quarantined, the latter two counted from what was committed."""
         name = self.source.source
-        bronze = _sliced(tables.read(f"bronze.{name}"), _slice(files))
-        bad = _sliced(
-            tables.read_or_empty(f"quarantine.{name}", QUARANTINE.ddl),
-            {**_slice(files), "stage": READ},
-        )
-        counted = (
-            bronze.select("_file_id", F.lit(1).alias("good"), F.lit(0).alias("bad"))
-            .unionAll(bad.select("_file_id", F.lit(0).alias("good"), F.lit(1).alias("bad")))
-            .groupBy("_file_id")
-            .agg(F.sum("good").alias("good"), F.sum("bad").alias("bad"))
-        )
-        written = {row["_file_id"]: (row["good"], row["bad"]) for row in counted.collect()}
+        accepted_by = _counted(tables, f"bronze.{name}", _slice(files))
+        quarantined_by: dict[str, int] = {}
+        if any(summary.bad for summary in found.values()):
+            where = {**_slice(files), "stage": READ}
+            quarantined_by = _counted(tables, f"quarantine.{name}", where)
         for file_id, summary in found.items():
-            accepted, quarantined = written.get(file_id, (0, 0))
+            accepted, quarantined = accepted_by.get(file_id, 0), quarantined_by.get(file_id, 0)
             read = 0 if summary.broken else summary.read
             if read != accepted + quarantined:
                 raise CountMismatch(
@@ -204,6 +195,14 @@ def _slice(files: Sequence[FileRow]) -> dict[str, Any]:
         "_landed_on": sorted({file.landed_on for file in files}),
         "_file_id": sorted({file.file_id for file in files}),
     }
+
+
+def _counted(tables: Tables, table: str, where: dict[str, Any]) -> dict[str, int]:
+    """Rows of a slice, by file."""
+    if not tables.exists(table):
+        return {}
+    rows = _sliced(tables.read(table), where).groupBy("_file_id").count().collect()
+    return {row["_file_id"]: row["count"] for row in rows}
 
 
 def _sliced(rows: DataFrame, where: dict[str, Any]) -> DataFrame:

@@ -18,6 +18,8 @@ _CLOCKS_DIFFER_BY = 2
 
 #: What bronze says of where a row came from, handed on as it is.
 ORIGIN = ("_file_id", "_record", "_landed_on", "_file_on")
+#: Stands before the name of a column while its text is needed beside its value.
+_AS_TEXT = "_text:"
 
 
 def typed(bronze: DataFrame, source: Source) -> DataFrame:
@@ -31,16 +33,21 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
     """
     own = [column.name for column in source.columns if column.derive is None]
     texts = [
-        (F.col(name) if name in bronze.columns else F.lit(None)).cast("string").alias(name)
+        (F.col(name) if name in bronze.columns else F.lit(None))
+        .cast("string")
+        .alias(_AS_TEXT + name)
         for name in own
     ]
     extra = [F.col("_extra")] if "_extra" in bronze.columns else []
-    frame = bronze.select(*ORIGIN, F.struct(*texts, *extra).alias("_raw"))
+    frame = bronze.select(*ORIGIN, *texts, *extra)
     for layer in _layers(source):
         frame = frame.withColumns(
             {column.name: _value(column, source, _types_of(source)) for column in layer}
         )
-    return frame.withColumns({"_flaws": _flaws(source), "_doubts": _doubts(source)})
+    raw = F.struct(*(F.col(_AS_TEXT + name).alias(name) for name in own), *extra)
+    return frame.withColumns(
+        {"_raw": raw, "_flaws": _flaws(source), "_doubts": _doubts(source)}
+    ).drop(*(_AS_TEXT + name for name in own), "_extra")
 
 
 def _value(column: SourceColumn, source: Source, types: dict[str, str]) -> Column:
@@ -65,7 +72,7 @@ def _types_of(source: Source) -> dict[str, str]:
 
 def _text(column: SourceColumn) -> Column:
     """The text as it came, or null where it is one of the words for no value."""
-    raw = F.col("_raw")[column.name]
+    raw = F.col(_AS_TEXT + column.name)
     if not column.null_values:
         return raw
     return F.when(~F.btrim(raw, F.lit(" \t\r\n")).isin(*column.null_values), raw)
@@ -150,6 +157,16 @@ def _doubts(source: Source) -> Column:
 def _present(found: list[Column]) -> Column:
     names = F.array_compact(F.array(*found)) if found else F.array()
     return names.cast("array<string>")
+
+
+def in_place(condition: Column) -> Column:
+    """The condition as a column whose filter Spark leaves above it.
+
+    A filter is moved below the projection that computes what it asks for, and there every mention
+    of a column is the whole computation again: a time that three rules look at is parsed three
+    times more. What is not deterministic is not moved.
+    """
+    return condition & (F.spark_partition_id() >= 0)
 
 
 def record_id(source: Source) -> Column:

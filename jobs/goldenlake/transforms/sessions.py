@@ -39,10 +39,12 @@ def with_session_id(events: DataFrame, sessions: Sessions) -> DataFrame:
     length still belongs to the session.
     """
     at = F.unix_micros(F.col(sessions.at).cast("timestamp"))
-    frame = events.withColumns({"_visitor": visitor(sessions), "_micros": at})
-    # Events of nobody are spread out: they would all meet in one task otherwise.
+    # Events of nobody are spread out: they would all meet in one task otherwise. As a column, or
+    # each window would take its own expression for another key, and sort everything again.
     nobody = F.when(F.col("_visitor").isNull(), F.col("_micros"))
-    in_time = Window.partitionBy("_visitor", nobody).orderBy("_micros")
+    frame = events.withColumns({"_visitor": visitor(sessions), "_micros": at})
+    frame = frame.withColumn("_nobody", nobody)
+    in_time = Window.partitionBy("_visitor", "_nobody").orderBy("_micros")
     before = F.lag("_micros").over(in_time)
     is_first = before.isNull() | (F.col("_micros") - before > gap_micros(sessions))
     begins = F.col("_micros")
@@ -55,5 +57,5 @@ def with_session_id(events: DataFrame, sessions: Sessions) -> DataFrame:
     named = F.concat(F.col("_start").cast("string"), F.lit("_"), F.col("_visitor"))
     known = F.col("_visitor").isNotNull() & F.col("_micros").isNotNull()
     return started.withColumn("session_id", F.when(known, named)).drop(
-        "_visitor", "_micros", "_begins", "_start"
+        "_visitor", "_micros", "_nobody", "_begins", "_start"
     )

@@ -2,7 +2,6 @@
 
 import gzip
 import io
-import json
 import zipfile
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -15,7 +14,7 @@ import pytest
 from goldenlake.io.landing import LocalLanding
 from goldenlake.io.readers import archives, distributed
 from goldenlake.io.readers.contract import Contract
-from goldenlake.io.readers.distributed import Part, Summary, in_parts
+from goldenlake.io.readers.distributed import Part, in_parts
 from support.landed import land, source
 
 CSV = b"id,name\n1,a\n2,b\n"
@@ -38,16 +37,12 @@ class Shelf:
             file_on=file.file_on,
             size_bytes=file.size_bytes,
         )
-        found, rows = None, []
-        parts = in_parts(whole, self.landing, contract)
-        for part in parts:
-            *_, last = distributed._read_bad(part, self.landing, contract)
-            one = Summary(**json.loads(last.column("_raw")[-1].as_py()))
-            found = distributed._both(found, one) if found else one
-        if not found.broken:
-            for part in parts:
-                for batch in distributed._read_good(part, self.landing, contract):
-                    rows += batch.to_pylist()
+        rows, marks = [], []
+        for part in in_parts(whole, self.landing, contract):
+            *batches, last = distributed._read_good(part, self.landing, contract)
+            marks += last.column("_raw").to_pylist()
+            rows += [row for batch in batches for row in batch.to_pylist()]
+        found = distributed._summed_up(marks)[file.file_id]
         rows = [(row["_record"], *[row[name] for name in contract.names]) for row in rows]
         assert found.broken or found.read == len(rows) + sum(found.bad.values())
         return rows, found

@@ -6,13 +6,14 @@ import heapq
 import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, cast
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from goldenlake.io.readers.archives import members
@@ -23,7 +24,7 @@ from goldenlake.ports import Landing
 PART = 48 * 2**20
 #: Bytes below which another Spark task costs more than it saves.
 _LEAST = 2 * 2**20
-_MARK = "#file"
+_MARKS = "marks"
 
 Reader = Callable[[BinaryIO, Contract, Reading], Iterator[Records]]
 
@@ -52,23 +53,40 @@ class Summary:
     broken: str = ""
 
 
-def read_landed(
+def read_records(
+    spark: SparkSession, landing: Landing, contract: Contract, parts: Sequence[Part]
+) -> tuple[DataFrame, Summaries]:
+    """Records of the files as one lazy frame; what was found of each file once it is written.
+
+    Columns: ``_file_id``, ``_record``, ``_landed_on``, ``_file_on``, the contract's columns as
+    text and ``_extra``. The records of a file that is broken as a whole end where it broke.
+    """
+    observation = Observation()
+    marks = F.collect_list("_raw").alias(_MARKS)
+    rows = _frame(spark, landing, contract, parts, _read_good).observe(observation, marks)
+    return rows.where(F.col("_raw").isNull()).drop("_rule", "_raw"), Summaries(observation)
+
+
+def read_refused(
+    spark: SparkSession, landing: Landing, contract: Contract, parts: Sequence[Part]
+) -> DataFrame:
+    """What could not be read as a record, in a second look at the files.
+
+    Columns: ``_file_id``, ``_record``, ``_landed_on``, ``_rule`` (what it broke), ``_raw`` (how it
+    came). Few files have any; to look again costs less than to carry them beside all the others.
+    """
+    rows = _frame(spark, landing, contract, parts, _read_bad)
+    return rows.select("_file_id", "_record", "_landed_on", "_rule", "_raw")
+
+
+def _frame(
     spark: SparkSession,
     landing: Landing,
     contract: Contract,
     parts: Sequence[Part],
-    *,
-    want: Literal["good", "bad"],
+    read: Callable[[Part, Landing, Contract], Iterator[pa.RecordBatch]],
 ) -> DataFrame:
-    """Records of the files as one lazy frame, read in one job.
-
-    Columns: ``_file_id``, ``_record``, ``_landed_on``, ``_file_on``, the contract's columns as
-    text, ``_extra``, ``_rule`` (what a record broke) and ``_raw`` (how it came).
-
-    Files are read twice, for ``bad`` and for ``good``: to find the bad records takes a fraction of
-    what it takes to make columns of the good ones, and far less than to keep all of them between
-    the writing of two tables. ``bad`` ends each part with a mark, see ``summaries``.
-    """
+    """One job over all files, in as many tasks as their size is worth."""
     sized = [(min(part.size or part.size_bytes, part.size_bytes), part) for part in parts]
     cores = spark.sparkContext.defaultParallelism
     tasks = max(1, min(len(parts), max(sum(size for size, _ in sized) // PART, cores)))
@@ -86,7 +104,7 @@ def read_landed(
         "_extra MAP<STRING, STRING>, _rule STRING, _raw STRING"
     )
     rows = spark.range(0, tasks, 1, tasks)
-    return rows.mapInArrow(partial(_read_shares, shares, landing, contract, want), ddl)
+    return rows.mapInArrow(partial(_read_shares, shares, landing, contract, read), ddl)
 
 
 def in_parts(part: Part, landing: Landing, contract: Contract) -> list[Part]:
@@ -108,21 +126,25 @@ def in_parts(part: Part, landing: Landing, contract: Contract) -> list[Part]:
     return [Part(**{**fields, "start": start, "size": PART}) for start in starts]
 
 
-def summaries(rows: DataFrame) -> dict[str, Summary]:
-    """What was found of each file; one Spark job, that of the reading itself."""
+class Summaries:
+    """What one reading found of each file; known when its frame has been written."""
+
+    def __init__(self, observation: Observation) -> None:
+        self._observation = observation
+
+    def get(self) -> dict[str, Summary]:
+        """By file. Waits for a writing that is under way; without one, for ever."""
+        return _summed_up(self._observation.get[_MARKS])
+
+
+def _summed_up(marks: Iterable[str]) -> dict[str, Summary]:
+    """What the marks of all parts tell, by file; a task that ran twice tells twice."""
     found: dict[str, Summary] = {}
-    parts: dict[str, int] = {}
-    for row in rows.where(~is_record()).select("_raw").collect():
-        part = Summary(**json.loads(row["_raw"]))
+    for mark in sorted(set(marks)):
+        part = Summary(**json.loads(mark)["summary"])
         before = found.get(part.file_id)
-        parts[part.file_id] = parts.get(part.file_id, 0) + 1
         found[part.file_id] = _both(before, part) if before else part
     return found
-
-
-def is_record() -> Column:
-    """Which rows of a frame of bad records are records and no marks."""
-    return F.col("_rule") != _MARK
 
 
 def _both(one: Summary, other: Summary) -> Summary:
@@ -146,42 +168,40 @@ def _read_shares(
     shares: Sequence[Sequence[Part]],
     landing: Landing,
     contract: Contract,
-    want: str,
+    read: Callable[[Part, Landing, Contract], Iterator[pa.RecordBatch]],
     ids: Iterable[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     for batch in ids:
         for at in batch.column(0).to_pylist():
             for part in shares[at]:
-                if want == "good":
-                    yield from _read_good(part, landing, contract)
-                else:
-                    yield from _read_bad(part, landing, contract)
+                yield from read(part, landing, contract)
 
 
 def _read_good(part: Part, landing: Landing, contract: Contract) -> Iterator[pa.RecordBatch]:
-    with landing.open(part.landed_path) as stream:
-        for records in _records(stream, part, contract, Reading()):
-            if len(records.numbers):
-                yield _good(records, part, contract)
-
-
-def _read_bad(part: Part, landing: Landing, contract: Contract) -> Iterator[pa.RecordBatch]:
+    """The records, then a row whose ``_raw`` sums up the part."""
     reading, read, broken = Reading(), 0, ""
     bad: dict[str, int] = {}
     try:
         with landing.open(part.landed_path) as stream:
             for records in _records(stream, part, contract, reading):
                 read += records.count
-                if records.bad:
-                    yield _bad(records.bad, part, contract)
                 for one in records.bad:
                     bad[one.rule] = bad.get(one.rule, 0) + 1
+                if len(records.numbers):
+                    yield _good(records, part, contract)
     except FileBroken as error:
         broken = str(error)
     drift = [[kind, column, detail] for (kind, column), detail in reading.drift.items()]
     summary = Summary(file_id=part.file_id, read=read, bad=bad, drift=drift, broken=broken)
-    mark = Bad(0, _MARK, json.dumps(summary.__dict__))
-    yield _bad([mark], part, contract)
+    mark = json.dumps({"start": part.start, "summary": summary.__dict__})
+    yield _bad([Bad(0, "", mark)], part, contract)
+
+
+def _read_bad(part: Part, landing: Landing, contract: Contract) -> Iterator[pa.RecordBatch]:
+    with suppress(FileBroken), landing.open(part.landed_path) as stream:
+        for records in _records(stream, part, contract, Reading()):
+            if records.bad:
+                yield _bad(records.bad, part, contract)
 
 
 def _records(

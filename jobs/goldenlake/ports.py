@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, Row, SparkSession
 
 Scalar = str | int | date
 
@@ -36,9 +36,17 @@ class Tables(Protocol):
     def read_or_empty(self, table: str, ddl: str) -> DataFrame:
         """The newest version, or no rows of that shape where the table does not exist."""
 
-    def changes(self, table: str, *, after: int | None, to: int) -> DataFrame:
+    def rows(self, table: str, ddl: str) -> Sequence[Row]:
+        """All rows of a small table as it is now; none where it does not exist. Each version is
+        read once.
+        """
+
+    def changes(
+        self, table: str, *, after: int | None, to: int, preimages: bool = False
+    ) -> DataFrame:
         """Rows inserted, updated or deleted after one version up to another, at most once each
         commit, with ``_change_type``; with ``after`` None, all rows of version ``to`` as inserts.
+        With ``preimages``, updated rows as they were before, too.
         """
 
     def append(self, table: str, rows: DataFrame) -> int:

@@ -107,7 +107,8 @@ def test_access_logs_are_accounted_for_and_cut_into_visits(
     named = re.compile("bot|crawl|spider|slurp", re.IGNORECASE)
     assert all(is_bot for agent, is_bot in agents.items() if agent and named.search(agent))
     assert not any(is_bot for agent, is_bot in agents.items() if agent and BROWSER.fullmatch(agent))
-    assert silver.where("is_bot").count() / accepted > 0.13
+    # 2,583 of them, by the user agents of the file.
+    assert 0.25 < silver.where("is_bot").count() / accepted < 0.27
 
 
 def parsed(log: Path) -> tuple[list[tuple[str, str, datetime]], int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 
 from goldenlake.errors import TableMissing
 from goldenlake.schemas import SYSTEM_TABLES
@@ -29,3 +29,7 @@ class Frames:
     def read_or_empty(self, table: str, ddl: str) -> DataFrame:
         """The rows, or none."""
         return self.spark.createDataFrame(self._rows.get(table, []), ddl)
+
+    def rows(self, table: str, ddl: str) -> list[Row]:
+        """The rows, or none, at once."""
+        return self.read_or_empty(table, ddl).collect()

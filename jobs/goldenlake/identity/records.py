@@ -73,12 +73,20 @@ def event_records(rows: DataFrame, source: Source) -> DataFrame:
     )
 
 
-def touched_ids(feed: DataFrame) -> DataFrame:
-    """Records that silver has anything new about: (record_id)."""
-    return feed.where(F.col("record_id").isNotNull()).select("record_id").distinct()
+def heard_of(feed: DataFrame, source: Source) -> DataFrame:
+    """Who a change feed speaks of: (source, record_id, is_lost), one row a change.
+
+    ``feed`` has the rows before an update too; ``is_lost`` says that a row of this record was
+    taken from it, so that the table must be asked what is left.
+    """
+    return feed.where(F.col("record_id").isNotNull()).select(
+        F.lit(source.source).alias("source"),
+        "record_id",
+        F.col("_change_type").isin("delete", "update_preimage").alias("is_lost"),
+    )
 
 
-def from_all(rows: DataFrame, known: DataFrame, source: Source) -> DataFrame:
+def everything(rows: DataFrame, known: DataFrame, source: Source) -> DataFrame:
     """Every record of a source from all of its rows, and those known that it has no more."""
     found = _records(rows, source)
     before = known.where((F.col("source") == source.source) & F.col("is_active"))
@@ -86,30 +94,25 @@ def from_all(rows: DataFrame, known: DataFrame, source: Source) -> DataFrame:
     return found.unionByName(_vanished(missing, source))
 
 
-def from_feed(rows: DataFrame, feed: DataFrame, source: Source) -> DataFrame:
-    """The records that a change feed touches, as silver's rows have them now.
+def named(rows: DataFrame, record_ids: DataFrame, source: Source) -> DataFrame:
+    """The records of these ids (record_id) as the rows have them; not active where they do not."""
+    found = _records(rows.join(record_ids, on="record_id", how="left_semi"), source)
+    found = found.withColumn("_is_found", F.lit(True))
+    gone = _vanished(record_ids, source)
+    columns = [
+        F.when(F.col("_is_found"), found[name]).otherwise(gone[name]).alias(name)
+        for name in RECORD_COLUMNS
+        if name != "record_id"
+    ]
+    return gone.join(found, on="record_id", how="left").select("record_id", *columns)
 
-    Events that were only added are taken from the feed alone; the much larger table is asked for
-    the rest: for records whose rows were deleted, as when a file is conformed again.
+
+def added(feed: DataFrame, lost: DataFrame, source: Source) -> DataFrame:
+    """Records of an event source that only gained rows, from the feed alone: the much larger
+    table need not be asked. ``lost`` (record_id) are the others.
     """
-    touched = touched_ids(feed)
-    fresh = feed.where(F.lit(False))
-    if not source.is_profile:
-        touched = touched_ids(feed.where("_change_type = 'delete'"))
-        fresh = feed.where("_change_type <> 'delete'").join(
-            touched, on="record_id", how="left_anti"
-        )
-    asked = _records(rows.join(touched, on="record_id", how="left_semi"), source)
-    missing = touched.join(asked, on="record_id", how="left_anti")
-    return asked.unionByName(_records(fresh, source)).unionByName(_vanished(missing, source))
-
-
-def feed_suffices(source: Source) -> bool:
-    """Whether a change feed names every record that it takes a row from.
-
-    An update of a keyed event tells the record that has the row now, not the one that lost it.
-    """
-    return source.is_profile or source.load == "append"
+    rows = feed.where(F.col("_change_type").isin("insert", "update_postimage"))
+    return _records(rows.join(lost, on="record_id", how="left_anti"), source)
 
 
 def of_dropped_sources(known: DataFrame, alive: list[str]) -> DataFrame:

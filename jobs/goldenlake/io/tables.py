@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from goldenlake.errors import TableMissing
@@ -37,6 +37,7 @@ class DeltaTables:
         self._lake = str(folder) if folder else lake.rstrip("/")
         self._is_local = folder is not None
         self._locks = TableLocks(folder / "_locks" if folder else None)
+        self._rows: dict[str, tuple[int | None, Sequence[Row]]] = {}
 
     @property
     def spark(self) -> SparkSession:
@@ -83,8 +84,20 @@ class DeltaTables:
             return self.read(table)
         return self._spark.createDataFrame([], ddl)
 
-    def changes(self, table: str, *, after: int | None, to: int) -> DataFrame:
-        """See ``ports.Tables.changes``; what an update replaced is left out."""
+    def rows(self, table: str, ddl: str) -> Sequence[Row]:
+        """See ``ports.Tables.rows``."""
+        version = self.version(table)
+        known, rows = self._rows.get(table, (None, ()))
+        if version != known:
+            rows = tuple(self.read_or_empty(table, ddl).collect())
+            # Only now: a commit in between makes the next call read once more.
+            self._rows[table] = version, rows
+        return rows
+
+    def changes(
+        self, table: str, *, after: int | None, to: int, preimages: bool = False
+    ) -> DataFrame:
+        """See ``ports.Tables.changes``."""
         if after is None:
             return self.read(table, version=to).withColumn("_change_type", F.lit("insert"))
         if after >= to:
@@ -97,7 +110,9 @@ class DeltaTables:
             .option("endingVersion", to)
             .load(self.location(table))
         )
-        return feed.where("_change_type <> 'update_preimage'").drop("_commit_timestamp")
+        if not preimages:
+            feed = feed.where("_change_type <> 'update_preimage'")
+        return feed.drop("_commit_timestamp")
 
     def append(self, table: str, rows: DataFrame) -> int:
         """Add rows in one commit; gives the new version. Not idempotent."""

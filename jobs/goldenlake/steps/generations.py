@@ -13,9 +13,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
-
-from pyspark.sql import functions as F
 
 from goldenlake.errors import GenerationMoved, TableMissing
 from goldenlake.ports import Tables
@@ -81,22 +80,23 @@ class Stage:
 
 def latest_generation(tables: Tables) -> Generation | None:
     """The generation that readers see now; None before the first publication."""
-    rows = (
-        tables.read_or_empty("ops.publications", PUBLICATIONS.ddl)
-        .orderBy(F.desc("generation"), F.desc("published_at"), F.desc("run_id"))
-        .limit(1)
-        .collect()
-    )
-    if not rows:
-        return None
-    row = rows[0]
-    return Generation(
-        generation=row["generation"],
-        as_of=row["as_of"],
-        tables=dict(row["tables"] or {}),
-        inputs=dict(row["inputs"] or {}),
-        fingerprint=row["fingerprint"] or "",
-    )
+    published = generations(tables)
+    return published[-1] if published else None
+
+
+def generations(tables: Tables) -> list[Generation]:
+    """All that were published, oldest first."""
+    rows = tables.rows("ops.publications", PUBLICATIONS.ddl)
+    return [
+        Generation(
+            generation=row["generation"],
+            as_of=row["as_of"],
+            tables=dict(row["tables"] or {}),
+            inputs=dict(row["inputs"] or {}),
+            fingerprint=row["fingerprint"] or "",
+        )
+        for row in sorted(rows, key=itemgetter("generation", "published_at", "run_id"))
+    ]
 
 
 def begin(tables: Tables, names: Iterable[str]) -> Generation | None:
@@ -150,7 +150,7 @@ def staged(tables: Tables, step: str) -> Stage | None:
     A row that was built on an older generation is stale: it has been published, or overtaken.
     The step after it then takes the latest generation's tables as they are.
     """
-    rows = tables.read_or_empty("ops.stages", STAGES.ddl).where(F.col("step") == step).collect()
+    rows = [row for row in tables.rows("ops.stages", STAGES.ddl) if row["step"] == step]
     if not rows:
         return None
     base = latest_generation(tables)

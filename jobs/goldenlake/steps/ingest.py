@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Source
-from goldenlake.errors import ContractBroken, CountMismatch
+from goldenlake.errors import ContractBroken
 from goldenlake.io.readers.contract import Contract
 from goldenlake.io.readers.distributed import (
     Part,
@@ -47,10 +47,8 @@ class Ingest:
         """Ingest the files together; gives their rows, with status, counts and drift.
 
         A file that breaks its contract as a whole is ``broken``, with the reason in ``error``; it
-        leaves no record, and the others go on.
-
-        Raises:
-            CountMismatch: what was written is not what was read.
+        leaves no record, and the others go on. That what was written is what was read is checked
+        where it is read again, by ``Conform``.
         """
         done: list[FileRow] = []
         for together in _together(files):
@@ -82,7 +80,6 @@ class Ingest:
         again = [part for part in parts if part.file_id in flawed]
         refused = read_refused(tables.spark, landing, contract, again)
         self._quarantine(tables, refused, files, has_bad=bool(flawed))
-        self._check(tables, files, found)
         return [self._result(file, found[file.file_id]) for file in files]
 
     def _write(
@@ -130,26 +127,6 @@ class Ingest:
     def _has(self, tables: Tables, table: str, where: dict[str, Any]) -> bool:
         return tables.exists(table) and not _sliced(tables.read(table), where).isEmpty()
 
-    def _check(self, tables: Tables, files: Sequence[FileRow], found: dict[str, Summary]) -> None:
-        """Read = accepted + quarantined, the latter two counted from what was committed."""
-        name = self.source.source
-        accepted_by = _counted(tables, f"bronze.{name}", _slice(files))
-        quarantined_by: dict[str, int] = {}
-        if any(summary.bad for summary in found.values()):
-            where = {**_slice(files), "stage": READ}
-            quarantined_by = _counted(tables, f"quarantine.{name}", where)
-        for file_id, summary in found.items():
-            accepted, quarantined = accepted_by.get(file_id, 0), quarantined_by.get(file_id, 0)
-            read = 0 if summary.broken else summary.read
-            if read != accepted + quarantined:
-                raise CountMismatch(
-                    source=name,
-                    file_id=file_id,
-                    read=read,
-                    accepted=accepted,
-                    quarantined=quarantined,
-                )
-
     def _result(self, file: FileRow, summary: Summary) -> FileRow:
         if summary.broken:
             error = ContractBroken(
@@ -195,14 +172,6 @@ def _slice(files: Sequence[FileRow]) -> dict[str, Any]:
         "_landed_on": sorted({file.landed_on for file in files}),
         "_file_id": sorted({file.file_id for file in files}),
     }
-
-
-def _counted(tables: Tables, table: str, where: dict[str, Any]) -> dict[str, int]:
-    """Rows of a slice, by file."""
-    if not tables.exists(table):
-        return {}
-    rows = _sliced(tables.read(table), where).groupBy("_file_id").count().collect()
-    return {row["_file_id"]: row["count"] for row in rows}
 
 
 def _sliced(rows: DataFrame, where: dict[str, Any]) -> DataFrame:

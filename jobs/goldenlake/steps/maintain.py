@@ -183,7 +183,7 @@ def _days_before(tables: Tables, name: str, first_kept: date) -> list[date]:
 
 def _days_still_needed(tables: Tables) -> set[date]:
     """Days that the next build of segments, or a repetition of the last one, goes on from."""
-    sizes = tables.read_or_empty("segments.sizes", SIZES.ddl).select("as_of", "segment").collect()
+    sizes = tables.rows("segments.sizes", SIZES.ddl)
     newest: dict[str, date] = {}
     for row in sizes:
         newest[row["segment"]] = max(row["as_of"], newest.get(row["segment"], date.min))

@@ -162,8 +162,8 @@ class PlanExport:
         )
 
     def _sizes(self, tables: Tables) -> Mapping[str, Row]:
-        rows = tables.read_or_empty("segments.sizes", SIZES.ddl)
-        return {r["segment"]: r for r in rows.where(F.col("as_of") == F.lit(self.as_of)).collect()}
+        rows = tables.rows("segments.sizes", SIZES.ddl)
+        return {row["segment"]: row for row in rows if row["as_of"] == self.as_of}
 
     def _members(self, tables: Tables, newest: Newest, sizes: Mapping[str, Row]) -> DataFrame:
         """``segment, customer_id`` of the day, by today's ids."""

@@ -7,13 +7,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import functions as F
-
 from goldenlake.errors import SetupError, TableMissing
 from goldenlake.io.tables import local_folder
 from goldenlake.ports import Tables
-from goldenlake.schemas import PUBLICATIONS
-from goldenlake.steps.generations import GENERATION_TABLES, Generation, latest_generation
+from goldenlake.steps.generations import (
+    GENERATION_TABLES,
+    Generation,
+    generations,
+    latest_generation,
+)
 
 POINTER = "generation.json"
 
@@ -28,24 +30,13 @@ def generation_of(tables: Tables, generation: int | None = None) -> Generation:
         if latest is None:
             raise TableMissing("ops.publications")
         return latest
-    rows = (
-        tables.read_or_empty("ops.publications", PUBLICATIONS.ddl)
-        .where(F.col("generation") == generation)
-        .collect()
-    )
-    if not rows:
+    found = [each for each in generations(tables) if each.generation == generation]
+    if not found:
         raise SetupError(
             f"generation {generation} was never published.",
             mend="Leave --generation out for the newest.",
         )
-    row = rows[0]
-    return Generation(
-        generation=row["generation"],
-        as_of=row["as_of"],
-        tables=dict(row["tables"]),
-        inputs=dict(row["inputs"] or {}),
-        fingerprint=row["fingerprint"] or "",
-    )
+    return found[-1]
 
 
 def generation_views(tables: Tables, generation: int | None = None) -> Generation:

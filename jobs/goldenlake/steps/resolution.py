@@ -23,6 +23,9 @@ from goldenlake.ports import Progress, Tables
 from goldenlake.schemas import SYSTEM_TABLES
 from goldenlake.steps.generations import Generation
 
+#: Rows of ids that are sent to every task without a second thought, some 100 bytes each.
+_FEW = 200_000
+
 
 @dataclass(frozen=True, kw_only=True)
 class Resolution:
@@ -103,30 +106,76 @@ class Resolution:
     def _records(self) -> tuple[DataFrame, DataFrame | None, int]:
         """Changed records, written; and the records that silver has anything new about."""
         stored = self._stored("identity.records")
-        nothing = self._empty("identity.records")
-        current, seen, alive = [nothing], [nothing.select("record_id")], list[str]()
-        for source in self.sources.values():
-            table = f"silver.{source.source}"
-            if table not in self.pinned or not record_rows.names_people(source):
-                continue
-            to = self.pinned[table]
-            after = self.base_inputs.get(table) if self.is_incremental else None
-            rows = self.tables.read(table, version=to)
-            feed = self.tables.changes(table, after=after, to=to)
-            alive.append(source.source)
-            seen.append(record_rows.touched_ids(feed))
-            if after is not None and record_rows.feed_suffices(source):
-                current.append(record_rows.from_feed(rows, feed, source))
-            else:
-                current.append(record_rows.from_all(rows, stored, source))
-        if not self.is_incremental:
-            current.append(record_rows.of_dropped_sources(stored, alive))
-        changed = self._keep(record_rows.changed(reduce(DataFrame.unionByName, current), stored))
+        seen = None
+        if self.is_incremental:
+            current, seen, known = self._heard(stored)
+        else:
+            current, known = self._everything(stored), stored
+        changed = self._keep(record_rows.changed(current, known))
         written = self._write(
             "identity.records", changed, key=["record_id"], gone=None, is_insert="NOT _was_known"
         )
-        all_seen = reduce(DataFrame.unionByName, seen).distinct() if self.is_incremental else None
-        return changed, all_seen, written
+        return changed, seen, written
+
+    def _everything(self, stored: DataFrame) -> DataFrame:
+        """All records of all sources that name people."""
+        current = [
+            record_rows.everything(
+                self.tables.read(table, version=self.pinned[table]), stored, source
+            )
+            for table, source in self._naming()
+        ]
+        alive = [source.source for _, source in self._naming()]
+        current.append(record_rows.of_dropped_sources(stored, alive))
+        return reduce(DataFrame.unionByName, current, self._empty("identity.records"))
+
+    def _heard(self, stored: DataFrame) -> tuple[DataFrame, DataFrame, DataFrame]:
+        """Records as they are now of whom silver's change feeds speak, all ids that they speak
+        of, and what is stored of them.
+        """
+        feeds = {
+            source.source: self.tables.changes(table, after=after, to=to, preimages=True)
+            for table, source in self._naming()
+            if (to := self.pinned[table]) != (after := self.base_inputs.get(table))
+        }
+        empty = self._empty("identity.records")
+        nobody = empty.select("source", "record_id", F.lit(False).alias("is_lost"))
+        told = (record_rows.heard_of(feed, self.sources[name]) for name, feed in feeds.items())
+        heard = self._keep(
+            reduce(DataFrame.unionByName, told, nobody)
+            .groupBy("source", "record_id")
+            .agg(F.bool_or("is_lost").alias("is_lost"))
+        )
+        totals = heard.groupBy("source").agg(
+            F.count(F.lit(1)).alias("all"), F.count_if("is_lost").alias("lost")
+        )
+        counts = {row["source"]: row for row in totals.collect()}
+        current = [empty]
+        for name, of in counts.items():
+            source = self.sources[name]
+            silver = f"silver.{name}"
+            rows = self.tables.read(silver, version=self.pinned[silver])
+            ids = heard.where(F.col("source") == name)
+            asked, asked_of = (
+                (ids, of["all"]) if source.is_profile else (ids.where("is_lost"), of["lost"])
+            )
+            asked = _few(asked.select("record_id"), asked_of)
+            if asked_of:
+                current.append(record_rows.named(rows, asked, source))
+            if not source.is_profile:
+                current.append(record_rows.added(feeds[name], asked, source))
+        seen = _few(heard.select("record_id"), sum(of["all"] for of in counts.values()))
+        known = stored.join(seen, on="record_id", how="left_semi")
+        return reduce(DataFrame.unionByName, current), seen, known
+
+    def _naming(self) -> list[tuple[str, Source]]:
+        """Silver tables with rows that name people, each with its source."""
+        return [
+            (table, source)
+            for source in self.sources.values()
+            if (table := f"silver.{source.source}") in self.pinned
+            and record_rows.names_people(source)
+        ]
 
     def _touched_values(self, changed: DataFrame) -> DataFrame | None:
         """Values whose groups may differ now: (identifier, value); None means all."""
@@ -264,3 +313,8 @@ class Resolution:
         An executor that is lost takes its part along; then the step fails and is run again.
         """
         return rows.localCheckpoint(eager=False, storageLevel=StorageLevel.MEMORY_AND_DISK)
+
+
+def _few(ids: DataFrame, count: int) -> DataFrame:
+    """Ids, to be sent to every task where they are few: Spark cannot know how many there are."""
+    return F.broadcast(ids) if count <= _FEW else ids

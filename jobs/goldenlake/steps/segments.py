@@ -39,7 +39,7 @@ class BuildSegments:
         generation = latest_generation(tables)
         if generation is None:
             raise TableMissing("gold.customers", mend="No generation is published: run the night.")
-        sizes = tables.read_or_empty("segments.sizes", SIZES.ddl).collect()
+        sizes = tables.rows("segments.sizes", SIZES.ddl)
         before = self._before(sizes)
         print_now = fingerprint(
             {"generation": generation.generation},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, NoReturn
@@ -12,7 +13,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from goldenlake_dags.project import CONF, ENVIRONMENT, HOME, Declared
 
-from goldenlake.errors import ExitCode  # isort: skip - project puts it on the path
+from goldenlake.errors import ExitCode, with_options  # isort: skip - project puts it on the path
 from goldenlake.io.java import FAST_START  # isort: skip
 
 #: The day that a run is for. Runs started by an asset or through the API have no logical date,
@@ -23,6 +24,7 @@ KILLED = (
     "spark-submit was killed from outside, most often for want of memory: lower spark.memory or "
     "night.parallel_sources in conf/env"
 )
+_INSTALLATION = ["--conf", str(CONF), "--env", ENVIRONMENT]
 RETRIES = 3
 RETRY_DELAY = timedelta(seconds=float(os.environ.get("GOLDENLAKE_RETRY_SECONDS") or 300))
 LONGEST = timedelta(hours=6)
@@ -74,7 +76,10 @@ def spark_task(
     declared: Declared,
     **operator: Any,
 ) -> SubmitGoldenlake:
-    """A task that runs ``goldenlake COMMAND ARGUMENTS…``; its page begins with the runbook."""
+    """A task that runs ``goldenlake COMMAND ARGUMENTS…``; its page begins with the runbook, of
+    which every command is for this environment.
+    """
+    runbook = with_options(runbook, shlex.join(_INSTALLATION))
     return SubmitGoldenlake(
         task_id=task_id,
         runbook=runbook,
@@ -102,7 +107,7 @@ def repeated(option: str, values: Sequence[str]) -> list[str]:
 
 
 def _common_arguments() -> list[str]:
-    return ["--run-id", "{{ dag_run.run_id }}", "--conf", str(CONF), "--env", ENVIRONMENT]
+    return ["--run-id", "{{ dag_run.run_id }}", *_INSTALLATION]
 
 
 def _spark_conf(declared: Declared) -> dict[str, str]:

@@ -6,6 +6,7 @@ a lost connection) are worth another try. Orchestrators retry on ``ExitCode.TRAN
 
 from __future__ import annotations
 
+import re
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,10 +37,22 @@ class ExitCode(IntEnum):
         }[self]
 
 
+def with_options(text: str, options: str) -> str:
+    """The text, with these options in every command of ours that stands in it in backticks."""
+    return re.sub("`goldenlake [a-z]+", lambda found: f"{found[0]} {options}".rstrip(), text)
+
+
 class GoldenlakeError(Exception):
     """Base of all errors raised on purpose. Messages never carry personal values."""
 
     exit_code: ExitCode = ExitCode.FAILED
+    options: str = ""
+    """Of the commands that the message names, so that a copied one gets to the same lake; whoever
+    knows the installation sets it.
+    """
+
+    def __str__(self) -> str:
+        return with_options(super().__str__(), self.options)
 
 
 def described(error: BaseException) -> str:

@@ -133,6 +133,9 @@ class FilePlace(Protocol):
     def remove(self, path: str) -> None:
         """Remove the file; absent is fine."""
 
+    def clear_unfinished(self, folder: str) -> None:
+        """Remove what writings that were cut off left in a folder; whole files stay."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LandedFile:
@@ -285,7 +288,9 @@ class DestinationKind(Protocol):
         """
 
     def finish(self, delivery: Delivery) -> None:
-        """Called once all batches are settled; repeating it has no further effect."""
+        """Called once all batches are settled; repeating it has no further effect. Raises
+        DeliveryIncomplete where something that was acknowledged is there no longer.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from goldenlake.errors import with_options
 from goldenlake.night import NIGHT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,7 +83,9 @@ def test_sources_are_collected_alone_by_system_or_all_together(looked_at: dict[s
 
 
 def test_every_page_begins_with_what_to_do(looked_at: dict[str, Any]) -> None:
-    books = {stage.name: stage.runbook for stage in NIGHT}
+    here = f"--conf {ROOT}/conf --env local"
+    books = {stage.name: with_options(stage.runbook, here) for stage in NIGHT}
+    assert f"`goldenlake approve {here} DESTINATION" in books["activate"]
     for name, dag in looked_at["dags"].items():
         assert dag["doc"].startswith("If it fails"), name
         for task_id, task in dag["tasks"].items():

@@ -66,9 +66,9 @@ def test_a_plan_of_unknown_length_and_without_reasons_leaves_them_out() -> None:
 
 def test_a_guard_s_objection_stands_with_what_is_to_be_done() -> None:
     objected = Plan(objections=("letters: 900 would be removed; the limit is 100 [of 4000].",))
-    text = " ".join(shown(plan_text(objected)).split())
+    text = " ".join(shown(plan_text(objected, options="--env moon")).split())
     assert "900 would be removed; the limit is 100 [of 4000]." in text
-    assert "goldenlake approve letters --env local --plan abc123" in text
+    assert "goldenlake approve --env moon letters --plan abc123" in text
     approved = shown(plan_text(Plan(objections=("x: too many.",), is_approved=True)))
     assert "approved" in approved
     assert "goldenlake approve" not in approved

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
+from goldenlake.cli.options import leading_to
 from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.declarations.loader import load_catalogue
 from goldenlake.errors import ExitCode, GoldenlakeError, SetupError, described
@@ -42,9 +43,13 @@ class SystemClock:
 class Installation:
     """What a command works with. Spark starts when ``tables`` is first asked for."""
 
-    def __init__(self, catalogue: Catalogue, *, as_of: date, run_id: str | None = None) -> None:
+    def __init__(
+        self, catalogue: Catalogue, *, as_of: date, run_id: str | None = None, options: str = ""
+    ) -> None:
+        """``options`` lead other commands to this installation."""
         self.catalogue = catalogue
         self.as_of = as_of
+        self.options = options
         self.run_id = run_id or f"{as_of:%Y%m%d}-{uuid.uuid4().hex[:8]}"
         self.clock: Clock = SystemClock()
         self.results: list[StepResult] = []
@@ -58,12 +63,13 @@ class Installation:
         cls, conf: Path, env: str, lake: str | None, *, as_of: date, run_id: str | None = None
     ) -> Installation:
         """Read the declarations. Raises DeclarationError."""
-        return cls(load_catalogue(conf, environment=env, lake=lake), as_of=as_of, run_id=run_id)
+        catalogue = load_catalogue(conf, environment=env, lake=lake)
+        return cls(catalogue, as_of=as_of, run_id=run_id, options=leading_to(conf, env, lake))
 
     def for_day(self, as_of: date) -> Installation:
         """The same installation and Spark session, for another day's run."""
         self.write_runs()
-        other = Installation(self.catalogue, as_of=as_of)
+        other = Installation(self.catalogue, as_of=as_of, options=self.options)
         other._begun, other.speaks_json = self._begun, self.speaks_json
         if "tables" in self.__dict__:
             other.__dict__["tables"] = self.tables
@@ -128,6 +134,15 @@ class Installation:
         return self.catalogue.root / self.catalogue.environment.reports
 
     @contextmanager
+    def hinting(self) -> Iterator[None]:
+        """Errors tell commands that lead to this installation."""
+        try:
+            yield
+        except GoldenlakeError as error:
+            error.options = self.options
+            raise
+
+    @contextmanager
     def timed(self, step: str, subject: str = "") -> Iterator[list[StepResult]]:
         """Collect a step's results, say each in one line, and keep them for ops.runs.
 
@@ -138,7 +153,8 @@ class Installation:
         begun_at, begun = self.clock.now(), time.monotonic()
         found: list[StepResult] = []
         try:
-            yield found
+            with self.hinting():
+                yield found
         except Exception as error:
             log.debug("%s %s", step, subject, exc_info=error)
             found.append(failure(step, subject, error))

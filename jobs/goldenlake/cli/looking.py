@@ -12,7 +12,7 @@ from rich.console import Console
 from goldenlake.cli.finishing import finish
 from goldenlake.cli.installation import Installation, SystemClock
 from goldenlake.cli.options import CONF, ENV, AsOf, Conf, Env, Lake, RunId, SourceNames
-from goldenlake.errors import SetupError
+from goldenlake.errors import SetupError, with_options
 
 PANEL = "Looking and deciding"
 looking = typer.Typer()
@@ -40,7 +40,9 @@ def plan(
         as_of=installation.as_of,
         now=installation.clock.now(),
     )
-    Console().print(plan_text(step.run(installation.tables), env=env))
+    with installation.hinting():
+        found = step.run(installation.tables)
+    Console().print(plan_text(found, options=installation.options))
 
 
 @looking.command(rich_help_panel=PANEL)
@@ -63,10 +65,11 @@ def approve(
     installation = Installation.load(conf, env, lake, as_of=clock.now().date())
     (name,) = installation.chosen_destinations([destination])
     let_pass(installation.tables, name, plan, by=decider, reason=reason, at=clock.now())
-    Console().print(
-        f"{name}: plan {plan} is approved; run `goldenlake activate` of that day again",
-        soft_wrap=True,
+    told = (
+        f"{name}: plan {plan} is approved; send it with "
+        f"`goldenlake activate --destination {name} --as-of DAY`"
     )
+    Console().print(with_options(told, installation.options), soft_wrap=True)
 
 
 @looking.command(rich_help_panel=PANEL)
@@ -118,15 +121,16 @@ def sql(
     from goldenlake.steps.reading import generation_views
 
     installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
-    generation_views(installation.tables, generation)
-    try:
-        found = installation.tables.spark.sql(reading_only(query))
-    except AnalysisException as error:
-        # It speaks of the query and of names of columns, not of what is in them.
-        told = str(error).strip().splitlines()[0]
-        raise SetupError(
-            told, mend="`goldenlake sql 'SHOW TABLES'` lists what can be asked."
-        ) from error
+    with installation.hinting():
+        generation_views(installation.tables, generation)
+        try:
+            found = installation.tables.spark.sql(reading_only(query))
+        except AnalysisException as error:
+            # It speaks of the query and of names of columns, not of what is in them.
+            told = str(error).strip().splitlines()[0]
+            raise SetupError(
+                told, mend="`goldenlake sql 'SHOW TABLES'` lists what can be asked."
+            ) from error
     found.show(rows, truncate=False)
 
 
@@ -161,4 +165,6 @@ def explain(
 
     installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
     step = Explain(who=who)
-    Console().print(explanation_text(step.run(installation.tables)))
+    with installation.hinting():
+        found = step.run(installation.tables)
+    Console().print(explanation_text(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -32,3 +33,16 @@ SourceNames = Annotated[
 
 CONF = Path("conf")
 ENV = "local"
+
+
+def leading_to(conf: Path, env: str, lake: str | None) -> str:
+    """The options with which a command that a person copies works on the same installation.
+
+    The environment always stands among them: the person's shell may name another one.
+    """
+    options = ["--env", env]
+    if conf != CONF:
+        options += ["--conf", str(conf.absolute())]
+    if lake:
+        options += ["--lake", lake]
+    return shlex.join(options)

@@ -93,7 +93,12 @@ class FilesDestination:
         return _all_acknowledged(batch)
 
     def finish(self, delivery: Delivery) -> None:
-        """Write the manifest over all parts; those of an earlier process are read back."""
+        """Write the manifest over all parts; those of an earlier process are read back.
+
+        What an upload that was cut off left beside them goes: it may hold people who have said no
+        since.
+        """
+        self.place.clear_unfinished(self._folder(delivery))
         parts = []
         for number in range(1, delivery.batches + 1):
             path = self._path(delivery, self._part_name(number))
@@ -132,12 +137,15 @@ class FilesDestination:
             return stream.read()
 
     def _path(self, delivery: Delivery, name: str) -> str:
-        folder = self.target.path.format(
+        return f"{self._folder(delivery)}/{name}"
+
+    def _folder(self, delivery: Delivery) -> str:
+        declared = self.target.path.format(
             destination=delivery.destination,
             segment=delivery.segment,
             as_of=delivery.as_of.isoformat(),
         )
-        return f"{folder.strip('/')}/{delivery.delivery_id}/{name}"
+        return f"{declared.strip('/')}/{delivery.delivery_id}"
 
     def _part_name(self, number: int) -> str:
         return f"part-{number:05d}.{self.target.format}"

@@ -91,10 +91,10 @@ class PlanLike(Protocol):
         """What the guards object to."""
 
 
-def plan_text(plan: PlanLike, *, env: str = "local") -> RenderableType:
+def plan_text(plan: PlanLike, *, options: str = "--env local") -> RenderableType:
     """What an export would do, a row a segment, then why people are held back.
 
-    ``env`` stands in the command that approves it.
+    ``options`` stand in the command that approves it.
     """
     grid = Grid(
         title=f"{plan.destination}, {plan.as_of}: plan {plan.plan_hash}",
@@ -125,7 +125,7 @@ def plan_text(plan: PlanLike, *, env: str = "local") -> RenderableType:
         told.append("[green]approved[/green]")
     elif plan.objections:
         command = (
-            f"goldenlake approve {plan.destination} --env {env} --plan {plan.plan_hash} --reason …"
+            f"goldenlake approve {options} {plan.destination} --plan {plan.plan_hash} --reason …"
         )
         # In one piece, whatever the width: it is there to be copied.
         whole = Text(command, no_wrap=True, overflow="ignore")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -13,10 +13,11 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination
 from goldenlake.destinations import deliver, finish
-from goldenlake.errors import ExportHeld, TableMissing
+from goldenlake.errors import DeliveryIncomplete, ExportHeld, TableMissing
 from goldenlake.ports import (
     Batch,
     Capabilities,
+    Delivery,
     DestinationKind,
     OutboundRecord,
     Progress,
@@ -119,8 +120,7 @@ class Activate:
             sent = self._send(tables, kind, progress, each, planned_on)
             for name, number in sent.items():
                 counts[name] = counts.get(name, 0) + number
-        if found:
-            outbox.clear(tables, self.destination.destination)
+            outbox.forget(tables, each, is_last=each is found[-1])
         return counts
 
     def _send(
@@ -141,8 +141,33 @@ class Activate:
         writer = ledger.LedgerWriter(
             tables=tables, delivery=delivery, run_id=self.run_id, on=self.as_of
         )
+
+        def send(without: set[int]) -> None:
+            batches = outbox.outgoing(tables, found, without)
+            self._send_batches(kind, delivery, batches, gate, writer, is_resumed=is_resumed)
+            finish(kind, delivery, retries=self.destination.retries)
+
         try:
-            for outgoing in outbox.outgoing(tables, found, settled):
+            send(settled)
+        except DeliveryIncomplete:
+            if not settled:
+                raise
+            progress(f"{delivery.destination}: what an earlier run sent is gone; it is sent again")
+            send(set(range(1, delivery.batches + 1)) - settled)
+        return writer.counts | {"withheld": gate.stopped}
+
+    def _send_batches(
+        self,
+        kind: DestinationKind,
+        delivery: Delivery,
+        batches: Iterable[outbox.Outgoing],
+        gate: _Gate,
+        writer: ledger.LedgerWriter,
+        *,
+        is_resumed: bool,
+    ) -> None:
+        try:
+            for outgoing in batches:
                 gate.look_again()
                 batch = gate.pass_through(outgoing.batch)
                 for record in outgoing.batch.records if is_resumed else ():
@@ -157,8 +182,6 @@ class Activate:
                     writer.flush()
         finally:
             writer.flush()
-        finish(kind, delivery, retries=self.destination.retries)
-        return writer.counts | {"withheld": gate.stopped}
 
     def _result(self, plan: Plan, counts: Mapping[str, int]) -> StepResult:
         held = sum(sum(each.held_back.values()) for each in plan.segments)

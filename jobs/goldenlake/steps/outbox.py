@@ -139,10 +139,16 @@ def batch_sizes(tables: Tables, found: OpenDelivery) -> dict[int, int]:
     return {row["batch"]: row["count"] for row in rows}
 
 
-def clear(tables: Tables, destination: str) -> None:
-    """Forget deliveries that are finished."""
+def forget(tables: Tables, found: OpenDelivery, *, is_last: bool) -> None:
+    """Forget a delivery that is finished: its receiver may take it away, and no run must miss it.
+
+    The last one takes the destination's partition with it, so that no file is written anew.
+    """
+    where = {"destination": found.delivery.destination}
+    if not is_last:
+        where |= {"segment": found.delivery.segment, "delivery": found.delivery.delivery_id}
     nothing = tables.spark.createDataFrame([], OUTBOX.ddl)
-    tables.replace_slice(TABLE, nothing, where={"destination": destination})
+    tables.replace_slice(TABLE, nothing, where=where)
 
 
 def _record(row: Row, clearing: Sequence[str]) -> OutboundRecord:

@@ -10,7 +10,7 @@ import pytest
 from goldenlake.declarations.environment import FolderPlace
 from goldenlake.errors import PlaceUnreachable, SecretMissing, SetupError, UnsafePath
 from goldenlake.io.places import open_place
-from goldenlake.io.places.paths import Glob
+from goldenlake.io.places.paths import Glob, unfinished
 
 
 @pytest.fixture(params=["folder", "sftp", "s3"])
@@ -69,6 +69,29 @@ def test_a_writing_that_fails_leaves_the_old_file_and_no_rest(place):
         place.write("a.csv", failing())
     assert content(place, "a.csv") == b"old"
     assert [f.path for f in place.list(".*")] == []
+
+
+@pytest.mark.parametrize("place", ["folder", "sftp"], indirect=True)
+def test_what_a_writing_that_was_cut_off_left_is_cleared_and_files_stay(place):
+    place.write("a/one.csv", [b"whole"])
+    rests = [unfinished(path) for path in ("a/one.csv", "a/two.csv", "b/one.csv")]
+    for rest in rests:
+        place.write(rest, [b"half"])
+    place.clear_unfinished("a")
+    place.clear_unfinished("absent")
+    assert [f.path for f in place.list("**/.*")] == rests[2:]
+    assert content(place, "a/one.csv") == b"whole"
+
+
+def test_a_letter_box_that_shows_nothing_can_be_written_to(sftp_server, tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(paramiko.SFTPClient, "listdir_attr", refused)
+    place = open_place("drop", sftp_server.place(), tmp_path)
+    place.clear_unfinished("letters")
+    assert place.write("letters/one.csv", [b"x"]).size_bytes == 1
+    place.close()
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "", "a\\..\\x", "a\0"])

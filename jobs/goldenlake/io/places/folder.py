@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from goldenlake.errors import PlaceUnreachable, UnsafePath
-from goldenlake.io.places.paths import Glob, safe, unfinished
+from goldenlake.io.places.paths import UNFINISHED, Glob, safe, unfinished
 from goldenlake.ports import RemoteFile
 
 
@@ -81,6 +81,11 @@ class Folder:
         with self._answers():
             self._existing_root()
             self._inside(path).unlink(missing_ok=True)
+
+    def clear_unfinished(self, folder: str) -> None:
+        """Remove what writings that were cut off left in a folder."""
+        for rest in self.list(f"{folder}/{UNFINISHED}"):
+            self.remove(rest.path)
 
     def _existing_root(self) -> Path:
         """A share that is not mounted must not look like a place without files."""

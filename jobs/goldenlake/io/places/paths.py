@@ -10,6 +10,8 @@ from pathlib import PurePosixPath
 
 from goldenlake.errors import UnsafePath
 
+#: What matches every name that ``unfinished`` gives.
+UNFINISHED = ".*.part"
 _MAGIC = re.compile(r"[*?\[]")
 
 

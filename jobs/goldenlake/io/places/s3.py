@@ -153,6 +153,9 @@ class S3:
         with self._answers(path):
             self._connected().delete_object(Bucket=self._bucket, Key=self._key(path))
 
+    def clear_unfinished(self, folder: str) -> None:
+        """Nothing to do: a put that was cut off leaves nothing."""
+
     def _key(self, path: str) -> str:
         return self._prefix + safe(self.name, path)
 

@@ -16,7 +16,7 @@ import paramiko
 from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.environment import SftpPlace
 from goldenlake.errors import PlaceUnreachable, SetupError, UnsafePath
-from goldenlake.io.places.paths import Glob, safe, unfinished
+from goldenlake.io.places.paths import UNFINISHED, Glob, safe, unfinished
 from goldenlake.ports import RemoteFile
 
 Result = TypeVar("Result")
@@ -131,6 +131,12 @@ class Sftp:
         """Remove the file; absent is fine."""
         with suppress(FileNotFoundError):
             self._once_more(lambda sftp: sftp.remove(self._inside(sftp, path)))
+
+    def clear_unfinished(self, folder: str) -> None:
+        """Remove what writings that were cut off left in a folder."""
+        with suppress(PlaceUnreachable):  # a letter box takes files and shows none
+            for rest in self.list(f"{folder}/{UNFINISHED}"):
+                self.remove(rest.path)
 
     def _inside(self, sftp: paramiko.SFTPClient, path: str) -> str:
         inside = posixpath.join(self._base, safe(self.name, path))

@@ -1,0 +1,115 @@
+"""Conform, of sources that send all their records every time: who left, who came back."""
+
+from __future__ import annotations
+
+import pytest
+
+from goldenlake.declarations.source import Source
+from goldenlake.io.tables import DeltaTables
+from goldenlake.schemas import BROKEN, CONFORMED
+from goldenlake.steps.files import FileRow
+from support.bronze import ingested, source_of
+from support.conforming import DAY, Rows, conform, silver
+
+PEOPLE = source_of(
+    load="snapshot",
+    key=["id"],
+    order_by=["updated"],
+    snapshot={"least_share": 0.5},
+    columns=[{"name": "id"}, {"name": "name"}, {"name": "updated", "type": "timestamp"}],
+    attributes={"given_name": "name"},
+)
+
+
+def snapshot(tables: DeltaTables, day: int, rows: str, source: Source = PEOPLE) -> FileRow:
+    """``rows`` is like ``a1 b2``: key a with value 1, and so on, updated on that day of March."""
+    listed = [{"id": r[0], "name": r[1], "updated": f"2026-03-0{r[1]}"} for r in rows.split()]
+    return ingested(tables, source, f"{day}.csv", listed, file_on=DAY[day])
+
+
+def alive(tables: DeltaTables, source: Source = PEOPLE) -> str:
+    found = silver(tables, source, "id", "name", "_is_deleted")
+    return " ".join(f"{key}{name}{'-' if gone else ''}" for key, name, gone in found)
+
+
+def test_a_record_that_leaves_the_snapshot_is_flagged_and_comes_back_when_it_returns(
+    tables: DeltaTables,
+) -> None:
+    conform(tables, PEOPLE, snapshot(tables, 0, "a1 b1 c1"))
+    conform(tables, PEOPLE, snapshot(tables, 1, "a2 c1"))
+    assert alive(tables) == "a2 b1- c1"
+    conform(tables, PEOPLE, snapshot(tables, 2, "a2 b1 c1"))
+    assert alive(tables) == "a2 b1 c1"
+
+
+def test_rows_that_a_snapshot_repeats_do_not_look_changed(tables: DeltaTables) -> None:
+    conform(tables, PEOPLE, snapshot(tables, 0, "a1 b1 c1"))
+    before = tables.version("silver.crm")
+    conform(tables, PEOPLE, snapshot(tables, 1, "a1 b2 d1"))
+    changes = tables.changes("silver.crm", after=before, to=tables.version("silver.crm") or 0)
+    assert {row["id"] for row in changes.collect()} == {"b", "c", "d"}
+
+
+@pytest.mark.parametrize("arrival", [(2, 0, 1), (0, 2, 1)])
+def test_late_snapshots_neither_delete_nor_overwrite(
+    tables: DeltaTables, arrival: tuple[int, ...]
+) -> None:
+    drops = ["a1 b1 c1 d1", "a1 b2 d1 e2", "a3 b2 d1"]
+    files = [snapshot(tables, n, rows) for n, rows in enumerate(drops)]
+    for n in arrival:
+        conform(tables, PEOPLE, files[n])
+    assert alive(tables) == "a3 b2 c1- d1 e2-"
+
+
+def test_a_backlog_of_snapshots_in_one_run_is_as_good_as_one_a_night(tables: DeltaTables) -> None:
+    drops = ["a1 b1 c1 d1", "a1 b2 d1 e2", "a3 b2 d1"]
+    files = [snapshot(tables, n, rows) for n, rows in enumerate(drops)]
+    conform(tables, PEOPLE, files[1], files[2], files[0])
+    assert alive(tables) == "a3 b2 c1- d1 e2-"
+
+
+def test_without_order_by_the_newest_snapshot_is_right_about_every_record(
+    tables: DeltaTables,
+) -> None:
+    plain = source_of(
+        load="snapshot", key=["id"], columns=[{"name": "id"}, {"name": "name"}],
+        snapshot={"least_share": 0},
+    )  # fmt: skip
+    files = [snapshot(tables, n, rows, plain) for n, rows in enumerate(["a2 b1", "a1 b2 c7", "a2"])]
+    for n in (0, 2, 1):
+        conform(tables, plain, files[n])
+    assert alive(tables, plain) == "a2 b2- c7-"
+
+
+def test_a_snapshot_that_shrank_is_refused_and_changes_nothing(tables: DeltaTables) -> None:
+    conform(tables, PEOPLE, snapshot(tables, 0, "a1 b1 c1 d1"))
+    before = tables.version("silver.crm")
+
+    [done] = conform(tables, PEOPLE, snapshot(tables, 1, "a1"))
+
+    assert done.status == BROKEN
+    assert "1 records, 4 were there before" in (done.error or "")
+    assert tables.version("silver.crm") == before
+    [good] = conform(tables, PEOPLE, snapshot(tables, 2, "a1 b1 d1"))
+    assert (good.status, alive(tables)) == (CONFORMED, "a1 b1 c1- d1")
+
+
+def test_missing_records_stay_where_the_source_says_keep(tables: DeltaTables) -> None:
+    keeping = PEOPLE.model_copy(
+        update={"snapshot": PEOPLE.snapshot.model_copy(update={"missing": "keep"})}
+    )
+    conform(tables, keeping, snapshot(tables, 0, "a1 b1", keeping))
+    conform(tables, keeping, snapshot(tables, 1, "a1", keeping))
+    assert alive(tables) == "a1 b1"
+
+
+def test_a_new_column_of_the_contract_is_added_to_silver(tables: DeltaTables) -> None:
+    conform(tables, PEOPLE, snapshot(tables, 0, "a1 b1"))
+    wider = PEOPLE.model_copy(
+        update={
+            "columns": [*PEOPLE.columns, PEOPLE.column("name").model_copy(update={"name": "tel"})]
+        }
+    )
+    rows: Rows = [{"id": "a", "name": "1", "updated": "2026-03-01", "tel": "x"}, {"id": "b"}]
+    conform(tables, wider, ingested(tables, wider, "wide.csv", rows, file_on=DAY[1]))
+    assert [tel for _, tel in silver(tables, wider, "id", "tel")] == ["x", None]

@@ -1,0 +1,30 @@
+"""One run of the conform step, and what it left in silver."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+from goldenlake.declarations.source import Source
+from goldenlake.io.tables import DeltaTables
+from goldenlake.steps.conform import Conform
+from goldenlake.steps.files import FileRow, record_files
+from support.bronze import LANDED_ON
+
+Rows = Sequence[Mapping[str, str | None]]
+DAY = [LANDED_ON + timedelta(days=n) for n in range(10)]
+
+
+def conform(tables: DeltaTables, source: Source, *files: FileRow) -> list[FileRow]:
+    """Conform files in one run, and record them as the caller does."""
+    step = Conform(source=source, as_of=date(2026, 3, 9), run_id="r1")
+    done = step.run(tables, files, lambda _: None)
+    record_files(tables, done)
+    return done
+
+
+def silver(tables: DeltaTables, source: Source, *columns: str) -> list[tuple]:
+    """These columns of a source's rows, in order."""
+    return sorted(
+        tuple(r) for r in tables.read(f"silver.{source.source}").select(*columns).collect()
+    )

@@ -137,7 +137,9 @@ def test_events_whose_file_was_taken_back_vanish_and_those_conformed_again_stay(
         f"{ROW}, _change_type string",
     )
     lost = records.heard_of(feed, clicks).where("is_lost").select("record_id").distinct()
-    found = records.named(silver, lost, clicks).unionByName(records.added(feed, lost, clicks))
+    found = records.named(
+        silver.join(lost, on="record_id", how="left_semi"), lost, clicks
+    ).unionByName(records.added(feed, lost, clicks))
     assert {each["record_id"]: each["is_active"] for each in found.collect()} == {
         "crm:again": True,
         "crm:gone": False,

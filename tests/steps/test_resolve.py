@@ -78,6 +78,20 @@ WEB = Source.model_validate(
         "identifiers": {"cookie": "cookie", "account": "account"},
     }
 )
+ORDERS = Source.model_validate(
+    {
+        "source": "orders",
+        "description": "Orders, corrected now and then.",
+        "system": "erp",
+        "owner": "sales",
+        "origin": {"place": "erp", "files": "*.csv"},
+        "format": {"kind": "csv"},
+        "load": "increment",
+        "key": ["order"],
+        "columns": [{"name": name} for name in ("order", "account")],
+        "identifiers": {"account": "account"},
+    }
+)
 SOURCES = {"crm": CRM, "web": WEB}
 FIRST, SECOND, THIRD, FOURTH, FIFTH = (date(2026, 3, day) for day in range(1, 6))
 
@@ -100,7 +114,7 @@ def _interpreted(spark: SparkSession) -> Iterator[None]:
 def silver(
     tables: DeltaTables, source: Source, rows: Iterable[Mapping[str, Any]], day: date
 ) -> None:
-    """Upsert rows of a profile source, or append rows of an event source, as conform does."""
+    """Upsert rows of a keyed source, or append rows of another, as conform does."""
     own = ", ".join(f"{name} STRING" for name in source.column_names)
     full = []
     for row in rows:
@@ -113,8 +127,8 @@ def silver(
         full.append(values)
     frame = tables.spark.createDataFrame(full, f"{SILVER_COLUMNS}, {own}")
     table = f"silver.{source.source}"
-    if source.is_profile:
-        tables.merge(table, frame, on=["record_id"])
+    if source.key:
+        tables.merge(table, frame, on=source.key)
     else:
         tables.append(table, frame)
 
@@ -241,6 +255,29 @@ def test_a_night_merges_splits_and_retires_without_losing_an_id(
     assert reasons == {"blocked", "conflicting_traits"}
     review = tables.read("identity.review").where("identifier = 'phone'")
     assert not review.collect(), "the family phone is on one record now"
+
+
+def test_an_event_that_is_corrected_leaves_the_record_that_had_it(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    tables = DeltaTables(spark, str(tmp_path / "lake"))
+    orders = {"1": "A", "2": "B", "3": "B"}
+    rows = [{"order": order, "account": account} for order, account in orders.items()]
+    silver(tables, ORDERS, rows, FIRST)
+    resolve(tables, FIRST, sources={"orders": ORDERS})
+    publish(tables, FIRST)
+    first = customer_of(tables)
+    corrected = [{"order": "1", "account": "C"}, {"order": "2", "account": "C"}]
+    silver(tables, ORDERS, corrected, SECOND)
+    result = resolve(tables, SECOND, sources={"orders": ORDERS})
+    second = customer_of(tables)
+    assert result.details["mode"] == "incremental"
+    assert set(second) == {"orders:account=B", "orders:account=C"}
+    assert touched(tables) == {
+        first["orders:account=A"]: "gone",
+        first["orders:account=B"]: "data",
+        second["orders:account=C"]: "membership",
+    }
 
 
 class Killed(Exception):

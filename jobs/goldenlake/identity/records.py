@@ -95,9 +95,8 @@ def everything(rows: DataFrame, known: DataFrame, source: Source) -> DataFrame:
 
 
 def named(rows: DataFrame, record_ids: DataFrame, source: Source) -> DataFrame:
-    """The records of these ids (record_id) as the rows have them; not active where they do not."""
-    found = _records(rows.join(record_ids, on="record_id", how="left_semi"), source)
-    found = found.withColumn("_is_found", F.lit(True))
+    """The records of these ids (record_id) as their rows have them; not active without a row."""
+    found = _records(rows, source).withColumn("_is_found", F.lit(True))
     gone = _vanished(record_ids, source)
     columns = [
         F.when(F.col("_is_found"), found[name]).otherwise(gone[name]).alias(name)

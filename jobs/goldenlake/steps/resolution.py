@@ -156,14 +156,13 @@ class Resolution:
             silver = f"silver.{name}"
             rows = self.tables.read(silver, version=self.pinned[silver])
             ids = heard.where(F.col("source") == name)
-            asked, asked_of = (
-                (ids, of["all"]) if source.is_profile else (ids.where("is_lost"), of["lost"])
-            )
-            asked = _few(asked.select("record_id"), asked_of)
-            if asked_of:
-                current.append(record_rows.named(rows, asked, source))
+            asked, asked_of = ids.select("record_id"), of["all"]
             if not source.is_profile:
-                current.append(record_rows.added(feeds[name], asked, source))
+                asked, asked_of = ids.where("is_lost").select("record_id"), of["lost"]
+                current.append(record_rows.added(feeds[name], _few(asked, asked_of), source))
+            if asked_of:
+                rows = rows.join(_few(asked, asked_of), on="record_id", how="left_semi")
+                current.append(record_rows.named(rows, asked, source))
         seen = _few(heard.select("record_id"), sum(of["all"] for of in counts.values()))
         known = stored.join(seen, on="record_id", how="left_semi")
         return reduce(DataFrame.unionByName, current), seen, known

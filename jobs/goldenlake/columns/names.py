@@ -76,10 +76,10 @@ def tidy(text: str) -> str | None:
     if name == name.upper() or name == name.lower():
         if name.upper() == name.lower() or len(name) == 1:
             return name
-        name = _WORD.sub(lambda word: word[0][:1].upper() + word[0][1:].lower(), name)
+        name = _WORD.sub(lambda word: word[0][:1].title() + word[0][1:].lower(), name)
         # A letter after an apostrophe is small, except in names such as O'Brien and D'Arcy.
         name = re.sub(r"(?<=\w)(['’])([^\W\d_])", lambda f: f[1] + f[2].lower(), name)
-        name = _ELIDED.sub(lambda found: found[1].upper() + found[2] + found[3].upper(), name)
+        name = _ELIDED.sub(lambda found: found[1].upper() + found[2] + found[3].title(), name)
         name = unicodedata.normalize("NFC", name)
     return name
 

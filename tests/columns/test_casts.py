@@ -17,6 +17,7 @@ READ: list[tuple[str, dict[str, object], dict[str, str | None]]] = [
         {
             "17850": "17850", "17850.0": "17850", " +4 ": "4", "-3.": "-3", "007": "7",
             "1E5": None, "1.5": None, "12a": None, "99999999999999999999": None,
+            "12\x00": None, "\x0b12": None, "12\x1f": None,
         },
     ),
     (

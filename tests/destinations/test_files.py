@@ -12,28 +12,19 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from goldenlake.declarations.destination import Destination
 from goldenlake.destinations import open_destination
 from goldenlake.destinations.files import cell
 from goldenlake.errors import DeclarationError, DeliveryIncomplete
 from goldenlake.io.places.folder import Folder
 from goldenlake.ports import Batch
+from support.activation import destination
 from support.destinations import SCHEMA, DestinationContract, delivery, removal, upsert
 
 
 def declared(format="csv", fields=None, **target):
-    return Destination.model_validate(
-        {
-            "destination": "crm",
-            "description": "x",
-            "owner": "crm",
-            "segments": ["readers"],
-            "purpose": "marketing",
-            "channel": "email",
-            "key": "email",
-            "fields": fields or {"given_name": "given_name", "orders": "orders"},
-            "target": {"kind": "files", "place": "out", "format": format, **target},
-        }
+    return destination(
+        fields=fields or {"given_name": "given_name", "orders": "orders"},
+        target={"kind": "files", "place": "out", "format": format, **target},
     )
 
 

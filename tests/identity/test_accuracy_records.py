@@ -16,6 +16,7 @@ from goldenlake.identity import records
 from goldenlake.identity.accuracy import accuracy
 from goldenlake.identity.blast_radius import blast_radius
 from goldenlake.schemas import SILVER_COLUMNS
+from support.bronze import source_of
 
 
 def test_accuracy_is_that_of_all_pairs_counted_one_by_one(spark: SparkSession) -> None:
@@ -50,27 +51,19 @@ def test_accuracy_of_nothing_is_no_error(spark: SparkSession) -> None:
 
 
 def source(**changes: object) -> Source:
-    return Source.model_validate(
-        {
-            "source": "crm",
-            "description": "Contacts.",
-            "system": "crm",
-            "owner": "sales",
-            "origin": {"place": "crm", "files": "*.csv"},
-            "format": {"kind": "csv"},
-            "load": "increment",
-            "key": ["id"],
-            "columns": [
-                {"name": "id"},
-                {"name": "email"},
-                {"name": "given_name"},
-                {"name": "born", "type": "date"},
-            ],
-            "identifiers": {"email": "email"},
-            "attributes": {"given_name": "given_name", "birth_on": "born"},
-        }
-        | changes
-    )
+    declared: dict[str, object] = {
+        "load": "increment",
+        "key": ["id"],
+        "columns": [
+            {"name": "id"},
+            {"name": "email"},
+            {"name": "given_name"},
+            {"name": "born", "type": "date"},
+        ],
+        "identifiers": {"email": "email"},
+        "attributes": {"given_name": "given_name", "birth_on": "born"},
+    }
+    return source_of(**(declared | changes))
 
 
 ROW = f"{SILVER_COLUMNS}, id string, email string, given_name string, born date"

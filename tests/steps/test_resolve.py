@@ -19,6 +19,7 @@ from goldenlake.ports import StepResult
 from goldenlake.schemas import SILVER_COLUMNS
 from goldenlake.steps import generations
 from goldenlake.steps.resolve import Resolve
+from support.bronze import source_of
 from support.identity_reference import Known, partition, survivors
 
 RULES = IdentityRules.model_validate(
@@ -47,50 +48,28 @@ RULES = IdentityRules.model_validate(
         "largest_cluster": 6,
     }
 )
-CRM = Source.model_validate(
-    {
-        "source": "crm",
-        "description": "Contacts.",
-        "system": "crm",
-        "owner": "sales",
-        "origin": {"place": "crm", "files": "*.csv"},
-        "format": {"kind": "csv"},
-        "load": "increment",
-        "key": ["contact"],
-        "columns": [
-            {"name": name}
-            for name in ("contact", "account", "email", "phone", "given_name", "family_name")
-        ],
-        "identifiers": {"account": "account", "email": "email", "phone": "phone"},
-        "attributes": {"given_name": "given_name", "family_name": "family_name"},
-    }
+CRM = source_of(
+    load="increment",
+    key=["contact"],
+    columns=[
+        {"name": name}
+        for name in ("contact", "account", "email", "phone", "given_name", "family_name")
+    ],
+    identifiers={"account": "account", "email": "email", "phone": "phone"},
+    attributes={"given_name": "given_name", "family_name": "family_name"},
 )
-WEB = Source.model_validate(
-    {
-        "source": "web",
-        "description": "Hits.",
-        "system": "web",
-        "owner": "web",
-        "origin": {"place": "web", "files": "*.log"},
-        "format": {"kind": "access_log"},
-        "load": "append",
-        "columns": [{"name": name} for name in ("cookie", "account", "path")],
-        "identifiers": {"cookie": "cookie", "account": "account"},
-    }
+WEB = source_of(
+    source="web",
+    load="append",
+    columns=[{"name": name} for name in ("cookie", "account", "path")],
+    identifiers={"cookie": "cookie", "account": "account"},
 )
-ORDERS = Source.model_validate(
-    {
-        "source": "orders",
-        "description": "Orders, corrected now and then.",
-        "system": "erp",
-        "owner": "sales",
-        "origin": {"place": "erp", "files": "*.csv"},
-        "format": {"kind": "csv"},
-        "load": "increment",
-        "key": ["order"],
-        "columns": [{"name": name} for name in ("order", "account")],
-        "identifiers": {"account": "account"},
-    }
+ORDERS = source_of(
+    source="orders",
+    load="increment",
+    key=["order"],
+    columns=[{"name": name} for name in ("order", "account")],
+    identifiers={"account": "account"},
 )
 SOURCES = {"crm": CRM, "web": WEB}
 FIRST, SECOND, THIRD, FOURTH, FIFTH = (date(2026, 3, day) for day in range(1, 6))

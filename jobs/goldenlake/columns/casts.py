@@ -63,8 +63,8 @@ def cast_text(
 
 def to_integer(text: Column) -> Column:
     """A whole number; ``17850.0`` is one, since spreadsheets write it so, and ``1E5`` is not."""
-    digits = F.regexp_extract(text, r"\A([+-]?\d+)(?:\.0*)\z", 1)
-    return F.coalesce(text.try_cast("bigint"), F.nullif(digits, F.lit("")).try_cast("bigint"))
+    digits = F.regexp_extract(text, r"\A([+-]?\d+)(?:\.0*)?\z", 1)
+    return F.nullif(digits, F.lit("")).try_cast("bigint")
 
 
 def to_number(text: Column, spark_type: str, *, decimal_comma: bool = False) -> Column:

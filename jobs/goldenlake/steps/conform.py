@@ -96,11 +96,10 @@ class Conform:
             {
                 "_version": version,
                 "_broken": F.concat("_flaws", tag(rules)),
-                "_is_accepted": in_place((F.size("_flaws") == 0) & (F.size(tag(rules)) == 0)),
                 "_warnings": F.concat("_doubts", tag(rules, "warning")),
                 "_observed_at": observed_at(self.source),
             }
-        )
+        ).withColumn("_is_accepted", in_place(F.size("_broken") == 0))
 
     def _rules_know_bots(self) -> bool:
         return any("is_bot" in rule.model_dump_json() for rule in self.source.rules)

@@ -21,7 +21,7 @@ from goldenlake.ports import Tables
 from goldenlake.schemas import PUBLICATIONS, STAGES, table_shape
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, Row
 
 IDENTITY_TABLES = (
     "identity.records",
@@ -86,7 +86,6 @@ def latest_generation(tables: Tables) -> Generation | None:
 
 def generations(tables: Tables) -> list[Generation]:
     """All that were published, oldest first."""
-    rows = tables.rows("ops.publications", PUBLICATIONS.ddl)
     return [
         Generation(
             generation=row["generation"],
@@ -95,8 +94,14 @@ def generations(tables: Tables) -> list[Generation]:
             inputs=dict(row["inputs"] or {}),
             fingerprint=row["fingerprint"] or "",
         )
-        for row in sorted(rows, key=itemgetter("generation", "published_at", "run_id"))
+        for row in publications(tables)
     ]
+
+
+def publications(tables: Tables) -> list[Row]:
+    """The rows of ops.publications, oldest first."""
+    rows = tables.rows("ops.publications", PUBLICATIONS.ddl)
+    return sorted(rows, key=itemgetter("generation", "published_at", "run_id"))
 
 
 def begin(tables: Tables, names: Iterable[str]) -> Generation | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
@@ -18,11 +17,8 @@ from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.environment import Retention
 from goldenlake.ports import Clock, Maintenance, Progress, StepResult, Tables
 from goldenlake.schemas import PUBLICATIONS, SIZES, SYSTEM_TABLES
-from goldenlake.steps.generations import GENERATION_TABLES, latest_generation
+from goldenlake.steps.generations import GENERATION_TABLES, latest_generation, publications
 from goldenlake.steps.reading import write_pointer
-
-if TYPE_CHECKING:
-    from pyspark.sql import Row
 
 #: Delta refuses to vacuum below its own default, one week, which protects long-running readers.
 LEAST_KEPT = timedelta(days=7)
@@ -117,10 +113,10 @@ class Maintain:
 
     def _repin(self, tables: Tables, compacted: Mapping[str, int], now: datetime) -> int:
         """Publish compacted tables of the generation; gives how many."""
-        latest_rows = _publications(tables, 1)
-        if not latest_rows:
+        published = publications(tables)
+        if not published:
             return 0
-        row = latest_rows[0].asDict()
+        row = published[-1].asDict()
         # Published by another process meanwhile: then that one's versions stand.
         versions = {
             name: version
@@ -145,7 +141,7 @@ class Maintain:
         self, tables: Tables, maintenance: Maintenance, now: datetime, progress: Progress
     ) -> dict[str, float]:
         """Vacuum every table; gives the hours that were kept of each."""
-        kept = _publications(tables, self.retention.generations)
+        kept = publications(tables)[-self.retention.generations :]
         least = max(parse_duration(self.retention.table_history), LEAST_KEPT)
         hours: dict[str, float] = {}
         for name in self._names(tables):
@@ -160,13 +156,6 @@ class Maintain:
             progress(f"vacuuming {name}, keeping {hours[name]:.0f} h")
             maintenance.vacuum(name, keep_hours=hours[name])
         return hours
-
-
-def _publications(tables: Tables, count: int) -> list[Row]:
-    """The newest rows of ops.publications, newest first."""
-    rows = tables.read_or_empty("ops.publications", PUBLICATIONS.ddl)
-    newest = [F.desc("generation"), F.desc("published_at"), F.desc("run_id")]
-    return rows.orderBy(*newest).limit(count).collect()
 
 
 def _utc(instant: datetime) -> datetime:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
@@ -41,6 +41,12 @@ class Tables(Protocol):
         read once.
         """
 
+    def frame(self, rows: Iterable[Mapping[str, Any] | Sequence[Any]], ddl: str) -> DataFrame:
+        """A few rows of this process, by name or in the order of ``ddl``, as a frame. Spark knows
+        its size, and plans of no rows vanish. An instant without a zone is local, as Spark hands
+        them out.
+        """
+
     def changes(
         self, table: str, *, after: int | None, to: int, preimages: bool = False
     ) -> DataFrame:
@@ -63,6 +69,9 @@ class Tables(Protocol):
         ``where`` names columns and the value, or values, that every row of the slice has.
         """
 
+    def delete_slice(self, table: str, *, where: Mapping[str, Scalar | Sequence[Scalar]]) -> int:
+        """Remove the slice in one commit; without a job where ``where`` names whole partitions."""
+
     def merge(
         self,
         table: str,
@@ -79,9 +88,6 @@ class Tables(Protocol):
         ``update_when`` and ``delete_when`` are SQL conditions over ``old.<column>`` and
         ``new.<column>``; a row for which ``delete_when`` holds is removed.
         """
-
-    def delete(self, table: str, keys: DataFrame, *, on: Sequence[str]) -> int:
-        """Remove the rows that match one of the keys."""
 
     def restore(self, table: str, version: int | None) -> None:
         """Make an earlier version the newest again; None empties the table. A no-op when it is."""

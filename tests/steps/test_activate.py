@@ -11,7 +11,7 @@ from goldenlake.steps.plan import PlanExport, SegmentPlan, approve, judge
 from goldenlake.steps.story import activation_story
 from support.activation import DAY, POLICY, Killed, Mortal, destination, night, silent, step
 from support.destinations import Remembering
-from support.gold import at, customer, frame, grant, publish
+from support.gold import at, customer, grant, publish
 
 DAY_AND_TIME = at("2024-06-01 09:00")
 
@@ -65,7 +65,7 @@ def acknowledged(tables, names, **others):
         | others
         for name in names
     ]
-    tables.append("activation.ledger", frame(tables.spark, LEDGER.ddl, rows))
+    tables.append("activation.ledger", tables.frame(rows, LEDGER.ddl))
 
 
 def test_a_held_export_writes_nothing_until_a_person_approves_this_very_plan(tables):

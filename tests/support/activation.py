@@ -11,7 +11,7 @@ from goldenlake.declarations.destination import Destination
 from goldenlake.ports import Tables
 from goldenlake.schemas import MEMBERS, SIZES
 from goldenlake.steps.activate import Activate
-from support.gold import Row, frame, publish
+from support.gold import Row, publish
 
 DAY = date(2024, 5, 31)
 POLICY = ConsentPolicy.model_validate(
@@ -51,12 +51,12 @@ def members_are(
         for who in people
     ]
     where = {"as_of": as_of}
-    tables.replace_slice("segments.members", frame(tables.spark, MEMBERS.ddl, rows), where=where)
+    tables.replace_slice("segments.members", tables.frame(rows, MEMBERS.ddl), where=where)
     sizes = [
         {"as_of": as_of, "segment": name, "members": len(people), "generation": generation}
         for name, people in segments.items()
     ]
-    tables.replace_slice("segments.sizes", frame(tables.spark, SIZES.ddl, sizes), where=where)
+    tables.replace_slice("segments.sizes", tables.frame(sizes, SIZES.ddl), where=where)
 
 
 def night(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
 
 from goldenlake.errors import TableMissing
+from goldenlake.io.tables import local_frame
 from goldenlake.schemas import SYSTEM_TABLES
 
 Rows = Mapping[str, list[dict[str, Any]]]
@@ -28,7 +29,11 @@ class Frames:
 
     def read_or_empty(self, table: str, ddl: str) -> DataFrame:
         """The rows, or none."""
-        return self.spark.createDataFrame(self._rows.get(table, []), ddl)
+        return self.frame(self._rows.get(table, []), ddl)
+
+    def frame(self, rows: Iterable[dict[str, Any]], ddl: str) -> DataFrame:
+        """See ``ports.Tables.frame``."""
+        return local_frame(self.spark, rows, ddl)
 
     def rows(self, table: str, ddl: str) -> list[Row]:
         """The rows, or none, at once."""

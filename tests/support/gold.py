@@ -6,10 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import to_arrow_schema
-
 from goldenlake.ports import Tables
 from goldenlake.schemas import HISTORY, PUBLICATIONS
 
@@ -52,20 +48,6 @@ def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def frame(spark: SparkSession, ddl: str, rows: Sequence[Row]) -> DataFrame:
-    """Rows with nulls for whatever they leave out; by way of Arrow, which starts no worker."""
-    shape = spark.createDataFrame([], ddl).schema
-    plain = [
-        {
-            name: list(value.items()) if isinstance(value, dict) else value
-            for name, value in row.items()
-        }
-        for row in rows
-    ]
-    table = pa.Table.from_pylist(plain, schema=to_arrow_schema(shape, timezone="UTC"))
-    return spark.createDataFrame(table)
-
-
 def customer(name: str, **others: Any) -> Row:
     """A known customer with an e-mail address."""
     return {"customer_id": name, "is_known": True, "email": f"{name}@example.com"} | others
@@ -87,9 +69,9 @@ def publish(tables: Tables, as_of: date, contents: Mapping[str, Sequence[Row]]) 
     versions = dict(latest["tables"]) if latest else {}
     for name, ddl in SHAPES.items():
         if name in contents or (name == "gold.metrics" and name not in versions):
-            rows_of = frame(tables.spark, ddl, contents.get(name, []))
+            rows_of = tables.frame(contents.get(name, []), ddl)
             versions[name] = tables.overwrite(name, rows_of)
     number = (latest["generation"] if latest else 0) + 1
     row = {"generation": number, "as_of": as_of, "tables": versions}
-    tables.append("ops.publications", frame(tables.spark, PUBLICATIONS.ddl, [row]))
+    tables.append("ops.publications", tables.frame([row], PUBLICATIONS.ddl))
     return number

@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from goldenlake.declarations.consent import ConsentPolicy
+from goldenlake.io.tables import local_frame
 from goldenlake.transforms.consent import opted_out_keys, statements, with_consent
-from support.gold import CONSENTS, CUSTOMERS, at, customer, frame, grant
+from support.gold import CONSENTS, CUSTOMERS, at, customer, grant
 
 NOW = at("2024-06-01 00:00")
 POLICY = ConsentPolicy.model_validate(
@@ -76,10 +77,12 @@ CASES = {
 
 
 def test_each_statement_counts_as_the_policy_says(spark):
-    people = frame(spark, CUSTOMERS, [customer(n, **more) for n, (_, more, _) in CASES.items()])
+    people = local_frame(
+        spark, [customer(n, **more) for n, (_, more, _) in CASES.items()], CUSTOMERS
+    )
     said = [grant(name, **one) for name, (stated, _, _) in CASES.items() for one in stated]
     told = statements(
-        frame(spark, CONSENTS, said), POLICY, purpose="marketing", channel="email", at=NOW
+        local_frame(spark, said, CONSENTS), POLICY, purpose="marketing", channel="email", at=NOW
     )
     found = {r["customer_id"]: r["consent"] for r in with_consent(people, told, POLICY).collect()}
     assert found == {name: wanted for name, (_, _, wanted) in CASES.items()}

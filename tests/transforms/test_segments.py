@@ -7,9 +7,10 @@ import pytest
 
 from goldenlake.declarations.segment import Segment
 from goldenlake.errors import DeclarationError
+from goldenlake.io.tables import local_frame
 from goldenlake.transforms.segments import follow_merges, memberships, movements
 from support import segment_oracle
-from support.gold import CUSTOMERS, INTERACTIONS, METRICS, PURCHASES, at, customer, frame
+from support.gold import CUSTOMERS, INTERACTIONS, METRICS, PURCHASES, at, customer
 
 DAY = date(2024, 5, 31)
 
@@ -24,11 +25,11 @@ def judge(
     found = memberships(
         [Segment.model_validate(each) for each in segments],
         as_of=as_of,
-        customers=frame(spark, CUSTOMERS, customers),
-        metrics=frame(spark, METRICS, metrics),
+        customers=local_frame(spark, customers, CUSTOMERS),
+        metrics=local_frame(spark, metrics, METRICS),
         events={
-            "gold.interactions": frame(spark, INTERACTIONS, interactions),
-            "gold.purchases": frame(spark, PURCHASES, purchases),
+            "gold.interactions": local_frame(spark, interactions, INTERACTIONS),
+            "gold.purchases": local_frame(spark, purchases, PURCHASES),
         },
         **others,
     )

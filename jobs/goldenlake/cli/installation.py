@@ -189,7 +189,7 @@ class Installation:
             )
             for result, (started, seconds) in zip(self.results, self._started, strict=True)
         ]  # fmt: skip
-        self.tables.append("ops.runs", self.tables.spark.createDataFrame(rows, RUNS.ddl))
+        self.tables.append("ops.runs", self.tables.frame(rows, RUNS.ddl))
         self.results, self._started = [], []
 
     def chosen_sources(self, names: Sequence[str] | None) -> list[str]:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
+from pyspark.sql.pandas.types import to_arrow_schema
 
 from goldenlake.errors import TableMissing
 from goldenlake.io.locks import TableLocks
@@ -26,6 +29,23 @@ def local_folder(uri: str) -> Path | None:
     if uri.startswith("file:"):
         return Path(re.sub(r"\Afile:/*", "/", uri))
     return None if "://" in uri else Path(uri).absolute()
+
+
+def local_frame(
+    spark: SparkSession, rows: Iterable[Mapping[str, Any] | Sequence[Any]], ddl: str
+) -> DataFrame:
+    """See ``ports.Tables.frame``. By way of Arrow the rows become a part of the plan; without, an
+    RDD of which Spark knows nothing, not even that it is empty.
+    """
+    shape = T.StructType.fromDDL(ddl)
+    assert isinstance(shape, T.StructType)
+    named = (
+        row if isinstance(row, Mapping) else dict(zip(shape.names, row, strict=True))
+        for row in rows
+    )
+    zoned = [{name: _zoned(value) for name, value in row.items()} for row in named]
+    arrow = pa.Table.from_pylist(zoned, schema=to_arrow_schema(shape, timezone="UTC"))
+    return spark.createDataFrame(arrow)
 
 
 class DeltaTables:
@@ -82,7 +102,11 @@ class DeltaTables:
         """The newest version, or no rows of that shape where the table does not exist."""
         if self.exists(table):
             return self.read(table)
-        return self._spark.createDataFrame([], ddl)
+        return self.frame([], ddl)
+
+    def frame(self, rows: Iterable[Mapping[str, Any] | Sequence[Any]], ddl: str) -> DataFrame:
+        """See ``ports.Tables.frame``."""
+        return local_frame(self._spark, rows, ddl)
 
     def rows(self, table: str, ddl: str) -> Sequence[Row]:
         """See ``ports.Tables.rows``."""
@@ -128,8 +152,13 @@ class DeltaTables:
         """Make these rows the whole of the slice, in one commit."""
         if not self.exists(table):
             return self._write(table, rows, "append", {})
-        condition = " AND ".join(_one_of(column, values) for column, values in where.items())
-        return self._write(table, rows, "overwrite", {"replaceWhere": condition})
+        return self._write(table, rows, "overwrite", {"replaceWhere": _condition(where)})
+
+    def delete_slice(self, table: str, *, where: Mapping[str, Scalar | Sequence[Scalar]]) -> int:
+        """See ``ports.Tables.delete_slice``."""
+        with self._locks.held(table):
+            self._delta(table).delete(_condition(where))
+            return self._committed(table)
 
     def _write(self, table: str, rows: DataFrame, mode: str, options: Mapping[str, str]) -> int:
         shape = table_shape(table)
@@ -174,16 +203,6 @@ class DeltaTables:
             merge.execute()
             return self._committed(table)
 
-    def delete(self, table: str, keys: DataFrame, *, on: Sequence[str]) -> int:
-        """Remove the rows that match one of the keys."""
-        same = " AND ".join(f"old.`{column}` = new.`{column}`" for column in on)
-        with self._locks.held(table):
-            keys = keys.select(*on).distinct()
-            self._delta(table).alias("old").merge(
-                keys.alias("new"), same
-            ).whenMatchedDelete().execute()
-            return self._committed(table)
-
     def restore(self, table: str, version: int | None) -> None:
         """Make an earlier version the newest again; None empties the table."""
         newest = self.version(table)
@@ -223,6 +242,15 @@ class DeltaTables:
         if version is None:
             raise TableMissing(table, mend="It vanished while it was written.")
         return version
+
+
+def _zoned(value: Any) -> Any:
+    is_naive = isinstance(value, datetime) and value.tzinfo is None
+    return value.astimezone(UTC) if is_naive else value
+
+
+def _condition(where: Mapping[str, Scalar | Sequence[Scalar]]) -> str:
+    return " AND ".join(_one_of(column, values) for column, values in where.items())
 
 
 def _one_of(column: str, values: Scalar | Sequence[Scalar]) -> str:

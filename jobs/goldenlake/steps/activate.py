@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -12,20 +12,10 @@ from pyspark.sql import functions as F
 
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination
-from goldenlake.destinations import deliver, finish
-from goldenlake.errors import DeliveryIncomplete, ExportHeld, TableMissing
-from goldenlake.ports import (
-    Batch,
-    Capabilities,
-    Delivery,
-    DestinationKind,
-    OutboundRecord,
-    Progress,
-    StepResult,
-    Tables,
-)
+from goldenlake.errors import ExportHeld
+from goldenlake.ports import Capabilities, DestinationKind, Progress, StepResult, Tables
 from goldenlake.steps import ledger, outbox
-from goldenlake.steps.generations import latest_generation
+from goldenlake.steps.deliveries import Gate, Sending
 from goldenlake.steps.people import newest_publication
 from goldenlake.steps.plan import Plan, PlanExport
 
@@ -60,7 +50,10 @@ class Activate:
         the destination does not answer any more: what it acknowledged is kept, and running again
         goes on from there.
         """
-        counts = self._send_all(tables, kind, progress, planned_on=None)
+        counts: dict[str, int] = {}
+        left = outbox.left_open(tables, self.destination.destination)
+        if left is not None:
+            counts = self._send(tables, kind, progress, left, seen=None)
         with self._planner.drawn(tables, kind.capabilities) as drawn:
             plan = drawn.plan
             self._guard(plan, kind.capabilities)
@@ -68,11 +61,10 @@ class Activate:
             self._write_held_back(tables, drawn.rows)
             if any(each.reowned for each in plan.segments):
                 ledger.hand_over(tables, self.destination.destination, drawn.rows)
-            if plan.changes:
-                outbox.put(tables, drawn)
-        if plan.changes:
+            found = outbox.put(tables, drawn) if plan.changes else None
+        if found is not None:
             progress(f"{plan.destination}: {plan.changes} records to send")
-            sent = self._send_all(tables, kind, progress, planned_on=seen)
+            sent = self._send(tables, kind, progress, found, seen=seen)
             counts = {name: counts.get(name, 0) + sent.get(name, 0) for name in counts | sent}
         return self._result(plan, counts)
 
@@ -110,78 +102,28 @@ class Activate:
         }
         tables.replace_slice("activation.held_back", held, where=where)
 
-    def _send_all(
-        self, tables: Tables, kind: DestinationKind, progress: Progress, planned_on: int | None
-    ) -> dict[str, int]:
-        """Send what is in the outbox; ``planned_on`` None: it was left by an earlier run."""
-        counts: dict[str, int] = {}
-        found = outbox.open_deliveries(tables, self.destination.destination)
-        for each in found:
-            sent = self._send(tables, kind, progress, each, planned_on)
-            for name, number in sent.items():
-                counts[name] = counts.get(name, 0) + number
-            outbox.forget(tables, each, is_last=each is found[-1])
-        return counts
-
     def _send(
         self,
         tables: Tables,
         kind: DestinationKind,
         progress: Progress,
-        found: outbox.OpenDelivery,
-        planned_on: int | None,
-    ) -> Mapping[str, int]:
-        is_resumed = planned_on is None
-        delivery = found.delivery
-        settled: set[int] = set()
-        if is_resumed:
-            progress(f"{delivery.destination}: going on with delivery {delivery.delivery_id}")
-            settled = ledger.settled_batches(tables, delivery, outbox.batch_sizes(tables, found))
-        gate = _Gate(self, tables, found, planned_on)
-        writer = ledger.LedgerWriter(
-            tables=tables, delivery=delivery, run_id=self.run_id, on=self.as_of
-        )
-
-        def send(without: set[int]) -> None:
-            batches = outbox.outgoing(tables, found, without)
-            self._send_batches(kind, delivery, batches, gate, writer, is_resumed=is_resumed)
-            finish(kind, delivery, retries=self.destination.retries)
-
-        try:
-            send(settled)
-        except DeliveryIncomplete:
-            if not settled:
-                raise
-            progress(f"{delivery.destination}: what an earlier run sent is gone; it is sent again")
-            send(set(range(1, delivery.batches + 1)) - settled)
-        return writer.counts | {"withheld": gate.stopped}
-
-    def _send_batches(
-        self,
-        kind: DestinationKind,
-        delivery: Delivery,
-        batches: Iterable[outbox.Outgoing],
-        gate: _Gate,
-        writer: ledger.LedgerWriter,
+        found: outbox.Open,
         *,
-        is_resumed: bool,
-    ) -> None:
-        try:
-            for outgoing in batches:
-                gate.look_again()
-                batch = gate.pass_through(outgoing.batch)
-                for record in outgoing.batch.records if is_resumed else ():
-                    state = outgoing.before[record.key]["state"]
-                    if gate.stops(record) and state != "present":
-                        writer.doubt(record, outgoing)
-                answers = deliver(
-                    kind, delivery, batch, retries=self.destination.retries, sleep=self.sleep
-                )
-                writer.take(outgoing, answers)
-                if len(writer) >= self.flush_records:
-                    writer.flush()
-        finally:
-            writer.flush()
+        seen: int | None,
+    ) -> dict[str, int]:
+        sending = Sending(
+            tables=tables,
+            kind=kind,
+            progress=progress,
+            found=found,
+            gate=Gate(tables=tables, planner=self._planner, found=found, seen=seen),
+            writer=ledger.LedgerWriter(tables=tables, run_id=self.run_id, on=self.as_of),
+            retries=self.destination.retries,
+            flush_records=self.flush_records,
+            sleep=self.sleep,
+            is_resumed=seen is None,
+        )
+        return sending.run()
 
     def _result(self, plan: Plan, counts: Mapping[str, int]) -> StepResult:
         held = sum(sum(each.held_back.values()) for each in plan.segments)
@@ -218,38 +160,3 @@ class Activate:
                 },
             },
         )
-
-
-class _Gate:
-    """The consent gate at sending: it closes for people who said no since the plan was drawn."""
-
-    def __init__(
-        self, step: Activate, tables: Tables, found: outbox.OpenDelivery, seen: int | None
-    ) -> None:
-        self._step, self._tables, self._found, self._seen = step, tables, found, seen
-        self._keys: frozenset[str] = frozenset()
-        self.stopped = 0
-
-    def look_again(self) -> None:
-        """Judge the whole delivery by the newest consents, if there are newer ones."""
-        newest = newest_publication(self._tables)
-        if newest == self._seen:
-            return
-        generation = latest_generation(self._tables)
-        if generation is None:
-            raise TableMissing("gold.consents", mend="No generation is published: run the night.")
-        people = self._step._planner.newest(self._tables, generation)
-        sent = outbox.upserts(self._tables, self._found)
-        rows = people.no_longer(sent, after=self._found.generation).collect()
-        self._keys = frozenset(row["key"] for row in rows)
-        self._seen = newest
-
-    def stops(self, record: OutboundRecord) -> bool:
-        """Whether a record must not be sent any more; removals always may."""
-        return record.operation == "upsert" and record.key in self._keys
-
-    def pass_through(self, batch: Batch) -> Batch:
-        """The batch without those who are stopped."""
-        records = [record for record in batch.records if not self.stops(record)]
-        self.stopped += len(batch.records) - len(records)
-        return Batch(number=batch.number, records=records)

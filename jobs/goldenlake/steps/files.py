@@ -97,7 +97,7 @@ def record_files(tables: Tables, rows: Iterable[FileRow]) -> int | None:
     if not last:
         return None
     listed = [tuple(getattr(row, name) for name in _LEDGER_COLUMNS) for row in last.values()]
-    return tables.merge("ops.files", tables.spark.createDataFrame(listed, FILES.ddl), on=KEY)
+    return tables.merge("ops.files", tables.frame(listed, FILES.ddl), on=KEY)
 
 
 def record_drift(tables: Tables, rows: Iterable[FileRow]) -> int | None:
@@ -105,5 +105,5 @@ def record_drift(tables: Tables, rows: Iterable[FileRow]) -> int | None:
     found = {astuple(drift)[:-1]: astuple(drift) for row in rows for drift in row.drift}
     if not found:
         return None
-    frame = tables.spark.createDataFrame(list(found.values()), DRIFT.ddl)
+    frame = tables.frame(found.values(), DRIFT.ddl)
     return tables.merge("ops.drift", frame, on=[of.name for of in fields(Drift)][:-1])

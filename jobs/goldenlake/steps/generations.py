@@ -144,7 +144,7 @@ def stage(
         fingerprint=fingerprint,
         counts=dict(counts),
     )
-    rows = tables.spark.createDataFrame([asdict(row)], STAGES.ddl)
+    rows = tables.frame([asdict(row)], STAGES.ddl)
     tables.replace_slice("ops.stages", rows, where={"step": step})
     return row
 
@@ -177,8 +177,7 @@ def staged(tables: Tables, step: str) -> Stage | None:
 def discard(tables: Tables, step: str) -> None:
     """Forget what a step staged, because the published generation is what it would build."""
     if staged(tables, step) is not None:
-        nothing = tables.spark.createDataFrame([], STAGES.ddl)
-        tables.replace_slice("ops.stages", nothing, where={"step": step})
+        tables.delete_slice("ops.stages", where={"step": step})
 
 
 def publish(
@@ -226,7 +225,7 @@ def publish(
         "counts": totals | dict(counts or {}),
         "published_at": published_at,
     }
-    tables.append("ops.publications", tables.spark.createDataFrame([row], PUBLICATIONS.ddl))
+    tables.append("ops.publications", tables.frame([row], PUBLICATIONS.ddl))
     return generation
 
 
@@ -237,7 +236,7 @@ def read(tables: Tables, generation: Generation | Stage, table: str) -> DataFram
     """
     if table not in generation.tables:
         if table in IDENTITY_TABLES:
-            return tables.spark.createDataFrame([], table_shape(table).ddl)
+            return tables.frame([], table_shape(table).ddl)
         raise TableMissing(table, mend="It is not part of the generation. Run the night first.")
     return tables.read(table, version=generation.tables[table])
 

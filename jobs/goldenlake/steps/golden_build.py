@@ -149,7 +149,7 @@ class Build:
 
     def empty(self, table: str) -> DataFrame:
         """No rows, of the declared shape."""
-        return self.tables.spark.createDataFrame([], self.declared[table].ddl)
+        return self.tables.frame([], self.declared[table].ddl)
 
     def cache(self, frame: DataFrame) -> DataFrame:
         """Keep a frame that is used more than once, until the build is left."""

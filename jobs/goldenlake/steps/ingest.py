@@ -101,9 +101,7 @@ class Ingest:
         file's records are looked for only once the ledger has the file as ingested.
         """
         if broken:
-            table = f"bronze.{self.source.source}"
-            nothing = tables.read(table).where(F.lit(False))
-            tables.replace_slice(table, nothing, where=_slice(broken))
+            tables.delete_slice(f"bronze.{self.source.source}", where=_slice(broken))
 
     def _quarantine(
         self, tables: Tables, refused: DataFrame, files: Sequence[FileRow], *, has_bad: bool

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-import pyarrow as pa
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
 
 from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord, Tables
 from goldenlake.schemas import LEDGER, REJECTS
@@ -24,14 +22,13 @@ _SETTLED = ("acknowledged", "rejected")
 
 @dataclass(kw_only=True)
 class LedgerWriter:
-    """Gathers answers of whole batches and merges them in one commit.
+    """Gathers answers of whole batches, of any deliveries, and merges them in one commit.
 
     A kill in between loses answers but doubles nothing: those batches are sent again, which is
     harmless, and acknowledged again.
     """
 
     tables: Tables
-    delivery: Delivery
     run_id: str
     on: date
     counts: dict[str, int] = field(default_factory=dict)
@@ -57,10 +54,10 @@ class LedgerWriter:
     def flush(self) -> None:
         """Write what was gathered; refusals first, since the ledger says that they are done."""
         if self._rejects:
-            rejects = _frame(self.tables, self._rejects, REJECTS.ddl)
+            rejects = self.tables.frame(self._rejects, REJECTS.ddl)
             self.tables.merge("activation.rejects", rejects, on=_REJECT_KEY)
         if self._rows:
-            self.tables.merge(TABLE, _frame(self.tables, self._rows, LEDGER.ddl), on=KEY)
+            self.tables.merge(TABLE, self.tables.frame(self._rows, LEDGER.ddl), on=KEY)
         self._rows, self._rejects = [], []
 
     def _answered(
@@ -85,7 +82,7 @@ class LedgerWriter:
             case "rejected":
                 outcome = "rejected" if answer.is_permanent else "retry"
                 self._note(record, outgoing, before, outcome=outcome, error=answer.error)
-                self._rejects.append(self._reject(record, answer))
+                self._rejects.append(self._reject(record, outgoing.delivery, answer))
                 self._count("rejected")
             case "retry":
                 self._note(record, outgoing, before, outcome="retry", error=answer.error)
@@ -101,8 +98,8 @@ class LedgerWriter:
 
     def _note(self, record: OutboundRecord, outgoing: Outgoing, before: Row, **others: Any) -> None:
         row = {
-            "destination": self.delivery.destination,
-            "segment": self.delivery.segment,
+            "destination": outgoing.delivery.destination,
+            "segment": outgoing.delivery.segment,
             "customer_id": record.customer_id,
             "key": record.key,
             "state": before["state"] or "absent",
@@ -112,48 +109,47 @@ class LedgerWriter:
             "attempt": before["attempt"] + 1,
             "outcome": None,
             "error": None,
-            "delivery": self.delivery.delivery_id,
+            "delivery": outgoing.delivery.delivery_id,
             "batch": outgoing.batch.number,
             "run_id": self.run_id,
             "acknowledged_on": self.on,
         }
         self._rows.append(row | others)
 
-    def _reject(self, record: OutboundRecord, answer: Acknowledgement) -> dict[str, Any]:
+    def _reject(
+        self, record: OutboundRecord, delivery: Delivery, answer: Acknowledgement
+    ) -> dict[str, Any]:
         return {
-            "destination": self.delivery.destination,
-            "segment": self.delivery.segment,
+            "destination": delivery.destination,
+            "segment": delivery.segment,
             "customer_id": record.customer_id,
             "reason": answer.error,
             "is_permanent": answer.is_permanent,
             "desired_hash": record.desired_hash,
-            "delivery": self.delivery.delivery_id,
+            "delivery": delivery.delivery_id,
             "run_id": self.run_id,
             "rejected_on": self.on,
         }
 
 
-def _frame(tables: Tables, rows: list[dict[str, Any]], ddl: str) -> DataFrame:
-    """Rows as a frame by way of Arrow, which needs no Python worker."""
-    shape = tables.spark.createDataFrame([], ddl).schema
-    return tables.spark.createDataFrame(
-        pa.Table.from_pylist(rows, schema=to_arrow_schema(shape, timezone="UTC"))
-    )
-
-
-def settled_batches(tables: Tables, delivery: Delivery, sizes: Mapping[int, int]) -> set[int]:
-    """Batches of which the ledger has an answer for every record."""
+def settled_batches(
+    tables: Tables, deliveries: Sequence[Delivery], sizes: Mapping[tuple[str, int], int]
+) -> dict[str, set[int]]:
+    """Batches of which the ledger has an answer for every record, by delivery id."""
+    settled: dict[str, set[int]] = {each.delivery_id: set() for each in deliveries}
     rows = (
         tables.read_or_empty(TABLE, LEDGER.ddl)
-        .where(F.col("destination") == delivery.destination)
-        .where(F.col("segment") == delivery.segment)
-        .where(F.col("delivery") == delivery.delivery_id)
+        .where(F.col("destination").isin(*{each.destination for each in deliveries}))
+        .where(F.col("delivery").isin(*settled))
         .where(F.col("outcome").isin(*_SETTLED))
-        .groupBy("batch")
+        .groupBy("delivery", "batch")
         .count()
         .collect()
     )
-    return {row["batch"] for row in rows if row["count"] >= sizes.get(row["batch"], 0)}
+    for row in rows:
+        if row["count"] >= sizes.get((row["delivery"], row["batch"]), 0):
+            settled[row["delivery"]].add(row["batch"])
+    return settled
 
 
 def hand_over(tables: Tables, destination: str, rows: DataFrame) -> None:

@@ -131,7 +131,7 @@ class Maintain:
             "run_id": self.run_id,
             "published_at": now,
         }
-        tables.append("ops.publications", tables.spark.createDataFrame([row], PUBLICATIONS.ddl))
+        tables.append("ops.publications", tables.frame([row], PUBLICATIONS.ddl))
         latest = latest_generation(tables)
         if latest is not None:
             write_pointer(tables, latest)
@@ -180,8 +180,8 @@ def _days_still_needed(tables: Tables) -> set[date]:
 
 
 def _remove_days(tables: Tables, name: str, days: Iterable[date]) -> int:
-    listed = [(day,) for day in days]
+    listed = sorted(days)
     if not listed or not tables.exists(name):
         return 0
-    tables.delete(name, tables.spark.createDataFrame(listed, "as_of DATE"), on=["as_of"])
+    tables.delete_slice(name, where={"as_of": listed})
     return len(listed)

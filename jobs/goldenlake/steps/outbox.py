@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from goldenlake.ports import Batch, Delivery, OutboundRecord, Tables
+from goldenlake.ports import Batch, Delivery, OutboundRecord, Scalar, Tables
 from goldenlake.schemas import OUTBOX
 from goldenlake.steps.plan import Drawn
 from goldenlake.transforms.planning import JSON_OPTIONS, clears
@@ -24,12 +25,14 @@ _RECORDS_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class OpenDelivery:
-    """A delivery that is not finished, and what resuming it needs."""
+class Open:
+    """The deliveries of one plan that are not finished, and what resuming them needs."""
 
-    delivery: Delivery
+    destination: str
+    deliveries: Sequence[Delivery]
+    """In the order of their segments."""
     generation: int
-    """Whose customer ids its records bear."""
+    """Whose customer ids the records bear."""
     types: T.StructType
     records: int
 
@@ -38,117 +41,149 @@ class OpenDelivery:
 class Outgoing:
     """A batch, and what the ledger knew of its records when it was planned, by key."""
 
+    delivery: Delivery
     batch: Batch
     before: Mapping[str, Row]
 
 
-def put(tables: Tables, drawn: Drawn) -> None:
+def put(tables: Tables, drawn: Drawn) -> Open:
     """Make the changes of a plan the whole outbox of its destination, in one commit."""
     newest, plan = drawn.newest, drawn.plan
-    of_segment = {each.segment: each for each in plan.segments}
+    destination = newest.destination
+    changed = [each for each in plan.segments if each.changes]
+    found = Open(
+        destination=plan.destination,
+        deliveries=[
+            Delivery(
+                destination=plan.destination,
+                segment=each.segment,
+                as_of=plan.as_of,
+                delivery_id=each.delivery_id,
+                mode=destination.mode,
+                batches=each.batches,
+                schema=_schema(newest.types),
+                clears=tuple(clears(destination)),
+            )
+            for each in changed
+        ],
+        generation=plan.generation,
+        types=newest.types,
+        records=plan.changes,
+    )
 
     def per_segment(values: Mapping[str, Any]) -> Any:
         pairs = [F.lit(each) for pair in sorted(values.items()) for each in pair]
         return F.create_map(*pairs)[F.col("segment")]
 
-    destination = newest.destination
     constants = {
-        "destination": F.lit(destination.destination),
-        "delivery": per_segment({name: each.delivery_id for name, each in of_segment.items()}),
+        "destination": F.lit(found.destination),
+        "delivery": per_segment({each.segment: each.delivery_id for each in found.deliveries}),
         "as_of": F.lit(plan.as_of),
-        "generation": F.lit(plan.generation).cast("bigint"),
+        "generation": F.lit(found.generation).cast("bigint"),
         "mode": F.lit(destination.mode),
-        "batches": per_segment({name: each.batches for name, each in of_segment.items()}),
-        "types": F.lit(newest.types.json()),
+        "batches": per_segment({each.segment: each.batches for each in found.deliveries}),
+        "types": F.lit(found.types.json()),
         "clears": F.lit(clears(destination)).cast("array<string>"),
     }
-    names = tables.spark.createDataFrame([], OUTBOX.ddl).columns
+    names = tables.frame([], OUTBOX.ddl).columns
     rows = drawn.changes().select(*(constants.get(name, F.col(name)).alias(name) for name in names))
-    tables.replace_slice(TABLE, rows, where={"destination": destination.destination})
+    tables.replace_slice(TABLE, rows, where={"destination": found.destination})
+    return found
 
 
-def open_deliveries(tables: Tables, destination: str) -> list[OpenDelivery]:
-    """What is in the outbox, by segment."""
-    found = (
+def left_open(tables: Tables, destination: str) -> Open | None:
+    """What an earlier run left in the outbox; None where it holds nothing."""
+    told = ("as_of", "generation", "mode", "batches", "types", "clears")
+    rows = (
         _rows(tables, destination)
         .groupBy("segment", "delivery")
-        .agg(
-            *(
-                F.any_value(name).alias(name)
-                for name in ("as_of", "generation", "mode", "batches", "types", "clears")
-            ),
-            F.count(F.lit(1)).alias("records"),
-        )
+        .agg(*(F.any_value(name).alias(name) for name in told), F.count(F.lit(1)).alias("records"))
         .collect()
     )
-    return [
-        _open_delivery(destination, row)
-        for row in sorted(found, key=itemgetter("segment", "delivery"))
-    ]
-
-
-def _open_delivery(destination: str, row: Row) -> OpenDelivery:
-    types = T.StructType.fromJson(json.loads(row["types"]))
-    delivery = Delivery(
+    if not rows:
+        return None
+    # Of one plan, so all rows tell the same.
+    types = T.StructType.fromJson(json.loads(rows[0]["types"]))
+    return Open(
         destination=destination,
-        segment=row["segment"],
-        as_of=row["as_of"],
-        delivery_id=row["delivery"],
-        mode=row["mode"],
-        batches=row["batches"],
-        schema={field.name: field.dataType.simpleString() for field in types},
-        clears=tuple(row["clears"]),
-    )
-    return OpenDelivery(
-        delivery=delivery, generation=row["generation"], types=types, records=row["records"]
+        deliveries=[
+            Delivery(
+                destination=destination,
+                segment=row["segment"],
+                as_of=row["as_of"],
+                delivery_id=row["delivery"],
+                mode=row["mode"],
+                batches=row["batches"],
+                schema=_schema(types),
+                clears=tuple(row["clears"]),
+            )
+            for row in sorted(rows, key=itemgetter("segment", "delivery"))
+        ],
+        generation=rows[0]["generation"],
+        types=types,
+        records=sum(row["records"] for row in rows),
     )
 
 
-def upserts(tables: Tables, found: OpenDelivery) -> DataFrame:
-    """``key, customer_id`` of everybody whom a delivery would add or update."""
-    rows = _of(tables, found).where(F.col("operation") == "upsert")
+def _schema(types: T.StructType) -> dict[str, str]:
+    return {field.name: field.dataType.simpleString() for field in types}
+
+
+def upserts(tables: Tables, found: Open) -> DataFrame:
+    """``key, customer_id`` of everybody whom the deliveries would add or update."""
+    rows = _rows(tables, found.destination).where(F.col("operation") == "upsert")
     return rows.select("key", "customer_id")
 
 
-def outgoing(tables: Tables, found: OpenDelivery, settled: set[int]) -> Iterator[Outgoing]:
-    """The batches in the order of their numbers, without those that are settled.
+def outgoing(
+    tables: Tables, found: Open, wanted: Mapping[str, Collection[int]]
+) -> Iterator[Outgoing]:
+    """The wanted batches, by delivery id, in the order of deliveries and of their numbers.
 
-    Only a slice of the delivery is in memory at a time.
+    Only a slice of them is in memory at a time.
     """
-    rows = _of(tables, found)
-    numbers = range(1, found.delivery.batches + 1)
-    first = next((number for number in numbers if number not in settled), numbers.stop)
-    rows = rows.where(F.col("batch") >= first)
-    slices = max(1, min(found.delivery.batches, -(-found.records // _RECORDS_AT_ONCE)))
+    slices = [
+        (F.col("delivery") == name) & (F.col("batch") >= min(numbers))
+        for name, numbers in wanted.items()
+        if numbers
+    ]
+    if not slices:
+        return
+    rows = _rows(tables, found.destination).where(reduce(Column.__or__, slices))
     typed = rows.withColumn("values", F.from_json("fields", found.types, JSON_OPTIONS))
-    ordered = typed.repartitionByRange(slices, "batch").sortWithinPartitions("batch", "key")
-    for number, group in groupby(ordered.toLocalIterator(), key=itemgetter("batch")):
-        if number in settled:
+    parts = -(-found.records // _RECORDS_AT_ONCE)
+    order = ("segment", "delivery", "batch")
+    typed = typed.repartitionByRange(parts, *order) if parts > 1 else typed.coalesce(1)
+    ordered = typed.sortWithinPartitions(*order, "key").toLocalIterator()
+    deliveries = {each.delivery_id: each for each in found.deliveries}
+    for (name, number), group in groupby(ordered, key=itemgetter("delivery", "batch")):
+        if number not in wanted[name]:
             continue
         members = list(group)
-        records = [_record(row, found.delivery.clears) for row in members]
+        records = [_record(row, deliveries[name].clears) for row in members]
         yield Outgoing(
+            delivery=deliveries[name],
             batch=Batch(number=number, records=records),
             before={row["key"]: row for row in members},
         )
 
 
-def batch_sizes(tables: Tables, found: OpenDelivery) -> dict[int, int]:
-    """How many records each batch has."""
-    rows = _of(tables, found).groupBy("batch").count().collect()
-    return {row["batch"]: row["count"] for row in rows}
+def batch_sizes(tables: Tables, found: Open) -> dict[tuple[str, int], int]:
+    """How many records each batch has, by delivery id and number."""
+    rows = _rows(tables, found.destination).groupBy("delivery", "batch").count().collect()
+    return {(row["delivery"], row["batch"]): row["count"] for row in rows}
 
 
-def forget(tables: Tables, found: OpenDelivery, *, is_last: bool) -> None:
-    """Forget a delivery that is finished: its receiver may take it away, and no run must miss it.
-
-    The last one takes the destination's partition with it, so that no file is written anew.
+def forget(tables: Tables, found: Open, finished: Sequence[Delivery]) -> None:
+    """Forget deliveries that are finished: their receiver may take them away, and no run must
+    miss them. All of them together take the destination's partition along, without a job.
     """
-    where = {"destination": found.delivery.destination}
-    if not is_last:
-        where |= {"segment": found.delivery.segment, "delivery": found.delivery.delivery_id}
-    nothing = tables.spark.createDataFrame([], OUTBOX.ddl)
-    tables.replace_slice(TABLE, nothing, where=where)
+    if not finished:
+        return
+    where: dict[str, str | Sequence[Scalar]] = {"destination": found.destination}
+    if len(finished) < len(found.deliveries):
+        where["delivery"] = [each.delivery_id for each in finished]
+    tables.delete_slice(TABLE, where=where)
 
 
 def _record(row: Row, clearing: Sequence[str]) -> OutboundRecord:
@@ -169,11 +204,3 @@ def _record(row: Row, clearing: Sequence[str]) -> OutboundRecord:
 def _rows(tables: Tables, destination: str) -> DataFrame:
     outbox = tables.read_or_empty(TABLE, OUTBOX.ddl)
     return outbox.where(F.col("destination") == destination)
-
-
-def _of(tables: Tables, found: OpenDelivery) -> DataFrame:
-    rows = _rows(tables, found.delivery.destination)
-    return rows.where(
-        (F.col("segment") == found.delivery.segment)
-        & (F.col("delivery") == found.delivery.delivery_id)
-    )

@@ -60,7 +60,7 @@ class Newest:
         if "gold.consents" in self.generation.tables:
             consents = read(self.tables, self.generation, "gold.consents")
         else:
-            consents = self.tables.spark.createDataFrame([], _CONSENTS)
+            consents = self.tables.frame([], _CONSENTS)
         return statements(
             consents,
             self.consent,

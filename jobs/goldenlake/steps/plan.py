@@ -240,7 +240,7 @@ def approve(
 ) -> None:
     """Let one plan pass its guards; any other plan of the destination stays held."""
     row = (destination, plan_hash, by, reason, at)
-    tables.append("activation.approvals", tables.spark.createDataFrame([row], APPROVALS.ddl))
+    tables.append("activation.approvals", tables.frame([row], APPROVALS.ddl))
 
 
 def judge(plan: SegmentPlan, guards: Guards) -> list[str]:

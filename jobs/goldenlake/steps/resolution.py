@@ -304,7 +304,7 @@ class Resolution:
         return self.tables.read(table, version=version)
 
     def _empty(self, table: str) -> DataFrame:
-        return self.tables.spark.createDataFrame([], SYSTEM_TABLES[table].ddl)
+        return self.tables.frame([], SYSTEM_TABLES[table].ddl)
 
     def _keep(self, rows: DataFrame) -> DataFrame:
         """Computed once, with its lineage cut: planning deep plans costs more than small nights.

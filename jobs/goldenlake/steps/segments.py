@@ -146,7 +146,7 @@ class BuildSegments:
             _size(each.segment, self.as_of, found, generation.generation, print_now)
             for each in self._ordered()
         ]
-        frame = tables.spark.createDataFrame(rows, SIZES.ddl)
+        frame = tables.frame(rows, SIZES.ddl)
         tables.replace_slice("segments.sizes", frame, where={"as_of": self.as_of})
         return rows
 
@@ -178,4 +178,4 @@ def history_of(tables: Tables, generation: Generation) -> DataFrame:
     """identity.history as the generation pins it, or no rows where it has none."""
     if "identity.history" in generation.tables:
         return read(tables, generation, "identity.history")
-    return tables.spark.createDataFrame([], HISTORY.ddl)
+    return tables.frame([], HISTORY.ddl)

@@ -233,7 +233,9 @@ class SilverWriter:
         places = changed.collect()
         if not places:
             return None
-        fixed = self.tables.spark.createDataFrame(places, changed.schema)
+        fixed = self.tables.frame(
+            places, "_landed_on DATE, _file_id STRING, _record BIGINT, _session STRING"
+        )
         silver = self.tables.read(self.table)
         return (
             silver.join(F.broadcast(fixed), on=list(_PLACE), how="inner")

@@ -1,0 +1,154 @@
+"""Sends what is in the outbox of a destination, past the consent gate, and notes the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from goldenlake.declarations.destination import Retries
+from goldenlake.destinations import deliver, finish
+from goldenlake.errors import DeliveryIncomplete, TableMissing
+from goldenlake.ports import Batch, Delivery, DestinationKind, OutboundRecord, Progress, Tables
+from goldenlake.steps import ledger, outbox
+from goldenlake.steps.generations import latest_generation
+from goldenlake.steps.people import newest_publication
+from goldenlake.steps.plan import PlanExport
+
+
+@dataclass(kw_only=True)
+class Gate:
+    """The consent gate at sending: it closes for people who said no since the plan was drawn."""
+
+    tables: Tables
+    planner: PlanExport
+    found: outbox.Open
+    seen: int | None
+    """The publication that the plan was drawn on; None: not known."""
+    stopped: int = 0
+    _keys: frozenset[str] = frozenset()
+
+    def look_again(self) -> None:
+        """Judge the whole outbox by the newest consents, if there are newer ones."""
+        newest = newest_publication(self.tables)
+        if newest == self.seen:
+            return
+        generation = latest_generation(self.tables)
+        if generation is None:
+            raise TableMissing("gold.consents", mend="No generation is published: run the night.")
+        people = self.planner.newest(self.tables, generation)
+        sent = outbox.upserts(self.tables, self.found)
+        rows = people.no_longer(sent, after=self.found.generation).collect()
+        self._keys = frozenset(row["key"] for row in rows)
+        self.seen = newest
+
+    def stops(self, record: OutboundRecord) -> bool:
+        """Whether a record must not be sent any more; removals always may."""
+        return record.operation == "upsert" and record.key in self._keys
+
+    def pass_through(self, batch: Batch) -> Batch:
+        """The batch without those who are stopped."""
+        records = [record for record in batch.records if not self.stops(record)]
+        self.stopped += len(batch.records) - len(records)
+        return Batch(number=batch.number, records=records)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """One going through the outbox of a destination.
+
+    Its deliveries share the commits to the ledger. A delivery is closed only after all that was
+    acknowledged of it is in the ledger; those that were sent are closed even if a later one fails.
+    """
+
+    tables: Tables
+    kind: DestinationKind
+    progress: Progress
+    found: outbox.Open
+    gate: Gate
+    writer: ledger.LedgerWriter
+    retries: Retries
+    flush_records: int
+    sleep: Callable[[float], None]
+    is_resumed: bool
+    """An earlier run left these deliveries and may have sent some of them."""
+    _sent: dict[str, set[int]] = field(default_factory=dict)
+    """Batches of which the ledger knows all, by delivery id."""
+
+    def run(self) -> dict[str, int]:
+        """Send, note, close, forget; gives counts of what became of the records.
+
+        Raises TransientError when the destination does not answer any more, DeliveryIncomplete
+        where something that it acknowledged just now is gone.
+        """
+        self._sent.update({name: set(numbers) for name, numbers in self._settled.items()})
+        if self.is_resumed:
+            named = ", ".join(each.delivery_id for each in self.found.deliveries)
+            self.progress(f"{self.found.destination}: going on with {named}")
+        try:
+            self._send(
+                {
+                    each.delivery_id: set(range(1, each.batches + 1)) - self._sent[each.delivery_id]
+                    for each in self.found.deliveries
+                }
+            )
+        except Exception:
+            self._close_what_is_sent()
+            raise
+        self._close_what_is_sent()
+        return self.writer.counts | {"withheld": self.gate.stopped}
+
+    @cached_property
+    def _settled(self) -> Mapping[str, set[int]]:
+        """Batches that an earlier run brought to an end."""
+        if not self.is_resumed:
+            return {each.delivery_id: set() for each in self.found.deliveries}
+        sizes = outbox.batch_sizes(self.tables, self.found)
+        return ledger.settled_batches(self.tables, self.found.deliveries, sizes)
+
+    def _send(self, wanted: Mapping[str, Collection[int]]) -> None:
+        done: list[tuple[str, int]] = []
+        try:
+            for outgoing in outbox.outgoing(self.tables, self.found, wanted):
+                self._send_batch(outgoing)
+                done.append((outgoing.delivery.delivery_id, outgoing.batch.number))
+                if len(self.writer) >= self.flush_records:
+                    self.writer.flush()
+        finally:
+            self.writer.flush()
+            for name, number in done:
+                self._sent[name].add(number)
+
+    def _send_batch(self, outgoing: outbox.Outgoing) -> None:
+        self.gate.look_again()
+        batch = self.gate.pass_through(outgoing.batch)
+        for record in outgoing.batch.records if self.is_resumed else ():
+            state = outgoing.before[record.key]["state"]
+            if self.gate.stops(record) and state != "present":
+                self.writer.doubt(record, outgoing)
+        answers = deliver(
+            self.kind, outgoing.delivery, batch, retries=self.retries, sleep=self.sleep
+        )
+        self.writer.take(outgoing, answers)
+
+    def _close_what_is_sent(self) -> None:
+        closed: list[Delivery] = []
+        try:
+            for each in self.found.deliveries:
+                if len(self._sent[each.delivery_id]) == each.batches:
+                    self._close(each)
+                    closed.append(each)
+        finally:
+            outbox.forget(self.tables, self.found, closed)
+
+    def _close(self, delivery: Delivery) -> None:
+        before = self._settled[delivery.delivery_id]
+        try:
+            finish(self.kind, delivery, retries=self.retries)
+        except DeliveryIncomplete:
+            if not before:
+                raise
+            where = self.found.destination
+            self.progress(f"{where}: what an earlier run sent is gone; it is sent again")
+            self._send({delivery.delivery_id: before})
+            finish(self.kind, delivery, retries=self.retries)

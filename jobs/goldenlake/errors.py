@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
+from types import MappingProxyType
 
 
 class ExitCode(IntEnum):
@@ -50,6 +51,8 @@ class GoldenlakeError(Exception):
     """Of the commands that the message names, so that a copied one gets to the same lake; whoever
     knows the installation sets it.
     """
+    details: Mapping[str, object] = MappingProxyType({})
+    """What the row of the step in ``ops.runs`` tells besides the message."""
 
     def __str__(self) -> str:
         return with_options(super().__str__(), self.options)
@@ -205,8 +208,10 @@ class LandingDamaged(TerminalError):
 class PublicationRefused(Held):
     """The audit or the blast-radius gate refused a generation; yesterday's stays in place."""
 
-    def __init__(self, *, as_of: str, reasons: Sequence[str]) -> None:
-        self.as_of, self.reasons = as_of, tuple(reasons)
+    def __init__(
+        self, *, as_of: str, reasons: Sequence[str], details: Mapping[str, object] | None = None
+    ) -> None:
+        self.as_of, self.reasons, self.details = as_of, tuple(reasons), details or {}
         super().__init__(
             f"generation of {as_of} is not published; readers keep the one before. "
             + " ".join(self.reasons)

@@ -5,7 +5,7 @@ Adapters under ``io`` and ``destinations`` keep these promises; ``cli`` alone jo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
 
 Scalar = str | int | date
+
+
+Query = Callable[["DataFrame"], "DataFrame"]
 
 
 class Tables(Protocol):
@@ -36,9 +39,9 @@ class Tables(Protocol):
     def read_or_empty(self, table: str, ddl: str) -> DataFrame:
         """The newest version, or no rows of that shape where the table does not exist."""
 
-    def rows(self, table: str, ddl: str) -> Sequence[Row]:
-        """All rows of a small table as it is now; none where it does not exist. Each version is
-        read once.
+    def rows(self, table: str, ddl: str, query: Query | None = None) -> Sequence[Row]:
+        """All rows of a small table as it is now, or what a query over a table gives; none where
+        it does not exist. Each version is asked once for each query, so be it a plain function.
         """
 
     def frame(self, rows: Iterable[Mapping[str, Any] | Sequence[Any]], ddl: str) -> DataFrame:
@@ -141,21 +144,6 @@ class FilePlace(Protocol):
 
     def clear_unfinished(self, folder: str) -> None:
         """Remove what writings that were cut off left in a folder; whole files stay."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LandedFile:
-    """A file in the landing area: content-addressed, verified, never changed."""
-
-    source: str
-    file_id: str
-    path: str
-    landed_path: str
-    size_bytes: int
-    modified_at: datetime
-    landed_on: date
-    file_on: date
-    """The day that the file is about: from its name where declared, else the day it landed."""
 
 
 class Landing(Protocol):

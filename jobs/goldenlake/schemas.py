@@ -23,6 +23,9 @@ class TableShape:
     statistics: tuple[str, ...] = ()
     partition_by: tuple[str, ...] = ()
     change_feed: bool = False
+    merged: bool = False
+    """Few of many rows are changed at a time: mark them (deletion vectors) instead of writing whole
+    files again. Each reading of such a table costs a job more."""
 
 
 #: One row a file that was ever seen: key (source, path, size_bytes, sha256).
@@ -84,6 +87,7 @@ RECORDS = TableShape(
     """,
     statistics=("source", "first_seen_on"),
     change_feed=True,
+    merged=True,
 )
 #: One row a link between two records; (left_record < right_record). ``link_key`` is a hash of
 #: the shared value, so that an edge can be retired when the value's group changes.
@@ -93,6 +97,7 @@ EDGES = TableShape(
         strength STRING, rule STRING, linked_on DATE
     """,
     statistics=("identifier", "link_key", "linked_on"),
+    merged=True,
 )
 #: Which customer a record belongs to, now. ``component`` is the smallest record id among all
 #: records that links connect, which may be several customers where a component is cut.
@@ -103,6 +108,7 @@ CUSTOMERS = TableShape(
     """,
     statistics=("customer_id", "assigned_on"),
     change_feed=True,
+    merged=True,
 )
 #: What became of customer ids: assigned, merged (into other), split (from other), moved
 #: (a record went to other), retired.
@@ -120,6 +126,7 @@ REVIEW = TableShape(
         sample_records ARRAY<STRING>, as_of DATE
     """,
     statistics=("identifier", "reason", "as_of"),
+    merged=True,
 )
 #: One row a customer that a generation's other tables must be computed anew for, against the
 #: generation before: ``membership`` (records joined or left it), ``data`` (same records, new or
@@ -141,10 +148,11 @@ CHANGES = TableShape(
     partition_by=("as_of",),
 )
 #: One row a segment and date: its size and movement; written last, so it says that all is done.
+#: ``content`` is a hash over the members: equal ones are the same people.
 SIZES = TableShape(
     ddl="""
         as_of DATE, segment STRING, members BIGINT, entered BIGINT, exited BIGINT,
-        stayed BIGINT, generation BIGINT, fingerprint STRING
+        stayed BIGINT, generation BIGINT, fingerprint STRING, content STRING
     """,
     statistics=("as_of", "segment"),
 )
@@ -158,6 +166,7 @@ LEDGER = TableShape(
         acknowledged_on DATE
     """,
     statistics=("destination", "segment", "state", "acknowledged_on"),
+    merged=True,
 )
 #: What is being sent now, written whole before the first call and removed after the last: a run
 #: that was killed is resumed from here with the same batches. ``fields`` is personal.
@@ -187,6 +196,14 @@ HELD_BACK = TableShape(
     statistics=("destination", "segment", "as_of"),
     partition_by=("as_of",),
 )
+#: One row a destination: what its last export judged, if all of it was acknowledged. As long as
+#: that is the same, another export has nothing to send. ``ledger`` is a hash over its records.
+SETTLED = TableShape(
+    ddl="""
+        destination STRING, as_of DATE, fingerprint STRING, ledger STRING, judged_at TIMESTAMP,
+        good_until TIMESTAMP, counts MAP<STRING, BIGINT>, details STRING
+    """,
+)
 #: Decisions of people about held plans, bound to the plan's hash.
 APPROVALS = TableShape(
     ddl="destination STRING, plan STRING, approved_by STRING, reason STRING, approved_at TIMESTAMP",
@@ -211,6 +228,7 @@ SYSTEM_TABLES: dict[str, TableShape] = {
     "activation.outbox": OUTBOX,
     "activation.rejects": REJECTS,
     "activation.held_back": HELD_BACK,
+    "activation.settled": SETTLED,
     "activation.approvals": APPROVALS,
 }
 
@@ -220,7 +238,9 @@ _RECEIVED = ("_file_id", "_record", "_landed_on", "_file_on")
 _LAYERS = {
     "bronze": TableShape(ddl="", statistics=_RECEIVED, partition_by=("_landed_on",)),
     "quarantine": QUARANTINE,
-    "silver": TableShape(ddl="", statistics=(*_RECEIVED, "_observed_at"), change_feed=True),
+    "silver": TableShape(
+        ddl="", statistics=(*_RECEIVED, "_observed_at"), change_feed=True, merged=True
+    ),
 }
 _GOLD_STATISTICS = {
     "gold.customers": ("customer_id", "customer_since", "updated_on"),
@@ -241,7 +261,7 @@ def table_shape(table: str) -> TableShape:
     layer = table.split(".")[0]
     if layer in _LAYERS:
         return _LAYERS[layer]
-    return TableShape(ddl="", statistics=_GOLD_STATISTICS.get(table, ()))
+    return TableShape(ddl="", statistics=_GOLD_STATISTICS.get(table, ()), merged=True)
 
 
 #: Columns that every bronze table has, around the source's own columns (all text).

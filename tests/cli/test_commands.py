@@ -206,7 +206,9 @@ class Refusing:
     def __init__(self, **_: Any) -> None: ...
 
     def run(self, *_: Any) -> StepResult:
-        raise PublicationRefused(as_of="2026-01-03", reasons=["Too many merges."])
+        raise PublicationRefused(
+            as_of="2026-01-03", reasons=["Too many merges."], details={"verdicts": ["x"]}
+        )
 
 
 def test_a_step_that_raised_is_noted_before_the_process_ends(
@@ -220,6 +222,7 @@ def test_a_step_that_raised_is_noted_before_the_process_ends(
     assert ended.code == ExitCode.HELD
     assert [(row.step, row.status) for row in written] == [("publish", "held")]
     assert "Too many merges." in written[0].error
+    assert written[0].details == {"verdicts": ["x"], "exit_code": 4}
     assert json.loads(ended.out)["status"] == "held"
 
 

@@ -10,11 +10,9 @@ from random import Random
 import pytest
 from pyspark.sql import SparkSession
 
-from goldenlake.declarations.environment import BlastRadius
 from goldenlake.declarations.source import Source
 from goldenlake.identity import records
 from goldenlake.identity.accuracy import accuracy
-from goldenlake.identity.blast_radius import blast_radius
 from goldenlake.schemas import SILVER_COLUMNS
 from support.bronze import source_of
 
@@ -157,13 +155,3 @@ def test_only_what_differs_counts_as_changed_and_the_first_day_stays(spark: Spar
     assert found["crm:2"]["first_seen_on"] == date(2026, 3, 1)
     assert found["crm:2"]["_old_identifiers"] == [("email", "b@example.com")]
     assert not found["crm:3"]["_was_known"]
-
-
-def test_a_night_that_merges_more_than_the_limit_has_its_reason() -> None:
-    limits = BlastRadius(merged=0.05, split=0.02, retired=0.1, least_customers=200)
-    usual = {"customers_before": 1000, "merged": 50, "split_off": 20, "retired": 100}
-    assert blast_radius(usual, limits) == []
-    assert blast_radius(usual | {"merged": 51}, limits) == [
-        "51 of 1000 customers would be merged (5.1%, limit 5.0%)."
-    ]
-    assert blast_radius({"customers_before": 199, "merged": 199}, limits) == []

@@ -3,13 +3,24 @@
 from datetime import timedelta
 
 import pytest
+from pyspark.sql import functions as F
 
 from goldenlake.declarations.destination import Guards
 from goldenlake.errors import ExportHeld, SegmentNotBuilt
 from goldenlake.schemas import LEDGER
 from goldenlake.steps.plan import PlanExport, SegmentPlan, approve, judge
 from goldenlake.steps.story import activation_story
-from support.activation import DAY, POLICY, Killed, Mortal, destination, night, silent, step
+from support.activation import (
+    DAY,
+    POLICY,
+    Killed,
+    Mortal,
+    destination,
+    members_are,
+    night,
+    silent,
+    step,
+)
 from support.destinations import Remembering
 from support.gold import at, customer, grant, publish
 
@@ -44,7 +55,49 @@ def test_a_first_export_sends_whom_it_may_and_a_rerun_sends_nothing(tables):
 
     again = step().run(tables, kind, silent)
     assert len(kind.sent) == 2
-    assert again.counts["unchanged"] == 2
+    assert again.counts == {"unchanged": 2, "held_back": 4}
+
+
+def test_a_plan_is_drawn_again_when_anything_that_it_depends_on_has_changed(tables):
+    ann, bob = customer("ann"), customer("bob")
+    until = at("2024-06-20 00:00")
+    night(
+        tables,
+        DAY,
+        [ann, bob],
+        [grant("ann"), grant("bob", expires_at=until)],
+        {"readers": ["ann"]},
+    )
+    kind = Remembering()
+
+    def ran(as_of=DAY, **others):
+        return step(as_of, **others).run(tables, kind, silent).status
+
+    def members(as_of, *names):
+        members_are(tables, as_of, {"readers": names}, 1)
+
+    assert [ran(), ran()] == ["done", "skipped"]
+    later = DAY + timedelta(days=1)
+    members(later, "ann", "bob")
+    assert ran(later) == "done"
+    assert ran(later, now=until - timedelta(microseconds=1)) == "skipped"
+    assert ran(later, now=until) == "done"
+    assert set(kind.people) == {("readers", "ann@example.com")}
+    assert ran(later) == "done", "of a time when that grant still counted"
+    gone = tables.read("activation.ledger").withColumn("state", F.lit("absent"))
+    tables.overwrite("activation.ledger", gone)
+    assert ran(later) == "done"
+    assert ran(later, destination=destination(channel="email", fields={})) == "done"
+    publish(tables, DAY, {"gold.consents": [grant("ann", "withdrawn"), grant("bob")]})
+    assert ran(later) == "done"
+    assert set(kind.people) == {("readers", "bob@example.com")}
+
+
+def test_an_export_of_which_something_was_not_acknowledged_is_not_settled(tables):
+    night(tables, DAY, [customer("ann")], [grant("ann")], {"readers": ["ann"]})
+    refusing = Remembering(refuses=lambda _: True)
+    assert step().run(tables, refusing, silent).counts["rejected"] == 1
+    assert step().run(tables, refusing, silent).status == "done"
 
 
 def acknowledged(tables, names, **others):

@@ -145,6 +145,8 @@ def test_a_broken_critical_rule_leaves_the_generation_before(story: dict[str, An
             "Destinations refuse whole files for one broken address."
         ),
     )
+    told = [each for each in refused.details["verdicts"] if each["severity"] == "critical"]
+    assert [each["rule"] for each in told if not each["passed"]] == ["matches_email"]
     assert story["still"] == story["pinned"]
     assert sorted(row["customer_id"] for row in story["visible"]) == ["c_0", "c_1", "c_2", "c_k1"]
 

@@ -62,7 +62,8 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         ran("publish", 2, "failed", error="No disk."),
         ran("publish", 3, details='{"verdicts": [{"table": "t", "rule": "r", "severity": '
             '"warning", "passed": false, "broken": 1, "reason": "x"}], "warnings": ["t: r"]}'),
-        ran("activate", 4, subject="letters", counts={"sent": 3}),
+        ran("activate", 4, subject="letters", counts={"sent": 3}, details='{"segments": {'
+            '"readers": {"held_back": {"no_consent": 1}}, "buyers": {"held_back": {}}}}'),
         ran("resolve", 0, as_of=BEFORE, status="failed"),
     ],
     "gold.customers": [
@@ -89,10 +90,6 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "activation.ledger": [
         {"destination": "letters", "state": "present"},
         {"destination": "letters", "state": "absent"},
-    ],
-    "activation.held_back": [
-        {"destination": "letters", "reason": "no_consent", "as_of": DAY},
-        {"destination": "letters", "reason": "no_consent", "as_of": BEFORE},
     ],
 }  # fmt: skip
 

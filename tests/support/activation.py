@@ -53,7 +53,13 @@ def members_are(
     where = {"as_of": as_of}
     tables.replace_slice("segments.members", tables.frame(rows, MEMBERS.ddl), where=where)
     sizes = [
-        {"as_of": as_of, "segment": name, "members": len(people), "generation": generation}
+        {
+            "as_of": as_of,
+            "segment": name,
+            "members": len(people),
+            "generation": generation,
+            "content": " ".join(sorted(people)),
+        }
         for name, people in segments.items()
     ]
     tables.replace_slice("segments.sizes", tables.frame(sizes, SIZES.ddl), where=where)

@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 
 from goldenlake.errors import TableMissing
 from goldenlake.io.tables import local_frame
+from goldenlake.ports import Query
 from goldenlake.schemas import SYSTEM_TABLES
 
 Rows = Mapping[str, list[dict[str, Any]]]
@@ -35,6 +36,7 @@ class Frames:
         """See ``ports.Tables.frame``."""
         return local_frame(self.spark, rows, ddl)
 
-    def rows(self, table: str, ddl: str) -> list[Row]:
-        """The rows, or none, at once."""
-        return self.read_or_empty(table, ddl).collect()
+    def rows(self, table: str, ddl: str, query: Query | None = None) -> list[Row]:
+        """The rows, or none, or what a query over them gives, at once."""
+        frame = self.read_or_empty(table, ddl)
+        return (query(frame) if query else frame).collect()

@@ -1,9 +1,15 @@
 """Consent fails closed, and a no is never overheard."""
 
 from datetime import timedelta
+from functools import reduce
+
+import pytest
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.io.tables import local_frame
+from goldenlake.steps.plan import EPOCH
 from goldenlake.transforms.consent import opted_out_keys, statements, with_consent
 from support.gold import CONSENTS, CUSTOMERS, at, customer, grant
 
@@ -76,14 +82,20 @@ CASES = {
 }
 
 
-def test_each_statement_counts_as_the_policy_says(spark):
-    people = local_frame(
-        spark, [customer(n, **more) for n, (_, more, _) in CASES.items()], CUSTOMERS
-    )
+@pytest.fixture(scope="module")
+def people(spark):
+    known = [customer(name, **more) for name, (_, more, _) in CASES.items()]
+    return local_frame(spark, known, CUSTOMERS)
+
+
+def told_at(spark, instant):
     said = [grant(name, **one) for name, (stated, _, _) in CASES.items() for one in stated]
-    told = statements(
-        local_frame(spark, said, CONSENTS), POLICY, purpose="marketing", channel="email", at=NOW
-    )
+    consents = local_frame(spark, said, CONSENTS)
+    return statements(consents, POLICY, purpose="marketing", channel="email", at=instant)
+
+
+def test_each_statement_counts_as_the_policy_says(spark, people):
+    told = told_at(spark, NOW)
     found = {r["customer_id"]: r["consent"] for r in with_consent(people, told, POLICY).collect()}
     assert found == {name: wanted for name, (_, _, wanted) in CASES.items()}
     keys = {row["key"] for row in opted_out_keys(people, told, "email").collect()}
@@ -92,3 +104,37 @@ def test_each_statement_counts_as_the_policy_says(spark):
         for name, (_, _, wanted) in CASES.items()
         if wanted in ("withdrawn", "suppressed")
     }
+
+
+def test_a_verdict_changes_by_time_alone_at_its_until_and_not_before(spark):
+    turns = [
+        NOW + timedelta(seconds=1),
+        NOW + timedelta(days=1),
+        early + timedelta(days=365),
+        late + timedelta(days=365),
+        at("2099-01-01 00:00"),
+    ]
+    instants = [
+        NOW,
+        *(turn + nudge for turn in turns for nudge in (-timedelta(microseconds=1), timedelta())),
+    ]
+    rows = reduce(
+        DataFrame.union,
+        (
+            told_at(spark, t).select("customer_id", "stated", F.lit(n).alias("n"))
+            for n, t in enumerate(instants)
+        ),
+    ).collect()
+    stated = {(row["customer_id"], row["n"]): row["stated"] for row in rows}
+    untils = (
+        told_at(spark, NOW).select("customer_id", F.unix_micros("until").alias("until")).collect()
+    )
+    assert {row["customer_id"] for row in untils if row["until"]} >= {"granted", "not_yet_expired"}
+    for name, until in untils:
+        changed = [t for n, t in enumerate(instants) if stated[name, n] != stated[name, 0]]
+        first = (min(changed) - EPOCH) // timedelta(microseconds=1) if changed else None
+        if stated[name, 0] == "granted":
+            assert until == first
+        elif first is not None:
+            assert until is not None
+            assert until <= first

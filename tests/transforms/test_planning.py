@@ -9,7 +9,7 @@ from goldenlake.transforms.planning import numbered, plan_rows
 
 PEOPLE = (
     "customer_id STRING, key STRING, consent STRING, fields STRING, desired_hash STRING, "
-    "customer_since DATE, country STRING"
+    "customer_since DATE, country STRING, until TIMESTAMP"
 )
 LEDGER = (
     "segment STRING, key STRING, customer_id STRING, owner_then STRING, state STRING, "
@@ -19,7 +19,7 @@ LEDGER = (
 
 
 def person(name, consent="granted", key=None, since=None):
-    return (name, key or f"k_{name}", consent, "{}", f"h_{name}", since, None)
+    return (name, key or f"k_{name}", consent, "{}", f"h_{name}", since, None, None)
 
 
 def known(key, owner, state="present", now=None, acknowledged=None, outcome="acknowledged"):
@@ -47,7 +47,7 @@ CASES = {
     "no": (True, person("no", "withdrawn"), known("k_no", "no")),
     "never": (True, person("never", "suppressed"), None),
     "silent": (True, person("silent", "no_consent"), None),
-    "nokey": (True, ("nokey", None, "granted", "{}", "h", None, None), None),
+    "nokey": (True, ("nokey", None, "granted", "{}", "h", None, None, None), None),
     "moved": (True, person("moved", key="k_elsewhere"), known("k_old", "moved")),
     "left": (False, person("left"), known("k_left", "left")),
     "leftno": (False, person("leftno", "withdrawn"), known("k_leftno", "leftno")),

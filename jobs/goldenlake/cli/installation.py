@@ -213,11 +213,14 @@ def _chosen(what: str, names: Sequence[str] | None, known: list[str]) -> list[st
 def failure(step: str, subject: str, error: Exception) -> StepResult:
     """The result of a step that raised; a transient error keeps its code, so that it is retried."""
     code = error.exit_code if isinstance(error, GoldenlakeError) else ExitCode.FAILED
+    details = dict(error.details) if isinstance(error, GoldenlakeError) else {}
+    if code in (ExitCode.HELD, ExitCode.TRANSIENT):
+        details["exit_code"] = int(code)
     return StepResult(
         step=step,
         subject=subject,
         status="held" if code == ExitCode.HELD else "failed",
-        details={"exit_code": int(code)} if code in (ExitCode.HELD, ExitCode.TRANSIENT) else {},
+        details=details,
         error=described(error),
     )
 

@@ -39,16 +39,6 @@ def clean_full_name(name: Column) -> Column:
     return over_distinct(name, _whole, once=True)
 
 
-def given_part(full_name: Column) -> Column:
-    """The given names in a whole name; null where there is one word only."""
-    return over_distinct(full_name, _given_part)
-
-
-def family_part(full_name: Column) -> Column:
-    """The family name in a whole name, with its particles (van der Berg)."""
-    return over_distinct(full_name, _family_part)
-
-
 def given_name_key(given_name: Column) -> Column:
     """One key for a given name over scripts, diacritics, spellings and nicknames; or null.
 
@@ -123,11 +113,3 @@ def _bare(word: str) -> str:
 def _whole(text: str) -> str | None:
     given, family = parts(text)
     return " ".join(part for part in (given, family) if part) or None
-
-
-def _given_part(text: str) -> str | None:
-    return parts(text)[0]
-
-
-def _family_part(text: str) -> str | None:
-    return parts(text)[1]

@@ -18,7 +18,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from goldenlake.errors import TableMissing
 from goldenlake.io.locks import TableLocks
-from goldenlake.ports import Scalar
+from goldenlake.ports import Query, Scalar
 from goldenlake.schemas import TableShape, table_shape
 
 _COMMIT = re.compile(r"\A(\d{20})\.json\Z")
@@ -57,7 +57,7 @@ class DeltaTables:
         self._lake = str(folder) if folder else lake.rstrip("/")
         self._is_local = folder is not None
         self._locks = TableLocks(folder / "_locks" if folder else None)
-        self._rows: dict[str, tuple[int | None, Sequence[Row]]] = {}
+        self._rows: dict[tuple[str, Query | None], tuple[int | None, Sequence[Row]]] = {}
 
     @property
     def spark(self) -> SparkSession:
@@ -108,14 +108,15 @@ class DeltaTables:
         """See ``ports.Tables.frame``."""
         return local_frame(self._spark, rows, ddl)
 
-    def rows(self, table: str, ddl: str) -> Sequence[Row]:
+    def rows(self, table: str, ddl: str, query: Query | None = None) -> Sequence[Row]:
         """See ``ports.Tables.rows``."""
         version = self.version(table)
-        known, rows = self._rows.get(table, (None, ()))
+        known, rows = self._rows.get((table, query), (None, ()))
         if version != known:
-            rows = tuple(self.read_or_empty(table, ddl).collect())
+            frame = self.read_or_empty(table, ddl)
+            rows = tuple((query(frame) if query else frame).collect())
             # Only now: a commit in between makes the next call read once more.
-            self._rows[table] = version, rows
+            self._rows[table, query] = version, rows
         return rows
 
     def changes(
@@ -278,4 +279,6 @@ def _properties(shape: TableShape, columns: Sequence[str]) -> dict[str, str]:
         properties["delta.dataSkippingNumIndexedCols"] = "0"
     if shape.change_feed:
         properties["delta.enableChangeDataFeed"] = "true"
+    if not shape.merged:
+        properties["delta.enableDeletionVectors"] = "false"
     return properties

@@ -18,6 +18,7 @@ from goldenlake.steps import ledger, outbox
 from goldenlake.steps.deliveries import Gate, Sending
 from goldenlake.steps.people import newest_publication
 from goldenlake.steps.plan import Plan, PlanExport
+from goldenlake.steps.settled import Settled, settle, still_settled
 
 _HELD_COLUMNS = ("destination", "segment", "customer_id", "reason", "as_of")
 
@@ -28,8 +29,9 @@ class Activate:
 
     An interrupted delivery is finished first, with the same batches. Then what is desired is
     compared with what the ledger says was acknowledged, and only the difference is sent; a rerun
-    finds none. Consent is judged when the plan is drawn, and again before every batch if a
-    generation was published in between.
+    finds none, and where nothing that a plan depends on has changed since the last export none is
+    drawn: the result is ``skipped``. Consent is judged when the plan is drawn, and again before
+    every batch if a generation was published in between.
 
     ``now`` is the instant of sending; see ``PlanExport`` for the grants that count.
     """
@@ -54,18 +56,28 @@ class Activate:
         left = outbox.left_open(tables, self.destination.destination)
         if left is not None:
             counts = self._send(tables, kind, progress, left, seen=None)
+        basis, at = self._planner.basis(tables)
+        name = self.destination.destination
+        settled = None if left else still_settled(tables, name, basis=basis, at=at)
+        if settled is not None:
+            return self._skipped(settled)
         with self._planner.drawn(tables, kind.capabilities) as drawn:
             plan = drawn.plan
             self._guard(plan, kind.capabilities)
             seen = newest_publication(tables)
             self._write_held_back(tables, drawn.rows)
             if any(each.reowned for each in plan.segments):
-                ledger.hand_over(tables, self.destination.destination, drawn.rows)
+                ledger.hand_over(tables, name, drawn.rows)
             found = outbox.put(tables, drawn) if plan.changes else None
         if found is not None:
             progress(f"{plan.destination}: {plan.changes} records to send")
             sent = self._send(tables, kind, progress, found, seen=seen)
-            counts = {name: counts.get(name, 0) + sent.get(name, 0) for name in counts | sent}
+            counts = {what: counts.get(what, 0) + sent.get(what, 0) for what in counts | sent}
+            if sent.get("sent", 0) + sent.get("removed", 0) < plan.changes:
+                return self._result(plan, counts)
+        if basis == self._planner.basis(tables)[0]:
+            found_next = self._settled(plan)
+            settle(tables, found_next, basis=basis, at=at, good_until=plan.good_until)
         return self._result(plan, counts)
 
     @property
@@ -124,6 +136,36 @@ class Activate:
             is_resumed=seen is None,
         )
         return sending.run()
+
+    def _settled(self, plan: Plan) -> Settled:
+        """What the same plan would find once it is carried out."""
+        segments = {
+            each.segment: {
+                "members": each.members,
+                "unchanged": each.unchanged + each.added + each.updated,
+                "held_back": dict(each.held_back),
+            }
+            for each in plan.segments
+        }
+        return Settled(
+            destination=plan.destination,
+            as_of=self.as_of,
+            counts={
+                "unchanged": sum(s.unchanged + s.added + s.updated for s in plan.segments),
+                "held_back": sum(sum(s.held_back.values()) for s in plan.segments),
+            },
+            details={"generation": plan.generation, "segments": segments},
+        )
+
+    def _skipped(self, settled: Settled) -> StepResult:
+        since = settled.as_of.isoformat()
+        return StepResult(
+            step="activate",
+            subject=settled.destination,
+            status="skipped",
+            counts=settled.counts,
+            details={"why": f"nothing changed since {since}", **settled.details},
+        )
 
     def _result(self, plan: Plan, counts: Mapping[str, int]) -> StepResult:
         held = sum(sum(each.held_back.values()) for each in plan.segments)

@@ -132,6 +132,19 @@ class LedgerWriter:
         }
 
 
+def mark(tables: Tables, destination: str) -> str:
+    """A hash over what the ledger holds of a destination; equal ones mean the same records."""
+    marks = tables.rows(TABLE, LEDGER.ddl, _marks)
+    return next((row["mark"] for row in marks if row["destination"] == destination), "")
+
+
+def _marks(ledger: DataFrame) -> DataFrame:
+    columns = [F.coalesce(F.col(name).cast("string"), F.lit("\u0000")) for name in ledger.columns]
+    total = F.sum(F.xxhash64(*columns).cast("decimal(38,0)"))
+    check = F.bit_xor(F.xxhash64(F.lit("check"), *columns))
+    return ledger.groupBy("destination").agg(F.concat_ws(" ", total, check).alias("mark"))
+
+
 def settled_batches(
     tables: Tables, deliveries: Sequence[Delivery], sizes: Mapping[tuple[str, int], int]
 ) -> dict[str, set[int]]:

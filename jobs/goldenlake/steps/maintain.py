@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.environment import Retention
 from goldenlake.ports import Clock, Maintenance, Progress, StepResult, Tables
-from goldenlake.schemas import PUBLICATIONS, SIZES, SYSTEM_TABLES
+from goldenlake.schemas import PUBLICATIONS, SETTLED, SIZES, SYSTEM_TABLES
 from goldenlake.steps.generations import GENERATION_TABLES, latest_generation, publications
 from goldenlake.steps.reading import write_pointer
 
@@ -74,8 +74,11 @@ class Maintain:
         """Remove days that are past their retention; gives how many, counted by table."""
         old_runs = self.as_of - parse_duration(self.retention.runs)
         removed = 0
-        for name in ("ops.runs", "activation.held_back"):
-            removed += _remove_days(tables, name, _days_before(tables, name, old_runs))
+        removed += _remove_days(tables, "ops.runs", _days_before(tables, "ops.runs", old_runs))
+        # Of an export that found nothing new since, that day is what is known of it.
+        judged = {row["as_of"] for row in tables.rows("activation.settled", SETTLED.ddl)}
+        days = _days_before(tables, "activation.held_back", old_runs)
+        removed += _remove_days(tables, "activation.held_back", set(days) - judged)
         old_members = self.as_of - parse_duration(self.retention.table_history)
         kept = _days_still_needed(tables)
         days = [d for d in _days_before(tables, "segments.members", old_members) if d not in kept]

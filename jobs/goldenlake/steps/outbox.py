@@ -93,6 +93,8 @@ def put(tables: Tables, drawn: Drawn) -> Open:
 
 def left_open(tables: Tables, destination: str) -> Open | None:
     """What an earlier run left in the outbox; None where it holds nothing."""
+    if (destination,) not in tables.rows(TABLE, OUTBOX.ddl, _destinations):
+        return None
     told = ("as_of", "generation", "mode", "batches", "types", "clears")
     rows = (
         _rows(tables, destination)
@@ -100,8 +102,6 @@ def left_open(tables: Tables, destination: str) -> Open | None:
         .agg(*(F.any_value(name).alias(name) for name in told), F.count(F.lit(1)).alias("records"))
         .collect()
     )
-    if not rows:
-        return None
     # Of one plan, so all rows tell the same.
     types = T.StructType.fromJson(json.loads(rows[0]["types"]))
     return Open(
@@ -199,6 +199,10 @@ def _record(row: Row, clearing: Sequence[str]) -> OutboundRecord:
         remote_id=row["remote_id"],
         reason=row["reason"] or "",
     )
+
+
+def _destinations(rows: DataFrame) -> DataFrame:
+    return rows.select("destination").distinct()
 
 
 def _rows(tables: Tables, destination: str) -> DataFrame:

@@ -52,10 +52,6 @@ class Newest:
         return customers, metrics
 
     @cached_property
-    def _shaped(self) -> DataFrame:
-        return people(self.destination, *self._tables)
-
-    @cached_property
     def _said(self) -> DataFrame:
         if "gold.consents" in self.generation.tables:
             consents = read(self.tables, self.generation, "gold.consents")
@@ -69,14 +65,19 @@ class Newest:
             at=self.at,
         )
 
-    def people(self) -> DataFrame:
-        """All customers with ``key``, ``fields``, ``desired_hash`` and ``consent``."""
-        return with_consent(self._shaped, self._said, self.consent)
+    def people(self, who: DataFrame) -> DataFrame:
+        """The customers in ``who`` (``customer_id``, as often as may be) with ``key``, ``fields``,
+        ``desired_hash``, ``consent`` and ``until``.
+        """
+        customers, metrics = self._tables
+        ours = customers.join(who, "customer_id", how="left_semi")
+        shaped = people(self.destination, ours, metrics)
+        return with_consent(shaped, self._said, self.consent)
 
     @cached_property
     def opted_out(self) -> DataFrame:
-        """``key`` of those who said no."""
-        return opted_out_keys(self._shaped, self._said, "key")
+        """``key`` of everybody who said no."""
+        return opted_out_keys(people(self.destination, *self._tables), self._said, "key")
 
     def with_todays_owner(self, ledger: DataFrame) -> DataFrame:
         """Ledger rows with ``customer_id`` of this generation; ``owner_then`` as it stands.
@@ -92,8 +93,8 @@ class Newest:
         """``key`` of the rows in ``sent`` (``key, customer_id`` of generation ``after``) whose
         people this generation does not allow to be sent to.
         """
-        known = self.people().select("customer_id", "consent")
         todays = follow_merges(sent, self.history, after=after, to=self.generation.generation)
+        known = self.people(todays.select("customer_id")).select("customer_id", "consent")
         said_no = self.opted_out.withColumn("_said_no", F.lit(True))
         return (
             todays.join(known, "customer_id", how="left")

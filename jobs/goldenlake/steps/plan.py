@@ -18,11 +18,14 @@ from goldenlake.destinations import capabilities_of
 from goldenlake.errors import SegmentNotBuilt, TableMissing
 from goldenlake.ports import Capabilities, Tables
 from goldenlake.schemas import APPROVALS, LEDGER, MEMBERS, OUTBOX, SIZES
-from goldenlake.steps.generations import Generation, latest_generation
+from goldenlake.steps.generations import Generation, fingerprint, latest_generation
 from goldenlake.steps.people import Newest
 from goldenlake.transforms.planning import numbered, plan_rows, summary
 from goldenlake.transforms.segments import follow_merges
 
+#: Raise it when the code plans differently from the same state: every plan is drawn anew then.
+LOGIC = 1
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLES = 5
 _ACTIONS = ("add", "update", "remove")
 
@@ -75,6 +78,8 @@ class Plan:
     in_flight: int = 0
     """Records of an interrupted delivery that will be finished first."""
     is_approved: bool = False
+    good_until: datetime | None = None
+    """The first instant at which time alone may change a verdict; None: never."""
 
     @property
     def changes(self) -> int:
@@ -128,16 +133,17 @@ class PlanExport:
     @contextmanager
     def drawn(self, tables: Tables, can: Capabilities) -> Iterator[Drawn]:
         """The plan and its rows, which are computed once and let go at the end."""
-        generation = latest_generation(tables)
-        if generation is None:
-            raise TableMissing("gold.customers", mend="No generation is published: run the night.")
+        generation = _published(tables)
         newest = self.newest(tables, generation)
         newest.types  # noqa: B018 - fields that the tables do not have are named before any work
         sizes = self._sizes(tables)
+        members = self._members(tables, newest, sizes)
+        ledger = newest.with_todays_owner(self._ledger(tables))
+        either = members.select("customer_id").unionByName(ledger.select("customer_id"))
         rows = plan_rows(
-            members=self._members(tables, newest, sizes),
-            people=newest.people(),
-            ledger=newest.with_todays_owner(self._ledger(tables)),
+            members=members,
+            people=newest.people(either),
+            ledger=ledger,
             opted_out=newest.opted_out,
             mode=self.destination.mode,
         ).persist()
@@ -151,22 +157,37 @@ class PlanExport:
 
     def newest(self, tables: Tables, generation: Generation) -> Newest:
         """Everybody as a generation knows them, judged by the consent gate."""
-        last = max(self.as_of, generation.as_of)
-        end = datetime.combine(last + timedelta(days=1), time(), UTC)
         return Newest(
             tables=tables,
             generation=generation,
             destination=self.destination,
             consent=self.consent,
-            at=max(end, self.now or end),
+            at=self._judged_at(generation),
         )
 
-    def _sizes(self, tables: Tables) -> Mapping[str, Row]:
-        rows = tables.rows("segments.sizes", SIZES.ddl)
-        return {row["segment"]: row for row in rows if row["as_of"] == self.as_of}
+    def _judged_at(self, generation: Generation) -> datetime:
+        last = max(self.as_of, generation.as_of)
+        end = datetime.combine(last + timedelta(days=1), time(), UTC)
+        return max(end, self.now or end)
 
-    def _members(self, tables: Tables, newest: Newest, sizes: Mapping[str, Row]) -> DataFrame:
-        """``segment, customer_id`` of the day, by today's ids."""
+    def basis(self, tables: Tables) -> tuple[str, datetime]:
+        """A hash over all that a plan depends on but the ledger and the time, and that time.
+
+        Empty where it is not known who the members are. Raises as ``run``.
+        """
+        generation = _published(tables)
+        sizes = self._sizes(tables)
+        members = {name: _content(sizes[name], generation) for name in self.destination.segments}
+        if None in members.values():
+            return "", self._judged_at(generation)
+        declared = (LOGIC, self.destination, self.consent, members)
+        mark = fingerprint({"generation": generation.generation}, *declared)
+        return mark, self._judged_at(generation)
+
+    def _sizes(self, tables: Tables) -> Mapping[str, Row]:
+        """The row of the day of each segment. Raises SegmentNotBuilt."""
+        rows = tables.rows("segments.sizes", SIZES.ddl)
+        sizes = {row["segment"]: row for row in rows if row["as_of"] == self.as_of}
         for segment in self.destination.segments:
             if segment not in sizes:
                 raise SegmentNotBuilt(
@@ -174,6 +195,10 @@ class PlanExport:
                     segment=segment,
                     as_of=self.as_of.isoformat(),
                 )
+        return sizes
+
+    def _members(self, tables: Tables, newest: Newest, sizes: Mapping[str, Row]) -> DataFrame:
+        """``segment, customer_id`` of the day, by today's ids."""
         then = min(sizes[segment]["generation"] for segment in self.destination.segments)
         members = (
             tables.read_or_empty("segments.members", MEMBERS.ddl)
@@ -212,6 +237,7 @@ class PlanExport:
             )
             for name in names
         ]
+        turns = [row["until_micros"] for row in found if row["until_micros"] is not None]
         plan_hash = _hash(*(each.delivery_id for each in segments))
         is_held = any(each.verdicts for each in segments)
         return Plan(
@@ -221,6 +247,7 @@ class PlanExport:
             plan_hash=plan_hash,
             segments=segments,
             is_approved=is_held and self._is_approved(tables, plan_hash),
+            good_until=EPOCH + timedelta(microseconds=min(turns)) if turns else None,
         )
 
     def _is_approved(self, tables: Tables, plan_hash: str) -> bool:
@@ -233,6 +260,19 @@ class PlanExport:
     def _in_flight(self, tables: Tables) -> int:
         outbox = tables.read_or_empty("activation.outbox", OUTBOX.ddl)
         return outbox.where(F.col("destination") == self.destination.destination).count()
+
+
+def _published(tables: Tables) -> Generation:
+    generation = latest_generation(tables)
+    if generation is None:
+        raise TableMissing("gold.customers", mend="No generation is published: run the night.")
+    return generation
+
+
+def _content(size: Row, generation: Generation) -> str | None:
+    """What tells a segment's members; None where they bear ids of another generation."""
+    is_told = "content" in size and size["generation"] == generation.generation
+    return size["content"] if is_told else None
 
 
 def approve(

@@ -78,8 +78,14 @@ class Publish:
         reasons = [str(verdict) for verdict in verdicts if verdict.stops]
         if not self.accept_blast_radius:
             reasons += self._too_wide(moves, before)
+        details = {
+            "verdicts": [verdict.as_detail() for verdict in verdicts],
+            "warnings": _warnings(verdicts),
+            "data_docs": str(docs / "index.html") if frames else "",
+        }
         if reasons:
-            raise PublicationRefused(as_of=self.as_of.isoformat(), reasons=reasons)
+            day = self.as_of.isoformat()
+            raise PublicationRefused(as_of=day, reasons=reasons, details=details)
         counts = {
             "rules_judged": len(verdicts),
             "rules_broken": sum(not verdict.passed for verdict in verdicts),
@@ -111,11 +117,7 @@ class Publish:
         return StepResult(
             step="publish",
             counts=counts | {"generation": generation.generation},
-            details={
-                "verdicts": [verdict.as_detail() for verdict in verdicts],
-                "warnings": _warnings(verdicts),
-                "data_docs": str(docs / "index.html") if frames else "",
-            },
+            details=details,
         )
 
     def _judged(self) -> list[str]:

@@ -25,7 +25,7 @@ from goldenlake.reporting.facts import (
     StepFacts,
 )
 from goldenlake.reporting.page import night_page
-from goldenlake.schemas import HELD_BACK, LEDGER, MEMBERS, RUNS, SIZES
+from goldenlake.schemas import LEDGER, MEMBERS, RUNS, SIZES
 from goldenlake.steps.files import FileRow, read_files
 from goldenlake.steps.generations import Generation, latest_generation, read
 
@@ -246,24 +246,23 @@ class WriteReport:
             .collect()
         )
         present = {row["destination"]: row["count"] for row in there}
-        held = (
-            tables.read_or_empty("activation.held_back", HELD_BACK.ddl)
-            .where(F.col("as_of") == F.lit(self.as_of))
-            .groupBy("destination", "reason")
-            .count()
-            .collect()
-        )
         return [
             ExportFacts(
                 name=row["subject"],
                 status=row["status"],
                 counts=row["counts"] or {},
                 there=present.get(row["subject"], 0),
-                held_back={
-                    h["reason"]: h["count"] for h in held if h["destination"] == row["subject"]
-                },
+                held_back=_held_back(row["details"]),
                 error=row["error"] or "",
             )
             for row in runs
             if row["step"] == "activate"
         ]
+
+
+def _held_back(details: str) -> dict[str, int]:
+    """How many members an export held back, by reason."""
+    found: Counter[str] = Counter()
+    for segment in json.loads(details or "{}").get("segments", {}).values():
+        found.update(segment["held_back"])
+    return dict(found)

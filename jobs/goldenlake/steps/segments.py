@@ -140,10 +140,25 @@ class BuildSegments:
             F.lit(self.as_of).alias("as_of"), "segment", "customer_id", "change"
         )
         tables.replace_slice("segments.changes", changes, where={"as_of": self.as_of})
-        counted = tables.read("segments.changes").where(today).groupBy("segment", "change").count()
-        found = {(row["segment"], row["change"]): row["count"] for row in counted.collect()}
+        stays = F.col("change") != "exited"
+        counted = (
+            tables.read("segments.changes")
+            .where(today)
+            .groupBy("segment")
+            .agg(
+                *(F.count_if(F.col("change") == each).alias(each) for each in _COUNTS[1:]),
+                F.concat_ws(
+                    " ",
+                    F.sum(F.when(stays, F.xxhash64("customer_id").cast("decimal(38,0)"))),
+                    F.bit_xor(F.when(stays, F.xxhash64(F.lit("check"), "customer_id"))),
+                ).alias("content"),
+            )
+        )
+        found = {row["segment"]: row for row in counted.collect()}
         rows = [
-            _size(each.segment, self.as_of, found, generation.generation, print_now)
+            _size(
+                each.segment, self.as_of, found.get(each.segment), generation.generation, print_now
+            )
             for each in self._ordered()
         ]
         frame = tables.frame(rows, SIZES.ddl)
@@ -157,11 +172,11 @@ _COUNTS = ("members", "entered", "exited", "stayed")
 def _size(
     segment: str,
     as_of: date,
-    found: Mapping[tuple[str, str], int],
+    found: Row | None,
     generation: int,
     print_now: str,
 ) -> Row:
-    entered, exited, stayed = (found.get((segment, change), 0) for change in _COUNTS[1:])
+    entered, exited, stayed = (found[change] if found else 0 for change in _COUNTS[1:])
     return Row(
         as_of=as_of,
         segment=segment,
@@ -171,6 +186,7 @@ def _size(
         stayed=stayed,
         generation=generation,
         fingerprint=print_now,
+        content=found["content"] if found else "",
     )
 
 

@@ -24,13 +24,15 @@ _EARLIEST, _LATEST = -(2**63), 2**63 - 1
 def statements(
     consents: DataFrame, policy: ConsentPolicy, *, purpose: str, channel: str, at: datetime
 ) -> DataFrame:
-    """``customer_id, stated, places``: what each person who ever said anything said about this.
+    """``customer_id, stated, places, until``: what each person who ever said anything said about
+    this.
 
     ``stated``: suppressed, withdrawn, expired, granted, no_consent (something unintelligible), or
     null for silence. A suppression beats everything. Otherwise the latest statement wins, whether
     about this channel or any; at the same instant a no beats a yes. A no without an instant counts
     as the latest, a yes without one as the earliest. A yes from the future is unintelligible.
     ``places``: where the person was when anything was said, for the defaults of silence.
+    ``until``: the first instant after ``at`` at which time alone may change what is stated.
     Raises DeclarationError for a purpose that the policy does not know.
     """
     if purpose not in policy.purposes:
@@ -60,7 +62,23 @@ def statements(
         F.max(F.when(is_about, statement)).alias("_latest"),
         F.collect_set(F.upper(F.trim("jurisdiction"))).alias("places"),
     )
-    return said.select("customer_id", _stated(policy, purpose, at).alias("stated"), "places")
+    return said.select(
+        "customer_id",
+        _stated(policy, purpose, at).alias("stated"),
+        "places",
+        _until(policy, purpose, at).alias("until"),
+    )
+
+
+def _until(policy: ConsentPolicy, purpose: str, at: datetime) -> Column:
+    """A grant begins to count, or ends; nothing else depends on the time."""
+    latest = F.col("_latest")
+    turns = [latest["stated_at"], latest["expires_at"]]
+    lasts = policy.purposes[purpose].expires_after
+    if lasts is not None:
+        turns.append(latest["stated_at"] + F.lit(parse_duration(lasts)))
+    to_come = F.array_min(F.array(*(F.when(turn > F.lit(at), turn) for turn in turns)))
+    return F.when(latest["status"] == GRANTED, to_come)
 
 
 def _stated(policy: ConsentPolicy, purpose: str, at: datetime) -> Column:

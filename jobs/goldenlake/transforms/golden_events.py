@@ -59,9 +59,3 @@ def last_state(changes: DataFrame, source: Source) -> DataFrame:
         .where("_place = 1")
         .drop("_place", "_change_type", "_commit_version")
     )
-
-
-def with_customer(events: DataFrame, members: DataFrame) -> DataFrame:
-    """The events with the customer of their record; null where they name nobody."""
-    owners = members.select("record_id", "customer_id")
-    return events.join(owners, "record_id", how="left")

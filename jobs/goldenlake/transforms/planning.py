@@ -89,7 +89,8 @@ def plan_rows(
 
     Args:
         members: ``segment, customer_id``, by today's ids.
-        people: as ``people`` gives them, with ``consent``; whoever is not in it is gone.
+        people: as ``people`` gives them, with ``consent`` and ``until``; whoever is not in it is
+            gone.
         ledger: activation.ledger of the destination, ``customer_id`` by today's ids,
             ``owner_then`` as it stands in it.
         opted_out: ``key`` of people who said no, whichever customer they are.
@@ -207,6 +208,7 @@ def _compared(told: DataFrame, mode: str) -> DataFrame:
             F.col("_record.remote_id").alias("remote_id"),
             F.coalesce("_record.attempt", F.lit(0)).alias("attempt"),
             F.col("_record.delivery").alias("delivery_before"),
+            "until",
         )
     )
 
@@ -226,6 +228,7 @@ def summary(rows: DataFrame) -> DataFrame:
         F.max(F.length("fields") + F.length("key")).alias("longest"),
         F.sum(F.xxhash64(*told).cast("decimal(38,0)")).cast("string").alias("content"),
         F.bit_xor(F.xxhash64(F.lit("check"), *told)).cast("string").alias("check"),
+        F.min(F.unix_micros("until")).alias("until_micros"),
     )
 
 

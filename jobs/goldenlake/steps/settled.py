@@ -1,0 +1,84 @@
+"""What the last export of a destination judged: while that is the same, there is nothing to send.
+
+An export that was acknowledged whole leaves its destination as its plan wanted it. Drawing the plan
+of the same generation, members, declarations and consents over the same ledger would find nothing,
+until a grant begins or ends.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.ports import Tables
+from goldenlake.schemas import SETTLED
+from goldenlake.steps import ledger
+from goldenlake.steps.plan import EPOCH
+
+TABLE = "activation.settled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """One destination's last export, with what the result of one that finds nothing says."""
+
+    destination: str
+    as_of: date
+    counts: Mapping[str, int]
+    details: Mapping[str, Any]
+
+
+def still_settled(tables: Tables, destination: str, *, basis: str, at: datetime) -> Settled | None:
+    """The last export, if one that judges ``basis`` at that instant would find the same."""
+    rows = [
+        row
+        for row in tables.rows(TABLE, SETTLED.ddl, _in_micros)
+        if row["destination"] == destination and row["fingerprint"] == basis
+    ]
+    if not rows or not basis:
+        return None
+    row, micros = rows[0], (at - EPOCH) // timedelta(microseconds=1)
+    until = row["until_micros"]
+    if micros < row["judged_micros"] or (until is not None and micros >= until):
+        return None
+    if ledger.mark(tables, destination) != row["ledger"]:
+        return None
+    return Settled(
+        destination=destination,
+        as_of=row["as_of"],
+        counts=dict(row["counts"]),
+        details=json.loads(row["details"]),
+    )
+
+
+def settle(
+    tables: Tables, found: Settled, *, basis: str, at: datetime, good_until: datetime | None
+) -> None:
+    """Note that everything that a plan wanted was acknowledged."""
+    row = {
+        "destination": found.destination,
+        "as_of": found.as_of,
+        "fingerprint": basis,
+        "ledger": ledger.mark(tables, found.destination),
+        "judged_at": at,
+        "good_until": good_until,
+        "counts": dict(found.counts),
+        "details": json.dumps(dict(found.details)),
+    }
+    where = {"destination": found.destination}
+    tables.replace_slice(TABLE, tables.frame([row], SETTLED.ddl), where=where)
+
+
+def _in_micros(rows: DataFrame) -> DataFrame:
+    """Instants as numbers: Spark hands them out in the zone of the process."""
+    return rows.select(
+        "*",
+        F.unix_micros("judged_at").alias("judged_micros"),
+        F.unix_micros("good_until").alias("until_micros"),
+    )

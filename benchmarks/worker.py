@@ -9,7 +9,7 @@ import json
 import os
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -34,19 +34,20 @@ class Timed(Installation):
 
     def __init__(self, *arguments: object, **named: object) -> None:
         super().__init__(*arguments, **named)  # type: ignore[arg-type]
-        self.seconds: defaultdict[str, float] = defaultdict(float)
+        self.seconds: dict[str, float] = {}
+        self._begun_at: dict[str, float] = {}
         self.counts: Counter[str] = Counter()
 
     @contextmanager
     def timed(self, step: str, subject: str = "") -> Iterator[list[StepResult]]:
-        """As always; stages that run once a destination are added up."""
-        begun = time.monotonic()
+        """As always; of a stage that runs once a destination, from the first to the last."""
+        begun = self._begun_at.setdefault(step, time.monotonic())
         results: list[StepResult] = []
         try:
             with super().timed(step, subject) as results:
                 yield results
         finally:
-            self.seconds[step] += time.monotonic() - begun
+            self.seconds[step] = time.monotonic() - begun
             for result in results:
                 told = _COUNTS.get(step, ())
                 self.counts.update({k: n for k, n in result.counts.items() if k in told})

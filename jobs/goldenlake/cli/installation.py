@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -54,6 +55,7 @@ class Installation:
         self.clock: Clock = SystemClock()
         self.results: list[StepResult] = []
         self._started: list[tuple[datetime, float]] = []
+        self._noting = Lock()
         self.speaks_json = not sys.stdout.isatty()
         self._console = Console(stderr=True, highlight=False)
         self._begun = time.monotonic()
@@ -162,9 +164,10 @@ class Installation:
         finally:
             seconds = time.monotonic() - begun
             for result in found:
-                self.results.append(result)
                 own = float(str(result.details.get("seconds", seconds)))
-                self._started.append((begun_at, own))
+                with self._noting:
+                    self.results.append(result)
+                    self._started.append((begun_at, own))
                 if self.speaks_json:
                     print(_summary(self, result, own), flush=True)  # noqa: T201
                 else:

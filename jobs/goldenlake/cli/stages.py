@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from rich.markup import escape
@@ -104,8 +105,9 @@ def activate(installation: Installation, destinations: Sequence[str]) -> list[St
     from goldenlake.destinations import open_destination
     from goldenlake.steps.activate import Activate
 
-    results: list[StepResult] = []
-    for name in destinations:
+    tables = installation.tables
+
+    def export(name: str) -> list[StepResult]:
         destination = installation.catalogue.destinations[name]
         step = Activate(
             destination=destination,
@@ -117,11 +119,13 @@ def activate(installation: Installation, destinations: Sequence[str]) -> list[St
         try:
             with installation.timed("activate", name) as found:
                 kind = open_destination(destination, installation.place)
-                found.append(step.run(installation.tables, kind, installation.progress))
-                results += found
+                found.append(step.run(tables, kind, installation.progress))
+                return list(found)
         except Exception as error:  # noqa: BLE001 - one destination must not stop the others
-            results.append(failure("activate", name, error))
-    return results
+            return [failure("activate", name, error)]
+
+    with ThreadPoolExecutor(installation.catalogue.environment.night.parallel_destinations) as pool:
+        return [result for results in pool.map(export, destinations) for result in results]
 
 
 def report(installation: Installation) -> list[StepResult]:

@@ -81,6 +81,7 @@ class Night(Declaration):
     """How the nightly graph is run."""
 
     parallel_sources: int = Field(default=2, ge=1)
+    parallel_destinations: int = Field(default=2, ge=1)
     collect_by: Literal["source", "system", "all"] = Field(
         default="source", description="One Airflow task a source, one a system, or one for all."
     )

@@ -3,29 +3,34 @@
 Two Spark drivers that commit to one Delta table on a local file system can both be told that they
 succeeded while one commit is lost: the log store guards its check-then-rename only by a lock inside
 one JVM. So every commit to a local lake holds an exclusive ``flock`` for its table. The kernel lets
-go of it when the process ends, however it ends. On an object store Delta's own log store decides.
+go of it when the process ends, however it ends. On an object store Delta's own log store decides
+between processes; threads of one process wait for each other there too.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 
 
 class TableLocks:
-    """Locks of a lake; ``folder`` is None where the store itself excludes other writers."""
+    """Locks of a lake; ``folder`` is None where the store itself excludes other processes."""
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
+        self._of_threads: defaultdict[str, Lock] = defaultdict(Lock)
 
     @contextmanager
     def held(self, table: str) -> Iterator[None]:
         """Hold the table's lock; waits while another process or thread holds it."""
         if self._folder is None:
-            yield
+            with self._of_threads[table]:
+                yield
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(self._folder / f"{table}.lock", os.O_RDWR | os.O_CREAT, 0o600)

@@ -25,8 +25,11 @@ BASE_CONF: Mapping[str, str] = {
     # SPARK-58241: a UDF straight on a Parquet scan can wait for ever (mended in 4.2.1).
     "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
     "spark.sql.adaptive.enabled": "true",
-    # A merge of 1M rows on two cores: 11 s with 2 partitions, 16 s with the default of 50.
-    "spark.databricks.delta.snapshotPartitions": "2",
+    # Of the files of a table, which are read before each query: the default is 50.
+    "spark.databricks.delta.snapshotPartitions": "1",
+    # A night compiles some thousand pieces of code, most of them again and again. The default of
+    # 100 forgets them in between: with this, 7% less CPU for a night over 100,000 customers.
+    "spark.sql.codegen.cache.maxEntries": "5000",
     # Delta 4.4 refuses versions older than a table's deletedFileRetentionDuration (one week) even
     # where their files are there, and VACUUM goes by that property instead of the hours it is
     # given. A published generation may be older: `maintain` knows which files are needed.

@@ -29,7 +29,7 @@ with DAG(
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     max_active_runs=1,
-    max_active_tasks=found.parallel,
+    max_active_tasks=found.tasks_at_once,
     params={
         "as_of": Param(
             None,

@@ -34,12 +34,21 @@ class Declared:
     systems: Mapping[str, str]
     """Every source, and the system that it comes from."""
     destinations: tuple[str, ...]
+    lake: str = ""
     schedule: str = "0 1 * * *"
     collect_by: str = "source"
     parallel: int = 2
     memory: str = "3g"
     fast_start: bool = True
     spark_conf: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def tasks_at_once(self) -> int:
+        """``parallel``, but one task on S3, where Delta's own log store excludes threads only: of
+        two processes that commit to one table, one may lose its commit without a word.
+        """
+        has_log_store = any(key.startswith("spark.delta.logStore.s3") for key in self.spark_conf)
+        return 1 if self.lake.startswith("s3") and not has_log_store else self.parallel
 
     def collects(self) -> dict[str, tuple[str, ...]]:
         """One entry a task of the collect stage: its name, and the sources that it collects."""
@@ -61,6 +70,7 @@ def declared() -> Declared:
     environment = _read(CONF / "env" / f"{ENVIRONMENT}.yml")
     night, spark = environment.get("night") or {}, environment.get("spark") or {}
     known: dict[str, Any] = {
+        "lake": environment.get("lake"),
         "schedule": night.get("schedule"),
         "collect_by": night.get("collect_by"),
         "parallel": night.get("parallel_sources"),

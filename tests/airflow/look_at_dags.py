@@ -79,6 +79,21 @@ def main() -> None:
             by: Declared(systems=systems, destinations=(), collect_by=by).collects()
             for by in ("source", "system", "all")
         },
+        "at_once": {
+            name: Declared(
+                systems={},
+                destinations=(),
+                parallel=6,
+                lake=lake,
+                spark_conf=dict.fromkeys(conf, "x"),
+            ).tasks_at_once
+            for name, lake, conf in (
+                ("folder", "var/lake", ()),
+                ("s3", "s3a://bucket/lake", ()),
+                ("s3 with a log store", "s3a://bucket/lake", ("spark.delta.logStore.s3a.impl",)),
+                ("gcs", "gs://bucket/lake", ()),
+            )
+        },
         "errors": bag.import_errors,
         "seconds": seconds,
         "modules": sorted({name.split(".")[0] for name in sys.modules}),

@@ -104,6 +104,12 @@ def test_nothing_runs_twice_or_in_arrears(looked_at: dict[str, Any]) -> None:
     assert night["max_active_tasks"] == 2
 
 
+def test_processes_write_side_by_side_only_where_no_commit_can_be_lost(
+    looked_at: dict[str, Any],
+) -> None:
+    assert looked_at["at_once"] == {"folder": 6, "s3": 1, "s3 with a log store": 6, "gcs": 6}
+
+
 def test_the_day_of_a_run_is_known_however_it_was_started(looked_at: dict[str, Any]) -> None:
     assert looked_at["as_of"] == {
         "logical date": "2026-01-02",

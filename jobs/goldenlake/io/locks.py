@@ -3,8 +3,9 @@
 Two Spark drivers that commit to one Delta table on a local file system can both be told that they
 succeeded while one commit is lost: the log store guards its check-then-rename only by a lock inside
 one JVM. So every commit to a local lake holds an exclusive ``flock`` for its table. The kernel lets
-go of it when the process ends, however it ends. On an object store Delta's own log store decides
-between processes; threads of one process wait for each other there too.
+go of it when the process ends, however it ends. On an object store only threads of one process wait
+for each other here. Between processes Delta's own log store decides, and on S3 that one does not:
+one driver at a time may write there (docs.delta.io, Storage configuration).
 """
 
 from __future__ import annotations

@@ -76,8 +76,7 @@ class Activate:
             if sent.get("sent", 0) + sent.get("removed", 0) < plan.changes:
                 return self._result(plan, counts)
         if basis == self._planner.basis(tables)[0]:
-            found_next = self._settled(plan)
-            settle(tables, found_next, basis=basis, at=at, good_until=plan.good_until)
+            settle(tables, self._settled(plan), basis=basis, at=at, good_until=plan.good_until)
         return self._result(plan, counts)
 
     @property
@@ -138,7 +137,7 @@ class Activate:
         return sending.run()
 
     def _settled(self, plan: Plan) -> Settled:
-        """What the same plan would find once it is carried out."""
+        """What the same plan, drawn again, would find now that it is carried out."""
         segments = {
             each.segment: {
                 "members": each.members,

@@ -73,7 +73,7 @@ class Sending:
     is_resumed: bool
     """An earlier run left these deliveries and may have sent some of them."""
     _sent: dict[str, set[int]] = field(default_factory=dict)
-    """Batches of which the ledger knows all, by delivery id."""
+    """Batches whose answers are in the ledger, by delivery id."""
 
     def run(self) -> dict[str, int]:
         """Send, note, close, forget; gives counts of what became of the records.

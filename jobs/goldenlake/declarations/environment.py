@@ -80,8 +80,14 @@ class BlastRadius(Declaration):
 class Night(Declaration):
     """How the nightly graph is run."""
 
-    parallel_sources: int = Field(default=2, ge=1)
-    parallel_destinations: int = Field(default=2, ge=1)
+    parallel_sources: int = Field(
+        default=2,
+        ge=1,
+        description="Sources that one process collects side by side, and Airflow's tasks at once.",
+    )
+    parallel_destinations: int = Field(
+        default=2, ge=1, description="Exports that one process makes side by side."
+    )
     collect_by: Literal["source", "system", "all"] = Field(
         default="source", description="One Airflow task a source, one a system, or one for all."
     )

@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.environment import Retention
 from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import StepResult
-from goldenlake.schemas import CHANGES, MEMBERS, RUNS, SIZES
+from goldenlake.schemas import CHANGES, HELD_BACK, MEMBERS, RUNS, SETTLED, SIZES
 from goldenlake.steps.generations import Stage, latest_generation, publish
 from goldenlake.steps.maintain import Maintain
 
@@ -152,13 +152,20 @@ def test_days_past_their_retention_go_but_the_last_ones_of_each_segment_stay(
     tables.append("segments.members", spark.createDataFrame(members, MEMBERS.ddl))
     changes = of("c_1", "stayed")
     tables.append("segments.changes", spark.createDataFrame(changes, CHANGES.ddl))
-    sizes = of(1, 0, 0, 1, 1, "f")
+    sizes = of(1, 0, 0, 1, 1, "f", "x")
     tables.append("segments.sizes", spark.createDataFrame(sizes, SIZES.ddl))
     runs = [
         (f"run {ago}", TODAY - timedelta(days=ago), "collect", "", "done", NOW, 1.0, {}, "", "")
         for ago in (99, 101)
     ]
     tables.append("ops.runs", spark.createDataFrame(runs, RUNS.ddl))
+    ago = [TODAY - timedelta(days=days) for days in (99, 101, 103)]
+    held = [("crm", "a", "c_1", "no_consent", day) for day in ago]
+    tables.append("activation.held_back", tables.frame(held, HELD_BACK.ddl))
+    tables.append(
+        "activation.settled",
+        tables.frame([{"destination": "crm", "as_of": ago[-1]}], SETTLED.ddl),
+    )
 
     maintain(tables, Watched(tables), many_files=100)
 
@@ -167,6 +174,9 @@ def test_days_past_their_retention_go_but_the_last_ones_of_each_segment_stay(
     for name in ("segments.members", "segments.changes", "segments.sizes"):
         assert {row["as_of"] for row in tables.read(name).collect()} == kept, name
     assert [row["run_id"] for row in tables.read("ops.runs").collect()] == ["run 99"]
+    # Of an export that found nothing new since, its last plan tells who is held back.
+    left = {row["as_of"] for row in tables.read("activation.held_back").collect()}
+    assert left == {ago[0], ago[2]}
 
 
 def aged(tables: DeltaTables, table: str, *, days: int) -> None:

@@ -193,15 +193,15 @@ def test_a_destination_that_fails_does_not_stop_the_next(
     from goldenlake import destinations
 
     opened = []
+    errors = iter(
+        [RuntimeError("ann@example.com"), PlaceUnreachable(place="exports", what="timed out")]
+    )
 
     def open_destination(destination, place):
         opened.append(destination.destination)
-        raise (
-            RuntimeError("ann@example.com")
-            if len(opened) == 1
-            else PlaceUnreachable(place="exports", what="timed out")
-        )
+        raise next(errors)
 
+    monkeypatch.setitem(installation.__dict__, "tables", None)
     monkeypatch.setattr(destinations, "open_destination", open_destination)
     results = stages.activate(installation, ["letters", "letters"])
     assert opened == ["letters", "letters"]

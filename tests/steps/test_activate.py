@@ -55,7 +55,9 @@ def test_a_first_export_sends_whom_it_may_and_a_rerun_sends_nothing(tables):
 
     again = step().run(tables, kind, silent)
     assert len(kind.sent) == 2
-    assert again.counts == {"unchanged": 2, "held_back": 4}
+    assert set(again.counts) == set(result.counts)
+    found = {name: number for name, number in again.counts.items() if number}
+    assert found == {"unchanged": 2, "held_back": 4}
 
 
 def test_a_plan_is_drawn_again_when_anything_that_it_depends_on_has_changed(tables):

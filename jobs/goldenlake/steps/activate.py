@@ -20,6 +20,8 @@ from goldenlake.steps.people import newest_publication
 from goldenlake.steps.plan import Plan, PlanExport
 from goldenlake.steps.settled import Settled, settle, still_settled
 
+_SENT = ("sent", "removed", "rejected", "unsettled", "withheld")
+_COUNTS = ("added", "updated", "removals", "unchanged", "held_back", *_SENT)
 _HELD_COLUMNS = ("destination", "segment", "customer_id", "reason", "as_of")
 
 
@@ -162,7 +164,7 @@ class Activate:
             step="activate",
             subject=settled.destination,
             status="skipped",
-            counts=settled.counts,
+            counts=dict.fromkeys(_COUNTS, 0) | dict(settled.counts),
             details={"why": f"nothing changed since {since}", **settled.details},
         )
 
@@ -178,10 +180,7 @@ class Activate:
                 "removals": sum(each.removed for each in plan.segments),
                 "unchanged": sum(each.unchanged for each in plan.segments),
                 "held_back": held,
-                **{
-                    name: counts.get(name, 0)
-                    for name in ("sent", "removed", "rejected", "unsettled", "withheld")
-                },
+                **{name: counts.get(name, 0) for name in _SENT},
             },
             details={
                 "plan": plan.plan_hash,

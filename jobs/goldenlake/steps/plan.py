@@ -177,7 +177,7 @@ class PlanExport:
         """
         generation = _published(tables)
         sizes = self._sizes(tables)
-        members = {name: _content(sizes[name], generation) for name in self.destination.segments}
+        members = {name: _content(sizes[name]) for name in self.destination.segments}
         if None in members.values():
             return "", self._judged_at(generation)
         declared = (LOGIC, self.destination, self.consent, members)
@@ -269,10 +269,9 @@ def _published(tables: Tables) -> Generation:
     return generation
 
 
-def _content(size: Row, generation: Generation) -> str | None:
-    """What tells a segment's members; None where they bear ids of another generation."""
-    is_told = "content" in size and size["generation"] == generation.generation
-    return size["content"] if is_told else None
+def _content(size: Row) -> str | None:
+    """What tells a segment's members; None of a size that was written before it was kept."""
+    return size["content"] if "content" in size else None
 
 
 def approve(

@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.destination import Guards
-from goldenlake.errors import ExportHeld, SegmentNotBuilt
+from goldenlake.errors import ExportHeld, SegmentNotBuilt, TransientError
 from goldenlake.schemas import LEDGER
 from goldenlake.steps.plan import PlanExport, SegmentPlan, approve, judge
 from goldenlake.steps.story import activation_story
@@ -93,6 +93,26 @@ def test_a_plan_is_drawn_again_when_anything_that_it_depends_on_has_changed(tabl
     publish(tables, DAY, {"gold.consents": [grant("ann", "withdrawn"), grant("bob")]})
     assert ran(later) == "done"
     assert set(kind.people) == {("readers", "bob@example.com")}
+
+
+def test_a_delivery_that_was_sent_is_closed_though_a_later_one_fails(tables):
+    members = {"buyers": ["ann"], "readers": ["ann"]}
+    night(tables, DAY, [customer("ann")], [grant("ann")], members)
+
+    def fails(delivery, _):
+        if delivery.segment == "readers":
+            raise TransientError("down")
+
+    kind = Remembering(before=fails)
+    both = destination(segments=["buyers", "readers"])
+    with pytest.raises(TransientError):
+        step(destination=both).run(tables, kind, silent)
+    assert kind.finished == [kind.sent[0][0].delivery_id]
+
+    kind.before = lambda *_: None
+    step(destination=both).run(tables, kind, silent)
+    assert [delivery.segment for delivery, _ in kind.sent] == ["buyers", "readers"]
+    assert len(kind.finished) == 2
 
 
 def test_an_export_of_which_something_was_not_acknowledged_is_not_settled(tables):

@@ -47,7 +47,9 @@ environment() {
   local folder=$1 python file
   local -a files=()
   shift
-  for file in "$@"; do files+=(-r "$file"); done
+  # As constraints too: without, pip asks the newest release of a package that another one wants
+  # with extras, finds no hash for it, and stops.
+  for file in "$@"; do files+=(-r "$file" -c "$file"); done
   python=$(find_python)
   if command -v uv >/dev/null; then
     [[ -x $folder/bin/python ]] || uv venv --quiet --no-config --python "$python" "$folder"

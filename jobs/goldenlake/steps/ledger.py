@@ -10,6 +10,7 @@ from typing import Any
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
+from goldenlake.columns.content import content_of
 from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord, Tables
 from goldenlake.schemas import LEDGER, REJECTS
 from goldenlake.steps.outbox import Outgoing
@@ -140,9 +141,7 @@ def mark(tables: Tables, destination: str) -> str:
 
 def _marks(ledger: DataFrame) -> DataFrame:
     columns = [F.coalesce(F.col(name).cast("string"), F.lit("\u0000")) for name in ledger.columns]
-    total = F.sum(F.xxhash64(*columns).cast("decimal(38,0)"))
-    check = F.bit_xor(F.xxhash64(F.lit("check"), *columns))
-    return ledger.groupBy("destination").agg(F.concat_ws(" ", total, check).alias("mark"))
+    return ledger.groupBy("destination").agg(content_of(*columns).alias("mark"))
 
 
 def settled_batches(

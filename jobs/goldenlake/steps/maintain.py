@@ -73,8 +73,7 @@ class Maintain:
     def _shorten(self, tables: Tables) -> int:
         """Remove days that are past their retention; gives how many, counted by table."""
         old_runs = self.as_of - parse_duration(self.retention.runs)
-        removed = 0
-        removed += _remove_days(tables, "ops.runs", _days_before(tables, "ops.runs", old_runs))
+        removed = _remove_days(tables, "ops.runs", _days_before(tables, "ops.runs", old_runs))
         # Of an export that found nothing new since, that day is what is known of it.
         judged = {row["as_of"] for row in tables.rows("activation.settled", SETTLED.ddl)}
         days = _days_before(tables, "activation.held_back", old_runs)

@@ -46,87 +46,86 @@ class Outgoing:
     before: Mapping[str, Row]
 
 
+#: What all rows of a delivery tell alike.
+_TOLD = ("as_of", "generation", "mode", "batches", "types", "clears")
+
+
 def put(tables: Tables, drawn: Drawn) -> Open:
     """Make the changes of a plan the whole outbox of its destination, in one commit."""
     newest, plan = drawn.newest, drawn.plan
     destination = newest.destination
     changed = [each for each in plan.segments if each.changes]
-    found = Open(
-        destination=plan.destination,
-        deliveries=[
-            Delivery(
-                destination=plan.destination,
-                segment=each.segment,
-                as_of=plan.as_of,
-                delivery_id=each.delivery_id,
-                mode=destination.mode,
-                batches=each.batches,
-                schema=_schema(newest.types),
-                clears=tuple(clears(destination)),
-            )
-            for each in changed
-        ],
-        generation=plan.generation,
-        types=newest.types,
-        records=plan.changes,
-    )
 
     def per_segment(values: Mapping[str, Any]) -> Any:
         pairs = [F.lit(each) for pair in sorted(values.items()) for each in pair]
         return F.create_map(*pairs)[F.col("segment")]
 
+    types = newest.types.json()
     constants = {
-        "destination": F.lit(found.destination),
-        "delivery": per_segment({each.segment: each.delivery_id for each in found.deliveries}),
+        "destination": F.lit(plan.destination),
+        "delivery": per_segment({each.segment: each.delivery_id for each in changed}),
         "as_of": F.lit(plan.as_of),
-        "generation": F.lit(found.generation).cast("bigint"),
+        "generation": F.lit(plan.generation).cast("bigint"),
         "mode": F.lit(destination.mode),
-        "batches": per_segment({each.segment: each.batches for each in found.deliveries}),
-        "types": F.lit(found.types.json()),
+        "batches": per_segment({each.segment: each.batches for each in changed}),
+        "types": F.lit(types),
         "clears": F.lit(clears(destination)).cast("array<string>"),
     }
     names = tables.frame([], OUTBOX.ddl).columns
     rows = drawn.changes().select(*(constants.get(name, F.col(name)).alias(name) for name in names))
-    tables.replace_slice(TABLE, rows, where={"destination": found.destination})
-    return found
+    tables.replace_slice(TABLE, rows, where={"destination": plan.destination})
+    told = [
+        {
+            "segment": each.segment,
+            "delivery": each.delivery_id,
+            "as_of": plan.as_of,
+            "generation": plan.generation,
+            "mode": destination.mode,
+            "batches": each.batches,
+            "types": types,
+            "clears": clears(destination),
+            "records": each.changes,
+        }
+        for each in changed
+    ]
+    return _open(plan.destination, told)
 
 
 def left_open(tables: Tables, destination: str) -> Open | None:
     """What an earlier run left in the outbox; None where it holds nothing."""
     if (destination,) not in tables.rows(TABLE, OUTBOX.ddl, _destinations):
         return None
-    told = ("as_of", "generation", "mode", "batches", "types", "clears")
     rows = (
         _rows(tables, destination)
         .groupBy("segment", "delivery")
-        .agg(*(F.any_value(name).alias(name) for name in told), F.count(F.lit(1)).alias("records"))
+        .agg(*(F.any_value(name).alias(name) for name in _TOLD), F.count(F.lit(1)).alias("records"))
         .collect()
     )
-    # Of one plan, so all rows tell the same.
-    types = T.StructType.fromJson(json.loads(rows[0]["types"]))
+    return _open(destination, [row.asDict() for row in rows])
+
+
+def _open(destination: str, told: Sequence[Mapping[str, Any]]) -> Open:
+    """From what the rows of each delivery tell; all are of one plan."""
+    types = T.StructType.fromJson(json.loads(told[0]["types"]))
     return Open(
         destination=destination,
         deliveries=[
             Delivery(
                 destination=destination,
-                segment=row["segment"],
-                as_of=row["as_of"],
-                delivery_id=row["delivery"],
-                mode=row["mode"],
-                batches=row["batches"],
-                schema=_schema(types),
-                clears=tuple(row["clears"]),
+                segment=each["segment"],
+                as_of=each["as_of"],
+                delivery_id=each["delivery"],
+                mode=each["mode"],
+                batches=each["batches"],
+                schema={field.name: field.dataType.simpleString() for field in types},
+                clears=tuple(each["clears"]),
             )
-            for row in sorted(rows, key=itemgetter("segment", "delivery"))
+            for each in sorted(told, key=itemgetter("segment", "delivery"))
         ],
-        generation=rows[0]["generation"],
+        generation=told[0]["generation"],
         types=types,
-        records=sum(row["records"] for row in rows),
+        records=sum(each["records"] for each in told),
     )
-
-
-def _schema(types: T.StructType) -> dict[str, str]:
-    return {field.name: field.dataType.simpleString() for field in types}
 
 
 def upserts(tables: Tables, found: Open) -> DataFrame:

@@ -323,9 +323,7 @@ def _segment_plan(
     batches = math.ceil(removed / capacity) + math.ceil((added + updated) / capacity)
     calls = math.ceil(batches * can.calls_per_batch)
     content = sorted(
-        f"{r['action']} {r['reason']} {r['content']} {r['check']}"
-        for r in found
-        if r["action"] in _ACTIONS
+        f"{r['action']} {r['reason']} {r['content']}" for r in found if r["action"] in _ACTIONS
     )
     plan = SegmentPlan(
         segment=segment,

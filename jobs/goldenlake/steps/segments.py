@@ -10,6 +10,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
+from goldenlake.columns.content import content_of
 from goldenlake.declarations.segment import Segment
 from goldenlake.errors import TableMissing
 from goldenlake.ports import Progress, StepResult, Tables
@@ -140,18 +141,13 @@ class BuildSegments:
             F.lit(self.as_of).alias("as_of"), "segment", "customer_id", "change"
         )
         tables.replace_slice("segments.changes", changes, where={"as_of": self.as_of})
-        stays = F.col("change") != "exited"
         counted = (
             tables.read("segments.changes")
             .where(today)
             .groupBy("segment")
             .agg(
                 *(F.count_if(F.col("change") == each).alias(each) for each in _COUNTS[1:]),
-                F.concat_ws(
-                    " ",
-                    F.sum(F.when(stays, F.xxhash64("customer_id").cast("decimal(38,0)"))),
-                    F.bit_xor(F.when(stays, F.xxhash64(F.lit("check"), "customer_id"))),
-                ).alias("content"),
+                content_of(F.col("customer_id"), only=F.col("change") != "exited").alias("content"),
             )
         )
         found = {row["segment"]: row for row in counted.collect()}

@@ -12,6 +12,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from goldenlake.columns.content import content_of
 from goldenlake.declarations.destination import Destination
 from goldenlake.errors import DeclarationError, Problem
 from goldenlake.transforms.consent import GRANTED
@@ -214,8 +215,8 @@ def _compared(told: DataFrame, mode: str) -> DataFrame:
 
 
 def summary(rows: DataFrame) -> DataFrame:
-    """``segment, action, reason`` with counts, and two sums over the content that tell any two
-    plans apart whatever the order of their rows.
+    """``segment, action, reason`` with counts, and the ``content`` that tells any two plans apart
+    whatever the order of their rows.
     """
     told = [F.coalesce(F.col(c), F.lit("")) for c in ("action", "key", "desired_hash")]
     told += [F.coalesce("reason", F.lit("")), F.coalesce("delivery_before", F.lit(""))]
@@ -226,8 +227,7 @@ def summary(rows: DataFrame) -> DataFrame:
         F.count_if("was_there").alias("there"),
         F.count_if(is_reowned).alias("reowned"),
         F.max(F.length("fields") + F.length("key")).alias("longest"),
-        F.sum(F.xxhash64(*told).cast("decimal(38,0)")).cast("string").alias("content"),
-        F.bit_xor(F.xxhash64(F.lit("check"), *told)).cast("string").alias("check"),
+        content_of(*told).alias("content"),
         F.min(F.unix_micros("until")).alias("until_micros"),
     )
 

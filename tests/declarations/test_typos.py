@@ -21,8 +21,8 @@ KINDS = {
 }  # fmt: skip
 #: Mappings whose keys are names that people choose.
 FREE = {
-    "attributes", "conf", "fields", "identifiers", "jurisdictions", "kinds", "places", "purposes",
-    "statuses", "where",
+    "attributes", "channels", "conf", "fields", "identifiers", "jurisdictions", "kinds", "places",
+    "purposes", "statuses", "where",
 }  # fmt: skip
 
 

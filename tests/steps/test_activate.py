@@ -60,6 +60,48 @@ def test_a_first_export_sends_whom_it_may_and_a_rerun_sends_nothing(tables):
     assert found == {"unchanged": 2, "held_back": 4}
 
 
+def test_a_no_under_an_address_holds_for_all_who_bear_it_though_it_tied_them_to_nobody(tables):
+    people = [customer("ann", email="shared@example.com", customer_number="1")]
+    people += [customer("bob", email="shared@example.com", customer_number="2")]
+    people += [customer("cyd", customer_number="3")]
+    # What an e-mail service complains about knows an address alone: a customer of its own.
+    consents = [grant(name) for name in ("ann", "bob", "cyd")] + [grant("esp", "suppressed")]
+    known = {"customer_id": "esp", "identifier": "email", "value": "shared@example.com"}
+    night(
+        tables,
+        DAY,
+        people,
+        consents,
+        {"readers": ["ann", "bob", "cyd"]},
+        **{"gold.identifiers": [known]},
+    )
+    for key in ("email", "customer_number"):
+        kind = Remembering()
+        given = destination(destination=f"crm_{key}", key=key, fields={"EMAIL": "email"})
+        result = step(destination=given).run(tables, kind, silent)
+        assert [record.customer_id for _, batch in kind.sent for record in batch.records] == ["cyd"]
+        assert result.details["segments"]["readers"]["held_back"] == {"key_opted_out": 2}
+
+
+def test_an_older_day_turns_nothing_back_unless_a_person_approves(tables):
+    later = DAY + timedelta(days=1)
+    night(tables, DAY, [customer("ann"), customer("fay")], [grant("ann"), grant("fay")], {})
+    members_are(tables, DAY, {"readers": ["ann"]}, 1)
+    members_are(tables, later, {"readers": ["ann", "fay"]}, 1)
+    kind = Remembering()
+    step(DAY).run(tables, kind, silent)
+    step(later).run(tables, kind, silent)
+    assert {key for _, key in kind.people} == {"ann@example.com", "fay@example.com"}
+
+    with pytest.raises(ExportHeld, match="a later day") as held:
+        step(DAY).run(tables, kind, silent)
+    assert {key for _, key in kind.people} == {"ann@example.com", "fay@example.com"}
+
+    approve(tables, "crm", held.value.plan, by="a person", reason="wanted", at=DAY_AND_TIME)
+    step(DAY).run(tables, kind, silent)
+    assert {key for _, key in kind.people} == {"ann@example.com"}
+
+
 def test_a_plan_is_drawn_again_when_anything_that_it_depends_on_has_changed(tables):
     ann, bob = customer("ann"), customer("bob")
     until = at("2024-06-20 00:00")
@@ -171,7 +213,12 @@ def planned(**others):
     )
     rest = {"reowned": 0, "held_back": {}, "removed_for": {}, "batches": 1, "capacity": 1}
     return SegmentPlan(
-        segment="s", delivery_id="d", calls=1, minutes=None, **{**counts, **rest, **others}
+        turned_back=0,
+        segment="s",
+        delivery_id="d",
+        calls=1,
+        minutes=None,
+        **{**counts, **rest, **others},
     )
 
 

@@ -15,7 +15,10 @@ from support.gold import Row, publish
 
 DAY = date(2024, 5, 31)
 POLICY = ConsentPolicy.model_validate(
-    {"purposes": {"marketing": {"description": "x"}}, "channels": ["email"]}
+    {
+        "purposes": {"marketing": {"description": "x"}},
+        "channels": {"email": {"addresses": ["email"]}},
+    }
 )
 
 

@@ -16,7 +16,7 @@ places:
     "consent.yml": """\
 purposes:
   marketing: {description: News and offers.}
-channels: [email, sms]
+channels: {email: {addresses: [email]}, sms: {}}
 """,
     "identity/identifiers.yml": """\
 identifiers:

@@ -13,8 +13,8 @@ Row = dict[str, Any]
 
 CUSTOMERS = (
     "customer_id STRING, is_known BOOLEAN, given_name STRING, family_name STRING, email STRING, "
-    "phone STRING, birth_on DATE, postcode STRING, country STRING, customer_since DATE, "
-    "sources ARRAY<STRING>"
+    "phone STRING, customer_number STRING, birth_on DATE, postcode STRING, country STRING, "
+    "customer_since DATE, sources ARRAY<STRING>"
 )
 INTERACTIONS = (
     "interaction_id STRING, customer_id STRING, at TIMESTAMP, on DATE, channel STRING, "
@@ -28,6 +28,7 @@ CONSENTS = (
     "customer_id STRING, purpose STRING, channel STRING, status STRING, jurisdiction STRING, "
     "stated_at TIMESTAMP, expires_at TIMESTAMP, source STRING, record_id STRING"
 )
+IDENTIFIERS = "customer_id STRING, identifier STRING, value STRING, is_linking BOOLEAN"
 METRICS = (
     "customer_id STRING, orders BIGINT, revenue DECIMAL(18,4), last_purchase_at TIMESTAMP, "
     "last_web_at TIMESTAMP"
@@ -38,6 +39,7 @@ SHAPES = {
     "gold.interactions": INTERACTIONS,
     "gold.purchases": PURCHASES,
     "gold.consents": CONSENTS,
+    "gold.identifiers": IDENTIFIERS,
     "gold.metrics": METRICS,
     "identity.history": HISTORY.ddl,
 }

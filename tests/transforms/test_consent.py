@@ -10,7 +10,12 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.io.tables import local_frame
 from goldenlake.steps.plan import EPOCH
-from goldenlake.transforms.consent import opted_out_keys, statements, with_consent
+from goldenlake.transforms.consent import (
+    opted_out_values,
+    statements,
+    told_values,
+    with_consent,
+)
 from support.gold import CONSENTS, CUSTOMERS, at, customer, grant
 
 NOW = at("2024-06-01 00:00")
@@ -20,7 +25,7 @@ POLICY = ConsentPolicy.model_validate(
             "marketing": {"description": "x", "expires_after": "365d"},
             "service": {"description": "x"},
         },
-        "channels": ["email"],
+        "channels": {"email": {}},
         "jurisdictions": {"US": "granted", "DE": "denied"},
     }
 )
@@ -98,9 +103,9 @@ def test_each_statement_counts_as_the_policy_says(spark, people):
     told = told_at(spark, NOW)
     found = {r["customer_id"]: r["consent"] for r in with_consent(people, told, POLICY).collect()}
     assert found == {name: wanted for name, (_, _, wanted) in CASES.items()}
-    keys = {row["key"] for row in opted_out_keys(people, told, "email").collect()}
-    assert keys == {
-        f"{name}@example.com"
+    values = opted_out_values(told_values(people, ["email", "phone"]), told).collect()
+    assert {tuple(row) for row in values} == {
+        ("email", f"{name}@example.com")
         for name, (_, _, wanted) in CASES.items()
         if wanted in ("withdrawn", "suppressed")
     }

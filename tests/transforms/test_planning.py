@@ -5,7 +5,7 @@ from datetime import date
 import pytest
 from pyspark.sql import functions as F
 
-from goldenlake.transforms.planning import numbered, plan_rows
+from goldenlake.transforms.planning import numbered, plan_rows, summary
 
 PEOPLE = (
     "customer_id STRING, key STRING, consent STRING, fields STRING, desired_hash STRING, "
@@ -14,8 +14,11 @@ PEOPLE = (
 LEDGER = (
     "segment STRING, key STRING, customer_id STRING, owner_then STRING, state STRING, "
     "desired_hash STRING, acknowledged_hash STRING, remote_id STRING, attempt INT, "
-    "outcome STRING, delivery STRING"
+    "outcome STRING, delivery STRING, acknowledged_on DATE"
 )
+
+
+MONDAY, TUESDAY = date(2024, 6, 3), date(2024, 6, 4)
 
 
 def person(name, consent="granted", key=None, since=None):
@@ -24,7 +27,7 @@ def person(name, consent="granted", key=None, since=None):
 
 def known(key, owner, state="present", now=None, acknowledged=None, outcome="acknowledged"):
     hash_of = acknowledged or f"h_{owner}"
-    return ("s", key, now or owner, owner, state, hash_of, hash_of, None, 0, outcome, "d")
+    return ("s", key, now or owner, owner, state, hash_of, hash_of, None, 0, outcome, "d", TUESDAY)
 
 
 #: name: (is member, person today or None, what the ledger has or None)
@@ -86,9 +89,8 @@ MIRROR = {
 }
 
 
-@pytest.fixture(scope="module")
-def plans(spark):
-    """The cases under each mode."""
+def planned(spark, mode):
+    """The cases under one mode."""
     members = spark.createDataFrame(
         [("s", name) for name, (is_member, _, _) in CASES.items() if is_member],
         "segment STRING, customer_id STRING",
@@ -96,10 +98,14 @@ def plans(spark):
     people = spark.createDataFrame([p for _, p, _ in CASES.values() if p], PEOPLE)
     ledger = spark.createDataFrame([k for _, _, k in CASES.values() if k], LEDGER)
     opted_out = spark.createDataFrame([("k_shadow",), ("k_no",)], "key STRING")
+    return plan_rows(members=members, people=people, ledger=ledger, opted_out=opted_out, mode=mode)
+
+
+@pytest.fixture(scope="module")
+def plans(spark):
+    """The cases under each mode."""
     frames = [
-        plan_rows(
-            members=members, people=people, ledger=ledger, opted_out=opted_out, mode=mode
-        ).withColumn("mode", F.lit(mode))
+        planned(spark, mode).withColumn("mode", F.lit(mode))
         for mode in ("mirror", "upsert", "append")
     ]
     rows = frames[0].union(frames[1]).union(frames[2]).collect()
@@ -139,6 +145,21 @@ def test_appending_never_changes_what_is_there(plans):
     by_key = {r["key"]: r["action"] for r in plans["append"] if r["is_wanted"]}
     assert by_key["k_changed"] == "unchanged"
     assert by_key["k_readded"] == "add"
+
+
+def test_what_was_acknowledged_for_a_later_day_is_counted_but_a_no_is_always_heard(spark):
+    rows = planned(spark, "mirror")
+    found = summary(rows, TUESDAY).union(summary(rows, MONDAY)).collect()
+    turned_back = [(row["action"], row["reason"]) for row in found if row["turned_back"]]
+    assert {action: turned_back.count((action, None)) for action in ("add", "update")} == {
+        "add": 1,
+        "update": 1,
+    }, "on Monday alone"
+    assert {reason for action, reason in turned_back if action == "remove"} == {
+        "key_changed",
+        "left",
+    }
+    assert sum(row["turned_back"] for row in found) == 7
 
 
 def test_batches_are_full_hold_one_operation_and_begin_with_removals(spark):

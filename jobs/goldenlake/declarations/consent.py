@@ -18,11 +18,21 @@ class Purpose(Declaration):
     )
 
 
+class Channel(Declaration):
+    """A way to reach people."""
+
+    addresses: list[Slug] = Field(
+        default=[],
+        description="Identifiers that say where it reaches a person. What was refused under one of "
+        "their values is sent to nobody at that value, whoever bears it.",
+    )
+
+
 class ConsentPolicy(Declaration):
     """Consent fails closed: who said nothing has not agreed, unless the default says otherwise."""
 
     purposes: dict[Slug, Purpose]
-    channels: list[Slug]
+    channels: dict[Slug, Channel]
     default: Literal["denied", "granted"] = "denied"
     jurisdictions: dict[str, Literal["denied", "granted"]] = Field(
         default={}, description="What silence means, by ISO 3166 country; others use default."

@@ -62,6 +62,8 @@ def check_references(loaded: Loaded) -> list[Problem]:
         found += _table(table.document, table.model, known)
     if loaded.identity.model is not None:
         found += _identity(loaded.identity.document, loaded.identity.model)
+    if loaded.consent.model is not None:
+        found += _policy(loaded.consent.document, loaded.consent.model, known)
     found += segment_problems(
         [(each.document, each.model) for each in _sound(loaded.segments)], known.vocabulary
     )
@@ -216,6 +218,13 @@ def _consent_mapping(
             yield document.problem(path, f"says no {of}. Add {of} or constant_{of}.")
     if mapping.status is None:
         yield document.problem(path, "says no status. Add the column that holds it.")
+
+
+def _policy(document: Document, policy: ConsentPolicy, known: _Known) -> Iterator[Problem]:
+    for name, channel in policy.channels.items():
+        for at, address in enumerate(channel.addresses):
+            path: KeyPath = ("channels", name, "addresses", at)
+            yield from _unknown(document, path, address, known.identifiers, where=_IDENTIFIERS)
 
 
 def _table(document: Document, table: Table, known: _Known) -> Iterator[Problem]:

@@ -30,6 +30,9 @@ BASE_CONF: Mapping[str, str] = {
     # A night compiles some thousand pieces of code, most of them again and again. The default of
     # 100 forgets them in between: with this, 7% less CPU for a night over 100,000 customers.
     "spark.sql.codegen.cache.maxEntries": "5000",
+    # Every plan is described for the web interface, wide ones at length: 7% of a night's CPU.
+    "spark.sql.ui.explainMode": "simple",
+    "spark.sql.debug.maxToStringFields": "2",
     # Delta 4.4 refuses versions older than a table's deletedFileRetentionDuration (one week) even
     # where their files are there, and VACUUM goes by that property instead of the hours it is
     # given. A published generation may be older: `maintain` knows which files are needed.
@@ -46,17 +49,15 @@ BASE_CONF: Mapping[str, str] = {
 }
 
 #: For tables of a few thousand rows, where what surrounds the rows costs more than they do.
-#: Measured: compiling plans and describing them to nobody took half of all time; to ask for
-#: deletion vectors at each scan, and to plan again after each shuffle, two fifths of the rest.
+#: Measured: compiling plans took two fifths of all time; to ask for deletion vectors at each scan,
+#: and to plan again after each shuffle, two fifths of the rest.
 SMALL_DATA_CONF: Mapping[str, str] = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-    "spark.sql.ui.explainMode": "simple",
     "spark.sql.adaptive.enabled": "false",
     # One task is enough to read a table, and each of them unpacks the whole plan.
     "spark.sql.files.minPartitionNum": "1",
     "spark.sql.leafNodeDefaultParallelism": "1",
-    "spark.sql.debug.maxToStringFields": "2",
     DELETION_VECTORS: "false",
 }
 

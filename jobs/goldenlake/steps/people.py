@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -15,8 +16,14 @@ from goldenlake.declarations.destination import Destination
 from goldenlake.ports import Tables
 from goldenlake.steps.generations import Generation, read
 from goldenlake.steps.segments import history_of
-from goldenlake.transforms.consent import GRANTED, opted_out_keys, statements, with_consent
-from goldenlake.transforms.planning import field_types, people
+from goldenlake.transforms.consent import (
+    GRANTED,
+    opted_out_values,
+    statements,
+    told_values,
+    with_consent,
+)
+from goldenlake.transforms.planning import KEY_OPTED_OUT, field_types, people
 from goldenlake.transforms.segments import follow_merges
 
 _CONSENTS = (
@@ -65,6 +72,35 @@ class Newest:
             at=self.at,
         )
 
+    @cached_property
+    def _addresses(self) -> list[str]:
+        """Columns of gold.customers that say where the channel reaches a customer."""
+        channel = self.consent.channels.get(self.destination.channel)
+        named = channel.addresses if channel else []
+        customers, _ = self._tables
+        return [name for name in named if name in customers.columns]
+
+    @cached_property
+    def _opted_out(self) -> DataFrame:
+        """``attribute, value``: keys and addresses of everybody who said no, those that they are
+        known by and those that would be sent.
+        """
+        key, customers = self.destination.key, self._tables[0]
+        keyed = people(self.destination, *self._tables).select(
+            "customer_id", F.lit(key).alias("attribute"), F.col("key").alias("value")
+        )
+        values = keyed.where("value IS NOT NULL")
+        if others := [name for name in self._addresses if name != key]:
+            values = values.unionByName(told_values(customers, others))
+        if "gold.identifiers" in self.generation.tables:
+            known = read(self.tables, self.generation, "gold.identifiers")
+            values = values.unionByName(
+                known.where(F.col("identifier").isin(key, *self._addresses)).select(
+                    "customer_id", F.col("identifier").alias("attribute"), "value"
+                )
+            )
+        return opted_out_values(values, self._said)
+
     def people(self, who: DataFrame) -> DataFrame:
         """The customers in ``who`` (``customer_id``, as often as may be) with ``key``, ``fields``,
         ``desired_hash``, ``consent`` and ``until``.
@@ -72,12 +108,32 @@ class Newest:
         customers, metrics = self._tables
         ours = customers.join(who, "customer_id", how="left_semi")
         shaped = people(self.destination, ours, metrics)
-        return with_consent(shaped, self._said, self.consent)
+        judged = with_consent(shaped, self._said, self.consent)
+        others = [name for name in self._addresses if name != self.destination.key]
+        return self._without_refused_addresses(judged, ours, others) if others else judged
+
+    def _without_refused_addresses(
+        self, judged: DataFrame, customers: DataFrame, names: Sequence[str]
+    ) -> DataFrame:
+        """The same, where somebody who may be sent to but for the address counts as opted out."""
+        refused = (
+            told_values(customers, names)
+            .join(self._opted_out, ["attribute", "value"], how="left_semi")
+            .select("customer_id", F.lit(True).alias("_is_refused"))
+            .distinct()
+        )
+        held = (F.col("consent") == GRANTED) & F.col("_is_refused")
+        return (
+            judged.join(refused, "customer_id", how="left")
+            .withColumn("consent", F.when(held, KEY_OPTED_OUT).otherwise(F.col("consent")))
+            .drop("_is_refused")
+        )
 
     @cached_property
     def opted_out(self) -> DataFrame:
-        """``key`` of everybody who said no."""
-        return opted_out_keys(people(self.destination, *self._tables), self._said, "key")
+        """``key`` under which somebody said no, whoever bears it."""
+        ours = self._opted_out.where(F.col("attribute") == self.destination.key)
+        return ours.select(F.col("value").alias("key"))
 
     def with_todays_owner(self, ledger: DataFrame) -> DataFrame:
         """Ledger rows with ``customer_id`` of this generation; ``owner_then`` as it stands.

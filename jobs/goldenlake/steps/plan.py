@@ -24,7 +24,7 @@ from goldenlake.transforms.planning import numbered, plan_rows, summary
 from goldenlake.transforms.segments import follow_merges
 
 #: Raise it when the code plans differently from the same state: every plan is drawn anew then.
-LOGIC = 1
+LOGIC = 2
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLES = 5
 _ACTIONS = ("add", "update", "remove")
@@ -47,6 +47,8 @@ class SegmentPlan:
     unchanged: int
     reowned: int
     """Unchanged records that now belong to another customer id, after a merge."""
+    turned_back: int
+    """Changes to what was acknowledged for a later day."""
     held_back: Mapping[str, int]
     """How many members are held back, by reason."""
     removed_for: Mapping[str, int]
@@ -148,7 +150,7 @@ class PlanExport:
             mode=self.destination.mode,
         ).persist()
         try:
-            found = summary(rows).collect()
+            found = summary(rows, self.as_of).collect()
             yield Drawn(
                 plan=self._plan(tables, generation, found, sizes, can), rows=rows, newest=newest
             )
@@ -300,6 +302,11 @@ def judge(plan: SegmentPlan, guards: Guards) -> list[str]:
     limit = max(guards.most_removals, math.floor(guards.most_removals_share * known))
     if plan.removed > limit:
         verdicts.append(f"{plan.removed} of {known} would be removed; the limit is {limit}.")
+    if plan.turned_back:
+        verdicts.append(
+            f"{plan.turned_back} records are there as a later day wanted them; this day would turn "
+            "them back. Export the newest day instead."
+        )
     return verdicts
 
 
@@ -336,6 +343,7 @@ def _segment_plan(
         removed=removed,
         unchanged=count("unchanged"),
         reowned=count("unchanged", "reowned"),
+        turned_back=sum(row["turned_back"] for row in found),
         held_back=by_reason("held"),
         removed_for=by_reason("remove"),
         batches=batches,

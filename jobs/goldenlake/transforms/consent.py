@@ -6,6 +6,7 @@ reads silence as a yes where that person lives.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from pyspark.sql import Column, DataFrame
@@ -125,14 +126,21 @@ def _among(place: Column, places: list[str]) -> Column:
     return place.isin([each.upper() for each in places]) if places else F.lit(False)
 
 
-def opted_out_keys(customers: DataFrame, said: DataFrame, key: str) -> DataFrame:
-    """``key`` of everybody who withdrew or is suppressed, so that no other customer who bears the
-    same key is sent anything under it.
+def told_values(customers: DataFrame, names: Sequence[str]) -> DataFrame:
+    """``customer_id, attribute, value``: one row for each of these columns that has a value."""
+    pairs = [
+        F.struct(F.lit(name).alias("attribute"), F.col(name).cast("string").alias("value"))
+        for name in names
+    ]
+    told = customers.select("customer_id", F.explode(F.array(*pairs)).alias("of"))
+    return told.select("customer_id", "of.*").where("value IS NOT NULL")
+
+
+def opted_out_values(values: DataFrame, said: DataFrame) -> DataFrame:
+    """``attribute, value`` by which people are known who withdrew or are suppressed.
+
+    ``values`` is (customer_id, attribute, value). A value that many bear names whoever said no
+    among them, even where it is too common, or too contested, to tie that statement to anybody.
     """
     no = said.where(F.col("stated").isin(*OPTED_OUT)).select("customer_id")
-    return (
-        customers.join(no, "customer_id", how="left_semi")
-        .select(F.col(key).cast("string").alias("key"))
-        .where("key IS NOT NULL")
-        .distinct()
-    )
+    return values.join(no, "customer_id", how="left_semi").select("attribute", "value").distinct()

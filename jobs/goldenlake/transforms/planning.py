@@ -7,6 +7,7 @@ customer that was merged into another then keeps its record there.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -17,8 +18,10 @@ from goldenlake.declarations.destination import Destination
 from goldenlake.errors import DeclarationError, Problem
 from goldenlake.transforms.consent import GRANTED
 
+#: Somebody said no under the key, or under another address to which the channel would send.
+KEY_OPTED_OUT = "key_opted_out"
 #: A person who is held back for one of these is removed in every mode, if it was us who added.
-LOST = ("suppressed", "withdrawn", "expired", "no_consent", "key_opted_out", "gone")
+LOST = ("suppressed", "withdrawn", "expired", "no_consent", KEY_OPTED_OUT, "gone")
 #: to_json would cut microseconds off.
 JSON_OPTIONS = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
 
@@ -120,7 +123,7 @@ def plan_rows(
 #: What is needed of a record in the ledger, besides its key.
 _RECORD = (
     "state", "desired_hash", "acknowledged_hash", "remote_id", "attempt", "outcome", "delivery",
-    "owner_then",
+    "acknowledged_on", "owner_then",
 )  # fmt: skip
 
 
@@ -130,7 +133,7 @@ def _held() -> Column:
         F.when(F.col("consent").isNull(), "gone")
         .when(F.col("consent") != GRANTED, F.col("consent"))
         .when(F.col("key").isNull(), "no_key")
-        .when(F.col("_said_no"), "key_opted_out")
+        .when(F.col("_said_no"), KEY_OPTED_OUT)
     )
 
 
@@ -139,7 +142,7 @@ def _lost() -> Column:
     return (
         F.when(F.col("consent").isNull(), "gone")
         .when(F.col("consent") != GRANTED, F.col("consent"))
-        .when(F.col("_said_no"), "key_opted_out")
+        .when(F.col("_said_no"), KEY_OPTED_OUT)
         .when(F.col("_belongs"), "key_changed")
         .otherwise("left")
     )
@@ -209,23 +212,33 @@ def _compared(told: DataFrame, mode: str) -> DataFrame:
             F.col("_record.remote_id").alias("remote_id"),
             F.coalesce("_record.attempt", F.lit(0)).alias("attempt"),
             F.col("_record.delivery").alias("delivery_before"),
+            F.col("_record.acknowledged_on").alias("acknowledged_on"),
             "until",
         )
     )
 
 
-def summary(rows: DataFrame) -> DataFrame:
+def summary(rows: DataFrame, as_of: date) -> DataFrame:
     """``segment, action, reason`` with counts, and the ``content`` that tells any two plans apart
     whatever the order of their rows.
+
+    ``turned_back`` counts changes to what was acknowledged for a later day than ``as_of``; that
+    somebody may not be sent to any more is no such change.
     """
     told = [F.coalesce(F.col(c), F.lit("")) for c in ("action", "key", "desired_hash")]
     told += [F.coalesce("reason", F.lit("")), F.coalesce("delivery_before", F.lit(""))]
+    is_turned_back = (
+        F.col("action").isin(*_CHANGES)
+        & (F.col("acknowledged_on") > F.lit(as_of))
+        & ~F.coalesce(F.col("reason").isin(*LOST), F.lit(False))
+    )
     is_reowned = (F.col("action") == "unchanged") & (F.col("owner_then") != F.col("customer_id"))
     return rows.groupBy("segment", "action", "reason").agg(
         F.count(F.lit(1)).alias("records"),
         F.count_if("is_wanted").alias("wanted"),
         F.count_if("was_there").alias("there"),
         F.count_if(is_reowned).alias("reowned"),
+        F.count_if(is_turned_back).alias("turned_back"),
         F.max(F.length("fields") + F.length("key")).alias("longest"),
         content_of(*told).alias("content"),
         F.min(F.unix_micros("until")).alias("until_micros"),

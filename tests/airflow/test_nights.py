@@ -11,6 +11,7 @@ import pytest
 
 from goldenlake.sample import SampleOptions, arrived, generate
 from support.airflow_home import ROOT, Airflow
+from support.readers import rows_as_read
 
 pytestmark = pytest.mark.airflow
 
@@ -104,5 +105,9 @@ def test_a_whole_night_of_a_small_company(airflow: Airflow, tmp_path: Path) -> N
     pointer = json.loads((home / "lake" / "generation.json").read_text())
     assert pointer["generation"] == 1
     assert pointer["as_of"] == DAY.isoformat()
+    for name, of in pointer["tables"].items():
+        rows = rows_as_read(of["path"], of["version"])
+        assert len(set(rows.values())) == 1, (name, rows)
+        assert rows["polars"] > 0 or name in ("identity.review", "identity.touched"), name
     assert (home / "reports" / f"{DAY}.html").stat().st_size > 10_000
     assert any(path.is_file() for path in (home / "exports").rglob("*"))

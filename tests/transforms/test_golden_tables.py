@@ -223,6 +223,7 @@ def test_metrics_leave_out_machines_our_own_mail_and_cancellations(spark: SparkS
         ("3", "c", "web", last, "web", "view", "v9", True),
         ("4", "c", "esp", last, "email", "delivered", None, False),
         ("5", "c", "esp", later, "email", "open", None, False),
+        ("6", "c", "crm", NOON, "phone", "call", None, False),
     ]
     bought = [
         ("c", "shop", "o1", NOON, "store", 2.0, Decimal(10), "EUR", False),
@@ -241,9 +242,10 @@ def test_metrics_leave_out_machines_our_own_mail_and_cancellations(spark: SparkS
         ).collect()
     }
     assert rows["c"] == {
-        "customer_id": "c", "interactions": 3, "first_seen_at": NOON, "last_seen_at": later,
-        "last_web_at": later, "last_email_at": later, "last_store_at": later, "orders": 1,
-        "items": 3.0, "revenue": 15, "cancelled_revenue": 5, "first_purchase_at": NOON,
+        "customer_id": "c", "interactions": 4, "first_seen_at": NOON, "last_seen_at": later,
+        "last_web_at": later, "last_email_at": later, "last_phone_at": NOON,
+        "last_store_at": later, "orders": 1, "items": 3.0, "revenue": 15, "cancelled_revenue": 5,
+        "first_purchase_at": NOON,
         "last_purchase_at": NOON, "average_order": 15, "emails_opened": 1, "emails_clicked": 0,
         "sessions": 1,
     }  # fmt: skip

@@ -11,9 +11,9 @@ from goldenlake.transforms.golden_purchases import MONEY
 
 COLUMNS = (
     "customer_id", "interactions", "first_seen_at", "last_seen_at", "last_web_at",
-    "last_email_at", "last_store_at", "orders", "items", "revenue", "cancelled_revenue",
-    "first_purchase_at", "last_purchase_at", "average_order", "emails_opened", "emails_clicked",
-    "sessions",
+    "last_email_at", "last_phone_at", "last_store_at", "orders", "items", "revenue",
+    "cancelled_revenue", "first_purchase_at", "last_purchase_at", "average_order", "emails_opened",
+    "emails_clicked", "sessions",
 )  # fmt: skip
 #: Kinds that say what we did to a customer, not what the customer did.
 OURS = ("send", "sent", "processed", "deliver", "delivered", "deferred", "dropped", "bounce")
@@ -67,6 +67,7 @@ def golden_metrics(
 _CHANNELS: Mapping[str, tuple[str, ...]] = {
     "web": ("web", "app"),
     "email": ("email",),
+    "phone": ("phone", "sms"),
     "store": ("store",),
 }
 

@@ -155,6 +155,24 @@ class ContractBroken(TerminalError):
         super().__init__(f"{source}: {file}: {what} {mend}")
 
 
+class MostlyQuarantined(TerminalError):
+    """More of a source's records were quarantined than its contract allows; the others went on."""
+
+    def __init__(
+        self, *, source: str, quarantined: int, read: int, limit: float, rules: Mapping[str, int]
+    ) -> None:
+        self.source, self.quarantined, self.read, self.limit = source, quarantined, read, limit
+        self.rules = rules
+        rule = max(sorted(rules), key=lambda name: rules[name], default="")
+        often = f", most often by {rule} ({rules[rule]:,})" if rule else ""
+        super().__init__(
+            f"{source}: {quarantined:,} of {read:,} records were quarantined{often}; the limit is "
+            f"{limit:.1%} (most_quarantined). The others went on. Mend the contract in "
+            f"conf/sources/{source}.yml or ask its owner for the files again, then run "
+            f"`goldenlake replay {source} --as-of DAY`."
+        )
+
+
 class CountMismatch(TerminalError):
     """Accepted + quarantined is not what was read: goldenlake itself is at fault."""
 

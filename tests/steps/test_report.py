@@ -55,7 +55,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"generation": 7, "as_of": DAY, "tables": dict.fromkeys(PINNED, 1), "inputs": {}}
     ],
     "ops.files": [file(), file(path="b.csv", reasons={"id_required": 1, "email_matches": 3}),
-                  file(path="old.csv", landed_on=BEFORE, file_on=BEFORE)],
+                  file(path="old.csv", file_id="old", landed_on=BEFORE, file_on=BEFORE)],
     "ops.runs": [
         ran("collect", 1, subject="shop"),
         ran("collect", 9, "skipped", subject="shop"),
@@ -64,6 +64,8 @@ ROWS: dict[str, list[dict[str, Any]]] = {
             '"warning", "passed": false, "broken": 1, "reason": "x"}], "warnings": ["t: r"]}'),
         ran("activate", 4, subject="letters", counts={"sent": 3}, details='{"segments": {'
             '"readers": {"held_back": {"no_consent": 1}}, "buyers": {"held_back": {}}}}'),
+        ran("activate", 5, "failed", subject="ads", error="Down."),
+        ran("activate", 6, "skipped", subject="ads"),
         ran("resolve", 0, as_of=BEFORE, status="failed"),
     ],
     "gold.customers": [
@@ -130,12 +132,14 @@ def test_the_page_tells_of_the_day_and_of_nothing_else(
     assert facts.overlaps == {
         ("buyers", "readers"): 2, ("buyers", "late"): 1, ("late", "readers"): 1
     }  # fmt: skip
-    (letters,) = facts.exports
+    letters, ads = facts.exports
     assert (letters.there, letters.counts, letters.held_back) == (1, {"sent": 3}, {"no_consent": 1})
-    # The rerun that mended the publication counts, and the idle rerun of collect does not.
+    # The rerun that mended the publication counts, and the idle rerun of collect does not; an idle
+    # rerun of an export shows that its fault has passed.
     assert [(each.step, each.status) for each in facts.steps] == [
-        ("collect", "done"), ("publish", "done"), ("activate", "done")
+        ("collect", "done"), ("publish", "done"), ("activate", "done"), ("activate", "skipped")
     ]  # fmt: skip
+    assert (ads.status, ads.error) == ("skipped", "")
     assert facts.verdict == "good"
     assert facts.warnings == ["t: r"]
     assert len(facts.expectations) == 1
@@ -170,3 +174,33 @@ def test_a_day_on_which_nothing_ran_has_a_page_and_every_source_is_overdue(
     assert "Nothing has run for this day" in page
     assert "no file of it has ever come" in page
     assert str(tmp_path) not in page
+
+
+@pytest.mark.parametrize(
+    ("statuses", "counts"),
+    [
+        (["degraded", "skipped"], "skipped"),
+        (["degraded lasts", "skipped"], "degraded"),
+        (["degraded lasts", "done", "skipped"], "done"),
+        (["done", "failed", "skipped"], "done"),
+        (["done", "skipped", "failed"], "failed"),
+        (["skipped", "skipped"], "skipped"),
+    ],
+)
+def test_an_idle_rerun_hides_a_fault_that_has_passed_and_nothing_else(
+    spark: SparkSession, catalogue: Catalogue, tmp_path: Path, statuses: list[str], counts: str
+) -> None:
+    rows = [
+        ran(
+            "collect",
+            minute,
+            status.split()[0],
+            subject="shop",
+            details='{"lasts": true}' if "lasts" in status else "{}",
+        )
+        for minute, status in enumerate(statuses)
+    ]
+    tables: Any = Frames(spark, {"ops.runs": rows}, {})
+    step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "reports")
+    facts = step.gather(tables, Clock())
+    assert [each.status for each in facts.steps] == [counts]

@@ -160,6 +160,9 @@ def _result(
         message = described(error)
         transient = isinstance(error, TransientError)
         details["exit_code"] = int(ExitCode.TRANSIENT if transient else ExitCode.DEGRADED)
+    if broken or judged:
+        # Until the files are mended or replayed: finding nothing new is no remedy.
+        details["lasts"] = True
     at_fault = error or broken or judged
     status: Status = "degraded" if at_fault else "done" if rows else "skipped"
     return StepResult(

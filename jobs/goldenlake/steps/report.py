@@ -90,17 +90,23 @@ class WriteReport:
         )
 
     def _runs(self, tables: Tables) -> list[Any]:
-        """The latest row of every step and subject on the day, in the order in which they ran."""
+        """The row that counts of every step and subject on the day, in the order in which they ran.
+
+        That is the latest. A rerun that had nothing to do only shows that a fault has passed: it
+        does not hide what the night did, nor files that are still as they were.
+        """
         rows = (
             tables.read_or_empty("ops.runs", RUNS.ddl)
             .where(F.col("as_of") == F.lit(self.as_of))
             .collect()
         )
         latest: dict[tuple[str, str], Any] = {}
+        lasting: dict[tuple[str, str], Any] = {}
         for row in sorted(rows, key=lambda row: row["started_at"]):
-            # A rerun that had nothing to do does not hide what the night did.
-            if row["status"] != "skipped" or (row["step"], row["subject"]) not in latest:
-                latest[row["step"], row["subject"]] = row
+            key = row["step"], row["subject"]
+            if row["status"] == "done" or json.loads(row["details"] or "{}").get("lasts"):
+                lasting[key] = row
+            latest[key] = lasting.get(key, row) if row["status"] == "skipped" else row
         return sorted(latest.values(), key=lambda row: row["started_at"])
 
     def _sources(self, files: Sequence[FileRow], runs: Sequence[Any]) -> list[SourceFacts]:

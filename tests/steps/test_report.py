@@ -172,7 +172,7 @@ def test_a_day_on_which_nothing_ran_has_a_page_and_every_source_is_overdue(
     assert [path.name for path in folder.iterdir()] == ["2026-01-03.html"]
     page = (folder / "2026-01-03.html").read_text(encoding="utf-8")
     assert "Nothing has run for this day" in page
-    assert "no file of it has ever come" in page
+    assert "no sound file of it has ever come" in page
     assert str(tmp_path) not in page
 
 
@@ -204,3 +204,17 @@ def test_an_idle_rerun_hides_a_fault_that_has_passed_and_nothing_else(
     step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "reports")
     facts = step.gather(tables, Clock())
     assert [each.status for each in facts.steps] == [counts]
+
+
+def test_a_source_is_overdue_whatever_broken_files_it_sent_and_one_that_repeats_itself_is_not(
+    spark: SparkSession, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    old = date(2025, 12, 1)
+    broken = file("broken", path="b.csv", file_on=DAY)
+    sound = file(path="a.csv", file_on=old, landed_on=old, sha256="a")
+    again = file("duplicate", path="c.csv", file_on=DAY, sha256="a")
+    step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "reports")
+    for files, last in (([broken], None), ([broken, sound], old), ([broken, sound, again], DAY)):
+        tables: Any = Frames(spark, {"ops.files": files}, {})
+        (shop,) = step.gather(tables, Clock()).sources
+        assert (shop.last_file_on, shop.is_overdue) == (last, last != DAY)

@@ -128,9 +128,9 @@ class NightFacts:
             Attention(
                 kind="overdue",
                 subject=source.name,
-                message=f"its last file is of {source.last_file_on}."
+                message=f"its last sound file is of {source.last_file_on}."
                 if source.last_file_on
-                else "no file of it has ever come.",
+                else "no sound file of it has ever come.",
             )
             for source in self.sources
             if source.is_overdue

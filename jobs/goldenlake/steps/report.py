@@ -25,7 +25,7 @@ from goldenlake.reporting.facts import (
     StepFacts,
 )
 from goldenlake.reporting.page import night_page
-from goldenlake.schemas import LEDGER, MEMBERS, RUNS, SIZES
+from goldenlake.schemas import CONFORMED, LEDGER, MEMBERS, RUNS, SIZES
 from goldenlake.steps.files import FileRow, read_files
 from goldenlake.steps.generations import Generation, latest_generation, read
 
@@ -115,7 +115,9 @@ class WriteReport:
         for name, source in sorted(self.catalogue.sources.items()):
             own = [file for file in files if file.source == name and file.file_on <= self.as_of]
             today = [file for file in own if file.landed_on == self.as_of]
-            last = max((file.file_on for file in own), default=None)
+            good = {file.sha256 for file in own if file.status == CONFORMED}
+            # A duplicate of one that was taken in shows that the source is alive.
+            last = max((file.file_on for file in own if file.sha256 in good), default=None)
             reasons: dict[str, int] = {}
             for file in today:
                 for rule, count in file.reasons.items():

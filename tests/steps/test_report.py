@@ -218,3 +218,14 @@ def test_a_source_is_overdue_whatever_broken_files_it_sent_and_one_that_repeats_
         tables: Any = Frames(spark, {"ops.files": files}, {})
         (shop,) = step.gather(tables, Clock()).sources
         assert (shop.last_file_on, shop.is_overdue) == (last, last != DAY)
+
+
+def test_files_that_are_dated_after_today_are_something_to_look_at(
+    spark: SparkSession, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    rows = [ran("collect", 1, "skipped", subject="shop", counts={"files_ahead": 2})]
+    tables: Any = Frames(spark, {"ops.files": [file()], "ops.runs": rows}, {})
+    step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "reports")
+    (found,) = step.gather(tables, Clock()).attention
+    assert (found.kind, found.subject) == ("warning", "shop")
+    assert "2 files are dated after today" in found.message

@@ -21,6 +21,8 @@ class SourceFacts:
     reasons: Mapping[str, int]
     last_file_on: date | None
     is_overdue: bool
+    ahead: int = 0
+    """Files that are not taken in because they are dated after today."""
     error: str = ""
 
 
@@ -135,10 +137,20 @@ class NightFacts:
             for source in self.sources
             if source.is_overdue
         ]
+        ahead = [
+            Attention(
+                kind="warning",
+                subject=source.name,
+                message=f"{source.ahead:,} files are dated after today and are left lying until "
+                "that day. Ask their owner for the right names, or mend origin.file_date.",
+            )
+            for source in self.sources
+            if source.ahead
+        ]
         warnings = [
             Attention(kind="warning", subject="expectation", message=text) for text in self.warnings
         ]
-        return stopped + overdue + warnings
+        return stopped + overdue + ahead + warnings
 
     def shared(self, left: str, right: str) -> int:
         """How many customers are members of both segments."""

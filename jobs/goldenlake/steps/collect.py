@@ -145,10 +145,13 @@ def _result(
 ) -> StepResult:
     broken = [row for row in rows if row.status == BROKEN]
     judged = _mostly_quarantined(source, rows)
+    found = landed if isinstance(landed, Landed) else Landed()
     counts = {
         "files": len(rows),
         "files_broken": len(broken),
-        "files_growing": len(landed.growing) if isinstance(landed, Landed) else 0,
+        "files_growing": len(found.growing),
+        "files_later": found.later,
+        "files_ahead": found.ahead,
         "records_read": sum(row.records_read or 0 for row in rows),
         "records_accepted": sum(row.records_accepted or 0 for row in rows),
         "records_quarantined": sum(row.records_quarantined or 0 for row in rows),

@@ -136,6 +136,7 @@ class WriteReport:
                     reasons=dict(sorted(reasons.items(), key=lambda pair: -pair[1])),
                     last_file_on=last,
                     is_overdue=last is None or self.as_of - last >= cadence,
+                    ahead=(run["counts"] or {}).get("files_ahead", 0) if run else 0,
                     error=(run["error"] if run else "") or "",
                 )
             )

@@ -46,6 +46,12 @@ def ran(step: str, minute: int, status: str = "done", **others: Any) -> dict[str
     }  # fmt: skip
 
 
+def drift(file_id: str, column: str, kind: str, seen_on: date = DAY) -> dict[str, Any]:
+    return {
+        "source": "shop", "file_id": file_id, "seen_on": seen_on, "kind": kind, "column": column
+    }  # fmt: skip
+
+
 def member(segment: str, who: str) -> dict[str, Any]:
     return {"as_of": DAY, "segment": segment, "customer_id": who, "generation": 7}
 
@@ -67,6 +73,10 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         ran("activate", 5, "failed", subject="ads", error="Down."),
         ran("activate", 6, "skipped", subject="ads"),
         ran("resolve", 0, as_of=BEFORE, status="failed"),
+    ],
+    "ops.drift": [
+        drift("f", "colour", "new"), drift("old", "colour", "new", BEFORE),
+        drift("old", "size", "missing", BEFORE), drift("f", "ann@example.com", "doubled"),
     ],
     "gold.customers": [
         {"customer_id": "c_a", "email": "a@example.com", "is_known": True, "records": 5},
@@ -132,6 +142,10 @@ def test_the_page_tells_of_the_day_and_of_nothing_else(
     assert facts.overlaps == {
         ("buyers", "readers"): 2, ("buyers", "late"): 1, ("late", "readers"): 1
     }  # fmt: skip
+    # What no file of the last landing shows any longer has passed.
+    assert [(each.column, each.kind, each.since, each.files) for each in facts.drift] == [
+        ("(not a name)", "doubled", DAY, 1), ("colour", "new", BEFORE, 1)
+    ]  # fmt: skip
     letters, ads = facts.exports
     assert (letters.there, letters.counts, letters.held_back) == (1, {"sent": 3}, {"no_consent": 1})
     # The rerun that mended the publication counts, and the idle rerun of collect does not; an idle

@@ -94,14 +94,14 @@ def replay(
 
 @looking.command(rich_help_panel=PANEL)
 def files(source: SourceNames = None, conf: Conf = CONF, env: Env = ENV, lake: Lake = None) -> None:
-    """How far the files of every source have come, and why the broken ones are."""
+    """How far files have come, why the broken ones are, and which columns are not as declared."""
     from goldenlake.reporting.arrivals import arrivals_text
-    from goldenlake.steps.files import read_files
+    from goldenlake.steps.files import read_files, standing_drift
 
     installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
     names = installation.chosen_sources(source)
     found = [file for file in read_files(installation.tables) if file.source in names]
-    Console().print(arrivals_text(found))
+    Console().print(arrivals_text(found, standing_drift(installation.tables, found)))
 
 
 @looking.command(rich_help_panel=PANEL)

@@ -27,6 +27,19 @@ class SourceFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DriftFacts:
+    """One way in which the newest files of a source differ from its contract."""
+
+    source: str
+    column: str
+    kind: str
+    """new, missing, reordered, respelled or doubled."""
+    since: date
+    files: int
+    """How many of the newest files."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SegmentFacts:
     """Size and movement of a segment."""
 
@@ -103,6 +116,7 @@ class NightFacts:
     warnings: Sequence[str] = field(default_factory=tuple)
     overlaps: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Customers who are members of both segments, for each pair of two different ones."""
+    drift: Sequence[DriftFacts] = field(default_factory=tuple)
 
     @property
     def verdict(self) -> str:

@@ -26,7 +26,7 @@ from goldenlake.reporting.facts import (
 )
 from goldenlake.reporting.page import night_page
 from goldenlake.schemas import CONFORMED, LEDGER, MEMBERS, RUNS, SIZES
-from goldenlake.steps.files import FileRow, read_files
+from goldenlake.steps.files import FileRow, read_files, standing_drift
 from goldenlake.steps.generations import Generation, latest_generation, read
 
 _SIZES = ((1, "1"), (2, "2"), (3, "3"), (5, "4–5"), (10, "6–10"), (25, "11–25"), (10**9, "26+"))
@@ -54,6 +54,7 @@ class WriteReport:
     def gather(self, tables: Tables, clock: Clock) -> NightFacts:
         """Everything that the page tells."""
         runs = self._runs(tables)
+        files = [file for file in read_files(tables) if file.source in self.catalogue.sources]
         generation = latest_generation(tables)
         identity, sizes, events, review, complete = self._identity(tables, generation)
         published = next((r for r in runs if r["step"] == "publish" and r["details"]), None)
@@ -64,7 +65,8 @@ class WriteReport:
             run_id=self.run_id,
             generation=generation.generation if generation else None,
             generation_as_of=generation.as_of if generation else None,
-            sources=self._sources(read_files(tables), runs),
+            sources=self._sources(files, runs),
+            drift=standing_drift(tables, files, until=self.as_of),
             identity=identity,
             cluster_sizes=sizes,
             events=events,

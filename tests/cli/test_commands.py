@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -67,7 +68,10 @@ def test_every_command_has_help_with_its_options_and_arguments(goldenlake, comma
             assert name in ended.out
 
 
-@pytest.mark.parametrize("command", [stage.name for stage in NIGHT] + ["nightly", "maintain"])
+@pytest.mark.parametrize(
+    "command",
+    [stage.name for stage in NIGHT if stage.name != "report"] + ["nightly", "maintain"],
+)
 def test_a_command_of_the_night_asks_for_its_day(goldenlake, command: str) -> None:
     ended = goldenlake(command)
     assert ended.code == ExitCode.DECLARATION
@@ -252,6 +256,32 @@ def test_a_wide_blast_radius_is_accepted_by_a_person_alone(
     monkeypatch.setattr(Installation, "tables", SimpleNamespace())
     goldenlake("publish", *AS_OF, *at(conf), *(["--accept-blast-radius"] if accepted else []))
     assert given == [accepted]
+
+
+def test_looking_needs_no_day_and_takes_the_newest(
+    goldenlake, conf, written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from goldenlake.steps import plan, reading
+
+    seen: list[tuple[str, str]] = []
+
+    def look(**fields: Any) -> Any:
+        seen.append((fields["destination"].destination, str(fields["as_of"])))
+        return SimpleNamespace(run=lambda _: _raise(SetupError("Seen.", mend="")))
+
+    def note(of: Installation) -> list[StepResult]:
+        seen.append((of.run_id, str(of.as_of)))
+        return []
+
+    monkeypatch.setattr(Installation, "tables", SimpleNamespace())
+    monkeypatch.setattr(reading, "newest_day", lambda _: date(2026, 1, 7))
+    monkeypatch.setattr(plan, "PlanExport", look)
+    monkeypatch.setattr(stages, "report", note)
+    goldenlake("plan", "letters", *at(conf))
+    goldenlake("report", "--run-id", "r9", *at(conf))
+    assert seen == [("letters", "2026-01-07"), ("r9", "2026-01-07")]
+    goldenlake("report", "--run-id", "r9", *AS_OF, *at(conf))
+    assert seen[-1] == ("r9", "2026-01-03")
 
 
 def test_an_approval_needs_a_reason_and_a_name(

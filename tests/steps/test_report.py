@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pyspark.sql import SparkSession
 
 from goldenlake.declarations.catalogue import Catalogue
+from goldenlake.errors import TableMissing
+from goldenlake.steps.reading import newest_day
 from goldenlake.steps.report import WriteReport
 from support.conf import Conf
 from support.frames import Frames
@@ -243,3 +245,13 @@ def test_files_that_are_dated_after_today_are_something_to_look_at(
     (found,) = step.gather(tables, Clock()).attention
     assert (found.kind, found.subject) == ("warning", "shop")
     assert "2 files are dated after today" in found.message
+
+
+def test_the_newest_day_is_that_of_the_last_night_and_upkeep_is_none(spark: SparkSession) -> None:
+    runs = [ran("collect", 1, as_of=BEFORE), ran("maintain", 2), ran("report", 3)]
+    published = {"ops.publications": ROWS["ops.publications"]}
+    both: Any = Frames(spark, {"ops.runs": runs, **published}, {})
+    assert newest_day(both) == BEFORE
+    assert newest_day(cast(Any, Frames(spark, published, {}))) == DAY
+    with pytest.raises(TableMissing, match="run the night first"):
+        newest_day(cast(Any, Frames(spark, {}, {})))

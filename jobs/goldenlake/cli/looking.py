@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import getpass
 import re
-from typing import Annotated
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from goldenlake.cli.finishing import finish
 from goldenlake.cli.installation import Installation, SystemClock
-from goldenlake.cli.options import CONF, ENV, AsOf, Conf, Env, Lake, RunId, SourceNames
+from goldenlake.cli.options import (
+    CONF,
+    ENV,
+    AsOf,
+    AsOfOrNewest,
+    Conf,
+    Env,
+    Lake,
+    RunId,
+    SourceNames,
+)
 from goldenlake.errors import SetupError, with_options
+
+if TYPE_CHECKING:
+    from goldenlake.steps.plan import Plan
 
 PANEL = "Looking and deciding"
 looking = typer.Typer()
@@ -23,25 +38,16 @@ DestinationName = Annotated[str, typer.Argument(help="A destination of conf/dest
 @looking.command(rich_help_panel=PANEL)
 def plan(
     destination: DestinationName,
-    as_of: AsOf,
+    as_of: AsOfOrNewest = None,
     conf: Conf = CONF,
     env: Env = ENV,
     lake: Lake = None,
 ) -> None:
     """What an export would add, change, remove and hold back; nothing is sent."""
     from goldenlake.reporting.plans import plan_text
-    from goldenlake.steps.plan import PlanExport
 
-    installation = Installation.load(conf, env, lake, as_of=as_of.date())
-    (name,) = installation.chosen_destinations([destination])
-    step = PlanExport(
-        destination=installation.catalogue.destinations[name],
-        consent=installation.catalogue.consent,
-        as_of=installation.as_of,
-        now=installation.clock.now(),
-    )
-    with installation.hinting():
-        found = step.run(installation.tables)
+    installation = _at_newest(conf, env, lake, as_of, destination)
+    found = _drawn(installation, destination)
     Console().print(plan_text(found, options=installation.options))
 
 
@@ -70,6 +76,27 @@ def approve(
         f"`goldenlake activate --destination {name} --as-of DAY`"
     )
     Console().print(with_options(told, installation.options), soft_wrap=True)
+
+
+def _at_newest(
+    conf: Path, env: str, lake: str | None, as_of: datetime | None, destination: str
+) -> Installation:
+    """Names that are not declared are told before Spark starts."""
+    Installation.load(conf, env, lake, as_of=date.min).chosen_destinations([destination])
+    return Installation.load_newest(conf, env, lake, as_of=as_of)
+
+
+def _drawn(installation: Installation, destination: str) -> Plan:
+    from goldenlake.steps.plan import PlanExport
+
+    step = PlanExport(
+        destination=installation.catalogue.destinations[destination],
+        consent=installation.catalogue.consent,
+        as_of=installation.as_of,
+        now=installation.clock.now(),
+    )
+    with installation.hinting():
+        return step.run(installation.tables)
 
 
 @looking.command(rich_help_panel=PANEL)

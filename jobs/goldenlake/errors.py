@@ -266,7 +266,21 @@ class ExportHeld(Held):
         super().__init__(
             f"export to {destination} is held, nothing was sent: {' '.join(self.reasons)} "
             f"Look at it with `goldenlake plan {destination} --as-of {as_of}`; approve it with "
-            f"`goldenlake approve {destination} --plan {plan} --reason …`."
+            f"`goldenlake approve {destination} --plan {plan} --as-of {as_of} --reason …`."
+        )
+
+
+class PlanUnknown(TerminalError):
+    """What a person wants to approve is not the plan as it stands."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, *, destination: str, as_of: str, given: str, current: str) -> None:
+        self.destination, self.given, self.current = destination, given, current
+        super().__init__(
+            f"the plan of {destination} for {as_of} is {current}, not {given}; nothing was "
+            f"approved. Look at it with `goldenlake plan {destination} --as-of {as_of}`; the plan "
+            "of another day needs that day in --as-of."
         )
 
 

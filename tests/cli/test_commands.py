@@ -278,8 +278,9 @@ def test_looking_needs_no_day_and_takes_the_newest(
     monkeypatch.setattr(plan, "PlanExport", look)
     monkeypatch.setattr(stages, "report", note)
     goldenlake("plan", "letters", *at(conf))
+    goldenlake("approve", "letters", "--plan", "p", "--reason", "r", "--by", "me", *at(conf))
     goldenlake("report", "--run-id", "r9", *at(conf))
-    assert seen == [("letters", "2026-01-07"), ("r9", "2026-01-07")]
+    assert seen == [("letters", "2026-01-07")] * 2 + [("r9", "2026-01-07")]
     goldenlake("report", "--run-id", "r9", *AS_OF, *at(conf))
     assert seen[-1] == ("r9", "2026-01-03")
 

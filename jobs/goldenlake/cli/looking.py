@@ -59,21 +59,29 @@ def approve(
     by: Annotated[
         str | None, typer.Option("--by", help="Who decides; the login by default.")
     ] = None,
+    as_of: AsOfOrNewest = None,
     conf: Conf = CONF,
     env: Env = ENV,
     lake: Lake = None,
 ) -> None:
-    """Let a held plan pass; what is sent must still have the same hash."""
+    """Let a held plan pass, if it is the plan as it stands; any other stays held."""
     from goldenlake.steps.plan import approve as let_pass
 
     decider = by or _login()
-    clock = SystemClock()
-    installation = Installation.load(conf, env, lake, as_of=clock.now().date())
-    (name,) = installation.chosen_destinations([destination])
-    let_pass(installation.tables, name, plan, by=decider, reason=reason, at=clock.now())
+    installation = _at_newest(conf, env, lake, as_of, destination)
+    found = _drawn(installation, destination)
+    with installation.hinting():
+        let_pass(
+            installation.tables,
+            found,
+            plan,
+            by=decider,
+            reason=reason,
+            at=installation.clock.now(),
+        )
     told = (
-        f"{name}: plan {plan} is approved; send it with "
-        f"`goldenlake activate --destination {name} --as-of DAY`"
+        f"{destination}: plan {plan} is approved; send it with "
+        f"`goldenlake activate --destination {destination} --as-of {found.as_of}`"
     )
     Console().print(with_options(told, installation.options), soft_wrap=True)
 

@@ -181,7 +181,9 @@ class CountMismatch(TerminalError):
         self.read, self.accepted, self.quarantined = read, accepted, quarantined
         super().__init__(
             f"{source}: file {file_id[:12]}: read {read}, but accepted {accepted} + quarantined "
-            f"{quarantined}. This is a defect of goldenlake; nothing was marked as done."
+            f"{quarantined}. This is a defect of goldenlake; nothing was marked as done. Run "
+            "again; if it says the same, report it with this line, and move the file away so that "
+            "the source's others go on."
         )
 
 
@@ -198,7 +200,10 @@ class PlaceUnreachable(TransientError):
 
     def __init__(self, *, place: str, what: str) -> None:
         self.place, self.what = place, what
-        super().__init__(f"place {place!r}: {what}")
+        super().__init__(
+            f"place {place!r}: {what}. Run again in a while; if it stays so, `goldenlake doctor` "
+            f"looks at every place: mend its address or its access, or places.{place} in conf/env."
+        )
 
 
 class UnsafePath(TerminalError):

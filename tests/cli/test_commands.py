@@ -17,6 +17,7 @@ from goldenlake.cli import doctor, stages
 from goldenlake.cli.app import app
 from goldenlake.cli.installation import Installation
 from goldenlake.errors import (
+    CountMismatch,
     ExitCode,
     PlaceUnreachable,
     PublicationRefused,
@@ -420,6 +421,17 @@ def test_a_spark_that_started_without_delta_is_unfit(monkeypatch: pytest.MonkeyP
         else:
             with pytest.raises(SetupError, match="without Delta"):
                 doctor._spark(installation)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PlaceUnreachable(place="drops", what="timed out"),
+        CountMismatch(source="shop", file_id="f", read=3, accepted=1, quarantined=1),
+    ],
+)
+def test_an_error_says_what_to_do(error: Exception) -> None:
+    assert "Run again" in str(error)
 
 
 def test_bad_declarations_are_a_finding_among_others(goldenlake, fit) -> None:

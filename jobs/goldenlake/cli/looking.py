@@ -199,7 +199,12 @@ def explain(
     from goldenlake.steps.explain import Explain
 
     installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
-    step = Explain(who=who)
+    catalogue = installation.catalogue
+    step = Explain(
+        who=who,
+        attributes=catalogue.tables["gold.customers"].attributes,
+        sources=list(catalogue.sources.values()),
+    )
     with installation.hinting():
         found = step.run(installation.tables)
     Console().print(explanation_text(found))

@@ -53,7 +53,7 @@ demo: setup setup-airflow ## A made-up company, from raw files to exports, on th
 	@$(PYTHON) -m goldenlake.demo $(ARGS)
 
 .PHONY: nightly
-nightly: setup ## The nightly run without Airflow; ARGS go to `goldenlake nightly`
+nightly: setup ## The nightly run without Airflow: ARGS="--as-of DAY"; ARGS go to `goldenlake nightly`
 	@.venv/bin/goldenlake nightly $(ARGS)
 
 .PHONY: airflow

@@ -1,7 +1,7 @@
 """``make demo``: three nights of a made-up company, the last one through Airflow.
 
 A second run finds the sample and the lake of the first, repeats the last night, and shows that no
-customer id changed and nothing was sent again.
+customer id changed and nothing was sent again; otherwise it ends with code 5.
 """
 
 from __future__ import annotations
@@ -12,20 +12,52 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table as Grid
 
 from goldenlake.cli import stages
-from goldenlake.cli.installation import PROJECT, Installation
+from goldenlake.cli.installation import PROJECT, Installation, SystemClock
 from goldenlake.errors import ExitCode, GoldenlakeError, SetupError
 from goldenlake.sample import SampleOptions, arrived, generate
 from goldenlake.steps.generations import latest_generation
 
 ENVIRONMENT = "demo"
 START = date(2026, 1, 1)
+
+
+NOT_THE_SAME = 5
+"""Exit code of a run that found everything done, and changed something all the same."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repetition:
+    """What a run did that had nothing to do."""
+
+    changed: int
+    """Records that belong to another customer id now, or to none."""
+    sent: int
+    """Records that were sent or removed."""
+
+    @property
+    def faults(self) -> list[str]:
+        """What should not have happened, in words."""
+        found = {"records changed their customer id": self.changed, "records were sent": self.sent}
+        return [
+            f"{count:,} {what}, though nothing was new. Look at the report; unless conf/ or the "
+            "code changed in between, or a consent has expired since, it is a defect."
+            for what, count in found.items()
+            if count
+        ]
+
+
+def code_to_end_with(code: ExitCode, repetition: Repetition | None) -> int:
+    """A night that failed tells more than what it changed."""
+    if repetition is not None and repetition.faults and code in (ExitCode.OK, ExitCode.DEGRADED):
+        return NOT_THE_SAME
+    return code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,18 +84,21 @@ class Demo:
         """A headline of the demonstration."""
         self.console.print(f"\n[bold blue]▸ {message}[/bold blue]")
 
-    def run(self) -> ExitCode:
-        """Sample, nights, and what came of them."""
+    def run(self) -> int:
+        """Sample, nights, and what came of them; gives the code to end with."""
+        begun_at = SystemClock().now()
         begun = time.monotonic()
         for folder in ("drops", "exports"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         self._make_sample()
         before = self._nights_in_process()
         code = self._last_night() if self.airflow else ExitCode.OK
-        self._summarise(before)
+        repetition = self._summarise(before, begun_at)
         minutes = (time.monotonic() - begun) / 60
         self.console.print(f"\nDone in {minutes:.1f} minutes.")
-        return code
+        for fault in repetition.faults if repetition else ():
+            self.console.print(f"[red]{fault}[/red]")
+        return code_to_end_with(code, repetition)
 
     def _make_sample(self) -> None:
         sample = self.home / "sample"
@@ -85,11 +120,17 @@ class Demo:
     def _nights_in_process(self) -> set[tuple[str, str]]:
         """Nights that are not yet in the lake; all but the last where Airflow runs that one.
 
-        Gives (record, customer) of the lake as it was found.
+        Gives (record, customer) of the lake as it was found; nothing unless it had the last night,
+        for an earlier one leaves something to do.
         """
+        from goldenlake.steps.demonstration import is_sent
+
         installation = self._installation(START)
         published = latest_generation(installation.tables)
-        found = _customers_of_records(installation) if published else set()
+        found: set[tuple[str, str]] = set()
+        destinations = installation.catalogue.destinations
+        if published and is_sent(installation.tables, self.last, destinations):
+            found = _customers_of_records(installation)
         days = [START + timedelta(days=n) for n in range(self.days - (1 if self.airflow else 0))]
         for day in days:
             if published and published.as_of >= day:
@@ -111,8 +152,9 @@ class Demo:
         environment = os.environ | {"GOLDENLAKE_ENV": ENVIRONMENT}
         return ExitCode.OK if not subprocess.call(command, env=environment) else ExitCode.FAILED
 
-    def _summarise(self, before: set[tuple[str, str]]) -> None:
-        from goldenlake.steps.demonstration import summary_of
+    def _summarise(self, before: set[tuple[str, str]], begun_at: datetime) -> Repetition | None:
+        """Say what there is; gives what a run that had nothing to do has changed."""
+        from goldenlake.steps.demonstration import sent_since, summary_of
 
         self.say("What the lake holds now")
         # The session of the first nights has been stopped; this one is new.
@@ -121,13 +163,19 @@ class Demo:
         truth = self.home / "sample" / "truth" / "records.parquet"
         for name, value in summary_of(installation.tables, truth, self.last).items():
             grid.add_row(name, value)
+        repetition = None
         if before:
-            changed = len(before - _customers_of_records(installation))
-            grid.add_row("customer ids changed since the run before", str(changed))
+            repetition = Repetition(
+                changed=len(before - _customers_of_records(installation)),
+                sent=sent_since(installation.tables, begun_at),
+            )
+            grid.add_row("customer ids changed since the run before", str(repetition.changed))
+            grid.add_row("sent again", str(repetition.sent))
         self.console.print(grid)
         # Not in the grid, which would cut it: a path is there to be copied.
         report = installation.reports / f"{self.last}.html"
         self.console.print(f"\nThe report of the last night: {report}", soft_wrap=True)
+        return repetition
 
 
 def _customers_of_records(installation: Installation) -> set[tuple[str, str]]:

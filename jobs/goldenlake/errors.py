@@ -155,6 +155,24 @@ class ContractBroken(TerminalError):
         super().__init__(f"{source}: {file}: {what} {mend}")
 
 
+class MostlyQuarantined(TerminalError):
+    """More of a source's records were quarantined than its contract allows; the others went on."""
+
+    def __init__(
+        self, *, source: str, quarantined: int, read: int, limit: float, rules: Mapping[str, int]
+    ) -> None:
+        self.source, self.quarantined, self.read, self.limit = source, quarantined, read, limit
+        self.rules = rules
+        rule = max(sorted(rules), key=lambda name: rules[name], default="")
+        often = f", most often by {rule} ({rules[rule]:,})" if rule else ""
+        super().__init__(
+            f"{source}: {quarantined:,} of {read:,} records were quarantined{often}; the limit is "
+            f"{limit:.1%} (most_quarantined). The others went on. Mend the contract in "
+            f"conf/sources/{source}.yml or ask its owner for the files again, then run "
+            f"`goldenlake replay {source} --as-of DAY`."
+        )
+
+
 class CountMismatch(TerminalError):
     """Accepted + quarantined is not what was read: goldenlake itself is at fault."""
 
@@ -163,7 +181,9 @@ class CountMismatch(TerminalError):
         self.read, self.accepted, self.quarantined = read, accepted, quarantined
         super().__init__(
             f"{source}: file {file_id[:12]}: read {read}, but accepted {accepted} + quarantined "
-            f"{quarantined}. This is a defect of goldenlake; nothing was marked as done."
+            f"{quarantined}. This is a defect of goldenlake; nothing was marked as done. Run "
+            "again; if it says the same, report it with this line, and move the file away so that "
+            "the source's others go on."
         )
 
 
@@ -180,7 +200,10 @@ class PlaceUnreachable(TransientError):
 
     def __init__(self, *, place: str, what: str) -> None:
         self.place, self.what = place, what
-        super().__init__(f"place {place!r}: {what}")
+        super().__init__(
+            f"place {place!r}: {what}. Run again in a while; if it stays so, `goldenlake doctor` "
+            f"looks at every place: mend its address or its access, or places.{place} in conf/env."
+        )
 
 
 class UnsafePath(TerminalError):
@@ -248,7 +271,21 @@ class ExportHeld(Held):
         super().__init__(
             f"export to {destination} is held, nothing was sent: {' '.join(self.reasons)} "
             f"Look at it with `goldenlake plan {destination} --as-of {as_of}`; approve it with "
-            f"`goldenlake approve {destination} --plan {plan} --reason …`."
+            f"`goldenlake approve {destination} --plan {plan} --as-of {as_of} --reason …`."
+        )
+
+
+class PlanUnknown(TerminalError):
+    """What a person wants to approve is not the plan as it stands."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, *, destination: str, as_of: str, given: str, current: str) -> None:
+        self.destination, self.given, self.current = destination, given, current
+        super().__init__(
+            f"the plan of {destination} for {as_of} is {current}, not {given}; nothing was "
+            f"approved. Look at it with `goldenlake plan {destination} --as-of {as_of}`; the plan "
+            "of another day needs that day in --as-of."
         )
 
 

@@ -69,8 +69,8 @@ NIGHT: tuple[Stage, ...] = (
         summary="Send what changed to a destination, and note each acknowledgement.",
         runbook="Exit code 4: a guard held the export and nothing was sent. Look with "
         "`goldenlake plan DESTINATION --as-of DAY`, approve with "
-        "`goldenlake approve DESTINATION --plan HASH --reason …`, clear the task. Any other code: "
-        "clear the task; it goes on after the last acknowledged batch.",
+        "`goldenlake approve DESTINATION --plan HASH --as-of DAY --reason …`, clear the task. Any "
+        "other code: clear the task; it goes on after the last acknowledged batch.",
     ),
     Stage(
         name="report",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +17,7 @@ from goldenlake.cli import doctor, stages
 from goldenlake.cli.app import app
 from goldenlake.cli.installation import Installation
 from goldenlake.errors import (
+    CountMismatch,
     ExitCode,
     PlaceUnreachable,
     PublicationRefused,
@@ -67,7 +70,10 @@ def test_every_command_has_help_with_its_options_and_arguments(goldenlake, comma
             assert name in ended.out
 
 
-@pytest.mark.parametrize("command", [stage.name for stage in NIGHT] + ["nightly", "maintain"])
+@pytest.mark.parametrize(
+    "command",
+    [stage.name for stage in NIGHT if stage.name != "report"] + ["nightly", "maintain"],
+)
 def test_a_command_of_the_night_asks_for_its_day(goldenlake, command: str) -> None:
     ended = goldenlake(command)
     assert ended.code == ExitCode.DECLARATION
@@ -254,6 +260,33 @@ def test_a_wide_blast_radius_is_accepted_by_a_person_alone(
     assert given == [accepted]
 
 
+def test_looking_needs_no_day_and_takes_the_newest(
+    goldenlake, conf, written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from goldenlake.steps import plan, reading
+
+    seen: list[tuple[str, str]] = []
+
+    def look(**fields: Any) -> Any:
+        seen.append((fields["destination"].destination, str(fields["as_of"])))
+        return SimpleNamespace(run=lambda _: _raise(SetupError("Seen.", mend="")))
+
+    def note(of: Installation) -> list[StepResult]:
+        seen.append((of.run_id, str(of.as_of)))
+        return []
+
+    monkeypatch.setattr(Installation, "tables", SimpleNamespace())
+    monkeypatch.setattr(reading, "newest_day", lambda _: date(2026, 1, 7))
+    monkeypatch.setattr(plan, "PlanExport", look)
+    monkeypatch.setattr(stages, "report", note)
+    goldenlake("plan", "letters", *at(conf))
+    goldenlake("approve", "letters", "--plan", "p", "--reason", "r", "--by", "me", *at(conf))
+    goldenlake("report", "--run-id", "r9", *at(conf))
+    assert seen == [("letters", "2026-01-07")] * 2 + [("r9", "2026-01-07")]
+    goldenlake("report", "--run-id", "r9", *AS_OF, *at(conf))
+    assert seen[-1] == ("r9", "2026-01-03")
+
+
 def test_an_approval_needs_a_reason_and_a_name(
     goldenlake, conf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -290,6 +323,7 @@ def test_a_sound_machine_passes_every_check(goldenlake, fit) -> None:
     ended = goldenlake("doctor", *at(fit))
     assert ended.code == 0
     assert "✗" not in ended.out
+    assert "○" not in ended.out
     assert "place drops: folder, answers" in ended.out
     assert "1 sources, 1 destinations" in ended.out
 
@@ -302,6 +336,102 @@ def test_a_missing_folder_is_told_with_the_command_that_makes_it(goldenlake, fit
     assert "✗ place drops" in ended.out
     assert f"mkdir -p {folder}" in ended.out
     assert "place exports: folder, answers" in ended.out
+
+
+def test_what_can_be_done_without_is_neither_there_nor_a_fault(
+    goldenlake, fit, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.undo()
+    monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("GOLDENLAKE_CACHE", str(tmp_path))
+    monkeypatch.setattr(doctor, "PROJECT", tmp_path)
+    for check in ("_python", "_java", "_jars"):
+        monkeypatch.setattr(doctor, check, lambda: "present")
+    monkeypatch.setattr(doctor, "_spark", lambda _: "starts")
+    monkeypatch.setattr(doctor, "_disk", lambda _: "12 GB free")
+    ended = goldenlake("doctor", *at(fit))
+    assert ended.code == 0
+    assert "○ class archive: absent (optional)" in ended.out
+    assert "○ Airflow environment: absent (optional)" in ended.out
+    assert "`make setup-airflow`" in ended.out
+
+
+def test_a_lake_on_an_object_store_is_asked_and_has_no_disk_here(
+    goldenlake, fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from goldenlake.io import tables
+
+    fit.change("env/local.yml", "lake: var/lake", "lake: s3a://bucket/lake")
+    monkeypatch.setattr(doctor, "_s3_jars", lambda: "present")
+    monkeypatch.setattr(Installation, "tables", SimpleNamespace(spark=None))
+    monkeypatch.setattr(tables, "entries", lambda *_: 7)
+    ended = goldenlake("doctor", *at(fit))
+    assert ended.code == 0
+    assert "✓ lake: s3a://bucket/lake answers, 7 entries" in ended.out
+    assert "disk" not in ended.out
+
+    unreachable = PlaceUnreachable(place="s3a://bucket/lake", what="ConnectException")
+    monkeypatch.setattr(tables, "entries", lambda *_: _raise(unreachable))
+    ended = goldenlake("doctor", *at(fit))
+    assert ended.code == ExitCode.DECLARATION
+    assert "✗ lake: s3a://bucket/lake does not answer: ConnectException" in ended.out
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"delta.jar": b"delta"}, ""),
+        ({}, "missing: delta.jar"),
+        ({"delta.jar": b"delta", "old.jar": b""}, "not in the lock: old.jar"),
+        ({"delta.jar": b"del"}, "not what was locked: delta.jar"),
+        ({"any.jar": b""}, "missing: delta.jar; not in the lock: any.jar"),
+    ],
+)
+def test_the_jars_are_those_of_the_lock_and_no_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: dict[str, bytes], told: str
+) -> None:
+    lock = tmp_path / "jars.lock"
+    lock.write_text(
+        f"# group\ndelta io:delta:1 delta.jar {hashlib.sha256(b'delta').hexdigest()}\n"
+        "s3 io:s3:1 s3.jar 00\n"
+    )
+    jars = tmp_path / "jars"
+    jars.mkdir()
+    for name, content in files.items():
+        (jars / name).write_bytes(content)
+    monkeypatch.setattr(doctor, "LOCK", lock)
+    monkeypatch.setenv("GOLDENLAKE_JARS", str(jars))
+    if told:
+        with pytest.raises(SetupError, match="make setup") as found:
+            doctor._jars()
+        assert told in str(found.value)
+    else:
+        assert doctor._jars() == f"1 in {jars}, as locked"
+
+
+def test_a_spark_that_started_without_delta_is_unfit(monkeypatch: pytest.MonkeyPatch) -> None:
+    from goldenlake.io import spark
+
+    session = SimpleNamespace(version="4", sql=lambda _: SimpleNamespace(collect=list))
+    installation: Any = SimpleNamespace(tables=SimpleNamespace(spark=session))
+    for has_delta in (True, False):
+        monkeypatch.setattr(spark, "is_loadable", lambda _, has_delta=has_delta: has_delta)
+        if has_delta:
+            assert "with Delta" in doctor._spark(installation)
+        else:
+            with pytest.raises(SetupError, match="without Delta"):
+                doctor._spark(installation)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        PlaceUnreachable(place="drops", what="timed out"),
+        CountMismatch(source="shop", file_id="f", read=3, accepted=1, quarantined=1),
+    ],
+)
+def test_an_error_says_what_to_do(error: Exception) -> None:
+    assert "Run again" in str(error)
 
 
 def test_bad_declarations_are_a_finding_among_others(goldenlake, fit) -> None:

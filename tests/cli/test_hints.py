@@ -79,7 +79,7 @@ def test_a_held_export_names_commands_that_lead_back_to_it(goldenlake, moon, not
     look, approve = commands(ended.err)
     assert ended.code == ExitCode.HELD
     assert look == f"goldenlake plan {options} letters --as-of {DAY}"
-    assert approve == f"goldenlake approve {options} letters --plan p1 --reason …"
+    assert approve == (f"goldenlake approve {options} letters --plan p1 --as-of {DAY} --reason …")
     assert commands(noted[0]) == [look, approve]
 
     copied = goldenlake(*shlex.split(look)[1:])
@@ -132,7 +132,7 @@ def test_a_held_plan_and_its_approval_say_what_to_run_next(
     stand_in(plan, "PlanExport", lambda: SimpleNamespace(**drawn, **judged))
 
     told = goldenlake("plan", "letters", "--as-of", DAY, "--env", "moon").out
-    approve = "goldenlake approve --env moon letters --plan p1 --reason …"
+    approve = f"goldenlake approve --env moon letters --plan p1 --as-of {DAY} --reason …"
     assert approve in told
     told = goldenlake(*shlex.split(approve)[1:]).out
-    assert commands(told) == ["goldenlake activate --env moon --destination letters --as-of DAY"]
+    assert commands(told) == [f"goldenlake activate --env moon --destination letters --as-of {DAY}"]

@@ -8,8 +8,10 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from goldenlake.errors import PlaceUnreachable
 from goldenlake.io import java
 from goldenlake.io import spark as sessions
+from goldenlake.io.tables import entries
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -49,6 +51,19 @@ def test_a_base_setting_holds_unless_small_data_says_otherwise(
 def test_a_session_leaves_nothing_in_the_working_directory(spark: SparkSession) -> None:
     assert spark.sql("show databases").count() == 1
     assert not {"spark-warehouse", "metastore_db", "derby.log"} & set(os.listdir())
+
+
+def test_a_folder_is_listed_as_spark_sees_its_store(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "gold").mkdir()
+    assert entries(spark, tmp_path.as_uri()) == 1
+    assert entries(spark, (tmp_path / "nowhere").as_uri()) is None
+    with pytest.raises(PlaceUnreachable, match="UnsupportedFileSystemException"):
+        entries(spark, "nostore://lake")
+
+
+def test_delta_is_loadable_here_and_what_is_not_there_is_not(spark: SparkSession) -> None:
+    assert sessions.is_loadable(sessions.DELTA_EXTENSION)
+    assert not sessions.is_loadable("io.delta.NoSuchThing")
 
 
 def test_missing_jars_are_named_with_the_remedy(tmp_path: Path) -> None:

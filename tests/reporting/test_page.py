@@ -145,7 +145,7 @@ def test_a_source_that_never_came_is_told_so() -> None:
     facts = replace(
         good_night(), sources=[source("shop", last_file_on=None, is_overdue=True, status="not run")]
     )
-    assert "no file of it has ever come" in said(facts)
+    assert "no sound file of it has ever come" in said(facts)
 
 
 def test_readers_of_an_older_generation_are_told_its_day() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,10 @@ from goldenlake.declarations.loader import load_catalogue
 from goldenlake.declarations.table import Table
 from goldenlake.reporting.arrivals import arrivals_text
 from goldenlake.reporting.dictionary import data_dictionary
+from goldenlake.reporting.facts import DriftFacts
+from goldenlake.reporting.page import night_page
 from goldenlake.reporting.plans import plan_text
+from support.nights import good_night
 
 
 @dataclass(frozen=True)
@@ -149,3 +152,13 @@ def test_files_are_counted_by_source_and_status_and_broken_ones_say_why() -> Non
     assert ["erp", "broken", "1", "10", "0", "2026-01-03"] in rows
     assert "erp: [x.csv]: columns are missing." in text
     assert "No file has been landed." in shown(arrivals_text([]))
+
+
+def test_columns_that_are_not_as_declared_stand_below_the_files_and_on_the_page() -> None:
+    drift = DriftFacts(source="crm", column="colour", kind="new", since=date(2026, 1, 2), files=3)
+    text = shown(arrivals_text([File("crm", "conformed")], [drift]))
+    assert "new crm: colour, in 3 of the newest files, since 2026-01-02" in text
+    page = night_page(replace(good_night(), drift=[drift]))
+    assert "Columns that differ from the contract" in page
+    assert all(told in page for told in ("colour", "2026-01-02"))
+    assert "Columns that differ from the contract" not in night_page(good_night())

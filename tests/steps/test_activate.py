@@ -6,7 +6,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.destination import Guards
-from goldenlake.errors import ExportHeld, SegmentNotBuilt, TransientError
+from goldenlake.errors import ExportHeld, PlanUnknown, SegmentNotBuilt, TransientError
 from goldenlake.schemas import LEDGER
 from goldenlake.steps.plan import PlanExport, SegmentPlan, approve, judge
 from goldenlake.steps.story import activation_story
@@ -97,7 +97,8 @@ def test_an_older_day_turns_nothing_back_unless_a_person_approves(tables):
         step(DAY).run(tables, kind, silent)
     assert {key for _, key in kind.people} == {"ann@example.com", "fay@example.com"}
 
-    approve(tables, "crm", held.value.plan, by="a person", reason="wanted", at=DAY_AND_TIME)
+    plan = PlanExport(destination=destination(), consent=POLICY, as_of=DAY).run(tables)
+    approve(tables, plan, held.value.plan, by="a person", reason="wanted", at=DAY_AND_TIME)
     step(DAY).run(tables, kind, silent)
     assert {key for _, key in kind.people} == {"ann@example.com"}
 
@@ -199,10 +200,12 @@ def test_a_held_export_writes_nothing_until_a_person_approves_this_very_plan(tab
     assert not tables.exists("activation.held_back")
 
     approval = {"by": "ann", "reason": "spring cleaning", "at": DAY_AND_TIME}
-    approve(tables, "crm", "another plan", **approval)
+    plan = PlanExport(destination=destination(), consent=POLICY, as_of=DAY).run(tables)
+    with pytest.raises(PlanUnknown, match=f"is {held.value.plan}, not another plan"):
+        approve(tables, plan, "another plan", **approval)
     with pytest.raises(ExportHeld):
         step().run(tables, kind, silent)
-    approve(tables, "crm", held.value.plan, **approval)
+    approve(tables, plan, held.value.plan, **approval)
     result = step().run(tables, kind, silent)
     assert (result.counts["removed"], result.counts["sent"]) == (60, 40)
 

@@ -6,6 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from goldenlake.io.landing import LocalLanding
 from goldenlake.io.places.folder import Folder
 from goldenlake.io.tables import DeltaTables
@@ -26,13 +28,14 @@ class Clock:
 def silent(_: str) -> None: ...
 
 
-def shop(name: str, *columns: Any, place: str = "drops") -> Any:
+def shop(name: str, *columns: Any, place: str = "drops", **others: Any) -> Any:
     return source(
         *columns,
         source=name,
         load="increment",
         key=["id"],
         origin={"place": place, "files": f"{name}*.csv"},
+        **others,
     )
 
 
@@ -41,7 +44,7 @@ ID, EMAIL = {"name": "id", "required": True}, {"name": "email", "required": True
 GONE, BROKEN, SOUND = (
     shop("gone", ID, place="cellar"),
     shop("erp", ID, EMAIL),
-    shop("crm", ID, EMAIL),
+    shop("crm", ID, EMAIL, most_quarantined=0.5),
 )
 
 
@@ -92,3 +95,42 @@ def test_a_broken_source_stops_nothing_and_a_mended_contract_brings_its_rows_in(
         ("conformed", 0)
     }
     assert ledger["erp.csv"].error is None
+
+
+WORDS = {"rule": "in_set", "column": "type", "values": ["click"], "reason": "Our words."}
+STATED = {"at": "at", "constant_purpose": "letters", "constant_channel": "email", "status": "type"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "others", "status"),
+    [
+        (2, {}, "done"),
+        (3, {}, "degraded"),
+        (3, {"most_quarantined": 0.3}, "done"),
+        (1, {"consents": [STATED | {"statuses": {"click": "granted"}}]}, "degraded"),
+    ],
+)
+def test_a_source_of_which_too_much_is_quarantined_is_degraded_and_its_good_rows_go_on(
+    tables: DeltaTables, tmp_path: Path, bad: int, others: dict[str, Any], status: str
+) -> None:
+    esp = shop("esp", ID, "type", "at", rules=[WORDS], **others)
+    types = ["optout"] * bad + ["click"] * (10 - bad)
+    (tmp_path / "drops").mkdir()
+    (tmp_path / "drops" / "esp.csv").write_text(
+        "id,type,at\n" + "".join(f"{at},{what},\n" for at, what in enumerate(types))
+    )
+    step = Collect(sources=[esp], as_of=DAY, run_id="r1", settle=timedelta(0))
+    (found,) = step.run(
+        tables=tables,
+        landing=LocalLanding(tmp_path / "landing"),
+        place=lambda name: Folder(name, tmp_path / name),
+        clock=Clock(),
+        progress=silent,
+    )
+    assert (found.status, found.counts["records_accepted"]) == (status, 10 - bad)
+    assert tables.read("silver.esp").count() == 10 - bad
+    if status == "done":
+        assert found.error == ""
+    else:
+        assert f"{bad} of 10 records were quarantined, most often by in_set_type" in found.error
+        assert "`goldenlake replay esp --as-of DAY`" in found.error

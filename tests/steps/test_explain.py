@@ -10,10 +10,13 @@ import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
+from goldenlake.declarations.table import TableColumn
 from goldenlake.errors import CustomerUnknown, TableMissing
 from goldenlake.reporting.explanations import explanation_text
+from goldenlake.schemas import SILVER_COLUMNS
 from goldenlake.steps.explain import Explain
 from support.frames import Frames
+from support.landed import source
 
 DAY, BEFORE = date(2026, 1, 3), date(2026, 1, 2)
 NOON = datetime(2026, 1, 3, 12, tzinfo=UTC)
@@ -39,7 +42,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     ],
     "identity.edges": [
         {"left_record": "crm:1", "right_record": "shop:9", "identifier": "email",
-         "strength": "strong", "rule": "email", "linked_on": DAY},
+         "strength": "strong", "rule": "same email", "linked_on": DAY},
     ],
     "identity.history": [
         {"customer_id": "c_old", "event": "merged", "other_customer_id": "c_mid", "as_of": BEFORE,
@@ -112,7 +115,7 @@ def test_an_id_that_was_merged_twice_leads_to_all_that_is_known_today(frames: An
         "c_ann in generation 7, asked for as c_old",
         "crm:1 (crm, since 2026-01-02)",
         "shop:9 (shop, since 2026-01-03)",
-        "crm:1 — shop:9: email (strong), the only tie between two parts",
+        "crm:1 — shop:9: email (strong), the only tie between two parts; rule: same email",
         "email = ann@example.com  ← shop:9 of 2026-01-03 12:00:00",
         "phone [/b]0000  (not allowed to link)",
         "marketing by email: withdrawn on 2026-01-03 12:00:00",
@@ -151,3 +154,35 @@ def test_before_the_first_publication_there_is_nobody_to_explain(spark: SparkSes
     empty: Any = Frames(spark, {}, {})
     with pytest.raises(TableMissing, match=r"ops\.publications"):
         Explain(who="c_ann").run(empty)
+
+
+def test_a_value_is_told_with_its_rule_and_with_those_that_it_won_over(spark: SparkSession) -> None:
+    fields = {"identifiers": {"email": "email"}, "attributes": {"email": "email"}}
+    crm, shop = (
+        source("id", "email", source=name, load="increment", key=["id"], **fields)
+        for name in ("crm", "shop")
+    )
+    email = TableColumn.model_validate(
+        {"name": "email", "type": "STRING", "doc": "", "survivorship":
+            {"rule": "most_recent", "sources": ["crm", "shop"]}}
+    )  # fmt: skip
+
+    def said(record_id: str, address: str | None) -> dict[str, Any]:
+        return {"record_id": record_id, "email": address, "_observed_at": NOON}
+
+    silver = {
+        "silver.crm": [said("crm:1", "old@example.com"), said("crm:2", "bob@example.com")],
+        "silver.shop": [said("shop:9", "ann@example.com")],
+    }
+    (published,) = ROWS["ops.publications"]
+    rows = ROWS | silver | {"ops.publications": [published | {"inputs": dict.fromkeys(silver, 1)}]}
+    shape = f"id STRING, email STRING, {SILVER_COLUMNS}"
+    tables: Any = Frames(spark, rows, GOLD | dict.fromkeys(silver, shape))
+    text = told(Explain(who="c_ann", attributes=[email], sources=[crm, shop]).run(tables))
+    assert (
+        "email = ann@example.com  ← shop:9 of 2026-01-03 12:00:00  "
+        "(most recent; sources: crm, shop, then others)"
+    ) in text
+    assert "over old@example.com  ← crm:1 of 2026-01-03 12:00:00" in text
+    assert "over ann@example.com" not in text
+    assert "bob@example.com" not in text

@@ -160,11 +160,18 @@ def test_a_night_sees_only_files_about_its_day_and_before(drop):
     drop.put("2024-02-30.csv", "id\n30\n")
     first = drop.land(as_of=date(2024, 3, 1))
     assert [row.file_on for row in first.files] == [date(2024, 3, 1)] * 2
-    assert first.later == 2
+    assert (first.later, first.ahead) == (2, 0)
     assert drop.statuses(as_of=date(2024, 3, 1), until=date(2024, 3, 2)) == [
         ("2024-03-02.csv", "landed")
     ]
     assert drop.statuses(as_of=date(2024, 3, 3)) == [("2024-03-03.csv", "landed")]
+
+
+def test_files_of_days_that_have_not_come_are_told_apart_from_those_of_a_later_run(drop):
+    for day in ("2024-03-05", "2024-03-06", "2042-03-05"):
+        drop.put(f"{day}.csv", day)
+    landed = drop.land(as_of=date(2024, 3, 4))
+    assert (landed.files, landed.later, landed.ahead) == ([], 3, 2)
 
 
 def test_a_snapshot_that_returns_to_an_older_state_is_news(drop):

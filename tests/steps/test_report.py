@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pyspark.sql import SparkSession
 
 from goldenlake.declarations.catalogue import Catalogue
+from goldenlake.errors import TableMissing
+from goldenlake.steps.reading import newest_day
 from goldenlake.steps.report import WriteReport
 from support.conf import Conf
 from support.frames import Frames
@@ -46,6 +48,12 @@ def ran(step: str, minute: int, status: str = "done", **others: Any) -> dict[str
     }  # fmt: skip
 
 
+def drift(file_id: str, column: str, kind: str, seen_on: date = DAY) -> dict[str, Any]:
+    return {
+        "source": "shop", "file_id": file_id, "seen_on": seen_on, "kind": kind, "column": column
+    }  # fmt: skip
+
+
 def member(segment: str, who: str) -> dict[str, Any]:
     return {"as_of": DAY, "segment": segment, "customer_id": who, "generation": 7}
 
@@ -55,7 +63,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"generation": 7, "as_of": DAY, "tables": dict.fromkeys(PINNED, 1), "inputs": {}}
     ],
     "ops.files": [file(), file(path="b.csv", reasons={"id_required": 1, "email_matches": 3}),
-                  file(path="old.csv", landed_on=BEFORE, file_on=BEFORE)],
+                  file(path="old.csv", file_id="old", landed_on=BEFORE, file_on=BEFORE)],
     "ops.runs": [
         ran("collect", 1, subject="shop"),
         ran("collect", 9, "skipped", subject="shop"),
@@ -64,7 +72,13 @@ ROWS: dict[str, list[dict[str, Any]]] = {
             '"warning", "passed": false, "broken": 1, "reason": "x"}], "warnings": ["t: r"]}'),
         ran("activate", 4, subject="letters", counts={"sent": 3}, details='{"segments": {'
             '"readers": {"held_back": {"no_consent": 1}}, "buyers": {"held_back": {}}}}'),
+        ran("activate", 5, "failed", subject="ads", error="Down."),
+        ran("activate", 6, "skipped", subject="ads"),
         ran("resolve", 0, as_of=BEFORE, status="failed"),
+    ],
+    "ops.drift": [
+        drift("f", "colour", "new"), drift("old", "colour", "new", BEFORE),
+        drift("old", "size", "missing", BEFORE), drift("f", "ann@example.com", "doubled"),
     ],
     "gold.customers": [
         {"customer_id": "c_a", "email": "a@example.com", "is_known": True, "records": 5},
@@ -130,12 +144,18 @@ def test_the_page_tells_of_the_day_and_of_nothing_else(
     assert facts.overlaps == {
         ("buyers", "readers"): 2, ("buyers", "late"): 1, ("late", "readers"): 1
     }  # fmt: skip
-    (letters,) = facts.exports
-    assert (letters.there, letters.counts, letters.held_back) == (1, {"sent": 3}, {"no_consent": 1})
-    # The rerun that mended the publication counts, and the idle rerun of collect does not.
-    assert [(each.step, each.status) for each in facts.steps] == [
-        ("collect", "done"), ("publish", "done"), ("activate", "done")
+    # What no file of the last landing shows any longer has passed.
+    assert [(each.column, each.kind, each.since, each.files) for each in facts.drift] == [
+        ("(not a name)", "doubled", DAY, 1), ("colour", "new", BEFORE, 1)
     ]  # fmt: skip
+    letters, ads = facts.exports
+    assert (letters.there, letters.counts, letters.held_back) == (1, {"sent": 3}, {"no_consent": 1})
+    # The rerun that mended the publication counts, and the idle rerun of collect does not; an idle
+    # rerun of an export shows that its fault has passed.
+    assert [(each.step, each.status) for each in facts.steps] == [
+        ("collect", "done"), ("publish", "done"), ("activate", "done"), ("activate", "skipped")
+    ]  # fmt: skip
+    assert (ads.status, ads.error) == ("skipped", "")
     assert facts.verdict == "good"
     assert facts.warnings == ["t: r"]
     assert len(facts.expectations) == 1
@@ -168,5 +188,70 @@ def test_a_day_on_which_nothing_ran_has_a_page_and_every_source_is_overdue(
     assert [path.name for path in folder.iterdir()] == ["2026-01-03.html"]
     page = (folder / "2026-01-03.html").read_text(encoding="utf-8")
     assert "Nothing has run for this day" in page
-    assert "no file of it has ever come" in page
+    assert "no sound file of it has ever come" in page
     assert str(tmp_path) not in page
+
+
+@pytest.mark.parametrize(
+    ("statuses", "counts"),
+    [
+        (["degraded", "skipped"], "skipped"),
+        (["degraded lasts", "skipped"], "degraded"),
+        (["degraded lasts", "done", "skipped"], "done"),
+        (["done", "failed", "skipped"], "done"),
+        (["done", "skipped", "failed"], "failed"),
+        (["skipped", "skipped"], "skipped"),
+    ],
+)
+def test_an_idle_rerun_hides_a_fault_that_has_passed_and_nothing_else(
+    spark: SparkSession, catalogue: Catalogue, tmp_path: Path, statuses: list[str], counts: str
+) -> None:
+    rows = [
+        ran(
+            "collect",
+            minute,
+            status.split()[0],
+            subject="shop",
+            details='{"lasts": true}' if "lasts" in status else "{}",
+        )
+        for minute, status in enumerate(statuses)
+    ]
+    tables: Any = Frames(spark, {"ops.runs": rows}, {})
+    step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "reports")
+    facts = step.gather(tables, Clock())
+    assert [each.status for each in facts.steps] == [counts]
+
+
+def test_a_source_is_overdue_whatever_broken_files_it_sent_and_one_that_repeats_itself_is_not(
+    spark: SparkSession, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    old = date(2025, 12, 1)
+    broken = file("broken", path="b.csv", file_on=DAY)
+    sound = file(path="a.csv", file_on=old, landed_on=old, sha256="a")
+    again = file("duplicate", path="c.csv", file_on=DAY, sha256="a")
+    step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "reports")
+    for files, last in (([broken], None), ([broken, sound], old), ([broken, sound, again], DAY)):
+        tables: Any = Frames(spark, {"ops.files": files}, {})
+        (shop,) = step.gather(tables, Clock()).sources
+        assert (shop.last_file_on, shop.is_overdue) == (last, last != DAY)
+
+
+def test_files_that_are_dated_after_today_are_something_to_look_at(
+    spark: SparkSession, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    rows = [ran("collect", 1, "skipped", subject="shop", counts={"files_ahead": 2})]
+    tables: Any = Frames(spark, {"ops.files": [file()], "ops.runs": rows}, {})
+    step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "reports")
+    (found,) = step.gather(tables, Clock()).attention
+    assert (found.kind, found.subject) == ("warning", "shop")
+    assert "2 files are dated after today" in found.message
+
+
+def test_the_newest_day_is_that_of_the_last_night_and_upkeep_is_none(spark: SparkSession) -> None:
+    runs = [ran("collect", 1, as_of=BEFORE), ran("maintain", 2), ran("report", 3)]
+    published = {"ops.publications": ROWS["ops.publications"]}
+    both: Any = Frames(spark, {"ops.runs": runs, **published}, {})
+    assert newest_day(both) == BEFORE
+    assert newest_day(cast(Any, Frames(spark, published, {}))) == DAY
+    with pytest.raises(TableMissing, match="run the night first"):
+        newest_day(cast(Any, Frames(spark, {}, {})))

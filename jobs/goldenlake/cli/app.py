@@ -15,7 +15,17 @@ from goldenlake.cli import stages
 from goldenlake.cli.finishing import finish
 from goldenlake.cli.installation import Installation
 from goldenlake.cli.looking import looking
-from goldenlake.cli.options import CONF, ENV, AsOf, Conf, Env, Lake, RunId, SourceNames
+from goldenlake.cli.options import (
+    CONF,
+    ENV,
+    AsOf,
+    AsOfOrNewest,
+    Conf,
+    Env,
+    Lake,
+    RunId,
+    SourceNames,
+)
 from goldenlake.cli.setting_up import setting_up
 from goldenlake.errors import ExitCode, GoldenlakeError, described
 from goldenlake.night import stage
@@ -137,7 +147,20 @@ def publish(
     )
 
 
-for _name in ("resolve", "golden", "segments", "report"):
+@app.command(help=stage("report").summary, rich_help_panel=NIGHT_PANEL)
+def report(
+    as_of: AsOfOrNewest = None,
+    run_id: RunId = None,
+    conf: Conf = CONF,
+    env: Env = ENV,
+    lake: Lake = None,
+) -> None:
+    """Write the night's page."""
+    installation = Installation.load_newest(conf, env, lake, as_of=as_of, run_id=run_id)
+    finish(installation, lambda: stages.report(installation))
+
+
+for _name in ("resolve", "golden", "segments"):
     _add_stage(_name, getattr(stages, _name))
 
 

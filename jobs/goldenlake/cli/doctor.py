@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -17,6 +18,11 @@ from goldenlake.declarations.environment import FolderPlace
 from goldenlake.errors import GoldenlakeError, PlaceUnreachable, SetupError
 
 LEAST_FREE_BYTES = 5 * 2**30
+LOCK = PROJECT / "infra" / "setup" / "jars.lock"
+
+
+class Lacking(Exception):
+    """Something is absent that can be done without; the message says how to get it."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +34,17 @@ class Check:
 
 
 def examine(conf: Path, env: str, lake: str | None) -> bool:
-    """Print every check with its finding and, where it fails, how to mend it; all are made."""
+    """Print every check with its finding and, where it fails, how to mend it; all are made.
+
+    ✓ fit; ○ absent, and optional; ✗ unfit.
+    """
     console = Console(highlight=False)
     fit = True
     for check in _checks(conf, env, lake):
         try:
             console.print(f"[green]✓[/green] {check.name}: {escape(check.look())}", soft_wrap=True)
+        except Lacking as lacking:
+            console.print(f"[dim]○[/dim] {check.name}: {escape(str(lacking))}", soft_wrap=True)
         except Exception as error:  # noqa: BLE001 - every check is made, whatever one meets
             fit = False
             told = str(error) if isinstance(error, GoldenlakeError) else repr(error)
@@ -58,20 +69,26 @@ def _checks(conf: Path, env: str, lake: str | None) -> list[Check]:
             raise broken
 
         return [*checks, Check("declarations", refuse)]
+    from goldenlake.io.tables import local_folder
+
     catalogue = installation.catalogue
 
     def declared() -> str:
         return f"{len(catalogue.sources)} sources, {len(catalogue.destinations)} destinations"
 
+    lake_uri = catalogue.environment.lake
+    is_local = local_folder(lake_uri) is not None
     return [
         *checks,
+        *([] if is_local else [Check("S3A JARs", _s3_jars)]),
         Check("declarations", declared),
-        Check("disk", lambda: _disk(catalogue.environment.lake)),
+        *([Check("disk", lambda: _disk(lake_uri))] if is_local else []),
         *(
             Check(f"place {name}", lambda name=name: _place(installation, name))  # type: ignore[misc]
             for name in catalogue.environment.places
         ),
         Check("Spark and Delta", lambda: _spark(installation)),
+        *([] if is_local else [Check("lake", lambda: _lake(installation))]),
     ]
 
 
@@ -92,30 +109,55 @@ def _java() -> str:
 
 
 def _jars() -> str:
-    folder = Path(os.environ.get("GOLDENLAKE_JARS", PROJECT / ".jars"))
-    found = sorted(folder.glob("*.jar"))
-    if not found:
-        raise SetupError(f"There are no JARs in {folder}.", mend="Run `make setup`.")
-    return f"{len(found)} in {folder}"
+    return _locked("delta", _jars_folder(), mend="Run `make setup`.")
+
+
+def _s3_jars() -> str:
+    return _locked("s3", _jars_folder() / "s3", mend="Run `make setup-s3`.")
+
+
+def _jars_folder() -> Path:
+    return Path(os.environ.get("GOLDENLAKE_JARS", PROJECT / ".jars"))
+
+
+def _locked(group: str, folder: Path, *, mend: str) -> str:
+    """Whether a folder holds the JARs of a group of the lock, as they are locked, and no other."""
+    lines = (line.split() for line in LOCK.read_text(encoding="utf-8").splitlines())
+    locked = {words[2]: words[3] for words in lines if words[:1] == [group]}
+    found = {path.name: path for path in folder.glob("*.jar")}
+    faults = {
+        "missing": sorted(locked.keys() - found.keys()),
+        "not in the lock": sorted(found.keys() - locked.keys()),
+        "not what was locked": sorted(
+            name
+            for name in locked.keys() & found.keys()
+            if hashlib.sha256(found[name].read_bytes()).hexdigest() != locked[name]
+        ),
+    }
+    told = "; ".join(f"{what}: {', '.join(names)}" for what, names in faults.items() if names)
+    if told:
+        raise SetupError(f"The JARs in {folder} are not those of {LOCK.name}: {told}.", mend=mend)
+    return f"{len(found)} in {folder}, as locked"
 
 
 def _archive() -> str:
     cache = Path(os.environ.get("GOLDENLAKE_CACHE", PROJECT / ".cache"))
-    found = list((cache / "spark").glob("classes-*.jsa"))
-    return "present" if found else "absent; Spark starts some seconds later. `make setup` makes it"
+    if not list((cache / "spark").glob("classes-*.jsa")):
+        raise Lacking("absent (optional): Spark starts some seconds later. `make setup` makes it.")
+    return "present"
 
 
 def _airflow() -> str:
-    command = PROJECT / ".venv-airflow" / "bin" / "airflow"
-    return "present" if command.exists() else "absent; `make setup-airflow` makes it"
+    if not (PROJECT / ".venv-airflow" / "bin" / "airflow").exists():
+        raise Lacking("absent (optional): needed by the DAGs alone. `make setup-airflow` makes it.")
+    return "present"
 
 
 def _disk(lake: str) -> str:
     from goldenlake.io.tables import local_folder
 
     folder = local_folder(lake)
-    if folder is None:
-        return "the lake is not on this machine"
+    assert folder is not None
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free
@@ -135,11 +177,30 @@ def _place(installation: Installation, name: str) -> str:
         if isinstance(declared, FolderPlace):
             folder = installation.catalogue.root / Path(declared.path).expanduser()
             mend = f"Create it (`mkdir -p {folder}`), or correct places.{name} in conf/env."
-        raise SetupError(f"{error}.", mend=mend) from error
+        raise SetupError(f"It does not answer: {error.what}.", mend=mend) from error
     return f"{declared.kind}, answers"
 
 
 def _spark(installation: Installation) -> str:
+    from goldenlake.io.spark import DELTA_EXTENSION, is_loadable
+
     spark = installation.tables.spark
     spark.sql("SELECT 1").collect()
-    return f"Spark {spark.version} starts with the Delta JARs"
+    if not is_loadable(DELTA_EXTENSION):
+        raise SetupError("Spark starts, but without Delta.", mend="Run `make setup`.")
+    return f"Spark {spark.version} starts with Delta"
+
+
+def _lake(installation: Installation) -> str:
+    from goldenlake.io.tables import entries
+
+    lake = installation.catalogue.environment.lake
+    try:
+        found = entries(installation.tables.spark, lake)
+    except PlaceUnreachable as error:
+        raise SetupError(
+            f"{lake} does not answer: {error.what}.",
+            mend="Correct lake in conf/env, its endpoint in spark.conf there, or the access of "
+            "this process.",
+        ) from error
+    return f"{lake} answers, {'nothing is there yet' if found is None else f'{found} entries'}"

@@ -68,10 +68,31 @@ class Installation:
         catalogue = load_catalogue(conf, environment=env, lake=lake)
         return cls(catalogue, as_of=as_of, run_id=run_id, options=leading_to(conf, env, lake))
 
-    def for_day(self, as_of: date) -> Installation:
+    @classmethod
+    def load_newest(
+        cls,
+        conf: Path,
+        env: str,
+        lake: str | None,
+        *,
+        as_of: datetime | None,
+        run_id: str | None = None,
+    ) -> Installation:
+        """Of the given day, else of the newest in the lake. Raises DeclarationError; TableMissing
+        where there is none.
+        """
+        if as_of is not None:
+            return cls.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
+        from goldenlake.steps.reading import newest_day
+
+        found = cls.load(conf, env, lake, as_of=SystemClock().now().date())
+        with found.hinting():
+            return found.for_day(newest_day(found.tables), run_id=run_id)
+
+    def for_day(self, as_of: date, *, run_id: str | None = None) -> Installation:
         """The same installation and Spark session, for another day's run."""
         self.write_runs()
-        other = Installation(self.catalogue, as_of=as_of, options=self.options)
+        other = Installation(self.catalogue, as_of=as_of, run_id=run_id, options=self.options)
         other._begun, other.speaks_json = self._begun, self.speaks_json
         if "tables" in self.__dict__:
             other.__dict__["tables"] = self.tables

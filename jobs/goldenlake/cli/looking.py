@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import getpass
 import re
-from typing import Annotated
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from goldenlake.cli.finishing import finish
 from goldenlake.cli.installation import Installation, SystemClock
-from goldenlake.cli.options import CONF, ENV, AsOf, Conf, Env, Lake, RunId, SourceNames
+from goldenlake.cli.options import (
+    CONF,
+    ENV,
+    AsOf,
+    AsOfOrNewest,
+    Conf,
+    Env,
+    Lake,
+    RunId,
+    SourceNames,
+)
 from goldenlake.errors import SetupError, with_options
+
+if TYPE_CHECKING:
+    from goldenlake.steps.plan import Plan
 
 PANEL = "Looking and deciding"
 looking = typer.Typer()
@@ -23,25 +38,16 @@ DestinationName = Annotated[str, typer.Argument(help="A destination of conf/dest
 @looking.command(rich_help_panel=PANEL)
 def plan(
     destination: DestinationName,
-    as_of: AsOf,
+    as_of: AsOfOrNewest = None,
     conf: Conf = CONF,
     env: Env = ENV,
     lake: Lake = None,
 ) -> None:
     """What an export would add, change, remove and hold back; nothing is sent."""
     from goldenlake.reporting.plans import plan_text
-    from goldenlake.steps.plan import PlanExport
 
-    installation = Installation.load(conf, env, lake, as_of=as_of.date())
-    (name,) = installation.chosen_destinations([destination])
-    step = PlanExport(
-        destination=installation.catalogue.destinations[name],
-        consent=installation.catalogue.consent,
-        as_of=installation.as_of,
-        now=installation.clock.now(),
-    )
-    with installation.hinting():
-        found = step.run(installation.tables)
+    installation = _at_newest(conf, env, lake, as_of, destination)
+    found = _drawn(installation, destination)
     Console().print(plan_text(found, options=installation.options))
 
 
@@ -53,23 +59,52 @@ def approve(
     by: Annotated[
         str | None, typer.Option("--by", help="Who decides; the login by default.")
     ] = None,
+    as_of: AsOfOrNewest = None,
     conf: Conf = CONF,
     env: Env = ENV,
     lake: Lake = None,
 ) -> None:
-    """Let a held plan pass; what is sent must still have the same hash."""
+    """Let a held plan pass, if it is the plan as it stands; any other stays held."""
     from goldenlake.steps.plan import approve as let_pass
 
     decider = by or _login()
-    clock = SystemClock()
-    installation = Installation.load(conf, env, lake, as_of=clock.now().date())
-    (name,) = installation.chosen_destinations([destination])
-    let_pass(installation.tables, name, plan, by=decider, reason=reason, at=clock.now())
+    installation = _at_newest(conf, env, lake, as_of, destination)
+    found = _drawn(installation, destination)
+    with installation.hinting():
+        let_pass(
+            installation.tables,
+            found,
+            plan,
+            by=decider,
+            reason=reason,
+            at=installation.clock.now(),
+        )
     told = (
-        f"{name}: plan {plan} is approved; send it with "
-        f"`goldenlake activate --destination {name} --as-of DAY`"
+        f"{destination}: plan {plan} is approved; send it with "
+        f"`goldenlake activate --destination {destination} --as-of {found.as_of}`"
     )
     Console().print(with_options(told, installation.options), soft_wrap=True)
+
+
+def _at_newest(
+    conf: Path, env: str, lake: str | None, as_of: datetime | None, destination: str
+) -> Installation:
+    """Names that are not declared are told before Spark starts."""
+    Installation.load(conf, env, lake, as_of=date.min).chosen_destinations([destination])
+    return Installation.load_newest(conf, env, lake, as_of=as_of)
+
+
+def _drawn(installation: Installation, destination: str) -> Plan:
+    from goldenlake.steps.plan import PlanExport
+
+    step = PlanExport(
+        destination=installation.catalogue.destinations[destination],
+        consent=installation.catalogue.consent,
+        as_of=installation.as_of,
+        now=installation.clock.now(),
+    )
+    with installation.hinting():
+        return step.run(installation.tables)
 
 
 @looking.command(rich_help_panel=PANEL)
@@ -94,14 +129,14 @@ def replay(
 
 @looking.command(rich_help_panel=PANEL)
 def files(source: SourceNames = None, conf: Conf = CONF, env: Env = ENV, lake: Lake = None) -> None:
-    """How far the files of every source have come, and why the broken ones are."""
+    """How far files have come, why the broken ones are, and which columns are not as declared."""
     from goldenlake.reporting.arrivals import arrivals_text
-    from goldenlake.steps.files import read_files
+    from goldenlake.steps.files import read_files, standing_drift
 
     installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
     names = installation.chosen_sources(source)
     found = [file for file in read_files(installation.tables) if file.source in names]
-    Console().print(arrivals_text(found))
+    Console().print(arrivals_text(found, standing_drift(installation.tables, found)))
 
 
 @looking.command(rich_help_panel=PANEL)
@@ -164,7 +199,12 @@ def explain(
     from goldenlake.steps.explain import Explain
 
     installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
-    step = Explain(who=who)
+    catalogue = installation.catalogue
+    step = Explain(
+        who=who,
+        attributes=catalogue.tables["gold.customers"].attributes,
+        sources=list(catalogue.sources.values()),
+    )
     with installation.hinting():
         found = step.run(installation.tables)
     Console().print(explanation_text(found))

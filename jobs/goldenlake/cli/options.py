@@ -23,6 +23,12 @@ AsOf = Annotated[
     datetime,
     typer.Option("--as-of", formats=["%Y-%m-%d"], help="The day that the run is for."),
 ]
+AsOfOrNewest = Annotated[
+    datetime | None,
+    typer.Option(
+        "--as-of", formats=["%Y-%m-%d"], help="The day to look at; the newest one by default."
+    ),
+]
 RunId = Annotated[
     str | None,
     typer.Option("--run-id", help="Name of the run in ops.runs; one is made up when left out."),

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
 from rich.markup import escape
 
 from goldenlake.cli.installation import Installation, failure
 from goldenlake.declarations.base import parse_duration
-from goldenlake.errors import ExitCode, GoldenlakeError, described
+from goldenlake.errors import ExitCode, GoldenlakeError, described, with_options
 from goldenlake.night import NIGHT, Stage
 from goldenlake.ports import StepResult
 
@@ -28,12 +29,15 @@ def collect(installation: Installation, sources: Sequence[str]) -> list[StepResu
         parallel=night.parallel_sources,
     )
     with installation.timed("collect") as results:
-        results += step.run(
+        found = step.run(
             tables=installation.tables,
             landing=installation.landing,
             place=installation.place,
             clock=installation.clock,
             progress=installation.progress,
+        )
+        results += (
+            replace(each, error=with_options(each.error, installation.options)) for each in found
         )
         return list(results)
 

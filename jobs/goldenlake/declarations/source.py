@@ -252,11 +252,25 @@ class Source(Declaration):
     sessions: Sessions | None = None
     bots: Bots | None = None
     rules: list[RowRule] = Field(default=[])
+    most_quarantined: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="With a larger share of its records quarantined, the source is degraded; the "
+        "others go on. Left out: 0.2, or 0.05 where the source states consents.",
+    )
 
     @property
     def is_profile(self) -> bool:
         """Whether each key is one record of a person; otherwise rows are events."""
         return bool(self.attributes) and self.load != "append"
+
+    @property
+    def quarantine_limit(self) -> float:
+        """``most_quarantined``; less by default where what is set aside may be a withdrawal."""
+        if self.most_quarantined is not None:
+            return self.most_quarantined
+        return 0.05 if self.consents else 0.2
 
     @property
     def column_names(self) -> list[str]:

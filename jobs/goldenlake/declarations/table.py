@@ -23,6 +23,11 @@ class Survivorship(Declaration):
         default=[], description="Best first; sources not listed come after those listed."
     )
 
+    def __str__(self) -> str:
+        """The rule in words, for people who ask why a value won."""
+        ranked = f"; sources: {', '.join(self.sources)}, then others" if self.sources else ""
+        return f"{self.rule.replace('_', ' ')}{ranked}"
+
 
 class TableColumn(Declaration):
     """A column of a gold table."""

@@ -164,7 +164,7 @@ def _join_submitted(app_name: str, settings: Mapping[str, str]) -> SparkSession:
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     SparkContext._ensure_initialized()
     # Spark itself only logs a warning, and fails with a riddle at the first use of the catalog.
-    if not _is_loadable(DELTA_EXTENSION):
+    if not is_loadable(DELTA_EXTENSION):
         raise RuntimeError(
             "spark-submit was started without the Delta JARs. Give it "
             "--properties-file .cache/spark/submit.properties (written by `make setup`), "
@@ -181,7 +181,8 @@ def _join_submitted(app_name: str, settings: Mapping[str, str]) -> SparkSession:
     return spark
 
 
-def _is_loadable(name: str) -> bool:
+def is_loadable(name: str) -> bool:
+    """Whether the running JVM has a class; Spark goes on without an extension that it lacks."""
     jvm = SparkContext._jvm
     assert jvm is not None
     loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()

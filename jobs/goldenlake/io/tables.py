@@ -11,12 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 from delta.tables import DeltaTable
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from goldenlake.errors import TableMissing
+from goldenlake.errors import PlaceUnreachable, TableMissing
 from goldenlake.io.locks import TableLocks
 from goldenlake.ports import Query, Scalar
 from goldenlake.schemas import TableShape, table_shape
@@ -29,6 +30,24 @@ def local_folder(uri: str) -> Path | None:
     if uri.startswith("file:"):
         return Path(re.sub(r"\Afile:/*", "/", uri))
     return None if "://" in uri else Path(uri).absolute()
+
+
+def entries(spark: SparkSession, uri: str) -> int | None:
+    """How many things stand right below a URI, as Spark itself sees the store; None: nothing.
+
+    Raises PlaceUnreachable. What the store answers is told by the class of its error alone: the
+    text may hold keys.
+    """
+    session: Any = spark
+    path = session._jvm.org.apache.hadoop.fs.Path(uri)
+    try:
+        store = path.getFileSystem(session._jsparkSession.sessionState().newHadoopConf())
+        return len(store.listStatus(path))
+    except Py4JJavaError as error:
+        kind = error.java_exception.getClass().getSimpleName()
+        if kind == "FileNotFoundException":
+            return None
+        raise PlaceUnreachable(place=uri, what=kind) from error
 
 
 def local_frame(

@@ -10,6 +10,8 @@ from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table as Grid
 
+from goldenlake.reporting.facts import DriftFacts
+
 _COLOURS = {"broken": "red", "conformed": "green", "duplicate": "dim"}
 
 
@@ -45,8 +47,8 @@ class FileLike(Protocol):
         """Why it is broken."""
 
 
-def arrivals_text(files: Sequence[FileLike]) -> RenderableType:
-    """A row for each source and status, then why files are broken."""
+def arrivals_text(files: Sequence[FileLike], drift: Sequence[DriftFacts] = ()) -> RenderableType:
+    """A row for each source and status, then why files are broken, and how columns drift."""
     if not files:
         return "No file has been landed."
     grid = Grid(title="Files", title_justify="left")
@@ -71,4 +73,9 @@ def arrivals_text(files: Sequence[FileLike]) -> RenderableType:
         for file in files
         if file.status == "broken"
     ]
-    return Group(grid, *broken)
+    drifted = [
+        f"[yellow]{each.kind}[/yellow] {escape(f'{each.source}: {each.column}')}, in "
+        f"{each.files:,} of the newest files, since {each.since}"
+        for each in drift
+    ]
+    return Group(grid, *broken, *drifted)

@@ -9,6 +9,9 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
+_MOST_RIVALS = 5
+"""Values that did not win, an attribute."""
+
 Row = Mapping[str, Any]
 Rows = Sequence[Row]
 
@@ -23,6 +26,10 @@ class Explanation:
     records: Rows
     links: Rows
     values: Row
+    rules: Mapping[str, str]
+    """How the winner of each attribute is chosen, as declared."""
+    rivals: Rows
+    """What each record says of an attribute, the winner's among them."""
     identifiers: Rows
     consents: Rows
     metrics: Row
@@ -46,7 +53,7 @@ def explanation_text(found: Explanation) -> Tree:
         root,
         "values and where they came from",
         [
-            f"{name} = {found.values.get(name)}  ← {_origin(won)}"
+            _value(found, name, won)
             for name, won in sorted(provenance.items())
             if found.values.get(name) is not None
         ],
@@ -90,7 +97,24 @@ def _record(row: Row) -> str:
 
 def _link(link: Row) -> str:
     bridge = ", the only tie between two parts" if link["is_bridge"] else ""
-    return f"{link['left']} — {link['right']}: {link['identifier']} ({link['strength']}){bridge}"
+    return (
+        f"{link['left']} — {link['right']}: {link['identifier']} ({link['strength']}){bridge}; "
+        f"rule: {link['rule']}"
+    )
+
+
+def _value(found: Explanation, name: str, won: Any) -> str:
+    value = found.values[name]
+    rivals = [
+        f"\n  over {row['value']}  ← {_origin(row)}"
+        for row in found.rivals
+        if row["attribute"] == name and row["value"] != value
+    ]
+    left_out = len(rivals) - _MOST_RIVALS
+    if left_out > 0:
+        rivals[_MOST_RIVALS:] = [f"\n  over {left_out} more"]
+    rule = f"  ({found.rules[name]})" if name in found.rules else ""
+    return f"{name} = {value}  ← {_origin(won)}{rule}{''.join(rivals)}"
 
 
 def _origin(won: Any) -> str:

@@ -21,7 +21,22 @@ class SourceFacts:
     reasons: Mapping[str, int]
     last_file_on: date | None
     is_overdue: bool
+    ahead: int = 0
+    """Files that are not taken in because they are dated after today."""
     error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftFacts:
+    """One way in which the newest files of a source differ from its contract."""
+
+    source: str
+    column: str
+    kind: str
+    """new, missing, reordered, respelled or doubled."""
+    since: date
+    files: int
+    """How many of the newest files."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +116,7 @@ class NightFacts:
     warnings: Sequence[str] = field(default_factory=tuple)
     overlaps: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Customers who are members of both segments, for each pair of two different ones."""
+    drift: Sequence[DriftFacts] = field(default_factory=tuple)
 
     @property
     def verdict(self) -> str:
@@ -128,17 +144,27 @@ class NightFacts:
             Attention(
                 kind="overdue",
                 subject=source.name,
-                message=f"its last file is of {source.last_file_on}."
+                message=f"its last sound file is of {source.last_file_on}."
                 if source.last_file_on
-                else "no file of it has ever come.",
+                else "no sound file of it has ever come.",
             )
             for source in self.sources
             if source.is_overdue
         ]
+        ahead = [
+            Attention(
+                kind="warning",
+                subject=source.name,
+                message=f"{source.ahead:,} files are dated after today and are left lying until "
+                "that day. Ask their owner for the right names, or mend origin.file_date.",
+            )
+            for source in self.sources
+            if source.ahead
+        ]
         warnings = [
             Attention(kind="warning", subject="expectation", message=text) for text in self.warnings
         ]
-        return stopped + overdue + warnings
+        return stopped + overdue + ahead + warnings
 
     def shared(self, left: str, right: str) -> int:
         """How many customers are members of both segments."""

@@ -125,7 +125,8 @@ def plan_text(plan: PlanLike, *, options: str = "--env local") -> RenderableType
         told.append("[green]approved[/green]")
     elif plan.objections:
         command = (
-            f"goldenlake approve {options} {plan.destination} --plan {plan.plan_hash} --reason …"
+            f"goldenlake approve {options} {plan.destination} --plan {plan.plan_hash} "
+            f"--as-of {plan.as_of} --reason …"
         )
         # In one piece, whatever the width: it is there to be copied.
         whole = Text(command, no_wrap=True, overflow="ignore")

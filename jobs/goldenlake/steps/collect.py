@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -11,7 +12,7 @@ from datetime import date, timedelta
 from typing import Literal
 
 from goldenlake.declarations.source import Source
-from goldenlake.errors import ExitCode, TransientError, described
+from goldenlake.errors import ExitCode, MostlyQuarantined, TransientError, described
 from goldenlake.ports import Clock, FilePlace, Landing, Progress, StepResult, Tables
 from goldenlake.schemas import BROKEN, CONFORMED, INGESTED, LANDED
 from goldenlake.steps.conform import Conform
@@ -143,22 +144,30 @@ def _result(
     seconds: float,
 ) -> StepResult:
     broken = [row for row in rows if row.status == BROKEN]
+    judged = _mostly_quarantined(source, rows)
+    found = landed if isinstance(landed, Landed) else Landed()
     counts = {
         "files": len(rows),
         "files_broken": len(broken),
-        "files_growing": len(landed.growing) if isinstance(landed, Landed) else 0,
+        "files_growing": len(found.growing),
+        "files_later": found.later,
+        "files_ahead": found.ahead,
         "records_read": sum(row.records_read or 0 for row in rows),
         "records_accepted": sum(row.records_accepted or 0 for row in rows),
         "records_quarantined": sum(row.records_quarantined or 0 for row in rows),
     }
     details: dict[str, object] = {"seconds": round(seconds, 1)}
-    message = " ".join(row.error or "" for row in broken)
+    message = " ".join([*(row.error or "" for row in broken), str(judged or "")]).strip()
     if error is not None:
         log.debug("collect %s", source.source, exc_info=error)
         message = described(error)
         transient = isinstance(error, TransientError)
         details["exit_code"] = int(ExitCode.TRANSIENT if transient else ExitCode.DEGRADED)
-    status: Status = "degraded" if error or broken else "done" if rows else "skipped"
+    if broken or judged:
+        # Until the files are mended or replayed: finding nothing new is no remedy.
+        details["lasts"] = True
+    at_fault = error or broken or judged
+    status: Status = "degraded" if at_fault else "done" if rows else "skipped"
     return StepResult(
         step="collect",
         subject=source.source,
@@ -166,4 +175,23 @@ def _result(
         counts=counts,
         details=details,
         error=message,
+    )
+
+
+def _mostly_quarantined(source: Source, rows: Iterable[FileRow]) -> MostlyQuarantined | None:
+    """What is to be said of the files together; a small one of its own may be all bad."""
+    rows = [row for row in rows if row.status == CONFORMED]
+    read = sum(row.records_read or 0 for row in rows)
+    quarantined = sum(row.records_quarantined or 0 for row in rows)
+    if quarantined <= source.quarantine_limit * read:
+        return None
+    rules: Counter[str] = Counter()
+    for row in rows:
+        rules.update(row.reasons)
+    return MostlyQuarantined(
+        source=source.source,
+        quarantined=quarantined,
+        read=read,
+        limit=source.quarantine_limit,
+        rules=rules,
     )

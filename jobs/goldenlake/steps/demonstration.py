@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterable
+from datetime import date, datetime
 from pathlib import Path
 
 from pyspark.sql import DataFrame
@@ -38,6 +39,25 @@ def summary_of(tables: Tables, truth: Path, as_of: date) -> dict[str, str]:
         last = sent.get(row["destination"], 0)
         found[f"export {row['destination']}"] = f"{row['count']:,} there, {last:,} sent last night"
     return found | _accuracy_lines(tables, truth)
+
+
+def is_sent(tables: Tables, as_of: date, destinations: Iterable[str]) -> bool:
+    """Whether a night went to its end: every destination has what the day wanted there."""
+    ran = tables.read_or_empty("ops.runs", RUNS.ddl).where(
+        (F.col("step") == "activate")
+        & (F.col("as_of") == F.lit(as_of))
+        & F.col("status").isin("done", "skipped")
+    )
+    return {row["subject"] for row in ran.select("subject").collect()} >= set(destinations)
+
+
+def sent_since(tables: Tables, instant: datetime) -> int:
+    """How many records exports have sent or removed since, of whatever day."""
+    runs = tables.read_or_empty("ops.runs", RUNS.ddl).where(
+        (F.col("step") == "activate") & (F.col("started_at") >= F.lit(instant))
+    )
+    counts = [row["counts"] or {} for row in runs.collect()]
+    return sum(each.get("sent", 0) + each.get("removed", 0) for each in counts)
 
 
 def _sent(tables: Tables, as_of: date) -> dict[str, int]:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from goldenlake.declarations.source import Source
+from goldenlake.declarations.table import TableColumn
 from goldenlake.errors import CustomerUnknown
 from goldenlake.identity.evidence import customer_of, evidence
 from goldenlake.identity.ids import redirects
 from goldenlake.ports import Tables
 from goldenlake.reporting.explanations import Explanation
-from goldenlake.steps.generations import read
+from goldenlake.steps.generations import Generation, read
 from goldenlake.steps.reading import generation_of
 from goldenlake.steps.story import activation_story
+from goldenlake.transforms.survivorship import observations
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +29,15 @@ class Explain:
 
     ``who`` is a customer id, also one that has been merged into another, or a record id. What is
     given holds personal data: it is for the eyes of the person who asked.
+
+    Args:
+        attributes: of gold.customers; their survivorship is told with the values.
+        sources: whose records are asked for the values that did not win.
     """
 
     who: str
+    attributes: Sequence[TableColumn] = ()
+    sources: Sequence[Source] = ()
 
     def run(self, tables: Tables) -> Explanation:
         """Raises CustomerUnknown; TableMissing before the first publication."""
@@ -51,6 +62,8 @@ class Explain:
             records=sorted(of("gold.sources"), key=lambda row: str(row["record_id"])),
             links=[vars(link) for link in found.links],
             values=golden[0] if golden else {},
+            rules={each.name: str(each.survivorship) for each in self.attributes},
+            rivals=self._rivals(tables, generation, found.records),
             identifiers=sorted(
                 of("gold.identifiers"), key=lambda row: (row["identifier"], row["value"])
             ),
@@ -67,6 +80,32 @@ class Explain:
             held_back=story["held_back"],
             rejects=story["rejects"],
         )
+
+    def _rivals(
+        self, tables: Tables, generation: Generation, records: Sequence[str]
+    ) -> list[dict[str, Any]]:
+        """What each of the records says, as it was when the generation was built."""
+        said = [
+            observations(
+                tables.read(table, version=generation.inputs[table]).where(
+                    F.col("record_id").isin(list(records))
+                ),
+                source,
+                self.attributes,
+            )
+            for source in self.sources
+            if (table := f"silver.{source.source}") in generation.inputs
+            and any(each.name in source.attributes for each in self.attributes)
+        ]
+        if not said:
+            return []
+        rows = reduce(DataFrame.unionByName, said).orderBy("record_id").collect()
+        return [
+            {"attribute": each.name, "record_id": row["record_id"], **row[each.name].asDict()}
+            for row in rows
+            for each in self.attributes
+            if row[each.name] is not None
+        ]
 
     def _resolved(self, customers: DataFrame, history: DataFrame) -> str:
         by_record = customer_of(customers, self.who)

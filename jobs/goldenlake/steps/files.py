@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime
 from pyspark.sql import functions as F
 
 from goldenlake.ports import Tables
-from goldenlake.schemas import DRIFT, FILES, LANDED
+from goldenlake.reporting.facts import DriftFacts
+from goldenlake.schemas import CONFORMED, DRIFT, FILES, LANDED
 
 KEY = ("source", "path", "size_bytes", "sha256")
 
@@ -107,3 +108,50 @@ def record_drift(tables: Tables, rows: Iterable[FileRow]) -> int | None:
         return None
     frame = tables.frame(found.values(), DRIFT.ddl)
     return tables.merge("ops.drift", frame, on=[of.name for of in fields(Drift)][:-1])
+
+
+def standing_drift(
+    tables: Tables, files: Iterable[FileRow], *, until: date | None = None
+) -> list[DriftFacts]:
+    """How the files of each source's last landing differ from the contract, and since when.
+
+    Drift that newer files no longer have is history, and left out.
+
+    Args:
+        files: the ledger's rows of the sources to tell of.
+        until: leave out what landed after this day.
+    """
+    sound = [
+        file
+        for file in files
+        if file.status == CONFORMED and (until is None or file.landed_on <= until)
+    ]
+    last: dict[str, date] = {}
+    for file in sound:
+        last[file.source] = max(file.landed_on, last.get(file.source, file.landed_on))
+    newest = sorted({file.file_id for file in sound if file.landed_on == last[file.source]})
+    if not newest:
+        return []
+    seen = tables.read_or_empty("ops.drift", DRIFT.ddl)
+    if until is not None:
+        seen = seen.where(F.col("seen_on") <= F.lit(until))
+    rows = (
+        seen.groupBy("source", "column", "kind")
+        .agg(
+            F.min("seen_on").alias("since"),
+            F.count_distinct(F.when(F.col("file_id").isin(newest), F.col("file_id"))).alias(
+                "files"
+            ),
+        )
+        .where(F.col("files") > 0)
+        .collect()
+    )
+    return [
+        DriftFacts(**(row.asDict() | {"column": _named(row["column"])}))
+        for row in sorted(rows, key=lambda row: (row["source"], row["kind"], row["column"] or ""))
+    ]
+
+
+def _named(column: str | None) -> str:
+    """A file that came without its header has values, and so people, where names should stand."""
+    return "(not a name)" if re.search(r"@|\d{5}", column or "") else column or ""

@@ -26,6 +26,8 @@ class Landed:
     """Paths left alone because they may not be whole yet."""
     later: int = 0
     """Files about a day after the one that is run."""
+    ahead: int = 0
+    """Of these, files about a day that has not come yet by the clock."""
     known: int = 0
     """Files that are as the ledger knows them; they were not read."""
 
@@ -60,11 +62,12 @@ class Land:
         ledger = _Ledger(known)
         landed = Landed()
         growing, files = landed.growing, landed.files
-        now, unchanged, later = clock.now(), 0, 0
+        now, unchanged, later, ahead = clock.now(), 0, 0, 0
         listed = [(self.file_on(f.path), f) for f in place.list(self.source.origin.files)]
         for file_on, file in sorted(listed, key=lambda pair: (pair[0], pair[1].path)):
             if file_on > (self.until or self.as_of):
                 later += 1
+                ahead += file_on > now.date()
             elif ledger.knows(file):
                 unchanged += 1
             # A file from a clock that is ahead of ours must not wait until ours gets there.
@@ -78,7 +81,7 @@ class Land:
                     continue
                 ledger.add(row)
                 files.append(row)
-        return replace(landed, later=later, known=unchanged)
+        return replace(landed, later=later, ahead=ahead, known=unchanged)
 
     def file_on(self, path: str) -> date:
         """The day that the file is about: as its path says, else the day of the run."""

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination, Guards
 from goldenlake.destinations import capabilities_of
-from goldenlake.errors import SegmentNotBuilt, TableMissing
+from goldenlake.errors import PlanUnknown, SegmentNotBuilt, TableMissing
 from goldenlake.ports import Capabilities, Tables
 from goldenlake.schemas import APPROVALS, LEDGER, MEMBERS, OUTBOX, SIZES
 from goldenlake.steps.generations import Generation, fingerprint, latest_generation
@@ -277,10 +277,20 @@ def _content(size: Row) -> str | None:
 
 
 def approve(
-    tables: Tables, destination: str, plan_hash: str, *, by: str, reason: str, at: datetime
+    tables: Tables, plan: Plan, plan_hash: str, *, by: str, reason: str, at: datetime
 ) -> None:
-    """Let one plan pass its guards; any other plan of the destination stays held."""
-    row = (destination, plan_hash, by, reason, at)
+    """Let a plan pass its guards; any other plan of the destination stays held.
+
+    Raises PlanUnknown where ``plan_hash``, which the person has looked at, is not its hash.
+    """
+    if plan_hash != plan.plan_hash:
+        raise PlanUnknown(
+            destination=plan.destination,
+            as_of=plan.as_of.isoformat(),
+            given=plan_hash,
+            current=plan.plan_hash,
+        )
+    row = (plan.destination, plan_hash, by, reason, at)
     tables.append("activation.approvals", tables.frame([row], APPROVALS.ddl))
 
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+from pyspark.sql import functions as F
 
 from goldenlake.errors import SetupError, TableMissing
 from goldenlake.io.tables import local_folder
+from goldenlake.night import NIGHT
 from goldenlake.ports import Tables
+from goldenlake.schemas import RUNS
 from goldenlake.steps.generations import (
     GENERATION_TABLES,
     Generation,
@@ -37,6 +42,21 @@ def generation_of(tables: Tables, generation: int | None = None) -> Generation:
             mend="Leave --generation out for the newest.",
         )
     return found[-1]
+
+
+def newest_day(tables: Tables) -> date:
+    """The last day for which something ran, else that of the newest generation.
+
+    Upkeep and looking are no nights. Raises TableMissing where there is neither.
+    """
+    nights = F.col("step").isin([stage.name for stage in NIGHT if stage.name != "report"])
+    ran = tables.read_or_empty("ops.runs", RUNS.ddl).where(nights).agg(F.max("as_of")).first()
+    if ran is not None and ran[0] is not None:
+        return cast(date, ran[0])
+    generation = latest_generation(tables)
+    if generation is None:
+        raise TableMissing("ops.runs", mend="Nothing has run yet: run the night first.")
+    return generation.as_of
 
 
 def generation_views(tables: Tables, generation: int | None = None) -> Generation:

@@ -25,8 +25,8 @@ from goldenlake.reporting.facts import (
     StepFacts,
 )
 from goldenlake.reporting.page import night_page
-from goldenlake.schemas import LEDGER, MEMBERS, RUNS, SIZES
-from goldenlake.steps.files import FileRow, read_files
+from goldenlake.schemas import CONFORMED, LEDGER, MEMBERS, RUNS, SIZES
+from goldenlake.steps.files import FileRow, read_files, standing_drift
 from goldenlake.steps.generations import Generation, latest_generation, read
 
 _SIZES = ((1, "1"), (2, "2"), (3, "3"), (5, "4–5"), (10, "6–10"), (25, "11–25"), (10**9, "26+"))
@@ -54,6 +54,7 @@ class WriteReport:
     def gather(self, tables: Tables, clock: Clock) -> NightFacts:
         """Everything that the page tells."""
         runs = self._runs(tables)
+        files = [file for file in read_files(tables) if file.source in self.catalogue.sources]
         generation = latest_generation(tables)
         identity, sizes, events, review, complete = self._identity(tables, generation)
         published = next((r for r in runs if r["step"] == "publish" and r["details"]), None)
@@ -64,7 +65,8 @@ class WriteReport:
             run_id=self.run_id,
             generation=generation.generation if generation else None,
             generation_as_of=generation.as_of if generation else None,
-            sources=self._sources(read_files(tables), runs),
+            sources=self._sources(files, runs),
+            drift=standing_drift(tables, files, until=self.as_of),
             identity=identity,
             cluster_sizes=sizes,
             events=events,
@@ -90,17 +92,23 @@ class WriteReport:
         )
 
     def _runs(self, tables: Tables) -> list[Any]:
-        """The latest row of every step and subject on the day, in the order in which they ran."""
+        """The row that counts of every step and subject on the day, in the order in which they ran.
+
+        That is the latest. A rerun that had nothing to do only shows that a fault has passed: it
+        does not hide what the night did, nor files that are still as they were.
+        """
         rows = (
             tables.read_or_empty("ops.runs", RUNS.ddl)
             .where(F.col("as_of") == F.lit(self.as_of))
             .collect()
         )
         latest: dict[tuple[str, str], Any] = {}
+        lasting: dict[tuple[str, str], Any] = {}
         for row in sorted(rows, key=lambda row: row["started_at"]):
-            # A rerun that had nothing to do does not hide what the night did.
-            if row["status"] != "skipped" or (row["step"], row["subject"]) not in latest:
-                latest[row["step"], row["subject"]] = row
+            key = row["step"], row["subject"]
+            if row["status"] == "done" or json.loads(row["details"] or "{}").get("lasts"):
+                lasting[key] = row
+            latest[key] = lasting.get(key, row) if row["status"] == "skipped" else row
         return sorted(latest.values(), key=lambda row: row["started_at"])
 
     def _sources(self, files: Sequence[FileRow], runs: Sequence[Any]) -> list[SourceFacts]:
@@ -109,7 +117,9 @@ class WriteReport:
         for name, source in sorted(self.catalogue.sources.items()):
             own = [file for file in files if file.source == name and file.file_on <= self.as_of]
             today = [file for file in own if file.landed_on == self.as_of]
-            last = max((file.file_on for file in own), default=None)
+            good = {file.sha256 for file in own if file.status == CONFORMED}
+            # A duplicate of one that was taken in shows that the source is alive.
+            last = max((file.file_on for file in own if file.sha256 in good), default=None)
             reasons: dict[str, int] = {}
             for file in today:
                 for rule, count in file.reasons.items():
@@ -128,6 +138,7 @@ class WriteReport:
                     reasons=dict(sorted(reasons.items(), key=lambda pair: -pair[1])),
                     last_file_on=last,
                     is_overdue=last is None or self.as_of - last >= cadence,
+                    ahead=(run["counts"] or {}).get("files_ahead", 0) if run else 0,
                     error=(run["error"] if run else "") or "",
                 )
             )

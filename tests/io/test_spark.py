@@ -111,6 +111,34 @@ def test_under_spark_submit_what_the_submit_says_wins(tmp_path: Path) -> None:
     assert (tmp_path / "table" / "_delta_log").is_dir()
 
 
+def test_a_task_that_fails_on_a_value_does_not_log_it(tmp_path: Path) -> None:
+    script = tmp_path / "fails.py"
+    script.write_text(f"""
+from pathlib import Path
+from pyspark.sql import functions as F
+from goldenlake.io.spark import open_session
+
+spark = open_session(
+    app_name="fails", master="local[1]", jars=Path({str(ROOT / ".jars")!r}),
+    tmp=Path({str(tmp_path)!r}), cache=Path({str(ROOT / ".cache" / "spark")!r}), fast_start=True,
+)
+address = F.concat(F.lit("canary@example."), F.when(F.rand() < 2, "com"))
+fails = F.udf(lambda text: int(text))
+for column in (address.cast("int"), fails(address)):
+    try:
+        spark.range(1).select(column).collect()
+    except Exception as error:
+        print(any(kind in str(error) for kind in ("CAST_INVALID_INPUT", "ValueError")))
+        print("canary" in str(error))
+""")
+    ran = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, cwd=tmp_path, check=True
+    )
+    assert ran.stdout.split() == ["True"] * 4, "both failed on that value"
+    assert "Exception in task" in ran.stderr
+    assert "canary" not in ran.stderr
+
+
 def test_a_submit_without_delta_fails_with_the_remedy(tmp_path: Path) -> None:
     job = tmp_path / "job.py"
     job.write_text(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyspark
 from pyspark import SparkConf, SparkContext
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from goldenlake.io.java import FAST_START, java_home
@@ -95,6 +96,7 @@ def open_session(
         FileNotFoundError: no JARs in ``jars``, or no Java 17 or 21.
         RuntimeError: ``spark-submit`` was started without the Delta JARs.
     """
+    _quote_no_values()
     if under_spark_submit():
         return _join_submitted(app_name, {**BASE_CONF, **scratch_conf(tmp), **(conf or {})})
 
@@ -121,6 +123,12 @@ def open_session(
     for key, value in (settings | given).items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def _quote_no_values() -> None:
+    """PySpark logs each error of a query as JSON, with the value that it met, on its way up."""
+    for name in ("DataFrameQueryContextLogger", "SQLQueryContextLogger"):
+        PySparkLogger.getLogger(name).disabled = True
 
 
 def under_spark_submit() -> bool:

@@ -23,7 +23,7 @@ setup-airflow: ## Install the scheduler's environment, .venv-airflow
 
 .PHONY: setup-s3
 setup-s3: setup ## Fetch the S3A JARs, for a lake on an object store
-	@infra/setup/bootstrap.sh jars-s3
+	@infra/setup/bootstrap.sh jars-s3 prime
 
 .PHONY: lock
 lock: ## Pin the requirements anew from requirements/*.in (needs uv)

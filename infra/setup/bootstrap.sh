@@ -103,7 +103,8 @@ for wanted in "$@"; do
     prime)
       part "Spark start-up cache (a rehearsal of a job)" .cache/spark/.state \
         "$(digest requirements/jobs.txt infra/setup/jars.lock infra/setup/prime_spark.py \
-          jobs/goldenlake/io/spark.py jobs/goldenlake/io/java.py)" \
+          jobs/goldenlake/io/spark.py jobs/goldenlake/io/java.py \
+          $(find .jars/s3 -name .state 2>/dev/null))" \
         .venv/bin/python infra/setup/prime_spark.py .jars .cache/spark
       ;;
     *) stop "Unknown part: $wanted" ;;

@@ -1,6 +1,7 @@
 """Write what a start of Spark needs on this machine, below a cache folder.
 
-- ``submit.properties``: for ``spark-submit --properties-file``; settings of every session.
+- ``submit.properties``: for ``spark-submit --properties-file``; settings of every session, with
+  the S3A JARs where they have been fetched.
 - ``environment.sh``: for a shell that starts spark-submit; which Java, Spark and Python.
 - ``classes-<key>.jsa``: classes parsed once (AppCDS), recorded by a small job of the usual kind.
 """
@@ -34,7 +35,9 @@ def write_properties(jars: Path, cache: Path) -> None:
     open_to_choice = sessions.SMALL_DATA_CONF
     conf = {
         **{key: of for key, of in sessions.BASE_CONF.items() if key not in open_to_choice},
-        **sessions.jvm_conf(jars=jars, fast_start=False, s3=False, cache=cache),
+        **sessions.jvm_conf(
+            jars=jars, fast_start=False, s3=any((jars / "s3").glob("*.jar")), cache=cache
+        ),
     }
     escaped = {key: value.replace("\\", "\\\\") for key, value in conf.items()}
     text = "".join(f"{key}={value}\n" for key, value in escaped.items())

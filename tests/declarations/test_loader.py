@@ -223,3 +223,27 @@ def test_a_wrong_value_of_a_secret_is_not_repeated(conf: Conf) -> None:
     assert (
         problem == "conf/env/local.yml:3: places.drops.secret_key: must be a mapping, but is text."
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "mend"),
+    [
+        ("Austria", "write its two capital letters, such as GB"),
+        ("at", "write 'AT'"),
+        ("UK", "write 'GB'"),
+        ("XQ", "write its two capital letters, such as GB"),
+    ],
+)
+def test_a_denial_for_a_country_that_does_not_exist_is_a_problem(
+    conf: Conf, written: str, mend: str
+) -> None:
+    conf.change(
+        "consent.yml",
+        "channels:",
+        f"default: granted\njurisdictions: {{AQ: denied, {written}: denied}}\nchannels:",
+    )
+
+    assert conf.problems() == [
+        f"conf/consent.yml:4: jurisdictions.{written}: is {written!r}, no country of ISO 3166-1; "
+        f"{mend}."
+    ]

@@ -122,7 +122,7 @@ def with_consent(people: DataFrame, said: DataFrame, policy: ConsentPolicy) -> D
 
 
 def _among(place: Column, places: list[str]) -> Column:
-    return place.isin([each.upper() for each in places]) if places else F.lit(False)
+    return place.isin(places) if places else F.lit(False)
 
 
 def opted_out_keys(customers: DataFrame, said: DataFrame, key: str) -> DataFrame:

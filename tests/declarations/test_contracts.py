@@ -11,6 +11,10 @@ SHOP = "sources/shop.yml"
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
+        ("load: increment", "load: snapshot",
+         "6: origin.file_date: is missing, but load is snapshot: of two files the newer one is the "
+         "truth. Write where the day stands in their names, such as "
+         r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})."),
         ("attributes:", "consents:\n  - {at: id, status: notes, constant_purpose: marketing, "
          "constant_channel: email,\n     statuses: {complaint: suppressed, unsubscribed: "
          "withdrawn}}\nrules:\n  - {rule: in_set, column: notes, values: [unsubscribe, "

@@ -12,6 +12,13 @@ from goldenlake.errors import Problem
 
 def contract_problems(document: Document, source: Source) -> Iterator[Problem]:
     """All that is wrong with a source whatever else is declared."""
+    if source.load == "snapshot" and source.origin.file_date is None:
+        yield document.problem(
+            ("origin", "file_date"),
+            "is missing, but load is snapshot: of two files the newer one is the truth. Write "
+            "where the day stands in their names, such as "
+            r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2}).",
+        )
     for at, mapping in enumerate(source.consents):
         yield from _words(
             document, source, ("consents", at, "statuses"), mapping.status, mapping.statuses

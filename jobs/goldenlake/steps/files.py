@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pyspark.sql import functions as F
 
 from goldenlake.ports import Tables
-from goldenlake.schemas import DRIFT, FILES, LANDED
+from goldenlake.schemas import BROKEN, DRIFT, FILES, LANDED
 
 KEY = ("source", "path", "size_bytes", "sha256")
 
@@ -57,6 +57,11 @@ class FileRow:
     def key(self) -> tuple[str, str, int, str]:
         """What makes it one row of the ledger."""
         return self.source, self.path, self.size_bytes, self.sha256
+
+    @property
+    def has_no_day(self) -> bool:
+        """Whether it broke because its name did not say its day: nobody ever looked inside."""
+        return self.status == BROKEN and self.records_read is None
 
 
 _LEDGER_COLUMNS = re.findall(r"(\w+) (?:STRING|BIGINT|DATE|TIMESTAMP|MAP)", FILES.ddl)

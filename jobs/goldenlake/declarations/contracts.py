@@ -19,12 +19,25 @@ def contract_problems(document: Document, source: Source) -> Iterator[Problem]:
             "where the day stands in their names, such as "
             r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2}).",
         )
+    if not source.model_fields_set & {"region", "region_from"}:
+        yield from _dialled_anywhere(document, source)
     for at, mapping in enumerate(source.consents):
         yield from _words(
             document, source, ("consents", at, "statuses"), mapping.status, mapping.statuses
         )
     if events := source.interactions:
         yield from _words(document, source, ("interactions", "kinds"), events.kind, events.kinds)
+
+
+def _dialled_anywhere(document: Document, source: Source) -> Iterator[Problem]:
+    for at, column in enumerate(source.columns):
+        if column.normalise == "phone":
+            yield document.problem(
+                ("columns", at, "normalise"),
+                "is phone, but neither region nor region_from says in which country numbers "
+                "without a country code are dialled. Add one; region: ZZ reads international "
+                "numbers only.",
+            )
 
 
 def _words(

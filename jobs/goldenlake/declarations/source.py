@@ -17,6 +17,7 @@ from goldenlake.declarations.base import (
     Slug,
     TimeFormat,
 )
+from goldenlake.declarations.countries import NO_COUNTRY, Region
 from goldenlake.declarations.expressions import columns_of
 from goldenlake.declarations.rules import RowRule
 
@@ -226,10 +227,10 @@ class Source(Declaration):
         description="Purposes in conf/consent.yml that the data was collected for; needed as soon "
         "as a column is personal.",
     )
-    region: str = Field(
-        default="GB",
-        pattern="^[A-Z]{2}$",
-        description="Region of phone numbers without a country code, ISO 3166; ZZ reads none.",
+    region: Region = Field(
+        default=NO_COUNTRY,
+        description="Country in which phone numbers without a country code are dialled, ISO 3166; "
+        "ZZ reads none of them.",
     )
     region_from: ColumnName | None = Field(
         default=None,

@@ -11,9 +11,12 @@ from pydantic import Field, StrictBool, field_validator, model_validator
 from goldenlake.declarations.base import (
     ColumnName,
     Declaration,
+    Delimiter,
     Duration,
+    Encoding,
     Expression,
     FileDate,
+    PathInside,
     Slug,
     TimeFormat,
 )
@@ -34,7 +37,7 @@ class Origin(Declaration):
     """Where a source's files appear."""
 
     place: Slug = Field(description="One of the places in conf/env.")
-    files: str = Field(description="Glob under the place; ** crosses folders.")
+    files: PathInside = Field(description="Glob under the place; ** crosses folders.")
     file_date: FileDate | None = Field(
         default=None,
         description="Regular expression with groups year, month and day, found anywhere in the "
@@ -46,8 +49,10 @@ class CsvFormat(Declaration):
     """Delimited text."""
 
     kind: Literal["csv"]
-    encoding: str | None = Field(default=None, description="Left out: UTF-8 or found by its BOM.")
-    delimiter: str | None = Field(default=None, description="Left out: sniffed.")
+    encoding: Encoding | None = Field(
+        default=None, description="Left out: UTF-8 or found by its BOM."
+    )
+    delimiter: Delimiter | None = Field(default=None, description="Left out: sniffed.")
     quote: str = '"'
     header: StrictBool = True
     decimal_comma: StrictBool = False
@@ -65,7 +70,7 @@ class JsonLinesFormat(Declaration):
     """One JSON object a line."""
 
     kind: Literal["jsonl"]
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
 
 
 class ParquetFormat(Declaration):

@@ -195,6 +195,34 @@ def test_check_looks_at_every_environment(conf: Conf) -> None:
         ("tables/gold.metrics.yml", "key: [customer_id]",
          "key: [customer_id]\nrules:\n- {rule: between, column: orders, reason: Why.}",
          "rules[0]: says neither least nor most, so everything passes."),
+        ("sources/shop.yml", 'delimiter: ","', 'delimiter: "||"',
+         "format.delimiter: must be one character that ends no line and is no quote, such as ; or "
+         ",."),
+        ("sources/shop.yml", 'delimiter: ","', "delimiter: '\\t'",
+         "format.delimiter: is a backslash and a t; write a tab in double quotes, \"\\t\"."),
+        ("sources/shop.yml", 'delimiter: ","', "encoding: latin-99",
+         "format.encoding: is 'latin-99', no encoding that is known; write one such as utf-8, "
+         "cp1252 or utf-16."),
+        ("sources/shop.yml", 'delimiter: ","', "encoding: base64",
+         "format.encoding: is 'base64', no encoding that is known; "),
+        ("sources/shop.yml", "kind: csv, delimiter: \",\"", "kind: jsonl, encoding: utf8mb4",
+         "format.encoding: is 'utf8mb4', no encoding that is known; "),
+        ("sources/shop.yml", "files: shop/*.csv", "files: ../shop/*.csv",
+         "origin.files: leads out of its place; write a path below it, without .., a backslash or "
+         "a leading /."),
+        ("sources/shop.yml", "files: shop/*.csv", "files: /shop/*.csv",
+         "origin.files: leads out of its place; "),
+        ("destinations/letters.yml", "place: exports", "place: exports, path: 'a/../../b'",
+         "target.path: leads out of its place; "),
+        ("destinations/letters.yml", "place: exports", "place: exports, delimiter: ', '",
+         "target.delimiter: must be one character"),
+        ("env/local.yml", "lake: var/lake", "lake: var/lake\nspark: {memory: lots}",
+         "spark.memory: is 'lots', no amount of memory; write it like 512m or 3g."),
+        ("env/local.yml", "lake: var/lake", "lake: var/lake\nnight: {schedule: at midnight}",
+         "night.schedule: is 'at midnight', no cron line of five fields; write minute, hour, day "
+         "of the month, month and day of the week, such as 0 1 * * *."),
+        ("env/local.yml", "lake: var/lake", "lake: var/lake\nnight: {schedule: '0 1,24 * * *'}",
+         "night.schedule: has '24', no hour from 0 to 23; "),
         ("env/local.yml", "lake: var/lake", "lake: var/lake\nblast_radius: {merged: 1.5}",
          "blast_radius.merged: input should be less than or equal to 1."),
         ("env/local.yml", "kind: folder, path: var/drops",
@@ -223,3 +251,49 @@ def test_a_wrong_value_of_a_secret_is_not_repeated(conf: Conf) -> None:
     assert (
         problem == "conf/env/local.yml:3: places.drops.secret_key: must be a mapping, but is text."
     )
+
+
+@pytest.mark.parametrize(
+    ("written", "mend"),
+    [
+        ("Austria", "write its two capital letters, such as GB"),
+        ("at", "write 'AT'"),
+        ("UK", "write 'GB'"),
+        ("XQ", "write its two capital letters, such as GB"),
+    ],
+)
+def test_a_denial_for_a_country_that_does_not_exist_is_a_problem(
+    conf: Conf, written: str, mend: str
+) -> None:
+    conf.change(
+        "consent.yml",
+        "channels:",
+        f"default: granted\njurisdictions: {{AQ: denied, {written}: denied}}\nchannels:",
+    )
+
+    assert conf.problems() == [
+        f"conf/consent.yml:4: jurisdictions.{written}: is {written!r}, no country of ISO 3166-1; "
+        f"{mend}."
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["0 1 * * *", "*/15 22-2,12 1,15 jan-mar 7", "00 01 * * MON-fri", "5/10 * * * *", "@daily"],
+)
+def test_what_airflow_takes_for_a_schedule_is_one(conf: Conf, line: str) -> None:
+    conf.change("env/local.yml", "lake: var/lake", f"lake: var/lake\nnight: {{schedule: '{line}'}}")
+
+    assert conf.load().environment.night.schedule == line
+
+
+@pytest.mark.parametrize(
+    "line", ["60 1 * * *", "0 1 0 * *", "0 1 * 13 *", "0 1 * * 8", "*/0 1 * * *", "1- 1 * * *",
+             "1,,2 1 * * *", "0 1 * * xyz", "0 1 * *", "@never"]
+)  # fmt: skip
+def test_what_airflow_would_refuse_is_no_schedule(conf: Conf, line: str) -> None:
+    conf.change("env/local.yml", "lake: var/lake", f"lake: var/lake\nnight: {{schedule: '{line}'}}")
+
+    (problem,) = conf.problems()
+
+    assert problem.startswith("conf/env/local.yml:2: night.schedule: ")

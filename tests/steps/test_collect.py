@@ -28,13 +28,19 @@ class Clock:
 def silent(_: str) -> None: ...
 
 
-def shop(name: str, *columns: Any, place: str = "drops", **others: Any) -> Any:
+def shop(
+    name: str,
+    *columns: Any,
+    place: str = "drops",
+    file_date: str | None = None,
+    **others: Any,
+) -> Any:
     return source(
         *columns,
         source=name,
         load="increment",
         key=["id"],
-        origin={"place": place, "files": f"{name}*.csv"},
+        origin={"place": place, "files": f"{name}*.csv", "file_date": file_date},
         **others,
     )
 
@@ -46,6 +52,39 @@ GONE, BROKEN, SOUND = (
     shop("erp", ID, EMAIL),
     shop("crm", ID, EMAIL, most_quarantined=0.5),
 )
+
+
+def test_a_file_without_a_day_is_told_once_and_waits_for_its_day(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    (tmp_path / "drops").mkdir()
+    (tmp_path / "drops" / "crm_04.01.2026.csv").write_text("id\n1\n")
+
+    def collect(file_date: str) -> StepResult:
+        sources = [shop("crm", ID, file_date=file_date)]
+        step = Collect(sources=sources, as_of=DAY, run_id="r1", settle=timedelta(0))
+        [result] = step.run(
+            tables=tables,
+            landing=LocalLanding(tmp_path / "landing"),
+            place=lambda name: Folder(name, tmp_path / name),
+            clock=Clock(),
+            progress=silent,
+        )
+        return result
+
+    dated = r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"
+    told = collect(dated)
+    assert (told.status, told.counts["files_broken"]) == ("degraded", 1)
+    assert "finds no day in its name" in told.error
+    assert replay(tables, "crm", run_id="r2") == []
+    assert collect(dated).status == "skipped"
+    assert not tables.exists("silver.crm")
+    (tmp_path / "drops" / "crm_2026-01-03.csv").write_text("id\n1\n")
+    assert collect(dated).status == "done"
+    assert {file.path: file.status for file in read_files(tables)} == {
+        "crm_04.01.2026.csv": "broken",
+        "crm_2026-01-03.csv": "conformed",
+    }
 
 
 def test_a_broken_source_stops_nothing_and_a_mended_contract_brings_its_rows_in(

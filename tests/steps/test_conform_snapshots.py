@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from goldenlake.declarations.source import Source
@@ -48,6 +51,27 @@ def test_rows_that_a_snapshot_repeats_do_not_look_changed(tables: DeltaTables) -
     conform(tables, PEOPLE, snapshot(tables, 1, "a1 b2 d1"))
     changes = tables.changes("silver.crm", after=before, to=tables.version("silver.crm") or 0)
     assert {row["id"] for row in changes.collect()} == {"b", "c", "d"}
+
+
+@pytest.mark.parametrize("runs", [[(0, 1)], [(0,), (1,)], [(1,), (0,)]], ids=str)
+def test_of_two_snapshots_of_one_day_the_one_written_later_is_the_truth(
+    tables: DeltaTables, runs: list[tuple[int, ...]]
+) -> None:
+    undated = source_of(
+        load="snapshot", key=["id"], columns=[{"name": "id"}, {"name": "name"}],
+        snapshot={"least_share": 0},
+    )  # fmt: skip
+    morning, evening = (
+        replace(
+            ingested(tables, undated, name, [{"id": r[0], "name": r[1]} for r in rows.split()]),
+            modified_at=datetime(2026, 3, 1, hour, tzinfo=UTC),
+        )
+        for name, rows, hour in (("a.csv", "a1 b1", 9), ("b.csv", "a2 c2", 18))
+    )
+    assert morning.file_id > evening.file_id, "or ids would happen to tell the right order"
+    for run in runs:
+        conform(tables, undated, *((morning, evening)[n] for n in run))
+    assert alive(tables, undated) == "a2 b1- c2"
 
 
 @pytest.mark.parametrize("arrival", [(2, 0, 1), (0, 2, 1)])

@@ -41,8 +41,8 @@ class Drop:
         path.write_text(content)
         os.utime(path, (at.timestamp(), at.timestamp()))
 
-    def land(self, as_of=date(2024, 3, 4), until=None, place=None, **fields):
-        origin = {"place": "drop", "files": "**/*.csv", "file_date": DATED}
+    def land(self, as_of=date(2024, 3, 4), until=None, place=None, file_date=None, **fields):
+        origin = {"place": "drop", "files": "**/*.csv", "file_date": file_date}
         step = Land(
             source=source("id", origin=origin, **fields),
             as_of=as_of,
@@ -65,7 +65,7 @@ def drop(tmp_path):
 
 def test_a_file_is_copied_once_under_its_content(drop):
     drop.put("in/a 2024-03-02.csv", "id\n7\n")
-    [row] = drop.land().files
+    [row] = drop.land(file_date=DATED).files
     sha256 = hashlib.sha256(b"id\n7\n").hexdigest()
     assert (row.sha256, row.file_id, row.size_bytes, row.status) == (sha256, sha256, 5, "landed")
     assert row.landed_path == f"shop/{sha256[:2]}/{sha256}/a 2024-03-02.csv"
@@ -75,7 +75,7 @@ def test_a_file_is_copied_once_under_its_content(drop):
         assert stream.read() == b"id\n7\n"
     mode = (drop.landing.root / row.landed_path).stat().st_mode
     assert stat.S_IMODE(mode) & 0o077 == 0
-    again = drop.land()
+    again = drop.land(file_date=DATED)
     assert (again.files, again.known) == ([], 1)
 
 
@@ -157,25 +157,56 @@ def test_a_file_that_vanishes_before_it_is_read_stops_nobody(drop):
 def test_a_night_sees_only_files_about_its_day_and_before(drop):
     for day in (1, 2, 3):
         drop.put(f"2024-03-0{day}.csv", f"id\n{day}\n")
-    drop.put("2024-02-30.csv", "id\n30\n")
-    first = drop.land(as_of=date(2024, 3, 1))
-    assert [row.file_on for row in first.files] == [date(2024, 3, 1)] * 2
+    first = drop.land(as_of=date(2024, 3, 1), file_date=DATED)
+    assert [row.file_on for row in first.files] == [date(2024, 3, 1)]
     assert (first.later, first.ahead) == (2, 0)
-    assert drop.statuses(as_of=date(2024, 3, 1), until=date(2024, 3, 2)) == [
+    assert drop.statuses(as_of=date(2024, 3, 1), until=date(2024, 3, 2), file_date=DATED) == [
         ("2024-03-02.csv", "landed")
     ]
-    assert drop.statuses(as_of=date(2024, 3, 3)) == [("2024-03-03.csv", "landed")]
+    assert drop.statuses(as_of=date(2024, 3, 3), file_date=DATED) == [("2024-03-03.csv", "landed")]
+
+
+@pytest.mark.parametrize("name", ["contacts.csv", "2024-02-30.csv"])
+def test_a_file_whose_name_does_not_say_its_day_is_broken_and_the_others_go_on(drop, name):
+    drop.put(name, "id\n1\n")
+    drop.put("2024-03-04.csv", "id\n2\n")
+    rows = {row.path: row for row in drop.land(file_date=DATED).files}
+    assert {path: row.status for path, row in rows.items()} == {
+        name: "broken",
+        "2024-03-04.csv": "landed",
+    }
+    assert rows[name].error == (
+        f"shop: {name}: origin.file_date ({DATED}) finds no day in its name. Have it sent under a "
+        "name with its day, or mend origin.file_date: it is then taken by the next run."
+    )
+    assert drop.land(file_date=DATED).files == []
+
+
+@pytest.mark.parametrize("load", ["append", "snapshot"])
+def test_a_file_that_got_its_day_is_news_under_a_new_name_or_by_a_mended_pattern(drop, load):
+    fields = {"load": load, "key": ["id"]}
+    drop.put("contacts 04.03.2024.csv")
+    [broken] = drop.land(file_date=DATED, **fields).files
+    drop.put("2024-03-03.csv")
+    [renamed] = drop.land(file_date=DATED, **fields).files
+    assert (renamed.status, renamed.file_on) == ("landed", date(2024, 3, 3))
+    del drop.ledger[renamed.key]
+    (drop.folder / "2024-03-03.csv").unlink()
+    mended = r"(?P<day>\d{2})\.(?P<month>\d{2})\.(?P<year>\d{4})"
+    [dated] = drop.land(file_date=mended, **fields).files
+    assert (dated.status, dated.file_on, dated.error) == ("landed", date(2024, 3, 4), None)
+    assert dated.key == broken.key
 
 
 def test_files_of_days_that_have_not_come_are_told_apart_from_those_of_a_later_run(drop):
     for day in ("2024-03-05", "2024-03-06", "2042-03-05"):
         drop.put(f"{day}.csv", day)
-    landed = drop.land(as_of=date(2024, 3, 4))
+    landed = drop.land(as_of=date(2024, 3, 4), file_date=DATED)
     assert (landed.files, landed.later, landed.ahead) == ([], 3, 2)
 
 
 def test_a_snapshot_that_returns_to_an_older_state_is_news(drop):
-    keyed = {"load": "snapshot", "key": ["id"]}
+    keyed = {"load": "snapshot", "key": ["id"], "file_date": DATED}
     for day, content in enumerate(["A", "A", "B", "A", "A"], 1):
         drop.put(f"2024-03-0{day}.csv", content)
     rows = drop.land(as_of=date(2024, 3, 5), **keyed).files

@@ -20,11 +20,19 @@ ORDER = ["_observed_at", *TIES]
 START = date(2026, 3, 1)
 
 
+def file_of(day: int) -> tuple[date, str]:
+    """Two snapshots tell of each day, and the later one's id is the smaller."""
+    return START + timedelta(days=day // 2), f"f{9 - day}"
+
+
+PLACES = {file_of(day)[1]: day % 2 for day in range(4)}
+
+
 def rows_of(day: int, content: dict[str, tuple[str, int]]) -> list[tuple]:
     """One snapshot: from keys to (value, day on which it was last edited)."""
-    on = START + timedelta(days=day)
+    on, file_id = file_of(day)
     return [
-        (key, value, datetime(2026, 3, 1 + edited, tzinfo=UTC), on, f"f{day}", n, on, False, "r")
+        (key, value, datetime(2026, 3, 1 + edited, tzinfo=UTC), on, file_id, n, on, False, "r")
         for n, (key, (value, edited)) in enumerate(sorted(content.items()))
     ]
 
@@ -39,7 +47,7 @@ def in_the_end(drops: list[dict[str, tuple[str, int]]]) -> dict[str, tuple[str, 
 
 
 def world(seed: int) -> list[dict[str, tuple[str, int]]]:
-    """Four days of a table whose records come, change, go and come back."""
+    """Four snapshots of a table whose records come, change, go and come back."""
     dice = random.Random(seed)
     drops: list[dict[str, tuple[str, int]]] = []
     held: dict[str, tuple[str, int]] = {}
@@ -49,7 +57,7 @@ def world(seed: int) -> list[dict[str, tuple[str, int]]]:
             if lot < 0.25:
                 held.pop(key, None)
             elif lot < 0.6 or key not in held:
-                held[key] = (f"{key}{day}", day)
+                held[key] = (f"{key}{day}", day // 2)
         drops.append(dict(held))
     return drops
 
@@ -63,9 +71,10 @@ def test_order_of_arrival_does_not_matter(spark: SparkSession, seed: int) -> Non
     for day in order:
         is_newest = seen is None or day > seen
         state = SnapshotState(
-            seen=None if seen is None else (START + timedelta(days=seen), f"f{seen}"),
-            newest=f"f{day}" if is_newest else None,
+            seen=None if seen is None else file_of(seen),
+            newest=file_of(day)[1] if is_newest else None,
             keeps_missing=False,
+            places=PLACES,
         )
         changed = changed_by_snapshot(
             spark.createDataFrame(list(silver.values()), DDL),

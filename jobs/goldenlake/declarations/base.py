@@ -8,7 +8,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 
 from goldenlake.declarations.expressions import columns_of
 from goldenlake.errors import ExpressionRefused, SecretMissing
@@ -90,6 +97,49 @@ def _checked_file_date(text: str) -> str:
 
 FileDate = Annotated[str, AfterValidator(_checked_file_date)]
 """A regular expression with the groups year, month and day."""
+
+
+def _checked_delimiter(text: str) -> str:
+    if text == r"\t":
+        raise ValueError('is a backslash and a t; write a tab in double quotes, "\\t"')
+    if len(text) != 1 or text in '\r\n\0"':
+        raise ValueError("must be one character that ends no line and is no quote, such as ; or ,")
+    return text
+
+
+Delimiter = Annotated[
+    str,
+    AfterValidator(_checked_delimiter),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 1}),
+]
+"""What stands between two fields of delimited text."""
+
+
+def _checked_encoding(name: str) -> str:
+    try:
+        "a".encode(name)
+    except (LookupError, ValueError) as error:
+        raise ValueError(
+            f"is {name!r}, no encoding that is known; write one such as utf-8, cp1252 or utf-16"
+        ) from error
+    return name
+
+
+Encoding = Annotated[str, AfterValidator(_checked_encoding)]
+"""An encoding of text, by a name that Python knows."""
+
+
+def _checked_inside(path: str) -> str:
+    parts = path.split("/")
+    if not parts[0] or ".." in parts or "\\" in path:
+        raise ValueError(
+            "leads out of its place; write a path below it, without .., a backslash or a leading /"
+        )
+    return path
+
+
+PathInside = Annotated[str, AfterValidator(_checked_inside)]
+"""A path or glob below a place."""
 
 # https://spark.apache.org/docs/latest/sql-ref-datetime-pattern.html
 _TIME_LETTERS = frozenset("GyMLdDQqEFahHkKmsSVzOXxZ")

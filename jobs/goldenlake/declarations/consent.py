@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from goldenlake.declarations.base import Declaration, Duration, Slug
+from goldenlake.declarations.countries import Country
 
 
 class Purpose(Declaration):
@@ -34,6 +35,7 @@ class ConsentPolicy(Declaration):
     purposes: dict[Slug, Purpose]
     channels: dict[Slug, Channel]
     default: Literal["denied", "granted"] = "denied"
-    jurisdictions: dict[str, Literal["denied", "granted"]] = Field(
-        default={}, description="What silence means, by ISO 3166 country; others use default."
+    jurisdictions: dict[Country, Literal["denied", "granted"]] = Field(
+        default={},
+        description="What silence means, by country (ISO 3166-1 alpha-2); others use default.",
     )

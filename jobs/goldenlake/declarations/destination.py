@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, StrictBool, Tag, field_validator
 
-from goldenlake.declarations.base import ColumnName, Declaration, Slug
+from goldenlake.declarations.base import ColumnName, Declaration, Delimiter, PathInside, Slug
 
 _PATH_NAMES = {"destination", "segment", "as_of"}
 
@@ -44,12 +44,12 @@ class FilesTarget(Declaration):
 
     kind: Literal["files"]
     place: Slug
-    path: str = Field(
+    path: PathInside = Field(
         default="{destination}/{segment}/{as_of}",
         description="Folder of a delivery; {destination}, {segment} and {as_of} are filled in.",
     )
     format: Literal["csv", "jsonl", "parquet"] = "csv"
-    delimiter: str = ","
+    delimiter: Delimiter = ","
     spreadsheet_guard: StrictBool = Field(
         default=True,
         description="Prefix cells that a spreadsheet would run as a formula; for people who open "
@@ -67,8 +67,6 @@ class FilesTarget(Declaration):
         if unknown := names - _PATH_NAMES:
             known = ", ".join(f"{{{name}}}" for name in sorted(_PATH_NAMES))
             raise ValueError(f"has {{{min(unknown)}}}, which nothing fills in. Known: {known}")
-        if ".." in path.split("/") or path.startswith("/"):
-            raise ValueError("leads out of its place")
         return path
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool, WithJsonSchema
 
 from goldenlake.declarations.base import Declaration, Duration, SecretReference, Slug
+from goldenlake.declarations.schedules import Schedule
 
 
 class FolderPlace(Declaration):
@@ -48,11 +50,25 @@ class S3Place(Declaration):
 Place = Annotated[FolderPlace | SftpPlace | S3Place, Field(discriminator="kind")]
 
 
+def _checked_memory(text: str) -> str:
+    if not re.fullmatch(r"[1-9]\d*[mMgGtT]", text):
+        raise ValueError(f"is {text!r}, no amount of memory; write it like 512m or 3g")
+    return text
+
+
+Memory = Annotated[
+    str,
+    AfterValidator(_checked_memory),
+    WithJsonSchema({"type": "string", "pattern": "^[1-9][0-9]*[mMgGtT]$"}),
+]
+"""Memory of a Java process."""
+
+
 class SparkSettings(Declaration):
     """How the Spark session is opened when no spark-submit decides it."""
 
     master: str = "local[*]"
-    memory: str = "3g"
+    memory: Memory = "3g"
     shuffle_partitions: int = Field(default=4, ge=1)
     fast_start: StrictBool = Field(
         default=True, description="Light JVM compilation: best below some ten minutes of work."
@@ -94,7 +110,9 @@ class Night(Declaration):
     settle: Duration = Field(
         default="1min", description="A file younger than this may still be growing: left alone."
     )
-    schedule: str = Field(default="0 1 * * *", description="Cron line of the nightly DAG, UTC.")
+    schedule: Schedule = Field(
+        default="0 1 * * *", description="Cron line of the nightly DAG, UTC."
+    )
 
 
 class Retention(Declaration):

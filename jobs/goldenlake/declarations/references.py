@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from goldenlake.declarations.audiences import Vocabulary, segment_problems
 from goldenlake.declarations.base import Declaration
 from goldenlake.declarations.consent import ConsentPolicy
+from goldenlake.declarations.contracts import contract_problems
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.environment import Environment
@@ -57,6 +58,7 @@ def check_references(loaded: Loaded) -> list[Problem]:
     known = _known(loaded)
     found: list[Problem] = []
     for source in _sound(loaded.sources):
+        found += contract_problems(source.document, source.model)
         found += _source(source.document, source.model, known)
     for table in _sound(loaded.tables):
         found += _table(table.document, table.model, known)

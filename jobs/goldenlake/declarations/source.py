@@ -11,12 +11,16 @@ from pydantic import Field, StrictBool, field_validator, model_validator
 from goldenlake.declarations.base import (
     ColumnName,
     Declaration,
+    Delimiter,
     Duration,
+    Encoding,
     Expression,
     FileDate,
+    PathInside,
     Slug,
     TimeFormat,
 )
+from goldenlake.declarations.countries import NO_COUNTRY, Region
 from goldenlake.declarations.expressions import columns_of
 from goldenlake.declarations.rules import RowRule
 
@@ -33,7 +37,7 @@ class Origin(Declaration):
     """Where a source's files appear."""
 
     place: Slug = Field(description="One of the places in conf/env.")
-    files: str = Field(description="Glob under the place; ** crosses folders.")
+    files: PathInside = Field(description="Glob under the place; ** crosses folders.")
     file_date: FileDate | None = Field(
         default=None,
         description="Regular expression with groups year, month and day, found anywhere in the "
@@ -45,8 +49,10 @@ class CsvFormat(Declaration):
     """Delimited text."""
 
     kind: Literal["csv"]
-    encoding: str | None = Field(default=None, description="Left out: UTF-8 or found by its BOM.")
-    delimiter: str | None = Field(default=None, description="Left out: sniffed.")
+    encoding: Encoding | None = Field(
+        default=None, description="Left out: UTF-8 or found by its BOM."
+    )
+    delimiter: Delimiter | None = Field(default=None, description="Left out: sniffed.")
     quote: str = '"'
     header: StrictBool = True
     decimal_comma: StrictBool = False
@@ -64,7 +70,7 @@ class JsonLinesFormat(Declaration):
     """One JSON object a line."""
 
     kind: Literal["jsonl"]
-    encoding: str = "utf-8"
+    encoding: Encoding = "utf-8"
 
 
 class ParquetFormat(Declaration):
@@ -226,10 +232,10 @@ class Source(Declaration):
         description="Purposes in conf/consent.yml that the data was collected for; needed as soon "
         "as a column is personal.",
     )
-    region: str = Field(
-        default="GB",
-        pattern="^[A-Z]{2}$",
-        description="Region of phone numbers without a country code, ISO 3166; ZZ reads none.",
+    region: Region = Field(
+        default=NO_COUNTRY,
+        description="Country in which phone numbers without a country code are dialled, ISO 3166; "
+        "ZZ reads none of them.",
     )
     region_from: ColumnName | None = Field(
         default=None,

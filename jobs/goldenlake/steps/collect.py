@@ -63,12 +63,12 @@ class Collect:
 
         def refine(source: Source, landed: Landed | Exception) -> tuple[list[FileRow], StepResult]:
             begun = time.monotonic()
-            rows: list[FileRow] = []
+            rows = _without_day(landed)
             error = landed if isinstance(landed, Exception) else None
             try:
                 pending = _pending(known.get(source.source, []), landed)
                 if pending:
-                    rows = self._to_silver(source, pending, tables, landing, progress)
+                    rows += self._to_silver(source, pending, tables, landing, progress)
             except Exception as raised:  # noqa: BLE001 - one source must not stop the others
                 error = raised
             seconds = time.monotonic() - begun
@@ -109,12 +109,12 @@ def replay(tables: Tables, source: str, *, run_id: str) -> list[FileRow]:
     """Set a source's files that have quarantined rows, or that broke, back to ``landed``.
 
     The next ``collect`` reads them again under today's contract; slices are replaced, so nothing
-    doubles.
+    doubles. Files without a day stay as they are: landing takes them as soon as they have one.
     """
     rows = [
         replace(row, status=LANDED, error=None, run_id=run_id)
         for row in read_files(tables, source, (CONFORMED, BROKEN))
-        if row.status == BROKEN or row.records_quarantined
+        if (row.status == BROKEN and not row.has_no_day) or row.records_quarantined
     ]
     record_files(tables, rows)
     return rows
@@ -125,6 +125,10 @@ def _by_source(rows: Iterable[FileRow]) -> dict[str, list[FileRow]]:
     for row in rows:
         found.setdefault(row.source, []).append(row)
     return found
+
+
+def _without_day(landed: Landed | Exception) -> list[FileRow]:
+    return [row for row in landed.files if row.has_no_day] if isinstance(landed, Landed) else []
 
 
 def _pending(known: Sequence[FileRow], landed: Landed | Exception) -> list[FileRow]:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.ports import Tables
 from goldenlake.reporting.facts import DriftFacts
-from goldenlake.schemas import CONFORMED, DRIFT, FILES, LANDED
+from goldenlake.schemas import BROKEN, CONFORMED, DRIFT, FILES, LANDED
 
 KEY = ("source", "path", "size_bytes", "sha256")
 
@@ -58,6 +58,11 @@ class FileRow:
     def key(self) -> tuple[str, str, int, str]:
         """What makes it one row of the ledger."""
         return self.source, self.path, self.size_bytes, self.sha256
+
+    @property
+    def has_no_day(self) -> bool:
+        """Whether it broke because its name did not say its day: nobody ever looked inside."""
+        return self.status == BROKEN and self.records_read is None
 
 
 _LEDGER_COLUMNS = re.findall(r"(\w+) (?:STRING|BIGINT|DATE|TIMESTAMP|MAP)", FILES.ddl)

@@ -11,8 +11,9 @@ from datetime import date, timedelta
 from typing import Any, BinaryIO, cast
 
 from goldenlake.declarations.source import Source
+from goldenlake.errors import ContractBroken
 from goldenlake.ports import Clock, FilePlace, Landing, RemoteFile
-from goldenlake.schemas import DUPLICATE
+from goldenlake.schemas import BROKEN, DUPLICATE
 from goldenlake.steps.files import FileRow
 
 
@@ -21,7 +22,7 @@ class Landed:
     """What a look at the source's place brought."""
 
     files: list[FileRow] = field(default_factory=list)
-    """Rows for the ledger: landed, duplicate, or known but touched since."""
+    """Rows for the ledger: landed, duplicate, broken without a day, or known but touched since."""
     growing: list[str] = field(default_factory=list)
     """Paths left alone because they may not be whole yet."""
     later: int = 0
@@ -59,11 +60,13 @@ class Land:
             PlaceUnreachable: the place does not answer. What had been copied is found again by
                 its content, so another try costs only the reading.
         """
-        ledger = _Ledger(known)
+        # What got its day since, by a mended pattern, is a file like any other.
+        ledger = _Ledger(row for row in known if not (row.has_no_day and self.day_of(row.path)))
         landed = Landed()
         growing, files = landed.growing, landed.files
         now, unchanged, later, ahead = clock.now(), 0, 0, 0
-        listed = [(self.file_on(f.path), f) for f in place.list(self.source.origin.files)]
+        found = place.list(self.source.origin.files)
+        listed = [(self.day_of(f.path) or self.as_of, f) for f in found]
         for file_on, file in sorted(listed, key=lambda pair: (pair[0], pair[1].path)):
             if file_on > (self.until or self.as_of):
                 later += 1
@@ -83,17 +86,21 @@ class Land:
                 files.append(row)
         return replace(landed, later=later, ahead=ahead, known=unchanged)
 
-    def file_on(self, path: str) -> date:
-        """The day that the file is about: as its path says, else the day of the run."""
+    def day_of(self, path: str) -> date | None:
+        """The day that the file is about: as its path says, or that of the run where the source
+        says nothing of days. None where the path should say it and does not.
+        """
         pattern = self.source.origin.file_date
-        found = re.search(pattern, path) if pattern else None
-        if not found:
+        if pattern is None:
             return self.as_of
+        found = re.search(pattern, path)
+        if not found:
+            return None
         try:
             year, month, day = (int(found[part]) for part in ("year", "month", "day"))
             return date(year + 2000 if year < 100 else year, month, day)
-        except (ValueError, IndexError, TypeError):
-            return self.as_of
+        except (ValueError, TypeError):
+            return None
 
     def _take(
         self, place: FilePlace, landing: Landing, ledger: _Ledger, file: RemoteFile, file_on: date
@@ -128,12 +135,24 @@ class Land:
             landed_on=self.as_of,
             run_id=self.run_id,
         )
+        if self.day_of(file.path) is None:
+            return replace(row, status=BROKEN, error=self._no_day(file.path))
         if repeats:
             return replace(row, status=DUPLICATE)
         if sha256 in ledger.contents:
             again = f"{sha256} {file.path} {file_on.isoformat()}"
             return replace(row, file_id=hashlib.sha256(again.encode()).hexdigest())
         return row
+
+    def _no_day(self, path: str) -> str:
+        broken = ContractBroken(
+            source=self.source.source,
+            file=path,
+            what=f"origin.file_date ({self.source.origin.file_date}) finds no day in its name.",
+            mend="Have it sent under a name with its day, or mend origin.file_date: it is then "
+            "taken by the next run.",
+        )
+        return str(broken)
 
 
 class _Ledger:
@@ -147,8 +166,10 @@ class _Ledger:
             self.add(row)
 
     def add(self, row: FileRow) -> None:
-        self.contents.add(row.sha256)
-        self._rows[row.key] = row
+        # What has no day said nothing yet: its content is news when it comes again with one.
+        if not row.has_no_day:
+            self.contents.add(row.sha256)
+            self._rows[row.key] = row
         self._seen.add((row.path, row.size_bytes, row.modified_at))
 
     def knows(self, file: RemoteFile) -> bool:

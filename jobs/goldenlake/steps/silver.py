@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -59,9 +59,10 @@ class SilverWriter:
         """The table that is written."""
         return f"silver.{self.source.source}"
 
-    def order_of(self, file: FileRow) -> tuple[date, int, str]:
-        """Which of two snapshots is newer."""
-        return file.file_on, file_version(self.source, file.path), file.file_id
+    def order_of(self, file: FileRow) -> tuple[date, int, datetime, str]:
+        """Which of two snapshots is newer: of two about one day, the one written later."""
+        version = file_version(self.source, file.path)
+        return file.file_on, version, file.modified_at, file.file_id
 
     def latest(self) -> FileRow | None:
         """The newest snapshot that was applied before."""
@@ -105,9 +106,22 @@ class SilverWriter:
                 seen=(latest.file_on, latest.file_id) if latest else None,
                 newest=None if is_late else newest.file_id,
                 keeps_missing=self.source.snapshot.missing == "keep",
+                places=self._places([*self.earlier, *files]),
             ),
         )
         self.tables.merge(self.table, changed, on=self.source.key)
+
+    def _places(self, files: Sequence[FileRow]) -> dict[str, int]:
+        """The place of each snapshot among those about its day, where there are several."""
+        days: dict[date, list[str]] = {}
+        for file in sorted(files, key=self.order_of):
+            days.setdefault(file.file_on, []).append(file.file_id)
+        return {
+            file_id: place
+            for ids in days.values()
+            if len(ids) > 1
+            for place, file_id in enumerate(ids)
+        }
 
     def _known(self, like: DataFrame) -> DataFrame:
         """Silver with exactly the columns of new rows: what it lacks yet is null."""

@@ -123,7 +123,7 @@ def with_consent(people: DataFrame, said: DataFrame, policy: ConsentPolicy) -> D
 
 
 def _among(place: Column, places: list[str]) -> Column:
-    return place.isin([each.upper() for each in places]) if places else F.lit(False)
+    return place.isin(places) if places else F.lit(False)
 
 
 def told_values(customers: DataFrame, names: Sequence[str]) -> DataFrame:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
 from pyspark.sql import Column, DataFrame
@@ -12,6 +12,8 @@ from pyspark.sql import functions as F
 from goldenlake.transforms.newest import TIES
 
 _LAST_RECORD = 2**62
+_PLACED = ("_file_on", "_place", "_file_id", "_record")
+"""``TIES``, with the file's place among those about its day."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,8 @@ class SnapshotState:
     newest: str | None
     """The file among the new rows that is newer than ``seen``; None where all are late."""
     keeps_missing: bool
+    places: Mapping[str, int] = field(default_factory=dict)
+    """Of files about a day that has several: which comes first, from 0. Ids alone tell no order."""
 
 
 def changed_by_snapshot(
@@ -33,7 +37,7 @@ def changed_by_snapshot(
     order: Sequence[str],
     state: SnapshotState,
 ) -> DataFrame:
-    """Rows to insert or to put in the place of the row with their key.
+    """Rows to insert or to put where the row with their key stands.
 
     ``known`` is silver, ``arrived`` the rows of new snapshots, one or more a key (``_rank`` 1 is
     its newest by ``order``), both with silver's columns. The newest row of a key is kept whatever
@@ -42,16 +46,19 @@ def changed_by_snapshot(
     what has not changed must not look changed to whoever reads the change feed.
     """
     columns = known.columns
+    placed = {"_place": _place(state)}
+    known, arrived = known.withColumns(placed), arrived.withColumns(placed)
+    order = [*(name for name in order if name not in TIES), *_PLACED]
     newest = arrived.groupBy(*key).agg(
-        F.max_by(F.struct(*columns), F.struct(*order)).alias("_new"),
+        F.max_by(F.struct(*arrived.columns), F.struct(*order)).alias("_new"),
         F.bool_or(F.col("_file_id") == F.lit(state.newest or "")).alias("_present"),
     )
-    before = known.select(*key, F.struct(*columns).alias("_old"))
+    before = known.select(*key, F.struct(*known.columns).alias("_old"))
     joined = before.join(newest, on=list(key), how="full")
     is_new, is_old = F.col("_old").isNull(), F.col("_new").isNull()
     content = [name for name in columns if name not in {*TIES, "_landed_on", "_run", "_is_deleted"}]
     same = _fields("_old", content).eqNullSafe(_fields("_new", content)) & ~is_old & ~is_new
-    earlier = _fields("_new", TIES) < _fields("_old", TIES)
+    earlier = _fields("_new", _PLACED) < _fields("_old", _PLACED)
     newer = _fields("_new", order) >= _effective(order, state)
     takes = F.when(is_old, False).when(is_new, True).when(same, earlier).otherwise(newer)
     judged = joined.withColumns({"_takes": takes, "_gone": _gone(state)})
@@ -66,6 +73,13 @@ def changed_by_snapshot(
     )
 
 
+def _place(state: SnapshotState) -> Column:
+    if not state.places:
+        return F.lit(0)
+    known = F.create_map(*(F.lit(part) for pair in state.places.items() for part in pair))
+    return F.coalesce(known[F.col("_file_id")], F.lit(0))
+
+
 def _gone(state: SnapshotState) -> Column:
     if state.keeps_missing:
         return F.lit(False)
@@ -77,16 +91,17 @@ def _gone(state: SnapshotState) -> Column:
 
 def _effective(order: Sequence[str], state: SnapshotState) -> Column:
     """The order of the known row; a live one was seen again in the newest snapshot applied."""
-    own = _fields("_old", TIES)
+    own = _fields("_old", _PLACED)
     if state.seen is not None and not state.keeps_missing:
         again = F.struct(
             F.lit(state.seen[0]).alias("_file_on"),
+            F.lit(state.places.get(state.seen[1], 0)).alias("_place"),
             F.lit(state.seen[1]).alias("_file_id"),
             F.lit(_LAST_RECORD).cast("bigint").alias("_record"),
         )
         own = F.when(~F.col("_old._is_deleted"), F.greatest(own, again)).otherwise(own)
-    leading = [F.col(f"_old.{name}") for name in order if name not in TIES]
-    return F.struct(*leading, *(own[name] for name in TIES))
+    leading = [F.col(f"_old.{name}") for name in order if name not in _PLACED]
+    return F.struct(*leading, *(own[name] for name in _PLACED))
 
 
 def _fields(of: str, names: Sequence[str]) -> Column:

@@ -153,11 +153,6 @@ def test_a_doubled_column_breaks_the_file_if_it_is_ours():
     assert read(b"id,name,city,q,q\n1,a,x,b,c\n")[0] == [(1, "1", "a", "x")]
 
 
-def test_an_unknown_encoding_is_named():
-    with pytest.raises(FileBroken, match="latin-99"):
-        read(HEADER, contract(encoding="latin-99"))
-
-
 text = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=12)
 tricky = st.text("\",;\t|\n\r'ab é\u2028=\ufeff", max_size=8)
 

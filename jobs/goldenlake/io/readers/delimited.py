@@ -17,7 +17,6 @@ from goldenlake.io.readers.contract import (
     TOGETHER,
     Bad,
     Contract,
-    FileBroken,
     Header,
     Reading,
     Records,
@@ -40,7 +39,7 @@ def read_delimited(stream: BinaryIO, contract: Contract, reading: Reading) -> It
     aside), ``repeated_header``, ``encoding``, ``nul``, ``too_long``.
 
     Raises:
-        FileBroken: the header is not the contract's, or the encoding is unknown.
+        FileBroken: the header is not the contract's.
     """
     declared = contract.format
     assert isinstance(declared, CsvFormat)
@@ -199,12 +198,7 @@ def _is_quoted(lines: _Lines, dialect: _Dialect) -> bool:
 
 def _decoded(stream: BinaryIO, encoding: str | None) -> io.TextIOWrapper:
     start = stream.peek(_SAMPLE)[:_SAMPLE] if hasattr(stream, "peek") else b""
-    try:
-        found = codecs.lookup(_by_bom(start) or encoding or _by_nuls(start) or "utf-8").name
-    except LookupError:
-        raise FileBroken(
-            f"encoding {encoding!r} is unknown.", "Use a name such as utf-8, cp1252 or utf-16."
-        ) from None
+    found = codecs.lookup(_by_bom(start) or encoding or _by_nuls(start) or "utf-8").name
     return io.TextIOWrapper(stream, encoding=found, errors=mark_bytes(), newline="")
 
 

@@ -1,0 +1,62 @@
+"""Checks of a source against itself: what would be missed in silence, or fail only at night."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from goldenlake.declarations.documents import Document, KeyPath
+from goldenlake.declarations.sentences import hint
+from goldenlake.declarations.source import Source
+from goldenlake.errors import Problem
+
+
+def contract_problems(document: Document, source: Source) -> Iterator[Problem]:
+    """All that is wrong with a source whatever else is declared."""
+    if source.load == "snapshot" and source.origin.file_date is None:
+        yield document.problem(
+            ("origin", "file_date"),
+            "is missing, but load is snapshot: of two files the newer one is the truth. Write "
+            "where the day stands in their names, such as "
+            r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2}).",
+        )
+    if not source.model_fields_set & {"region", "region_from"}:
+        yield from _dialled_anywhere(document, source)
+    for at, mapping in enumerate(source.consents):
+        yield from _words(
+            document, source, ("consents", at, "statuses"), mapping.status, mapping.statuses
+        )
+    if events := source.interactions:
+        yield from _words(document, source, ("interactions", "kinds"), events.kind, events.kinds)
+
+
+def _dialled_anywhere(document: Document, source: Source) -> Iterator[Problem]:
+    for at, column in enumerate(source.columns):
+        if column.normalise == "phone":
+            yield document.problem(
+                ("columns", at, "normalise"),
+                "is phone, but neither region nor region_from says in which country numbers "
+                "without a country code are dialled. Add one; region: ZZ reads international "
+                "numbers only.",
+            )
+
+
+def _words(
+    document: Document, source: Source, path: KeyPath, column: str | None, words: Iterable[str]
+) -> Iterator[Problem]:
+    """Words that the contract's own rule says a column never holds: they would mean nothing."""
+    known = _values_of(source, column)
+    for word in words:
+        if known is not None and word not in known:
+            yield document.problem(
+                (*path, word),
+                f"{word!r} is not among the values that rules allow in {column}. "
+                f"{hint(word, known)}",
+            )
+
+
+def _values_of(source: Source, column: str | None) -> set[str] | None:
+    """The values that a rule of the source lists for a column."""
+    for rule in source.rules:
+        if rule.rule == "in_set" and rule.column == column:
+            return {str(value) for value in rule.values}
+    return None

@@ -1,0 +1,66 @@
+# ruff: noqa: ISC004
+"""What a source says of itself and cannot mean."""
+
+import pytest
+
+from support.conf import Conf
+
+SHOP = "sources/shop.yml"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("load: increment", "load: snapshot",
+         "6: origin.file_date: is missing, but load is snapshot: of two files the newer one is the "
+         "truth. Write where the day stands in their names, such as "
+         r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})."),
+        ("{name: notes,", "{name: notes, normalise: phone,",
+         "15: columns[2].normalise: is phone, but neither region nor region_from says in which "
+         "country numbers without a country code are dialled. Add one; region: ZZ reads "
+         "international numbers only."),
+        ("key: [id]", "key: [id]\nregion: XQ",
+         "12: region: is 'XQ', no country of ISO 3166-1 with telephone numbers; write its two "
+         "capital letters, such as GB, or ZZ to read international numbers only."),
+        ("key: [id]", "key: [id]\nregion: uk",
+         "12: region: is 'uk', no country of ISO 3166-1 with telephone numbers; write 'GB', or ZZ "
+         "to read international numbers only."),
+        ("attributes:", "consents:\n  - {at: id, status: notes, constant_purpose: marketing, "
+         "constant_channel: email,\n     statuses: {complaint: suppressed, unsubscribed: "
+         "withdrawn}}\nrules:\n  - {rule: in_set, column: notes, values: [unsubscribe, "
+         "complaint, 7], reason: Ours.}\nattributes:",
+         "20: consents[0].statuses.unsubscribed: 'unsubscribed' is not among the values that rules "
+         "allow in notes. Did you mean 'unsubscribe'?"),
+        ("attributes:", "interactions: {at: id, channel: web, kind: id, kinds: {veiw: view}}\n"
+         "rules:\n  - {rule: in_set, column: id, values: [view, cart], reason: Ours.}\nattributes:",
+         "18: interactions.kinds.veiw: 'veiw' is not among the values that rules allow in id. Did "
+         "you mean 'view'?"),
+    ],
+)  # fmt: skip
+def test_a_contract_that_contradicts_itself(conf: Conf, old: str, new: str, says: str) -> None:
+    conf.change(SHOP, old, new)
+
+    assert conf.problems() == [f"conf/{SHOP}:{says}"]
+
+
+def test_words_are_free_where_no_rule_lists_them(conf: Conf) -> None:
+    conf.change(
+        SHOP,
+        "attributes:",
+        "consents:\n  - {at: id, status: id, constant_purpose: marketing, constant_channel: email, "
+        "statuses: {out: withdrawn}}\nattributes:",
+    )
+
+    assert conf.problems() == []
+
+
+@pytest.mark.parametrize("region", ["region: DE", "region: ZZ", "region_from: id"])
+def test_phone_numbers_are_read_where_a_country_or_none_is_named(conf: Conf, region: str) -> None:
+    conf.change(SHOP, "{name: notes,", "{name: notes, normalise: phone,")
+    conf.change(SHOP, "key: [id]", f"key: [id]\n{region}")
+
+    assert conf.problems() == []
+
+
+def test_without_a_region_numbers_are_those_of_no_country(conf: Conf) -> None:
+    assert conf.load().sources["shop"].region == "ZZ"

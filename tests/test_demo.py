@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
 import pytest
+from pyspark.sql import SparkSession
 
 from goldenlake.demo import NOT_THE_SAME, Repetition, code_to_end_with
 from goldenlake.errors import ExitCode
+from goldenlake.steps.demonstration import is_sent, sent_since
+from support.frames import Frames
 
 
 @pytest.mark.parametrize(
@@ -30,3 +36,25 @@ def test_the_code_of_its_own_is_none_of_the_command_line_and_each_fault_is_told(
     changed, sent = Repetition(changed=1200, sent=3).faults
     assert changed.startswith("1,200 records changed their customer id")
     assert sent.startswith("3 records were sent")
+
+
+def test_what_was_sent_is_counted_from_an_instant_on_and_a_night_is_sent_when_no_export_failed(
+    spark: SparkSession,
+) -> None:
+    day, noon = date(2026, 1, 3), datetime(2026, 1, 4, 12, tzinfo=UTC)
+
+    def export(subject: str, minutes: int, status: str = "done", **counts: int) -> dict[str, Any]:
+        at = noon + timedelta(minutes=minutes)
+        return {
+            "step": "activate", "subject": subject, "status": status, "as_of": day,
+            "started_at": at, "counts": counts,
+        }  # fmt: skip
+
+    rows = [export("letters", -1, sent=5), export("ads", -1, "failed"), export("ads", 0, removed=2)]
+    tables: Any = Frames(spark, {"ops.runs": rows}, {})
+    assert sent_since(tables, noon) == 2
+    assert sent_since(tables, noon + timedelta(minutes=1)) == 0
+    assert is_sent(tables, day, ["letters", "ads"])
+    assert not is_sent(tables, day, ["letters", "ads", "mail"])
+    first: Any = Frames(spark, {"ops.runs": rows[:2]}, {})
+    assert not is_sent(first, day, ["letters", "ads"])

@@ -15,6 +15,9 @@ SHOP = "sources/shop.yml"
          "6: origin.file_date: is missing, but load is snapshot: of two files the newer one is the "
          "truth. Write where the day stands in their names, such as "
          r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})."),
+        ("attributes:", "sessions: {by: [id], at: id}\nattributes:",
+         "18: sessions: are counted over append sources only, but load is increment. Load it as "
+         "append, or leave them out."),
         ("{name: notes,", "{name: notes, normalise: phone,",
          "15: columns[2].normalise: is phone, but neither region nor region_from says in which "
          "country numbers without a country code are dialled. Add one; region: ZZ reads "

@@ -19,6 +19,12 @@ def contract_problems(document: Document, source: Source) -> Iterator[Problem]:
             "where the day stands in their names, such as "
             r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2}).",
         )
+    if source.sessions and source.load != "append":
+        yield document.problem(
+            ("sessions",),
+            f"are counted over append sources only, but load is {source.load}. Load it as append, "
+            "or leave them out.",
+        )
     if not source.model_fields_set & {"region", "region_from"}:
         yield from _dialled_anywhere(document, source)
     for at, mapping in enumerate(source.consents):

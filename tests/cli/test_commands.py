@@ -70,6 +70,20 @@ def test_every_command_has_help_with_its_options_and_arguments(goldenlake, comma
             assert name in ended.out
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_takes_the_options_that_lead_to_an_installation(command: str) -> None:
+    declared = get_command(app).commands[command]  # type: ignore[attr-defined]
+    taken = {name for parameter in declared.params for name in parameter.opts}
+    assert {"--conf", "--env", "--lake"} <= taken
+
+
+def test_the_schemas_are_written_beside_the_declarations(goldenlake, conf) -> None:
+    ended = goldenlake("schemas", *at(conf), "--env", "local", "--lake", "elsewhere")
+    assert ended.code == 0
+    assert (conf.path / "schemas" / "source.schema.json").is_file()
+    assert goldenlake("check", *at(conf), "--env", "local", "--lake", "elsewhere").code == 0
+
+
 @pytest.mark.parametrize(
     "command",
     [stage.name for stage in NIGHT if stage.name != "report"] + ["nightly", "maintain"],

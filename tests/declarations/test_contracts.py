@@ -15,6 +15,9 @@ SHOP = "sources/shop.yml"
          "6: origin.file_date: is missing, but load is snapshot: of two files the newer one is the "
          "truth. Write where the day stands in their names, such as "
          r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})."),
+        ("attributes:", "sessions: {by: [id], at: id}\nattributes:",
+         "18: sessions: are counted over append sources only, but load is increment. Load it as "
+         "append, or leave them out."),
         ("{name: notes,", "{name: notes, normalise: phone,",
          "15: columns[2].normalise: is phone, but neither region nor region_from says in which "
          "country numbers without a country code are dialled. Add one; region: ZZ reads "
@@ -41,6 +44,52 @@ def test_a_contract_that_contradicts_itself(conf: Conf, old: str, new: str, says
     conf.change(SHOP, old, new)
 
     assert conf.problems() == [f"conf/{SHOP}:{says}"]
+
+
+LOG = """\
+source: log
+description: A server's log.
+system: web
+owner: web@example.com
+origin: {place: drops, files: "*.log"}
+format: {kind: access_log, log_format: '%h %t "%r" %>s "%{Referer}i" "%{uid}C" 100%%'}
+load: append
+columns:
+  - {name: host}
+  - {name: at, from: time}
+  - {name: path}
+  - {name: status, from: "%>s"}
+  - {name: referer}
+  - {name: visitor, from: cookie_uid}
+  - {name: bytes, optional_in_file: true}
+  - {name: is_start, type: boolean, derive: path = '/'}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("%h", "%Q", "6: format.log_format: has '%Q', which is no directive of Apache's LogFormat. "
+         "Copy the server's own line; a percent sign by itself is %%."),
+        ("%{uid}C", "%C", "6: format.log_format: has '%C', which is no directive"),
+        ("100%%", "100%", "6: format.log_format: has '%', which is no directive"),
+        ("from: cookie_uid", "from: cookie_id", "14: columns[5].from: 'cookie_id' is no field of "
+         "format.log_format. Did you mean 'cookie_uid'?"),
+        ("{name: referer}", "{name: referrer}", "13: columns[4].name: 'referrer' is no field of "
+         "format.log_format. Did you mean 'referer'?"),
+        ('"%r" ', "", "11: columns[2].name: 'path' is no field of format.log_format. "),
+    ],
+)  # fmt: skip
+def test_a_log_whose_lines_do_not_hold_what_is_asked(
+    conf: Conf, old: str, new: str, says: str
+) -> None:
+    conf.write("sources/log.yml", LOG)
+    assert conf.problems() == []
+
+    conf.change("sources/log.yml", old, new)
+
+    (problem,) = conf.problems()
+    assert problem.startswith(f"conf/sources/log.yml:{says}")
 
 
 def test_words_are_free_where_no_rule_lists_them(conf: Conf) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from goldenlake.destinations import open_destination
 from goldenlake.destinations.files import cell
-from goldenlake.errors import DeclarationError, DeliveryIncomplete
+from goldenlake.errors import DeliveryIncomplete
 from goldenlake.io.places.folder import Folder
 from goldenlake.ports import Batch
 from support.activation import destination
@@ -121,11 +121,6 @@ def test_two_deliveries_of_a_day_do_not_overwrite_each_other(tmp_path):
     for name in ("d_1", "d_2"):
         shelf.open().send(delivery(delivery_id=name), ANN_AND_BOB)
     assert len(list(tmp_path.rglob("part-00001.csv"))) == 2
-
-
-def test_a_column_of_ours_cannot_be_mapped_over():
-    with pytest.raises(DeclarationError, match="'operation' is a column"):
-        open_destination(declared(fields={"operation": "given_name"}), lambda _: None)
 
 
 def test_a_spreadsheet_never_sees_a_formula_and_a_machine_sees_every_byte(tmp_path):

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import functions as F
 
-from goldenlake.errors import SetupError
 from goldenlake.io.tables import DeltaTables
-from goldenlake.steps.silver import SilverWriter
 from support.bronze import ingested, source_of
 from support.conforming import conform, silver
 
@@ -119,9 +117,3 @@ def test_equal_events_under_a_key_are_one_even_across_files_and_count_as_accepte
     [b] = conform(tables, clicks, second)
     assert (a.records_accepted, b.records_accepted) == (3, 3)
     assert sorted(key for (key,) in silver(tables, clicks, "id")) == ["1", "1", "2"]
-
-
-def test_visits_are_refused_for_a_source_that_replaces_its_rows(tables: DeltaTables) -> None:
-    keyed = VISITS.model_copy(update={"load": "increment", "key": ["host"]})
-    with pytest.raises(SetupError, match="append sources only"):
-        SilverWriter(source=keyed, tables=tables)

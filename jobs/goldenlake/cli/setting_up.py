@@ -1,4 +1,8 @@
-"""Commands that need no lake: checking, samples, schemas, the data dictionary."""
+"""Commands that need no lake: checking, samples, schemas, the data dictionary.
+
+They take the options that lead to an installation all the same, so that a command which a message
+or a script ends with them is never refused; those that a command has no use for begin with ``_``.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ setting_up = typer.Typer()
 
 
 @setting_up.command(rich_help_panel=PANEL)
-def check(conf: Conf = CONF) -> None:
+def check(conf: Conf = CONF, _env: Env = ENV, _lake: Lake = None) -> None:
     """Validate every declaration under conf/, without Spark; all problems at once."""
     from goldenlake.declarations.loader import check_conf
 
@@ -45,6 +49,9 @@ def sample(
     start: Annotated[
         datetime, typer.Option("--start", formats=["%Y-%m-%d"], help="The first day.")
     ] = datetime(2026, 1, 1),  # noqa: DTZ001 - only its date is used
+    _conf: Conf = CONF,
+    _env: Env = ENV,
+    _lake: Lake = None,
 ) -> None:
     """Write what the outside world would drop on some days, with the truth about it apart."""
     from goldenlake.sample import SampleOptions, generate
@@ -63,12 +70,17 @@ def sample(
 
 @setting_up.command(rich_help_panel=PANEL)
 def schemas(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write to.")] = CONF / "schemas",
+    out: Annotated[
+        Path | None, typer.Option("--out", help="Folder to write to; conf/schemas by default.")
+    ] = None,
+    conf: Conf = CONF,
+    _env: Env = ENV,
+    _lake: Lake = None,
 ) -> None:
     """Write JSON Schemas of all declarations, for editors."""
     from goldenlake.declarations.json_schema import write_schemas
 
-    for path in write_schemas(out):
+    for path in write_schemas(out or conf / "schemas"):
         Console().print(str(path))
 
 
@@ -77,11 +89,12 @@ def dictionary(
     out: Annotated[Path, typer.Option("--out", help="File to write.")] = Path("docs/dictionary.md"),
     conf: Conf = CONF,
     env: Env = ENV,
+    lake: Lake = None,
 ) -> None:
     """Write the data dictionary of the gold tables from conf/tables."""
     from goldenlake.declarations.loader import load_catalogue
     from goldenlake.reporting.dictionary import data_dictionary
 
-    declared = load_catalogue(conf, environment=env).tables.values()
+    declared = load_catalogue(conf, environment=env, lake=lake).tables.values()
     out.write_text(data_dictionary(declared), encoding="utf-8")
     Console().print(str(out))

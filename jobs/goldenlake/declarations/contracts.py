@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from goldenlake.declarations.access_log import known_fields, unknown_directives
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.sentences import hint
-from goldenlake.declarations.source import Source
+from goldenlake.declarations.source import AccessLogFormat, Source
 from goldenlake.errors import Problem
 
 
@@ -19,8 +20,16 @@ def contract_problems(document: Document, source: Source) -> Iterator[Problem]:
             "where the day stands in their names, such as "
             r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2}).",
         )
+    if source.sessions and source.load != "append":
+        yield document.problem(
+            ("sessions",),
+            f"are counted over append sources only, but load is {source.load}. Load it as append, "
+            "or leave them out.",
+        )
     if not source.model_fields_set & {"region", "region_from"}:
         yield from _dialled_anywhere(document, source)
+    if isinstance(source.format, AccessLogFormat):
+        yield from _log_fields(document, source, source.format.log_format)
     for at, mapping in enumerate(source.consents):
         yield from _words(
             document, source, ("consents", at, "statuses"), mapping.status, mapping.statuses
@@ -37,6 +46,25 @@ def _dialled_anywhere(document: Document, source: Source) -> Iterator[Problem]:
                 "is phone, but neither region nor region_from says in which country numbers "
                 "without a country code are dialled. Add one; region: ZZ reads international "
                 "numbers only.",
+            )
+
+
+def _log_fields(document: Document, source: Source, log_format: str) -> Iterator[Problem]:
+    path: KeyPath = ("format", "log_format")
+    if unknown := unknown_directives(log_format):
+        yield document.problem(
+            path,
+            f"has {unknown[0]!r}, which is no directive of Apache's LogFormat. Copy the server's "
+            "own line; a percent sign by itself is %%.",
+        )
+        return
+    known = known_fields(log_format)
+    for at, column in enumerate(source.columns):
+        asked = column.source or column.name
+        if column.derive is None and not column.optional_in_file and asked.casefold() not in known:
+            yield document.problem(
+                ("columns", at, "from" if column.source else "name"),
+                f"{asked!r} is no field of format.log_format. {hint(asked, known)}",
             )
 
 

@@ -9,6 +9,8 @@ from pydantic import Discriminator, Field, StrictBool, Tag, field_validator
 
 from goldenlake.declarations.base import ColumnName, Declaration, Delimiter, PathInside, Slug
 
+OWN_COLUMNS = ("operation", "key")
+"""Columns that every file of a delivery has, before the declared fields."""
 _PATH_NAMES = {"destination", "segment", "as_of"}
 
 

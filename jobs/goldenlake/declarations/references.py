@@ -10,7 +10,7 @@ from goldenlake.declarations.audiences import Vocabulary, segment_problems
 from goldenlake.declarations.base import Declaration
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.contracts import contract_problems
-from goldenlake.declarations.destination import Destination
+from goldenlake.declarations.destination import OWN_COLUMNS, Destination
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.environment import Environment
 from goldenlake.declarations.expressions import columns_of
@@ -287,6 +287,11 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
     )  # fmt: skip
     yield from _unknown(document, ("purpose",), destination.purpose, known.purposes, where=_CONSENT)
     yield from _unknown(document, ("channel",), destination.channel, known.channels, where=_CONSENT)
+    for name in destination.fields:
+        if name in OWN_COLUMNS:
+            yield document.problem(
+                ("fields", name), "is a column that every file has. Choose another name."
+            )
     customers = known.vocabulary.customers
     if customers is None:
         return

@@ -17,8 +17,8 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
-from goldenlake.declarations.destination import Destination, FilesTarget
-from goldenlake.errors import DeclarationError, DeliveryIncomplete, Problem
+from goldenlake.declarations.destination import OWN_COLUMNS, Destination, FilesTarget
+from goldenlake.errors import DeliveryIncomplete
 from goldenlake.ports import (
     Acknowledgement,
     Batch,
@@ -30,7 +30,6 @@ from goldenlake.ports import (
 )
 
 MANIFEST = "manifest.json"
-_OWN_COLUMNS = ("operation", "key")
 #: What spreadsheets take for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -62,12 +61,7 @@ class FilesDestination:
 
     @classmethod
     def open(cls, destination: Destination, place: FilePlace) -> FilesDestination:
-        """Raises DeclarationError where a field bears the name of a column of ours."""
-        taken = [name for name in destination.mapping if name in _OWN_COLUMNS]
-        if taken:
-            file = f"conf/destinations/{destination.destination}.yml"
-            message = f"{taken[0]!r} is a column that every file has. Choose another name."
-            raise DeclarationError([Problem(file=file, line=0, key="fields", message=message)])
+        """The destination as it is declared, with its files at that place."""
         return cls(
             destination=destination.destination,
             target=destination.target,
@@ -172,7 +166,7 @@ def _csv(
 ) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=target.delimiter, lineterminator="\r\n")
-    writer.writerow([*_OWN_COLUMNS, *schema])
+    writer.writerow([*OWN_COLUMNS, *schema])
     for record in records:
         values = [record.operation, record.key, *(record.fields.get(name) for name in schema)]
         writer.writerow([cell(value, guard=target.spreadsheet_guard) for value in values])

@@ -11,7 +11,6 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Sessions, Source
-from goldenlake.errors import SetupError
 from goldenlake.ports import Scalar, Tables
 from goldenlake.steps.files import FileRow
 from goldenlake.transforms.newest import (
@@ -45,14 +44,6 @@ class SilverWriter:
     source: Source
     tables: Tables
     earlier: Sequence[FileRow] = ()
-
-    def __post_init__(self) -> None:
-        if self.source.sessions and self.source.load != "append":
-            raise SetupError(
-                f"source {self.source.source}: sessions are declared, but load is "
-                f"{self.source.load}.",
-                mend="Visits are counted over append sources only: load it as append.",
-            )
 
     @property
     def table(self) -> str:

@@ -13,26 +13,15 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from goldenlake.declarations.access_log import REQUEST_PARTS, directives, names
 from goldenlake.declarations.source import AccessLogFormat
 from goldenlake.io.readers.contract import Bad, Contract, FileBroken, Reading, Records, cut
 from goldenlake.io.readers.lines import Lines, read_lines
 
-#: What a directive is called in ``from``; headers and cookies are called by their own name.
-FIELDS = {
-    "a": "client_ip", "A": "server_ip", "b": "bytes", "B": "bytes", "D": "microseconds",
-    "f": "file", "h": "host", "H": "protocol", "I": "bytes_in", "k": "keepalives", "l": "logname",
-    "L": "log_id", "m": "method", "O": "bytes_out", "p": "port", "P": "process", "q": "query",
-    "r": "request", "R": "handler", "s": "status", "S": "bytes_moved", "t": "time", "T": "seconds",
-    "u": "user", "U": "path", "v": "server_name", "V": "server_name", "X": "connection",
-}  # fmt: skip
-_PREFIX = {"i": "", "o": "response_", "C": "cookie_", "e": "env_", "n": "note_"}
-#: What ``request`` is made of.
-_PARTS = {"method": 1, "target": 2, "protocol": 3, "path": 4, "query": 5}
 _REQUEST = (
     r"^(?P<method>[A-Z_]+) (?P<target>(?P<path>[^ ?]*)(?P<query>\?[^ ]*)?)"
     r"(?: (?P<protocol>HTTP/[0-9.]+))?$"
 )
-_DIRECTIVE = re.compile(r"%(?P<when>[!<>0-9,]*)(?:\{(?P<of>[^}]*)\})?(?P<kind>\^?[A-Za-z]{1}|%)")
 _GROUP = re.compile(r"\(\?P<\w+>")
 _QUOTED = r'[^"\\]*(?:\\.[^"\\]*)*'
 
@@ -74,7 +63,7 @@ def compiled(
     pattern, at = "", 0
     fields: dict[str, str] = {}
     log_format = log_format.replace('\\"', '"')
-    for found in _DIRECTIVE.finditer(log_format):
+    for found in directives(log_format):
         before = log_format[at : found.start()]
         pattern += re.escape(before)
         at = found.end()
@@ -84,7 +73,7 @@ def compiled(
         is_quoted = before.endswith('"') and log_format[at : at + 1] == '"'
         group = f"g{len(fields)}"
         pattern += _capture(found, group, is_quoted)
-        for name in _names(found):
+        for name in names(found):
             fields.setdefault(name, group)
     pattern = f"^{pattern}{re.escape(log_format[at:])}\r?\n?$"
     groups: dict[str, tuple[str, str] | None] = {}
@@ -92,7 +81,7 @@ def compiled(
         key = source.casefold()
         if key in fields:
             groups[name] = (fields[key], "")
-        elif key in _PARTS and "request" in fields:
+        elif key in REQUEST_PARTS and "request" in fields:
             groups[name] = (fields["request"], key)
         elif is_optional:
             groups[name] = None
@@ -117,17 +106,6 @@ def _capture(found: re.Match[str], group: str, is_quoted: bool) -> str:
     else:
         inside = r"\S+"
     return f"(?P<{group}>{inside})"
-
-
-def _names(found: re.Match[str]) -> Iterator[str]:
-    """All that a column may call the field, the plain directive included."""
-    kind, of = found["kind"], found["of"]
-    yield found[0].casefold()
-    if of and kind in _PREFIX:
-        yield of.casefold()
-        yield _PREFIX[kind] + re.sub(r"[^a-z0-9]+", "_", of.casefold())
-    elif kind in FIELDS:
-        yield FIELDS[kind]
 
 
 def _parsed(lines: Lines, pattern: str, groups: Mapping[str, tuple[str, str] | None]) -> Records:

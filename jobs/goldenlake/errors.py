@@ -291,3 +291,14 @@ class CustomerUnknown(TerminalError):
             f"{who!r} is no customer id and no record id of the published generation. Record ids "
             "look like <source>:<key>; `goldenlake sql` finds them in sources."
         )
+
+
+class ContradictoryDecisions(TerminalError):
+    """Records must share a cluster and must not."""
+
+    def __init__(self, *, pairs: int) -> None:
+        self.pairs = pairs
+        super().__init__(
+            f"{pairs} pairs of records are held apart by a decision, or stand in a source that has "
+            "every person once, and are held together by others. Withdraw one of the decisions."
+        )

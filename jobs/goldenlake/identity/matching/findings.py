@@ -1,0 +1,121 @@
+"""What a trainer can see of its own faults without labels, and what to do about each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from goldenlake.declarations.base import Declaration
+from goldenlake.identity.matching.arrays import Floats
+from goldenlake.identity.matching.comparisons import Plan
+from goldenlake.identity.matching.em import Estimate
+from goldenlake.identity.matching.tables import Layout
+
+MOST_DIFFERING = 0.35
+"""An m above this for "differs" of a name or a date of birth is implausible: one person's records
+do not differ in every third."""
+
+LARGEST_SHARE = 0.05
+"""A component with more of the records than this is not one of people."""
+
+FEWEST_MATCHES = 20.0
+
+
+class Finding(Declaration):
+    """One doubt about a model."""
+
+    name: str
+    subject: str
+    """The comparison or the part of the run that it is about."""
+    message: str
+    """What was seen, and what to do."""
+
+
+def of_estimate(estimate: Estimate, plan: Plan, layouts: Sequence[Layout]) -> list[Finding]:
+    """Doubts about what EM found."""
+    found = []
+    if not estimate.rounds or estimate.change > 0.01:
+        found.append(
+            Finding(
+                name="not_converged",
+                subject="em",
+                message=f"m still moves by {estimate.change:.2g} after {estimate.rounds} rounds. "
+                "Raise most_rounds; if that does not help, the columns tell too little.",
+            )
+        )
+    if estimate.matches < FEWEST_MATCHES:
+        found.append(
+            Finding(
+                name="too_few_matches",
+                subject="em",
+                message=f"only {estimate.matches:.1f} matches are expected among the pairs. "
+                "Train on a larger sample, or on one that holds duplicates.",
+            )
+        )
+    for layout, m, u in zip(layouts, estimate.m, estimate.u, strict=True):
+        for axis, number in enumerate(layout.comparisons):
+            comparison = plan.comparisons[number]
+            shares = [_marginal(table, layout, axis) for table in (m, u)]
+            found += _of_comparison(comparison.name, comparison.kind_name, *shares)
+    return found
+
+
+def of_components(sizes: Sequence[int], most_dense: int) -> list[Finding]:
+    """Doubts about what the edges connect."""
+    largest, records = max(sizes, default=0), sum(sizes)
+    if largest > max(LARGEST_SHARE * records, 50) or largest > most_dense:
+        return [
+            Finding(
+                name="swallowing_component",
+                subject="components",
+                message=f"one component holds {largest} of {records} records. Look at the "
+                "m of what agrees there; drop a weak column, or raise clustering.edge.",
+            )
+        ]
+    return []
+
+
+def of_matches(before: float, after: float) -> list[Finding]:
+    """Doubts about a pass that finds very different matches from the one before."""
+    if 0.67 * before <= after <= 1.5 * before:
+        return []
+    return [
+        Finding(
+            name="drift",
+            subject="passes",
+            message=f"expected matches went from {before:.0f} to {after:.0f} in one pass. The "
+            "earlier model was kept; check whether columns agree for reasons other than identity.",
+        )
+    ]
+
+
+def _marginal(table: Floats, layout: Layout, axis: int) -> Floats:
+    complete = layout.groups == 0
+    shares = np.bincount(
+        layout.levels[axis][complete], weights=table[complete], minlength=layout.shape[axis]
+    )
+    return np.asarray(shares / shares.sum())
+
+
+def _of_comparison(name: str, kind: str, m: Floats, u: Floats) -> list[Finding]:
+    found = []
+    if kind in ("given", "family", "date") and m[-1] > MOST_DIFFERING:
+        found.append(
+            Finding(
+                name="implausible_m",
+                subject=name,
+                message=f"m of “differs” is {m[-1]:.2f}: what EM took for one person differs here "
+                "too often. Remove columns that households share, or add a stronger one.",
+            )
+        )
+    if m[1] / u[1] < 1.0:
+        found.append(
+            Finding(
+                name="agreement_against_match",
+                subject=name,
+                message="exact agreement counts against a match. The column is no trait of a "
+                "person in these data: leave it out.",
+            )
+        )
+    return found

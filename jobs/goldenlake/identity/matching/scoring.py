@@ -1,0 +1,60 @@
+"""Match weights of pairs of records under a frozen model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from goldenlake.identity.matching.arrays import Codes, Floats, Levels
+from goldenlake.identity.matching.comparisons import compare
+from goldenlake.identity.matching.em import probability, weights
+from goldenlake.identity.matching.model import Model
+from goldenlake.identity.matching.records import Records, encoded
+from goldenlake.identity.matching.tables import cells_of
+from goldenlake.identity.matching.term_bits import Terms
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Of pairs, in their order."""
+
+    weights: Floats
+    """log2 odds that the two records are one person's, prior and frequencies included."""
+    levels: Levels
+    """(pairs, comparisons), in the order of the model's plan."""
+    frequency_bits: Floats
+    """The part of the weight that term frequencies added."""
+
+    @property
+    def probabilities(self) -> Floats:
+        """The weights as probabilities."""
+        return probability(self.weights)
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A model made ready for some records.
+
+    A score depends on the model and the two records alone: not on other records, nor on which of
+    the two comes first.
+    """
+
+    model: Model
+    records: Records
+    terms: Terms
+
+    @classmethod
+    def of(cls, model: Model, table: pa.Table) -> Scorer:
+        """Read a table by the model's roles. Raises KeyError where a column is missing."""
+        records = encoded(table, model.matching, model.vocabulary)
+        return cls(model, records, Terms.of(records, model.plan, model.term_frequencies))
+
+    def score(self, left: Codes, right: Codes) -> Scores:
+        """Score pairs of row numbers."""
+        levels = compare(self.records, self.model.plan, left, right)
+        added = self.terms.added(left, right, levels)
+        cells = cells_of(levels, self.model.layouts)
+        bits = weights(cells, self.model.table_bits, added) + self.model.prior_bits
+        return Scores(bits, levels, np.asarray(added))

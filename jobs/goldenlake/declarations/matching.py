@@ -69,7 +69,7 @@ class Training(Declaration):
         default=1e-4, gt=0, description="Training ends when no m changes by more than this."
     )
     passes: int = Field(
-        default=3,
+        default=2,
         ge=1,
         description="At most so many: each after the first learns from the clusters of the one "
         "before (pairs that blocking missed, aliases, frequencies by person), as long as it passes "

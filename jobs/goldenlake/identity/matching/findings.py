@@ -44,16 +44,16 @@ def of_estimate(estimate: Estimate, plan: Plan, layouts: Sequence[Layout]) -> li
                 "Raise most_rounds; if that does not help, the columns tell too little.",
             )
         )
-    if estimate.matches < FEWEST_MATCHES:
+    if estimate.odds.expected_matches < FEWEST_MATCHES:
         found.append(
             Finding(
                 name="too_few_matches",
                 subject="em",
-                message=f"only {estimate.matches:.1f} matches are expected among the pairs. "
+                message=f"only {estimate.odds.expected_matches:.1f} matches are expected among the pairs. "
                 "Train on a larger sample, or on one that holds duplicates.",
             )
         )
-    for layout, m, u in zip(layouts, estimate.m, estimate.u, strict=True):
+    for layout, m, u in zip(layouts, estimate.odds.m, estimate.odds.u, strict=True):
         for axis, number in enumerate(layout.comparisons):
             comparison = plan.comparisons[number]
             shares = [_marginal(table, layout, axis) for table in (m, u)]

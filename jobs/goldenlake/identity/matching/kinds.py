@@ -25,6 +25,8 @@ class Kind:
     """Levels at which the frequency of the value counts fully."""
     half: frozenset[str] = frozenset()
     """Levels at which the frequency of the commoner of two values counts half."""
+    is_personal: bool = False
+    """Whether people of one household differ in it as strangers do."""
 
     def flags(self, names: frozenset[str]) -> Flags:
         """Which levels are among ``names``."""
@@ -38,18 +40,24 @@ class Kind:
 
 
 KINDS: Mapping[str, Kind] = {
-    "given": Kind(GIVEN, (60, 10, 10, 5, 5, 10), half=frozenset({"alias", "typo", "crossed"})),
+    "given": Kind(
+        GIVEN,
+        (60, 10, 10, 5, 5, 10),
+        half=frozenset({"alias", "typo", "crossed"}),
+        is_personal=True,
+    ),
     "family": Kind(FAMILY, (75, 10, 5, 10), half=frozenset({"alias or typo", "crossed"})),
-    "others": Kind(OTHERS, (60, 20, 20)),
+    "others": Kind(OTHERS, (60, 20, 20), is_personal=True),
     "date": Kind(
         DATE,
         (45, 25, 10, 2, 2, 2, 2, 2, 2, 2, 2, 2, 1, 1),
         full=frozenset({"exact", "exact, a default"}),
+        is_personal=True,
     ),
     "postcode": Kind(POSTCODE, (70, 5, 10, 3, 5, 10)),
     "words": Kind(WORDS, (70, 10, 3, 5, 15), half=frozenset({"similar"})),
     "category": Kind(CATEGORY, (80, 3, 20)),
-    "gender": Kind(CATEGORY, (90, 1, 9), full=frozenset()),
+    "gender": Kind(CATEGORY, (90, 1, 9), full=frozenset(), is_personal=True),
     "code": Kind(CODE, (80, 10, 10)),
     "email": Kind(EMAIL, (70, 5, 5, 5, 15)),
     "phone": Kind(PHONE, (70, 10, 5, 15)),

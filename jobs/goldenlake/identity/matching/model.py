@@ -17,9 +17,8 @@ from pydantic import Field, model_validator
 
 from goldenlake.declarations.base import Declaration
 from goldenlake.declarations.matching import Matching
-from goldenlake.identity.matching.arrays import Floats
 from goldenlake.identity.matching.comparisons import Plan, plan_of
-from goldenlake.identity.matching.em import log_odds
+from goldenlake.identity.matching.em import Odds
 from goldenlake.identity.matching.findings import Finding
 from goldenlake.identity.matching.frequencies import Frequencies
 from goldenlake.identity.matching.records import Vocabulary
@@ -36,6 +35,8 @@ class Table(Declaration):
     """The chance of each combination among matches, given which comparisons are missing."""
     u: tuple[float, ...]
     """The same among strangers."""
+    households: tuple[float, ...]
+    """The same among different people of one household."""
 
 
 class TermFrequencies(Declaration):
@@ -57,6 +58,7 @@ class Provenance(Declaration):
     passes: int
     rounds: int
     expected_matches: float
+    expected_households: float
     findings: tuple[Finding, ...] = ()
 
 
@@ -68,6 +70,8 @@ class Model(Declaration):
     tables: tuple[Table, ...]
     prior: float = Field(gt=0, lt=1)
     """The chance that two records drawn at random are one person's."""
+    household_prior: float = Field(ge=0, lt=1)
+    """The chance that they are two people's of one household."""
     frequencies: dict[str, TermFrequencies]
     given_names: tuple[str, ...] = ()
     aliases: dict[str, tuple[tuple[str, str], ...]] = {}
@@ -79,7 +83,7 @@ class Model(Declaration):
             kinds = [self.plan.comparisons[at].kind for at in layout.comparisons]
             if table.levels != tuple(kind.levels for kind in kinds):
                 raise ValueError(f"levels of {', '.join(table.comparisons)} are not those in use")
-            if not len(table.m) == len(table.u) == layout.cells:
+            if {len(table.m), len(table.u), len(table.households)} != {layout.cells}:
                 raise ValueError(f"{', '.join(table.comparisons)}: m and u do not fit the levels")
         return self
 
@@ -94,15 +98,16 @@ class Model(Declaration):
         return layouts_of(self.plan)
 
     @cached_property
-    def table_bits(self) -> Floats:
-        """log2(m / u) of all cells of all tables, one after the other."""
-        ratios = [np.log2(np.array(table.m) / np.array(table.u)) for table in self.tables]
-        return np.concatenate(ratios)
-
-    @property
-    def prior_bits(self) -> float:
-        """log2 odds of the prior."""
-        return log_odds(self.prior)
+    def odds(self) -> Odds:
+        """The tables and priors as they are computed with, of one pair."""
+        return Odds(
+            m=tuple(np.array(table.m) for table in self.tables),
+            households=tuple(np.array(table.households) for table in self.tables),
+            u=tuple(np.array(table.u) for table in self.tables),
+            expected_matches=self.prior,
+            expected_households=self.household_prior,
+            all_pairs=1.0,
+        )
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

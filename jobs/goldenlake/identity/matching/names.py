@@ -42,22 +42,29 @@ NO_NAME = Name(None, None, ())
 
 def tokens(text: str) -> list[str]:
     """The words of a name that tell people apart, in order; hyphens stay inside words."""
-    composed = unicodedata.normalize("NFKC", text).casefold()
-    plain = composed if composed.isascii() else anyascii(composed).lower()
-    words = [_NOT_WORD.sub("", word).strip("-") for word in _BREAK.split(plain)]
-    told = [word for word in words if word and not _ORDINAL.fullmatch(word)]
-    return [word for word in told if word not in TITLES]
+    return [word for word in _words(text) if word not in TITLES and not _ORDINAL.fullmatch(word)]
 
 
 def of_full_name(text: str) -> Name:
     """First token given, last token family; a single token is left as an only one in ``others``.
 
-    Which role a single token has is not in the name; see ``placed``.
+    Which role a single token has is not in the name: ``name_attribute.placed`` gives it one. One
+    word, a comma and nothing but names behind it is a family name that was put first.
     """
     found = tokens(text)
     if len(found) < 2:
         return Name(None, None, tuple(found))
+    before, _, after = text.partition(",")
+    if len(tokens(before)) == 1 and tokens(after) == _words(after):
+        found = [*found[1:], found[0]]
     return _name(found[0], found[-1], found[1:-1])
+
+
+def _words(text: str) -> list[str]:
+    composed = unicodedata.normalize("NFKC", text).casefold()
+    plain = composed if composed.isascii() else anyascii(composed).lower()
+    words = (_NOT_WORD.sub("", word).strip("-") for word in _BREAK.split(plain))
+    return [word for word in words if word]
 
 
 def of_parts(given: str | None, family: str | None) -> Name:

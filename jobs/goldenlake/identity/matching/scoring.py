@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pyarrow as pa
 
 from goldenlake.identity.matching.arrays import Codes, Floats, Levels
 from goldenlake.identity.matching.comparisons import compare
-from goldenlake.identity.matching.em import probability, weights
+from goldenlake.identity.matching.em import Pairs, Priors, match_weights, probability
 from goldenlake.identity.matching.model import Model
 from goldenlake.identity.matching.records import Records, encoded
 from goldenlake.identity.matching.tables import cells_of
@@ -25,7 +24,7 @@ class Scores:
     levels: Levels
     """(pairs, comparisons), in the order of the model's plan."""
     frequency_bits: Floats
-    """The part of the weight that term frequencies added."""
+    """What term frequencies added to the odds against strangers."""
 
     @property
     def probabilities(self) -> Floats:
@@ -54,7 +53,8 @@ class Scorer:
     def score(self, left: Codes, right: Codes) -> Scores:
         """Score pairs of row numbers."""
         levels = compare(self.records, self.model.plan, left, right)
-        added = self.terms.added(left, right, levels)
-        cells = cells_of(levels, self.model.layouts)
-        bits = weights(cells, self.model.table_bits, added) + self.model.prior_bits
-        return Scores(bits, levels, np.asarray(added))
+        personal, shared = self.terms.added(left, right, levels)
+        pairs = Pairs(cells_of(levels, self.model.layouts), personal, shared)
+        odds = self.model.odds
+        weights = match_weights(pairs, odds.match_bits, odds.household_bits, Priors.of(odds))
+        return Scores(weights, levels, personal + shared)

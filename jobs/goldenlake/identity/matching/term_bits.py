@@ -58,14 +58,15 @@ class Terms:
                 bits[comparison.name] = frequencies[comparison.name].bits(texts, classes)
         return cls(records, plan, bits)
 
-    def added(self, left: Codes, right: Codes, levels: Levels) -> Floats:
-        """What the agreeing values of each pair add to its match weight, in bits."""
-        out = np.zeros(len(left), dtype=np.float64)
+    def added(self, left: Codes, right: Codes, levels: Levels) -> tuple[Floats, Floats]:
+        """What the agreeing values of each pair add, in bits: personal traits, and all others."""
+        personal, shared = np.zeros(len(left)), np.zeros(len(left))
         for at, comparison in enumerate(self.plan.comparisons):
             if comparison.name in self.bits:
                 own = np.ascontiguousarray(levels[:, at])
+                out = personal if comparison.kind.is_personal else shared
                 self._add(comparison, left, right, own, out)
-        return out
+        return personal, shared
 
     def _add(
         self, comparison: Comparison, left: Codes, right: Codes, levels: Levels, out: Floats

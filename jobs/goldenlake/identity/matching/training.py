@@ -141,6 +141,11 @@ def _pass(
             tuple(sample.plan.comparisons[at].kind.start_m for at in layout.comparisons)
             for layout in sample.layouts
         ),
+        is_personal=tuple(
+            tuple(sample.plan.comparisons[at].kind.is_personal for at in layout.comparisons)
+            for layout in sample.layouts
+        ),
+        household_share=_household_share(sample.plan),
         prior_share=training.prior_share,
         most_rounds=training.most_rounds,
         tolerance=training.tolerance,
@@ -164,9 +169,19 @@ def _pass(
     return Trained(model, tuple(doubts), resolution)
 
 
+def _household_share(plan: Plan) -> float:
+    """How large a class of households must be.
+
+    Two personal traits that differ at once tell a household from a mistyped name; one alone does
+    not, and only a large class is believed.
+    """
+    personal = {"given", "date"} & {comparison.kind_name for comparison in plan.comparisons}
+    return {0: np.inf, 1: 0.1}.get(len(personal), 0.02)
+
+
 def _pairs(sample: _Sample, records: Records, terms: Terms, left: Codes, right: Codes) -> Pairs:
     levels = compare(records, sample.plan, left, right)
-    return Pairs(cells_of(levels, sample.layouts), terms.added(left, right, levels))
+    return Pairs(cells_of(levels, sample.layouts), *terms.added(left, right, levels))
 
 
 def _model(
@@ -177,20 +192,24 @@ def _model(
     number: int,
     pairs: int,
 ) -> Model:
-    comparisons = sample.plan.comparisons
+    comparisons, odds = sample.plan.comparisons, estimate.odds
     tables = tuple(
         Table(
             comparisons=tuple(comparisons[at].name for at in layout.comparisons),
             levels=tuple(comparisons[at].kind.levels for at in layout.comparisons),
             m=_numbers(m),
             u=_numbers(u),
+            households=_numbers(household),
         )
-        for layout, m, u in zip(sample.layouts, estimate.m, estimate.u, strict=True)
+        for layout, m, u, household in zip(
+            sample.layouts, odds.m, odds.u, odds.households, strict=True
+        )
     )
     return Model(
         matching=sample.matching,
         tables=tables,
-        prior=estimate.matches / sample.all_pairs,
+        prior=odds.expected_matches / sample.all_pairs,
+        household_prior=odds.expected_households / sample.all_pairs,
         frequencies={
             name: TermFrequencies(total=each.total, counts=dict(each.counts), means=each.means)
             for name, each in frequencies.items()
@@ -205,7 +224,8 @@ def _model(
             seed=sample.matching.training.seed,
             passes=number,
             rounds=estimate.rounds,
-            expected_matches=estimate.matches,
+            expected_matches=odds.expected_matches,
+            expected_households=odds.expected_households,
         ),
     )
 

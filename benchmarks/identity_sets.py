@@ -1,4 +1,4 @@
-"""``python -m benchmarks.identity_sets [SET …]``: how right probabilistic matching is, and how fast.
+"""``python -m benchmarks.identity_sets [SET …]``: how right and how fast matching is.
 
 One JSON line a set, all by one default configuration and without labels.
 """

@@ -134,3 +134,8 @@ class Matching(Declaration):
     def playing(self, role: Role) -> list[str]:
         """The columns with this role, in the order of their declaration."""
         return [column for column, played in self.columns.items() if played == role]
+
+    @property
+    def has_names(self) -> bool:
+        """Whether any column is a name."""
+        return bool({"full_name", "given_name", "family_name"} & set(self.columns.values()))

@@ -201,6 +201,18 @@ class Emails:
         return cls(values, values.value_parts(local_part), values.value_parts(domain))
 
 
+@dataclass(frozen=True)
+class Phones:
+    """Telephone numbers as digits."""
+
+    values: Values
+
+    @classmethod
+    def read(cls, column: pa.ChunkedArray) -> Phones:
+        """Encode numbers; what has fewer than five digits is missing."""
+        return cls(Values.read(column, phone))
+
+
 def email(text: str) -> str | None:
     """An address in small letters, if it is one."""
     bare = "".join(text.split()).lower()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from goldenlake.identity.matching.arrays import Codes, Counts, Hashes
+from goldenlake.identity.matching.arrays import Codes, Counts, Flags, Hashes
 from goldenlake.identity.matching.compiled import compiled
 
 RULE_BITS = np.uint64(56)
@@ -60,21 +60,19 @@ class Candidates:
     report: tuple[RuleReport, ...]
 
 
-def blocks_of(
-    count: int, keys: Sequence[tuple[str, Hashes]], most_records: int
-) -> Blocks:
+def blocks_of(count: int, keys: Sequence[tuple[str, Hashes]], most_records: int) -> Blocks:
     """Group ``count`` records by their keys.
 
     ``keys`` holds for each rule its name and the hashes of the records' keys, (records,) or
     (records, several), 0 where a record has none.
     """
-    records, hashes = [], []
+    found_records, found_hashes = [], []
     for rule, (_, found) in enumerate(keys):
         each = found.reshape(count, -1)
-        record, column = np.nonzero(each)
-        records.append(record.astype(np.int32))
-        hashes.append((each[record, column] >> np.uint64(8)) | (np.uint64(rule) << RULE_BITS))
-    record, key = _sorted_distinct(np.concatenate(records), np.concatenate(hashes))
+        owner, column = np.nonzero(each)
+        found_records.append(owner.astype(np.int32))
+        found_hashes.append((each[owner, column] >> np.uint64(8)) | (np.uint64(rule) << RULE_BITS))
+    record, key = _sorted_distinct(np.concatenate(found_records), np.concatenate(found_hashes))
     first = np.flatnonzero(_is_new(key))
     size = np.diff(np.append(first, len(key)))
     too_large = size > most_records
@@ -108,7 +106,7 @@ def candidates(blocks: Blocks, exclusive: Codes | None = None) -> Candidates:
     fixed = (blocks.keys, blocks.starts, blocks.records, blocks.key_starts, blocks.record_keys)
     none = np.zeros(0, dtype=np.int32)
     pairs = _born(*fixed, apart, none, none, none, False)
-    left, right, rule = (np.empty(pairs, dtype=np.int32) for _ in range(3))
+    left, right, rule = np.empty((3, pairs), dtype=np.int32)
     _born(*fixed, apart, left, right, rule, True)
     return Candidates(left, right, rule, _reports(blocks, rule))
 
@@ -153,9 +151,7 @@ def _born(
 
 def _reports(blocks: Blocks, rule: Codes) -> tuple[RuleReport, ...]:
     pairs = np.bincount(rule, minlength=len(blocks.rules))
-    admitted = np.bincount(
-        (blocks.keys >> RULE_BITS).astype(np.int64), minlength=len(blocks.rules)
-    )
+    admitted = np.bincount((blocks.keys >> RULE_BITS).astype(np.int64), minlength=len(blocks.rules))
     return tuple(
         RuleReport(name, int(admitted[at]), int(pairs[at]), *blocks.left_out[at])
         for at, name in enumerate(blocks.rules)
@@ -170,7 +166,7 @@ def _sorted_distinct(record: Codes, key: Hashes) -> tuple[Codes, Hashes]:
     return record[new], key[new]
 
 
-def _is_new(key: Hashes) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _is_new(key: Hashes) -> Flags:
     new = np.ones(len(key), dtype=np.bool_)
     new[1:] = key[1:] != key[:-1]
     return new

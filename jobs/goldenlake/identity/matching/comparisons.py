@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from goldenlake.identity.matching.attributes import (
     Categories,
     Dates,
     Emails,
+    Phones,
     Postcodes,
     Values,
     Worded,
@@ -59,15 +59,16 @@ def plan_of(matching: Matching) -> Plan:
     Given with family name, and postcode with (the first) place, depend on each other too much to
     be counted as independent: both pairs have joint tables.
     """
-    has_name = {"full_name", "given_name", "family_name"} & set(matching.columns.values())
-    comparisons = [Comparison(name, name) for name in NAME_COMPARISONS] if has_name else []
+    comparisons = (
+        [Comparison(name, name) for name in NAME_COMPARISONS] if matching.has_names else []
+    )
     comparisons += [
         Comparison(column, KIND_OF_ROLE[role])
         for column, role in matching.columns.items()
         if role in KIND_OF_ROLE
     ]
     number = {comparison.name: at for at, comparison in enumerate(comparisons)}
-    joint = [("given", "family")] if has_name else []
+    joint = [("given", "family")] if matching.has_names else []
     postcode, place = matching.playing("postcode"), matching.playing("place")
     if postcode and place:
         joint.append((postcode[0], place[0]))
@@ -88,7 +89,7 @@ def compare(records: Records, plan: Plan, left: Codes, right: Codes) -> Levels:
     for at, comparison in enumerate(plan.comparisons):
         if comparison.name in records.attributes:
             out = np.empty(len(left), dtype=np.uint8)
-            _write_levels(records.attributes[comparison.name], comparison, left, right, out)
+            _write_levels(records.attributes[comparison.name], left, right, out)
             levels[:, at] = out
     return levels
 
@@ -111,9 +112,7 @@ def _name_levels(names: Names, left: Codes, right: Codes) -> Levels:
     return out
 
 
-def _write_levels(
-    attribute: Attribute, comparison: Comparison, left: Codes, right: Codes, out: Levels
-) -> None:
+def _write_levels(attribute: Attribute, left: Codes, right: Codes, out: Levels) -> None:
     match attribute:
         case Dates(values, digits):
             date_levels.date_levels(left, right, values.codes, digits, out)
@@ -159,10 +158,9 @@ def _write_levels(
                 domains.texts.lengths,
                 out,
             )
-        case Values(codes, texts):
-            kernel: Callable[..., None] = (
-                value_levels.phone_levels
-                if comparison.kind_name == "phone"
-                else value_levels.code_levels
+        case Phones(values):
+            value_levels.phone_levels(
+                left, right, values.codes, values.texts.table, values.texts.lengths, out
             )
-            kernel(left, right, codes, texts.table, texts.lengths, out)
+        case Values(codes, texts):
+            value_levels.code_levels(left, right, codes, texts.table, texts.lengths, out)

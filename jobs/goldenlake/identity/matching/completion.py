@@ -48,5 +48,3 @@ def _members_of_pairs(one: Counts, other: Counts, starts: Counts) -> tuple[Count
     within = np.arange(len(pair)) - np.repeat(np.cumsum(each) - each, each)
     width = size[other][pair]
     return starts[one][pair] + within // width, starts[other][pair] + within % width
-
-

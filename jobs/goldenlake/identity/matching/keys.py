@@ -7,17 +7,18 @@ admitted because hot ones fall to the cap, and their pairs to the narrower ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from goldenlake.declarations.matching import Matching
 from goldenlake.identity.matching import names as naming
-from goldenlake.identity.matching.arrays import Hashes
+from goldenlake.identity.matching.arrays import MISSING, Codes, Hashes
 from goldenlake.identity.matching.attributes import (
     Categories,
     Dates,
     Emails,
+    Phones,
     Postcodes,
     Values,
     Worded,
@@ -26,116 +27,152 @@ from goldenlake.identity.matching.attributes import (
     phone_tail,
 )
 from goldenlake.identity.matching.name_attribute import Names
-from goldenlake.identity.matching.records import Records
+from goldenlake.identity.matching.records import Attribute, Records, values_of
 
 MOST_TOKENS = 5
 """Tokens of a name that make keys: given, family and three others."""
 
 Parts = Mapping[str, Hashes]
+"""Hashes of the records' parts by name: (records,) or (records, several), 0 where one has none."""
+
+Rule = tuple[str, Hashes]
 
 
-@dataclass
-class _Sorts:
-    """Hashes of the records' parts by sort and name; 0 where a record has none."""
-
-    strong: dict[str, Hashes] = field(default_factory=dict)
-    when: dict[str, Hashes] = field(default_factory=dict)
-    where: dict[str, Hashes] = field(default_factory=dict)
-    what: dict[str, Hashes] = field(default_factory=dict)
-    tokens: dict[str, Hashes] = field(default_factory=dict)
-    sounds: dict[str, Hashes] = field(default_factory=dict)
-
-
-def keys_of(records: Records, genders: frozenset[str] = frozenset()) -> list[tuple[str, Hashes]]:
+def keys_of(records: Records, matching: Matching) -> list[Rule]:
     """Rules in the order in which pairs are born: name, and hashes of the records' keys."""
-    sorts = _sorted_parts(records, genders)
-    dates = {name: part for name, part in sorts.when.items() if not name.endswith((".year", ".day"))}
-    partial = {name: part for name, part in sorts.when.items() if name not in dates}
-    whole = {name: part for name, part in sorts.where.items() if not name.endswith(".district")}
-    narrow = {name: part for name, part in sorts.where.items() if name not in whole}
-    rules = list(sorts.strong.items())
-    rules += _crossed(dates, sorts.where)
-    for name, part in sorts.tokens.items():
-        rules.append((f"{name} pair", _pairs_within(part)))
-    rules += _crossed(sorts.tokens, dates) + _crossed(sorts.tokens, sorts.where)
-    rules += _crossed(sorts.tokens, partial) + _crossed(sorts.tokens, sorts.what)
-    rules += _pairwise(whole)
-    rules += list(whole.items()) + list(sorts.tokens.items())
-    if records.names is not None:
-        rules += _sound_rules(records.names, sorts)
-    rules += _crossed(partial, sorts.where) + _crossed(dates, sorts.what)
-    rules += _crossed(narrow, sorts.what) + list(dates.items())
-    return rules
-
-
-def _sorted_parts(records: Records, genders: frozenset[str]) -> _Sorts:
-    sorts = _Sorts()
-    if records.names is not None:
-        names = records.names
-        columns = [names.given[:, None], names.family[:, None], names.others]
-        codes = np.concatenate(columns, axis=1)[:, :MOST_TOKENS]
-        sorts.tokens["token"] = _looked_up(codes, names.texts.hashes)
-        skeletons = Values.of([naming.skeleton(token) for token in names.texts.values])
-        by_token = np.append(skeletons.codes, np.int32(-1))
-        sorts.sounds["sound"] = _looked_up(by_token[codes[:, :2]], skeletons.texts.hashes)
-    for column, attribute in records.attributes.items():
-        match attribute:
-            case Dates(values):
-                sorts.when[column] = _hashes(values)
-                sorts.when[f"{column}.year"] = _hashes(values.part(lambda date: date[:4]))
-                sorts.when[f"{column}.day"] = _hashes(values.part(_day_of_year))
-            case Postcodes(values):
-                sorts.where[column] = _hashes(values)
-                sorts.where[f"{column}.district"] = _hashes(values.part(district))
-            case Worded(values):
-                sorts.where[column] = _hashes(values)
-            case Emails(values):
-                sorts.strong[column] = _hashes(values)
-                sorts.strong[f"{column}.local"] = _hashes(values.part(local_part))
-            case Categories(values):
-                if column not in genders:
-                    sorts.what[column] = _hashes(values)
-            case Values():
-                sorts.strong[column] = _hashes(attribute)
-                sorts.what[column] = _hashes(attribute)
-    return sorts
-
-
-def _sound_rules(names: Names, sorts: _Sorts) -> list[tuple[str, Hashes]]:
-    initials = Values.of([token[0] for token in names.texts.values])
-    initial = _looked_up(
-        np.append(initials.codes, np.int32(-1))[names.given], initials.texts.hashes
-    )
-    sounds = sorts.sounds["sound"]
-    coarse = {**sorts.where, **{n: p for n, p in sorts.when.items() if n.endswith(".year")}}
+    attributes = {
+        column: attribute
+        for column, attribute in records.attributes.items()
+        if matching.columns[column] != "gender"
+    }
+    strong = _parts(attributes, _strong_parts)
+    dates, years = _parts(attributes, _dates), _parts(attributes, _parts_of_dates)
+    where, districts = _parts(attributes, _places), _parts(attributes, _districts)
+    what = _parts(attributes, _categories)
+    tokens, sounds = _name_parts(records.names)
+    anywhere = {**where, **districts}
     return [
-        ("initial × sound of family", _mixed(initial, sounds[:, 1])),
-        ("sounds of both names", _mixed(sounds[:, 0], sounds[:, 1])),
-        *_crossed(sorts.sounds, coarse),
+        *strong.items(),
+        *_crossed(dates, anywhere),
+        *((f"two of {name}", _pairs_within(part)) for name, part in tokens.items()),
+        *_crossed(tokens, {**dates, **anywhere, **years, **what}),
+        *_pairwise(where),
+        *where.items(),
+        *tokens.items(),
+        *_sound_pairs(records.names),
+        *_crossed(sounds, {**anywhere, **years}),
+        *_crossed(years, anywhere),
+        *_crossed({**dates, **districts}, what),
+        *dates.items(),
     ]
 
 
-def _day_of_year(date: str) -> str | None:
+def _parts(
+    attributes: Mapping[str, Attribute], reading: Callable[[str, Attribute], Parts]
+) -> dict[str, Hashes]:
+    found: dict[str, Hashes] = {}
+    for column, attribute in attributes.items():
+        found.update(reading(column, attribute))
+    return found
+
+
+def _strong_parts(column: str, attribute: Attribute) -> Parts:
+    match attribute:
+        case Emails(values):
+            return {
+                column: _hashes(values),
+                f"local part of {column}": _hashes(values.part(local_part)),
+            }
+        case Phones(values):
+            return {
+                column: _hashes(values),
+                f"end of {column}": _hashes(values.part(phone_tail)),
+            }
+        case Values():
+            return {column: _hashes(attribute)}
+        case _:
+            return {}
+
+
+def _dates(column: str, attribute: Attribute) -> Parts:
+    return {column: _hashes(attribute.values)} if isinstance(attribute, Dates) else {}
+
+
+def _parts_of_dates(column: str, attribute: Attribute) -> Parts:
+    if not isinstance(attribute, Dates):
+        return {}
+    return {
+        f"year of {column}": _hashes(attribute.values.part(lambda date: date[:4])),
+        f"day of {column}": _hashes(attribute.values.part(_telling_day)),
+    }
+
+
+def _telling_day(date: str) -> str | None:
     return None if date[4:] == "0101" else date[4:]
+
+
+def _places(column: str, attribute: Attribute) -> Parts:
+    is_place = isinstance(attribute, Postcodes | Worded)
+    return {column: _hashes(values_of(attribute))} if is_place else {}
+
+
+def _districts(column: str, attribute: Attribute) -> Parts:
+    if not isinstance(attribute, Postcodes):
+        return {}
+    return {f"district of {column}": _hashes(attribute.values.part(district))}
+
+
+def _categories(column: str, attribute: Attribute) -> Parts:
+    is_category = isinstance(attribute, Categories | Values)
+    return {column: _hashes(values_of(attribute))} if is_category else {}
+
+
+def _name_parts(names: Names | None) -> tuple[Parts, Parts]:
+    """Tokens of the name, and sounds of given and family name."""
+    if names is None:
+        return {}, {}
+    columns = [names.given[:, None], names.family[:, None], names.others]
+    tokens = np.concatenate(columns, axis=1)[:, :MOST_TOKENS]
+    sounds = [_sounds(names, names.given), _sounds(names, names.family)]
+    return {"token": _looked_up(tokens, names.texts.hashes)}, {"sound": np.stack(sounds, axis=1)}
+
+
+def _sound_pairs(names: Names | None) -> list[Rule]:
+    if names is None:
+        return []
+    initials = Values.of([token[0] for token in names.texts.values])
+    initial = _looked_up(_of_tokens(initials, names.given), initials.texts.hashes)
+    given, family = _sounds(names, names.given), _sounds(names, names.family)
+    return [
+        ("initial × sound of family name", _mixed(initial, family)),
+        ("sounds of both names", _mixed(given, family)),
+    ]
+
+
+def _sounds(names: Names, tokens: Codes) -> Hashes:
+    skeletons = Values.of([naming.skeleton(token) for token in names.texts.values])
+    return _looked_up(_of_tokens(skeletons, tokens), skeletons.texts.hashes)
+
+
+def _of_tokens(by_token: Values, tokens: Codes) -> Codes:
+    return np.append(by_token.codes, np.int32(MISSING))[tokens]
 
 
 def _hashes(values: Values) -> Hashes:
     return _looked_up(values.codes, values.texts.hashes)
 
 
-def _looked_up(codes: np.ndarray, hashes: Hashes) -> Hashes:  # type: ignore[type-arg]
+def _looked_up(codes: Codes, hashes: Hashes) -> Hashes:
     return np.append(hashes | np.uint64(1), np.uint64(0))[codes]
 
 
-def _crossed(ones: Parts, others: Parts) -> list[tuple[str, Hashes]]:
+def _crossed(ones: Parts, others: Parts) -> list[Rule]:
     return [
-        (f"{one} × {other}", _mixed(a, b))
-        for one, a in ones.items()
-        for other, b in others.items()
+        (f"{one} × {other}", _mixed(a, b)) for one, a in ones.items() for other, b in others.items()
     ]
 
 
-def _pairwise(parts: Parts) -> list[tuple[str, Hashes]]:
+def _pairwise(parts: Parts) -> list[Rule]:
     names = list(parts)
     return [
         (f"{one} × {other}", _mixed(parts[one], parts[other]))
@@ -167,6 +204,4 @@ def _mix(one: Hashes, other: Hashes) -> Hashes:
     z = one * np.uint64(0x9E3779B97F4A7C15) ^ (other + np.uint64(0x632BE59BD9B4E019))
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return np.asarray(z ^ (z >> np.uint64(31)))
-
-
+    return np.asarray(z ^ (z >> np.uint64(31)), dtype=np.uint64)

@@ -36,7 +36,7 @@ class Kind:
     def start_m(self) -> Floats:
         """``start`` as probabilities."""
         start = np.array(self.start)
-        return start / start.sum()
+        return np.asarray(start / start.sum())
 
 
 KINDS: Mapping[str, Kind] = {

@@ -131,7 +131,10 @@ def refine_all(
             apart[other, one] = True
         for one in range(count):
             for other in range(one):
-                if exclusive[first + one] >= 0 and exclusive[first + one] == exclusive[first + other]:
+                if (
+                    exclusive[first + one] >= 0
+                    and exclusive[first + one] == exclusive[first + other]
+                ):
                     apart[one, other] = True
                     apart[other, one] = True
         label = average_linkage(sums, together[first:end] - np.int32(first), apart, cut)

@@ -19,8 +19,8 @@ from goldenlake.declarations.base import Declaration
 from goldenlake.declarations.matching import Matching
 from goldenlake.identity.matching.comparisons import Plan, plan_of
 from goldenlake.identity.matching.em import Odds
-from goldenlake.identity.matching.findings import Finding
 from goldenlake.identity.matching.frequencies import Frequencies
+from goldenlake.identity.matching.provenance import Provenance
 from goldenlake.identity.matching.records import Vocabulary
 from goldenlake.identity.matching.tables import Layout, layouts_of
 
@@ -47,21 +47,6 @@ class TermFrequencies(Declaration):
     means: tuple[float, ...]
 
 
-class Provenance(Declaration):
-    """Where a model comes from."""
-
-    data_version: str = ""
-    records: int
-    blocked_pairs: int
-    random_pairs: int
-    seed: int
-    passes: int
-    rounds: int
-    expected_matches: float
-    expected_households: float
-    findings: tuple[Finding, ...] = ()
-
-
 class Model(Declaration):
     """Everything that a match weight depends on besides the two records."""
 
@@ -74,7 +59,7 @@ class Model(Declaration):
     """The chance that they are two people's of one household."""
     frequencies: dict[str, TermFrequencies]
     given_names: tuple[str, ...] = ()
-    aliases: dict[str, tuple[tuple[str, str], ...]] = {}
+    aliases: dict[str, tuple[tuple[str, str], ...]] = Field(default_factory=dict)
     provenance: Provenance
 
     @model_validator(mode="after")

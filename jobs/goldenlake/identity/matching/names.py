@@ -78,7 +78,9 @@ def of_parts(given: str | None, family: str | None) -> Name:
 
 
 def _name(given: str | None, family: str | None, others: Sequence[str]) -> Name:
-    compounds = [part for word in (given, family) if word and "-" in word for part in word.split("-")]
+    compounds = [
+        part for word in (given, family) if word and "-" in word for part in word.split("-")
+    ]
     kept = dict.fromkeys(part for part in (*others, *compounds) if part)
     return Name(given, family, tuple(kept))
 

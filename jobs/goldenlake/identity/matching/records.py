@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 import pyarrow as pa
 
 from goldenlake.declarations.matching import Matching
@@ -13,11 +12,11 @@ from goldenlake.identity.matching.attributes import (
     Categories,
     Dates,
     Emails,
+    Phones,
     Postcodes,
     Values,
     Worded,
     folded_or_none,
-    phone,
 )
 from goldenlake.identity.matching.name_attribute import (
     Names,
@@ -26,8 +25,9 @@ from goldenlake.identity.matching.name_attribute import (
     parsed_parts,
     placed,
 )
+from goldenlake.identity.matching.names import Name
 
-Attribute = Values | Dates | Emails | Postcodes | Worded | Categories
+Attribute = Values | Dates | Emails | Phones | Postcodes | Worded | Categories
 
 NAME = "name"
 """The attribute that the columns of the name make together; no column's name has its role."""
@@ -91,7 +91,7 @@ def _attribute(
         case "email":
             return Emails.read(column)
         case "phone":
-            return Values.read(column, phone)
+            return Phones.read(column)
         case "postcode":
             return Postcodes.read(column, aliases)
         case "place" | "address":
@@ -104,21 +104,23 @@ def _attribute(
             return None
 
 
-def _parsed(table: pa.Table, matching: Matching) -> list:  # type: ignore[type-arg]
-    full = matching.playing("full_name")
-    if full:
-        return parsed_full_names(table[full[0]])
-    sides = []
-    for column in (matching.playing("given_name"), matching.playing("family_name")):
-        values = table[column[0]].cast(pa.string()).to_pylist() if column else None
-        sides.append(values or [None] * table.num_rows)
-    return parsed_parts(*sides)
-
-
 def _names(table: pa.Table, matching: Matching, vocabulary: Vocabulary) -> Names | None:
-    if not {"full_name", "given_name", "family_name"} & set(matching.columns.values()):
+    if not matching.has_names:
         return None
     parsed = placed(_parsed(table, matching), vocabulary.given_names)
     return Names.of(parsed, vocabulary.aliases_of(NAME))
 
 
+def _parsed(table: pa.Table, matching: Matching) -> list[Name]:
+    full = matching.playing("full_name")
+    if full:
+        return parsed_full_names(table[full[0]])
+    sides = (matching.playing("given_name"), matching.playing("family_name"))
+    given, family = (_texts(table, columns) for columns in sides)
+    return parsed_parts(given, family)
+
+
+def _texts(table: pa.Table, columns: list[str]) -> list[str | None]:
+    if not columns:
+        return [None] * table.num_rows
+    return list(table[columns[0]].cast(pa.string()).to_pylist())

@@ -34,7 +34,7 @@ def resolve(
     """Resolve the scorer's records in one go."""
     matching = scorer.model.matching
     exclusive = decisions.exclusive if decisions else None
-    keys = keys_of(scorer.records, frozenset(matching.playing("gender")))
+    keys = keys_of(scorer.records, matching)
     blocks = blocks_of(scorer.records.count, keys, matching.blocking.most_records)
     blocked = candidates(blocks, exclusive)
     weights = scorer.score(blocked.left, blocked.right).weights

@@ -11,7 +11,6 @@ from goldenlake.identity.matching.arrays import Bytes, Codes
 from goldenlake.identity.matching.compiled import compiled
 
 
-
 @compiled
 def edits(one: Bytes, n: int, other: Bytes, m: int, limit: int) -> int:
     """Edits from one text to the other, at most ``limit + 1``.

@@ -37,7 +37,7 @@ class Layout:
     def groups(self) -> Counts:
         """The group of each cell; 0 where nothing is missing."""
         weights = 1 << np.arange(len(self.shape))
-        return ((self.levels == 0) * weights[:, None]).sum(axis=0)
+        return np.asarray(((self.levels == 0) * weights[:, None]).sum(axis=0), dtype=np.int64)
 
 
 def layouts_of(plan: Plan) -> tuple[Layout, ...]:

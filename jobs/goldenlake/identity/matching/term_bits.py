@@ -20,15 +20,13 @@ from goldenlake.identity.matching.records import Records, values_of
 from goldenlake.identity.matching.texts import Texts
 
 
-def counted(
-    records: Records, plan: Plan, clusters: Codes | None = None
-) -> dict[str, Frequencies]:
+def counted(records: Records, plan: Plan, clusters: Codes | None = None) -> dict[str, Frequencies]:
     """Frequencies of every comparison in which they count, by its name.
 
     With ``clusters`` (records) a value counts once a cluster: a person with twenty records makes
     a name no commoner.
     """
-    owners = np.arange(records.count) if clusters is None else clusters
+    owners = np.arange(records.count, dtype=np.int32) if clusters is None else clusters
     answers = {}
     for comparison in plan.comparisons:
         if not (comparison.kind.full or comparison.kind.half):

@@ -1,4 +1,4 @@
-"""Training a model without labels: random pairs, blocked pairs, EM, and passes that learn more."""
+"""Training a model without labels: blocked and random pairs, EM, and passes that learn more."""
 
 from __future__ import annotations
 
@@ -15,24 +15,33 @@ from goldenlake.identity.matching.blocking import Candidates, blocks_of, candida
 from goldenlake.identity.matching.clustering import Decisions, sizes
 from goldenlake.identity.matching.comparisons import Plan, compare, plan_of
 from goldenlake.identity.matching.em import Estimate, Pairs, Settings, fit
-from goldenlake.identity.matching.findings import Finding
 from goldenlake.identity.matching.frequencies import Frequencies
 from goldenlake.identity.matching.keys import keys_of
-from goldenlake.identity.matching.model import Model, Provenance, Table, TermFrequencies
+from goldenlake.identity.matching.model import Model, Table, TermFrequencies
+from goldenlake.identity.matching.provenance import Finding, Provenance
 from goldenlake.identity.matching.records import Records, Vocabulary, encoded, vocabulary_of
 from goldenlake.identity.matching.resolution import Resolution, refined
+from goldenlake.identity.matching.sampling import number_of_pairs, random_pairs
 from goldenlake.identity.matching.scoring import Scorer
 from goldenlake.identity.matching.tables import Layout, cells_of, layouts_of
 from goldenlake.identity.matching.term_bits import Terms, counted
 
+MATCHES_A_RECORD = 0.5
+"""Matches that are expected for each record before anything is known."""
+
 
 @dataclass(frozen=True)
 class Trained:
-    """A model, the doubts about it, and what it makes of the records that it was trained on."""
+    """A model and what it makes of the records that it was trained on."""
 
     model: Model
-    findings: tuple[Finding, ...]
     resolution: Resolution
+    records: Records
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The trainer's doubts about the model."""
+        return self.model.provenance.findings
 
 
 @dataclass(frozen=True)
@@ -60,113 +69,88 @@ def train(
     """Train on a table of records that has the declared columns.
 
     ``exclusive`` (records,) numbers sources in which every person stands once, as in ``Decisions``.
-    Deterministic for the same rows in the same order and the same seed.
+    The same rows in the same order and the same seed give the same model.
+
+    The first pass knows the records alone. Each further one also knows the clusters of the pass
+    before: pairs that blocking missed, aliases, and how many persons (not records) have a value.
+    One that raises a doubt which the pass before did not is thrown away, and training ends.
     """
     vocabulary = vocabulary_of(table, matching)
     records = encoded(table, matching, vocabulary)
-    keys = keys_of(records, frozenset(matching.playing("gender")))
-    blocks = blocks_of(records.count, keys, matching.blocking.most_records)
-    plan = plan_of(matching)
+    blocks = blocks_of(records.count, keys_of(records, matching), matching.blocking.most_records)
+    plan, training = plan_of(matching), matching.training
     sample = _Sample(
-        table,
-        matching,
-        plan,
-        layouts_of(plan),
-        candidates(blocks, exclusive),
-        random_pairs(records.count, matching.training.random_pairs, matching.training.seed, exclusive),
-        _all_pairs(records.count, exclusive),
-        Decisions(exclusive=exclusive),
-        data_version,
+        table=table,
+        matching=matching,
+        plan=plan,
+        layouts=layouts_of(plan),
+        blocked=candidates(blocks, exclusive),
+        random=random_pairs(records.count, training.random_pairs, training.seed, exclusive),
+        all_pairs=number_of_pairs(records.count, exclusive),
+        decisions=Decisions(exclusive=exclusive),
+        data_version=data_version,
     )
-    trained = _pass(sample, vocabulary, records, None, 1)
-    for number in range(2, matching.training.passes + 1):
-        trained = _next_pass(sample, trained, number)
+    trained = _pass(sample, vocabulary, records, None)
+    for _ in range(1, training.passes):
+        after = _pass(sample, *_learnt(sample, trained), trained)
+        doubts = findings.between(trained.model.provenance, after.model.provenance)
+        if doubts:
+            return _with_findings(trained, doubts)
+        trained = after
     return trained
 
 
-def random_pairs(
-    count: int, wanted: int, seed: int, exclusive: Codes | None = None
-) -> tuple[Codes, Codes]:
-    """Pairs of different records drawn at random; all pairs where there are no more."""
-    if count * (count - 1) // 2 <= wanted:
-        left, right = (each.astype(np.int32) for each in np.triu_indices(count, 1))
-    else:
-        draws = np.random.default_rng(seed).integers(0, count, size=(2, wanted), dtype=np.int32)
-        different = draws[0] != draws[1]
-        left, right = draws[0][different], draws[1][different]
-    if exclusive is not None:
-        kept = (exclusive[left] < 0) | (exclusive[left] != exclusive[right])
-        left, right = left[kept], right[kept]
-    return left, right
-
-
-def _all_pairs(count: int, exclusive: Codes | None) -> float:
-    pairs = count * (count - 1) / 2
-    if exclusive is not None:
-        alike = np.bincount(exclusive[exclusive >= 0])
-        pairs -= float((alike * (alike - 1) / 2).sum())
-    return max(pairs, 1.0)
-
-
-def _next_pass(sample: _Sample, before: Trained, number: int) -> Trained:
-    """Learn from the clusters of the pass before; keep that one where this one raises doubts."""
+def _learnt(sample: _Sample, before: Trained) -> tuple[Vocabulary, Records]:
     training = sample.matching.training
     cluster = before.resolution.clusters.cluster
-    scorer_records = encoded(sample.table, sample.matching, before.model.vocabulary)
-    aliases = learnt(scorer_records, cluster, training.alias_clusters, training.alias_lift)
+    aliases = learnt(before.records, cluster, training.alias_clusters, training.alias_lift)
     vocabulary = Vocabulary(before.model.vocabulary.given_names, aliases)
-    records = encoded(sample.table, sample.matching, vocabulary)
-    after = _pass(sample, vocabulary, records, before, number)
-    return after
+    return vocabulary, encoded(sample.table, sample.matching, vocabulary)
 
 
 def _pass(
-    sample: _Sample,
-    vocabulary: Vocabulary,
-    records: Records,
-    before: Trained | None,
-    number: int,
+    sample: _Sample, vocabulary: Vocabulary, records: Records, before: Trained | None
 ) -> Trained:
-    cluster = before.resolution.clusters.cluster if before else None
+    if before is None:
+        left, right, cluster = sample.blocked.left, sample.blocked.right, None
+        matches, number = MATCHES_A_RECORD * records.count, 1
+    else:
+        left, right = before.resolution.left, before.resolution.right
+        cluster = before.resolution.clusters.cluster
+        provenance = before.model.provenance
+        matches, number = provenance.expected_matches, provenance.passes + 1
     frequencies = counted(records, sample.plan, cluster)
     terms = Terms.of(records, sample.plan, frequencies)
-    left, right = sample.blocked.left, sample.blocked.right
-    if before:
-        left, right = before.resolution.left, before.resolution.right
-    matches = before.model.provenance.expected_matches if before else 0.5 * records.count
-    training = sample.matching.training
-    settings = Settings(
-        all_pairs=sample.all_pairs,
-        start=tuple(
-            tuple(sample.plan.comparisons[at].kind.start_m for at in layout.comparisons)
-            for layout in sample.layouts
-        ),
-        is_personal=tuple(
-            tuple(sample.plan.comparisons[at].kind.is_personal for at in layout.comparisons)
-            for layout in sample.layouts
-        ),
-        household_share=_household_share(sample.plan),
-        prior_share=training.prior_share,
-        most_rounds=training.most_rounds,
-        tolerance=training.tolerance,
-    )
     estimate = fit(
         _pairs(sample, records, terms, left, right),
         _pairs(sample, records, terms, *sample.random),
         sample.layouts,
-        settings,
+        settings_of(sample.matching, sample.plan, sample.all_pairs),
         min(matches, 0.1 * sample.all_pairs),
     )
-    doubts = findings.of_estimate(estimate, sample.plan, sample.layouts)
     model = _model(sample, vocabulary, frequencies, estimate, number, len(left))
     scorer = Scorer(model, records, terms)
     weights = scorer.score(sample.blocked.left, sample.blocked.right).weights
-    resolution = refined(
-        scorer, sample.blocked, weights, sample.matching.clustering, sample.decisions
-    )
+    clustering = sample.matching.clustering
+    resolution = refined(scorer, sample.blocked, weights, clustering, sample.decisions)
+    doubts = findings.of_estimate(estimate, sample.plan, sample.layouts)
     components = sizes(resolution.clusters.component).tolist()
-    doubts += findings.of_components(components, sample.matching.clustering.most_dense)
-    return Trained(model, tuple(doubts), resolution)
+    doubts += findings.of_components(components, clustering.most_dense)
+    return _with_findings(Trained(model, resolution, records), doubts)
+
+
+def settings_of(matching: Matching, plan: Plan, all_pairs: float) -> Settings:
+    """How EM runs over the tables of a plan."""
+    kinds = [[plan.comparisons[at].kind for at in table] for table in plan.tables]
+    return Settings(
+        all_pairs=all_pairs,
+        start=tuple(tuple(kind.start_m for kind in table) for table in kinds),
+        is_personal=tuple(tuple(kind.is_personal for kind in table) for table in kinds),
+        household_share=_household_share(plan),
+        prior_share=matching.training.prior_share,
+        most_rounds=matching.training.most_rounds,
+        tolerance=matching.training.tolerance,
+    )
 
 
 def _household_share(plan: Plan) -> float:
@@ -184,6 +168,13 @@ def _pairs(sample: _Sample, records: Records, terms: Terms, left: Codes, right: 
     return Pairs(cells_of(levels, sample.layouts), *terms.added(left, right, levels))
 
 
+def _with_findings(trained: Trained, doubts: list[Finding]) -> Trained:
+    known = trained.model.provenance
+    provenance = known.model_copy(update={"findings": (*known.findings, *doubts)})
+    model = trained.model.model_copy(update={"provenance": provenance})
+    return Trained(model, trained.resolution, trained.records)
+
+
 def _model(
     sample: _Sample,
     vocabulary: Vocabulary,
@@ -193,21 +184,20 @@ def _model(
     pairs: int,
 ) -> Model:
     comparisons, odds = sample.plan.comparisons, estimate.odds
-    tables = tuple(
-        Table(
-            comparisons=tuple(comparisons[at].name for at in layout.comparisons),
-            levels=tuple(comparisons[at].kind.levels for at in layout.comparisons),
-            m=_numbers(m),
-            u=_numbers(u),
-            households=_numbers(household),
-        )
-        for layout, m, u, household in zip(
-            sample.layouts, odds.m, odds.u, odds.households, strict=True
-        )
-    )
     return Model(
         matching=sample.matching,
-        tables=tables,
+        tables=tuple(
+            Table(
+                comparisons=tuple(comparisons[at].name for at in layout.comparisons),
+                levels=tuple(comparisons[at].kind.levels for at in layout.comparisons),
+                m=_numbers(m),
+                u=_numbers(u),
+                households=_numbers(household),
+            )
+            for layout, m, u, household in zip(
+                sample.layouts, odds.m, odds.u, odds.households, strict=True
+            )
+        ),
         prior=odds.expected_matches / sample.all_pairs,
         household_prior=odds.expected_households / sample.all_pairs,
         frequencies={
@@ -232,5 +222,3 @@ def _model(
 
 def _numbers(table: Floats) -> tuple[float, ...]:
     return tuple(float(value) for value in table)
-
-

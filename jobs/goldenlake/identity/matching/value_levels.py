@@ -15,7 +15,6 @@ from goldenlake.identity.matching.similarity import (
     share_group,
 )
 
-
 CATEGORY = ("missing", "exact", "alias", "differs")
 CODE = ("missing", "exact", "one edit", "differs")
 POSTCODE = (

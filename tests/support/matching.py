@@ -12,9 +12,9 @@ from goldenlake.declarations.matching import Matching
 from goldenlake.identity.matching.comparisons import compare, plan_of
 from goldenlake.identity.matching.records import Vocabulary, encoded
 
-_GIVEN = "john mary peter anna paul laura mark emma james olga ivan clara hugo nora felix".split()
-_FAMILY = "smith jones brown clark lewis walker young king wright hill green baker".split()
-_TOWNS = "leeds york bath derby hull ripon ely wells".split()
+_GIVEN = ("john", "mary", "peter", "anna", "paul", "laura", "mark", "emma", "olga", "ivan", "clara")
+_FAMILY = ("smith", "jones", "brown", "clark", "lewis", "walker", "young", "king", "wright", "hill")
+_TOWNS = ("leeds", "york", "bath", "derby", "hull", "ripon", "ely", "wells")
 
 ROLES = {
     "given": "given_name",

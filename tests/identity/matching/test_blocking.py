@@ -69,7 +69,9 @@ def test_keys_follow_from_the_roles_and_find_nearly_all_pairs() -> None:
     declared = matching()
     records = encoded(table, declared, Vocabulary())
     rules = keys_of(records, declared)
-    assert {"two of token", "postcode", "token × born", "born × town"} <= {name for name, _ in rules}
+    assert {"two of token", "postcode", "token × born", "born × town"} <= {
+        name for name, _ in rules
+    }
     found = candidates(blocks_of(records.count, rules, 120))
     true = sum(n * (n - 1) // 2 for n in np.bincount(person).tolist())
     assert (person[found.left] == person[found.right]).sum() > 0.97 * true

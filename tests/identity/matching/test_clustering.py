@@ -173,7 +173,10 @@ def test_a_component_that_is_too_large_is_cut_at_higher_probabilities_and_counte
 def test_where_nothing_tells_records_apart_only_decisions_join_them() -> None:
     all_alike = dict.fromkeys(combinations(range(8), 2), 1.0)
     found = cluster(all_alike, 8, together=[(2, 5)], most_dense=4)
-    assert groups(found.cluster) == {frozenset({2, 5}), *(frozenset({at}) for at in (0, 1, 3, 4, 6, 7))}
+    assert groups(found.cluster) == {
+        frozenset({2, 5}),
+        *(frozenset({at}) for at in (0, 1, 3, 4, 6, 7)),
+    }
 
 
 def test_no_records_are_no_clusters() -> None:

@@ -120,7 +120,9 @@ def words_levels(
 ) -> None:
     """Levels of WORDS; ``words`` (values, most words) holds the codes of telling words."""
     for at in range(len(left)):
-        one, other = codes[left[at]], codes[right[at]]
+        # Jaro-Winkler is not quite symmetric; codes are in the order of the texts.
+        one = min(codes[left[at]], codes[right[at]])
+        other = max(codes[left[at]], codes[right[at]])
         if one < 0 or other < 0:
             out[at] = 0
         elif one == other:

@@ -102,13 +102,13 @@ def febrl(*datasets: str, without: tuple[str, ...] = ()) -> IdentitySet:
     )
 
 
-def sample(customers: int = 8_000, without: tuple[str, ...] = ()) -> IdentitySet:
+def sample(customers: int = 8_000, without: tuple[str, ...] = (), seed: int = 11) -> IdentitySet:
     """CRM contacts and ERP customers of the project's own sample, on its first day."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "sample"
         generate(
             SampleOptions(
-                customers=customers, days=1, seed=11, out=out, events_per_customer_day=0.1
+                customers=customers, days=1, seed=seed, out=out, events_per_customer_day=0.1
             )
         )
         contacts = pa.concat_tables(

@@ -36,6 +36,7 @@ def cluster(
     apart: list[tuple[int, int]] | None = None,
     exclusive: list[int] | None = None,
     order: list[int] | None = None,
+    evidence: Scored | None = None,
     **settings: float,
 ) -> Clusters:
     pairs = arrays(list(scores))
@@ -51,6 +52,7 @@ def cluster(
             None if exclusive is None else np.array(exclusive, dtype=np.int32),
         ),
         None if order is None else np.array(order),
+        None if evidence is None else np.array([evidence[pair] for pair in scores]),
     )
 
 
@@ -59,7 +61,11 @@ def groups(labels: np.ndarray) -> set[frozenset[int]]:
 
 
 def reference(
-    scores: Scored, count: int, together: list[tuple[int, int]], apart: list[tuple[int, int]]
+    scores: Scored,
+    count: int,
+    together: list[tuple[int, int]],
+    apart: list[tuple[int, int]],
+    evidence: Scored,
 ) -> set[frozenset[int]]:
     """Components, then average linkage with every mean computed anew; plain Python."""
     graph = nx.Graph()
@@ -77,8 +83,9 @@ def reference(
             for one, other in combinations(sorted(clusters), 2):
                 if any(tuple(sorted((a, b))) in set(apart) for a in one for b in other):
                     continue
-                total = sum(scores.get((min(a, b), max(a, b)), 0.0) for a in one for b in other)
-                mean = total / (len(one) * len(other))
+                pairs = [(min(a, b), max(a, b)) for a in one for b in other]
+                total = sum(scores.get(pair, 0.0) * evidence.get(pair, 1.0) for pair in pairs)
+                mean = total / sum(evidence.get(pair, 1.0) for pair in pairs)
                 key = (mean, -one[0], -other[0])
                 if mean >= 0.5 and (best is None or key > best):
                     best = key
@@ -100,18 +107,19 @@ def test_components_are_those_of_networkx(scores: Scored) -> None:
     assert groups(cluster(scores).component) == expected
 
 
-@given(SCORES, SOME_PAIRS, SOME_PAIRS)
+@given(SCORES, SOME_PAIRS, SOME_PAIRS, st.sampled_from([1.0, 0.5, 0.25]))
 def test_clusters_are_those_of_plain_average_linkage(
-    scores: Scored, together: list[tuple[int, int]], apart: list[tuple[int, int]]
+    scores: Scored, together: list[tuple[int, int]], apart: list[tuple[int, int]], least: float
 ) -> None:
+    evidence = {pair: least if sum(pair) % 2 else 1.0 for pair in scores}
     bound = nx.Graph(together)
     bound.add_nodes_from(range(RECORDS))
     if any(nx.has_path(bound, one, other) for one, other in apart):
         with pytest.raises(ContradictoryDecisions):
             cluster(scores, together=together, apart=apart)
         return
-    found = cluster(scores, together=together, apart=apart)
-    assert groups(found.cluster) == reference(scores, RECORDS, together, apart)
+    found = cluster(scores, together=together, apart=apart, evidence=evidence)
+    assert groups(found.cluster) == reference(scores, RECORDS, together, apart, evidence)
     for one, other in together:
         assert found.cluster[one] == found.cluster[other]
     for one, other in apart:
@@ -152,6 +160,13 @@ def test_a_source_that_has_everyone_once_never_meets_itself(scores: Scored) -> N
     for part in groups(cluster(scores, exclusive=source).cluster):
         numbers = [source[record] for record in part if source[record] >= 0]
         assert len(numbers) == len(set(numbers))
+
+
+def test_a_pair_with_little_to_compare_says_little() -> None:
+    scores = {(0, 1): 1.0, (0, 2): 0.9, (1, 2): 0.0}
+    assert cluster(scores, 3).cluster.tolist() == [0, 0, 2]
+    evidence = {(0, 1): 1.0, (0, 2): 1.0, (1, 2): 0.1}
+    assert cluster(scores, 3, evidence=evidence).cluster.tolist() == [0, 0, 0]
 
 
 def test_one_wrong_edge_does_not_chain_two_people() -> None:

@@ -56,9 +56,12 @@ def clustered(
     settings: Clustering,
     decisions: Decisions | None = None,
     order: Counts | None = None,
+    evidence: Floats | None = None,
 ) -> Clusters:
     """Clusters of ``count`` records from the probabilities of distinct pairs.
 
+    ``evidence`` (pairs,) says how much each pair counts in a mean, above 0 and up to 1: two
+    records with little to compare say little about their clusters. Without it all count alike.
     ``order`` ranks the records (by their ids, say) and settles ties; without it the number of a
     record is its rank. A cluster depends on its component alone. Raises ContradictoryDecisions
     where records that must share a cluster must not.
@@ -88,6 +91,7 @@ def clustered(
         pair_starts,
         pairs,
         probabilities[inside][at],
+        (np.ones(len(left)) if evidence is None else evidence)[inside][at],
         held_starts,
         held,
         settings.cut,

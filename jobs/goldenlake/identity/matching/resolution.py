@@ -13,7 +13,7 @@ from goldenlake.identity.matching.clustering import Clusters, Decisions, cluster
 from goldenlake.identity.matching.completion import completing
 from goldenlake.identity.matching.em import probability
 from goldenlake.identity.matching.keys import keys_of
-from goldenlake.identity.matching.scoring import Scorer
+from goldenlake.identity.matching.scoring import Scorer, Scores
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ def resolve(
     keys = keys_of(scorer.records, matching)
     blocks = blocks_of(scorer.records.count, keys, matching.blocking.most_records)
     blocked = candidates(blocks, exclusive)
-    weights = scorer.score(blocked.left, blocked.right).weights
-    return refined(scorer, blocked, weights, matching.clustering, decisions, order)
+    scores = scorer.score(blocked.left, blocked.right)
+    return refined(scorer, blocked, scores, matching.clustering, decisions, order)
 
 
 def refined(
     scorer: Scorer,
     blocked: Candidates,
-    weights: Floats,
+    scores: Scores,
     settings: Clustering,
     decisions: Decisions | None = None,
     order: Counts | None = None,
@@ -55,13 +55,15 @@ def refined(
     not count as a probability of 0. Both are functions of the component alone.
     """
     count = scorer.records.count
-    left, right = blocked.left, blocked.right
-    first = clustered(count, left, right, probability(weights), settings, decisions, order)
-    added_left, added_right = completing(
+    left, right, weights, evidence = blocked.left, blocked.right, scores.weights, scores.evidence
+    fixed = settings, decisions, order
+    first = clustered(count, left, right, probability(weights), *fixed, evidence)
+    missing = completing(
         first.cluster, first.component, left, right, weights, settings.completion_weight
     )
-    added = scorer.score(added_left, added_right).weights
-    left, right = np.concatenate([left, added_left]), np.concatenate([right, added_right])
-    weights = np.concatenate([weights, added])
-    final = clustered(count, left, right, probability(weights), settings, decisions, order)
+    added = scorer.score(*missing)
+    left, right = np.concatenate([left, missing[0]]), np.concatenate([right, missing[1]])
+    weights = np.concatenate([weights, added.weights])
+    evidence = np.concatenate([evidence, added.evidence])
+    final = clustered(count, left, right, probability(weights), *fixed, evidence)
     return Resolution(final, left, right, weights, blocked)

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from goldenlake.identity.matching.arrays import Codes, Floats, Levels
 from goldenlake.identity.matching.comparisons import compare
-from goldenlake.identity.matching.em import Pairs, Priors, match_weights, probability
+from goldenlake.identity.matching.em import Pairs, Priors, match_weights, probability, summed
 from goldenlake.identity.matching.model import Model
 from goldenlake.identity.matching.records import Records, encoded
-from goldenlake.identity.matching.tables import cells_of
+from goldenlake.identity.matching.tables import cells_of, information
 from goldenlake.identity.matching.term_bits import Terms
+
+LEAST_EVIDENCE = 1e-6
+"""Of a pair of records that have nothing in common to compare."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,9 @@ class Scores:
     """(pairs, comparisons), in the order of the model's plan."""
     frequency_bits: Floats
     """What term frequencies added to the odds against strangers."""
+    evidence: Floats
+    """How much there was to compare: the bits that a match is expected to give with what both
+    records have, as a share of those with nothing missing. Above 0 and up to 1."""
 
     @property
     def probabilities(self) -> Floats:
@@ -57,4 +64,13 @@ class Scorer:
         pairs = Pairs(cells_of(levels, self.model.layouts), personal, shared)
         odds = self.model.odds
         weights = match_weights(pairs, odds.match_bits, odds.household_bits, Priors.of(odds))
-        return Scores(weights, levels, personal + shared)
+        return Scores(weights, levels, personal + shared, self._evidence(pairs.cells))
+
+    def _evidence(self, cells: Codes) -> Floats:
+        odds, layouts = self.model.odds, self.model.layouts
+        tables = [
+            information(m, u, layout) for m, u, layout in zip(odds.m, odds.u, layouts, strict=True)
+        ]
+        most = sum(float(table[-1]) for table in tables)
+        expected = summed(cells, np.concatenate(tables), np.zeros(len(cells)))
+        return np.clip(expected / most, LEAST_EVIDENCE, 1.0)

@@ -87,3 +87,13 @@ def normalised(weights: Floats, layout: Layout) -> Floats:
 def joint(counts: Floats, centre: Floats, strength: float, layout: Layout) -> Floats:
     """Observed cells, drawn towards ``centre`` as if ``strength`` more had been seen so."""
     return normalised(counts + strength * centre, layout)
+
+
+def information(m: Floats, u: Floats, layout: Layout) -> Floats:
+    """For each cell the bits that a match of the cell's group is expected to give.
+
+    The Kullback-Leibler divergence of m from u within the group: it depends on what is missing,
+    and not on whether the rest agrees.
+    """
+    totals = np.bincount(layout.groups, weights=m * np.log2(m / u))
+    return np.asarray(totals[layout.groups])

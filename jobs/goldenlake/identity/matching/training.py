@@ -130,9 +130,9 @@ def _pass(
     )
     model = _model(sample, vocabulary, frequencies, estimate, number, len(left))
     scorer = Scorer(model, records, terms)
-    weights = scorer.score(sample.blocked.left, sample.blocked.right).weights
+    scores = scorer.score(sample.blocked.left, sample.blocked.right)
     clustering = sample.matching.clustering
-    resolution = refined(scorer, sample.blocked, weights, clustering, sample.decisions)
+    resolution = refined(scorer, sample.blocked, scores, clustering, sample.decisions)
     doubts = findings.of_estimate(estimate, sample.plan, sample.layouts)
     components = sizes(resolution.clusters.component).tolist()
     doubts += findings.of_components(components, clustering.most_dense)

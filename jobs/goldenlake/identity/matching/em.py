@@ -7,7 +7,8 @@ need not be modelled.
 
 Strangers of one household agree on family name, address and phone at once, which looks like a
 match to a model that takes them for independent. They are a third class (Larsen and Rubin 2001):
-in what is personal (given name, date of birth) it is bound to u, in all else it is free.
+in what is personal (given name, date of birth) they are bound to u, in all else to m. Left free in
+it, the class drifted away to neighbours of one town, and matches took the households in.
 
 Against drift towards some other, larger division of the pairs (same town, same sex): term
 frequencies are part of the posterior from the first round; m of joint tables is drawn towards the
@@ -176,7 +177,6 @@ def fit(
             _, _, stranger = _shares(random, odds)
             u = tuple(_u(tally(random.cells, stranger, size), layouts, floor))
         m = _m(tally(blocked.cells, match, size), layouts, settings, float(match.sum()))
-        free = _m(tally(blocked.cells, household, size), layouts, settings, float(household.sum()))
         change = max(float(np.abs(a - b).max()) for a, b in zip(odds.m, m, strict=True))
         matches, expected = float(match.sum()), float(household.sum())
         if expected > 0.0:
@@ -184,7 +184,7 @@ def fit(
         limit = 0.3 * settings.all_pairs
         odds = Odds(
             m,
-            _households(free, u, layouts, settings),
+            _households(m, u, layouts, settings),
             u,
             min(max(matches, _LEAST), limit),
             min(expected, limit),
@@ -243,11 +243,11 @@ def _m(
 
 
 def _households(
-    free: Sequence[Floats], u: Sequence[Floats], layouts: Sequence[Layout], settings: Settings
+    m: Sequence[Floats], u: Sequence[Floats], layouts: Sequence[Layout], settings: Settings
 ) -> tuple[Floats, ...]:
-    """Tables of the household class: free where traits are shared, u where they are personal."""
+    """Tables of the household class: m where traits are shared, u where they are personal."""
     tables = []
-    for own, other, layout, personal in zip(free, u, layouts, settings.is_personal, strict=True):
+    for own, other, layout, personal in zip(m, u, layouts, settings.is_personal, strict=True):
         if all(personal):
             tables.append(other)
             continue

@@ -1,3 +1,0 @@
-import pytest
-
-pytest.importorskip("numba", reason="matching needs numba: run `make setup`")

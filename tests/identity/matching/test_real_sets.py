@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[3]))
 
 from benchmarks import identity_data
 from benchmarks.identity_data import SETS

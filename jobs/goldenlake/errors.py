@@ -328,3 +328,26 @@ class CustomerUnknown(TerminalError):
             f"{who!r} is no customer id and no record id of the published generation. Record ids "
             "look like <source>:<key>; `goldenlake sql` finds them in sources."
         )
+
+
+class ContradictoryDecisions(TerminalError):
+    """Records must share a cluster and must not."""
+
+    def __init__(self, *, pairs: int) -> None:
+        self.pairs = pairs
+        super().__init__(
+            f"{pairs} pairs of records are held apart by a decision, or stand in a source that has "
+            "every person once, and are held together by others. Withdraw one of the decisions."
+        )
+
+
+class SplinkModelRefused(TerminalError):
+    """A model made with Splink has something in it that cannot be scored as Splink scores it."""
+
+    def __init__(self, *, comparison: str, what: str) -> None:
+        self.comparison, self.what = comparison, what
+        super().__init__(
+            f"Splink model, comparison {comparison}: {what} is not supported. Supported are levels "
+            "on one column by equality, Levenshtein, Damerau-Levenshtein, Jaro and Jaro-Winkler. "
+            "Leave the comparison out, or train a model here."
+        )

@@ -1,0 +1,172 @@
+"""Blocking: which pairs are looked at, each born once.
+
+A record has many narrow keys; records with one key are a block. A pair belongs to the first key
+that both records have, keys being ordered by rule: so it is born once, inside one block, and
+nobody need compare blocks with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from goldenlake.identity.matching.arrays import Codes, Counts, Flags, Hashes
+from goldenlake.identity.matching.compiled import compiled
+
+RULE_BITS = np.uint64(56)
+"""A key is 8 bits of rule and 56 of hash."""
+
+
+@dataclass(frozen=True)
+class RuleReport:
+    """What one rule gave, and what its cap left out."""
+
+    rule: str
+    blocks: int
+    pairs: int
+    """Born under this rule."""
+    blocks_left_out: int
+    records_left_out: int
+    pairs_left_out: int
+    """Upper bound: narrower keys may well have caught them."""
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Blocks of two or more records that the cap admits, in the order of their keys."""
+
+    keys: Hashes
+    """(blocks,)"""
+    starts: Counts
+    """(blocks + 1,) into ``records``."""
+    records: Codes
+    key_starts: Counts
+    """(records + 1,) into ``record_keys``: the admitted keys of each record, in order."""
+    record_keys: Hashes
+    rules: tuple[str, ...]
+    left_out: tuple[tuple[int, int, int], ...]
+    """For each rule blocks, records and pairs that the cap left out."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pairs of records, ``left`` before ``right`` within their block, and each one's rule."""
+
+    left: Codes
+    right: Codes
+    rule: Codes
+    report: tuple[RuleReport, ...]
+
+
+def blocks_of(count: int, keys: Sequence[tuple[str, Hashes]], most_records: int) -> Blocks:
+    """Group ``count`` records by their keys.
+
+    ``keys`` holds for each rule its name and the hashes of the records' keys, (records,) or
+    (records, several), 0 where a record has none.
+    """
+    found_records, found_hashes = [], []
+    for rule, (_, found) in enumerate(keys):
+        each = found.reshape(count, -1)
+        owner, column = np.nonzero(each)
+        found_records.append(owner.astype(np.int32))
+        found_hashes.append((each[owner, column] >> np.uint64(8)) | (np.uint64(rule) << RULE_BITS))
+    record, key = _sorted_distinct(np.concatenate(found_records), np.concatenate(found_hashes))
+    first = np.flatnonzero(_is_new(key))
+    size = np.diff(np.append(first, len(key)))
+    too_large = size > most_records
+    rule_of = (key[first] >> RULE_BITS).astype(np.int64)
+    left_out = []
+    for rule in range(len(keys)):
+        over = size[too_large & (rule_of == rule)]
+        left_out.append((len(over), int(over.sum()), int((over * (over - 1) // 2).sum())))
+    kept = np.repeat((size > 1) & ~too_large, size)
+    record, key = record[kept], key[kept]
+    first = np.flatnonzero(_is_new(key))
+    by_record = np.argsort(record, kind="stable")
+    return Blocks(
+        keys=key[first],
+        starts=np.append(first, len(key)),
+        records=record,
+        key_starts=np.searchsorted(record[by_record], np.arange(count + 1)),
+        record_keys=key[by_record],
+        rules=tuple(name for name, _ in keys),
+        left_out=tuple(left_out),
+    )
+
+
+def candidates(blocks: Blocks, exclusive: Codes | None = None) -> Candidates:
+    """All pairs within blocks, each once.
+
+    Records of one ``exclusive`` number (records,) from 0 on are not paired.
+    """
+    count = len(blocks.key_starts) - 1
+    apart = np.full(count, -1, dtype=np.int32) if exclusive is None else exclusive
+    fixed = (blocks.keys, blocks.starts, blocks.records, blocks.key_starts, blocks.record_keys)
+    none = np.zeros(0, dtype=np.int32)
+    pairs = _born(*fixed, apart, none, none, none, False)
+    left, right, rule = np.empty((3, pairs), dtype=np.int32)
+    _born(*fixed, apart, left, right, rule, True)
+    return Candidates(left, right, rule, _reports(blocks, rule))
+
+
+@compiled
+def _born(
+    keys: Hashes,
+    starts: Counts,
+    records: Codes,
+    key_starts: Counts,
+    record_keys: Hashes,
+    exclusive: Codes,
+    left: Codes,
+    right: Codes,
+    rule: Codes,
+    write: bool,
+) -> int:
+    """Count the pairs and, where told, write them."""
+    found = 0
+    for block in range(len(keys)):
+        key = keys[block]
+        for a in range(starts[block], starts[block + 1]):
+            one = records[a]
+            for b in range(a + 1, starts[block + 1]):
+                other = records[b]
+                if exclusive[one] >= 0 and exclusive[one] == exclusive[other]:
+                    continue
+                i, j = key_starts[one], key_starts[other]
+                while record_keys[i] != record_keys[j]:
+                    if record_keys[i] < record_keys[j]:
+                        i += 1
+                    else:
+                        j += 1
+                if record_keys[i] == key:
+                    if write:
+                        left[found] = one
+                        right[found] = other
+                        rule[found] = key >> np.uint64(56)
+                    found += 1
+    return found
+
+
+def _reports(blocks: Blocks, rule: Codes) -> tuple[RuleReport, ...]:
+    pairs = np.bincount(rule, minlength=len(blocks.rules))
+    admitted = np.bincount((blocks.keys >> RULE_BITS).astype(np.int64), minlength=len(blocks.rules))
+    return tuple(
+        RuleReport(name, int(admitted[at]), int(pairs[at]), *blocks.left_out[at])
+        for at, name in enumerate(blocks.rules)
+    )
+
+
+def _sorted_distinct(record: Codes, key: Hashes) -> tuple[Codes, Hashes]:
+    order = np.lexsort((record, key))
+    record, key = record[order], key[order]
+    new = _is_new(key)
+    new[1:] |= record[1:] != record[:-1]
+    return record[new], key[new]
+
+
+def _is_new(key: Hashes) -> Flags:
+    new = np.ones(len(key), dtype=np.bool_)
+    new[1:] = key[1:] != key[:-1]
+    return new

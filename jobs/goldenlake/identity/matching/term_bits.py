@@ -1,0 +1,110 @@
+"""Counting term frequencies over records, and what they add to the weights of pairs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from goldenlake.identity.matching.arrays import MISSING, Codes, Floats, Levels
+from goldenlake.identity.matching.attributes import Dates
+from goldenlake.identity.matching.comparisons import Comparison, Plan
+from goldenlake.identity.matching.frequencies import (
+    Frequencies,
+    add_crossed_bits,
+    add_shared_bits,
+    add_value_bits,
+)
+from goldenlake.identity.matching.records import Records, values_of
+from goldenlake.identity.matching.texts import Texts
+
+
+def counted(records: Records, plan: Plan, clusters: Codes | None = None) -> dict[str, Frequencies]:
+    """Frequencies of every comparison in which they count, by its name.
+
+    With ``clusters`` (records) a value counts once a cluster: a person with twenty records makes
+    a name no commoner.
+    """
+    owners = np.arange(records.count, dtype=np.int32) if clusters is None else clusters
+    answers = {}
+    for comparison in plan.comparisons:
+        if not (comparison.kind.full or comparison.kind.half):
+            continue
+        codes, texts, classes = _terms(records, comparison)
+        counts = _occurrences(codes, owners, len(texts.values))
+        answers[comparison.name] = Frequencies.of(texts, counts, classes)
+    return answers
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Frequencies looked up for the values of these records, once."""
+
+    records: Records
+    plan: Plan
+    bits: Mapping[str, Floats]
+    """For each comparison in which frequencies count what each distinct value adds."""
+
+    @classmethod
+    def of(cls, records: Records, plan: Plan, frequencies: Mapping[str, Frequencies]) -> Terms:
+        """Look up frozen frequencies; a value that they do not know counts as one of a kind."""
+        bits = {}
+        for comparison in plan.comparisons:
+            if comparison.name in frequencies:
+                _, texts, classes = _terms(records, comparison)
+                bits[comparison.name] = frequencies[comparison.name].bits(texts, classes)
+        return cls(records, plan, bits)
+
+    def added(self, left: Codes, right: Codes, levels: Levels) -> tuple[Floats, Floats]:
+        """What the agreeing values of each pair add, in bits: personal traits, and all others."""
+        personal, shared = np.zeros(len(left)), np.zeros(len(left))
+        for at, comparison in enumerate(self.plan.comparisons):
+            if comparison.name in self.bits:
+                own = np.ascontiguousarray(levels[:, at])
+                out = personal if comparison.kind.is_personal else shared
+                self._add(comparison, left, right, own, out)
+        return personal, shared
+
+    def _add(
+        self, comparison: Comparison, left: Codes, right: Codes, levels: Levels, out: Floats
+    ) -> None:
+        codes, _, _ = _terms(self.records, comparison)
+        bits, kind = self.bits[comparison.name], comparison.kind
+        if comparison.name == "others":
+            add_shared_bits(left, right, codes, bits, levels, kind.levels.index("exact"), out)
+            return
+        full, half = kind.flags(kind.full), kind.flags(kind.half - {"crossed"})
+        add_value_bits(left, right, codes, bits, levels, full, half, out)
+        if "crossed" in kind.half:
+            elsewhere = _elsewhere(self.records, comparison)
+            crossed = kind.levels.index("crossed")
+            add_crossed_bits(left, right, codes, elsewhere, bits, levels, crossed, out)
+
+
+def _terms(records: Records, comparison: Comparison) -> tuple[Codes, Texts, Codes]:
+    """Codes of the records' values (one or several each), the values, and the values' classes."""
+    names = records.names
+    if names is not None and comparison.name in ("given", "family", "others"):
+        codes: Codes = getattr(names, comparison.name)
+        return codes, names.texts, np.zeros(len(names.texts.values), dtype=np.int32)
+    attribute = records.attributes[comparison.name]
+    values = values_of(attribute)
+    if isinstance(attribute, Dates):
+        return values.codes, values.texts, attribute.are_defaults.astype(np.int32)
+    return values.codes, values.texts, np.zeros(len(values.texts.values), dtype=np.int32)
+
+
+def _elsewhere(records: Records, comparison: Comparison) -> Codes:
+    names = records.names
+    assert names is not None
+    other = names.family if comparison.name == "given" else names.given
+    return np.concatenate([other[:, None], names.others], axis=1)
+
+
+def _occurrences(codes: Codes, owners: Codes, distinct: int) -> Floats:
+    flat = codes.reshape(len(codes), -1)
+    owner = np.broadcast_to(owners[:, None], flat.shape)[flat != MISSING].astype(np.int64)
+    value = flat[flat != MISSING]
+    once = np.unique(owner * max(distinct, 1) + value)
+    return np.bincount(once % max(distinct, 1), minlength=distinct).astype(np.float64)

@@ -1,0 +1,89 @@
+"""What a pass takes from the clusters before it: missing pairs, aliases, frequencies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from goldenlake.identity.matching.aliases import together
+from goldenlake.identity.matching.attributes import Values
+from goldenlake.identity.matching.comparisons import plan_of
+from goldenlake.identity.matching.completion import completing
+from goldenlake.identity.matching.frequencies import Frequencies
+from goldenlake.identity.matching.records import Vocabulary, encoded
+from goldenlake.identity.matching.term_bits import counted
+from goldenlake.identity.matching.texts import Texts
+from support.matching import matching
+
+
+def ints(*numbers: int) -> np.ndarray:
+    return np.array(numbers, dtype=np.int32)
+
+
+def completed(
+    cluster: list[int], component: list[int], pairs: list[tuple[int, int]], weights: list[float]
+) -> set[tuple[int, int]]:
+    given = np.array(pairs, dtype=np.int32).reshape(-1, 2)
+    left, right = completing(
+        ints(*cluster), ints(*component), given[:, 0], given[:, 1], np.array(weights), -3.0
+    )
+    return set(zip(left.tolist(), right.tolist(), strict=True))
+
+
+def test_pairs_inside_a_cluster_are_completed() -> None:
+    assert completed([0, 0, 0], [0, 0, 0], [(0, 1), (2, 1)], [9.0, 9.0]) == {(0, 2)}
+
+
+def test_clusters_that_are_near_are_completed_within_a_component_alone() -> None:
+    clusters, one = [0, 0, 2, 2], [0, 0, 0, 0]
+    known = [(0, 1), (2, 3), (1, 2)]
+    assert completed(clusters, one, known, [9.0, 9.0, -2.0]) == {(0, 2), (0, 3), (1, 3)}
+    assert completed(clusters, one, known, [9.0, 9.0, -4.0]) == set()
+    assert completed(clusters, [0, 0, 2, 2], known, [9.0, 9.0, -2.0]) == set()
+
+
+def test_nothing_is_completed_where_there_is_nothing() -> None:
+    assert completed([], [], [], []) == set()
+
+
+def test_values_that_meet_in_many_clusters_are_aliases() -> None:
+    places = ["kilmarnock", "ayrshire"] * 4 + ["london"] * 30 + ["leeds"] * 30
+    clusters = [at // 2 for at in range(8)] + list(range(100, 130)) + list(range(100, 130))
+    values = Values.of(places)
+    found = together(ints(*clusters), values.codes, values.texts, clusters=3, lift=3.0)
+    assert found == [("ayrshire", "kilmarnock")]
+    assert together(ints(*clusters), values.codes, values.texts, clusters=5, lift=3.0) == [
+    ]  # fmt: skip
+    assert together(ints(*clusters), values.codes, values.texts, clusters=5, lift=1.0) == [
+        ("leeds", "london")
+    ]
+
+
+def test_a_person_with_many_records_makes_a_name_no_commoner() -> None:
+    names = ["Anna Smith"] * 5 + ["Ben Hill", "Cleo Hill"]
+    table = pa.table({"name": names, "x": ["a"] * 7})
+    declared = matching({"name": "full_name", "x": "category"})
+    records = encoded(table, declared, Vocabulary())
+    plan = plan_of(declared)
+    assert counted(records, plan)["family"].counts == {"smith": 5, "hill": 2}
+    by_person = counted(records, plan, ints(0, 0, 0, 0, 0, 5, 6))["family"]
+    assert by_person.counts == {"hill": 2}
+    assert by_person.total == 3
+
+
+def test_term_frequencies_add_what_a_value_is_rarer_than_the_mean() -> None:
+    texts = Texts.of(["common", "rare"])
+    frequencies = Frequencies.of(texts, np.array([9.0, 1.0]), ints(0, 0))
+    mean = 0.9**2 + 0.1**2
+    expected = [np.log2(mean / 0.9), np.log2(mean / 0.1)]
+    assert frequencies.bits(texts, ints(0, 0)) == pytest.approx(expected)
+    unseen = Texts.of(["other"])
+    assert frequencies.bits(unseen, ints(0)) == pytest.approx([expected[1]])
+
+
+def test_classes_of_values_have_means_of_their_own() -> None:
+    texts = Texts.of(["19000101", "19010203"])
+    found = Frequencies.of(texts, np.array([8.0, 2.0]), ints(1, 0))
+    assert found.means == pytest.approx((0.2, 0.8))
+    assert found.bits(texts, ints(1, 0)) == pytest.approx([0.0, 0.0])

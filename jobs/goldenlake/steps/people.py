@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -74,11 +73,12 @@ class Newest:
 
     @cached_property
     def _addresses(self) -> list[str]:
-        """Columns of gold.customers that say where the channel reaches a customer."""
+        """Columns of gold.customers, the key apart, that say where the channel reaches somebody."""
         channel = self.consent.channels.get(self.destination.channel)
         named = channel.addresses if channel else []
         customers, _ = self._tables
-        return [name for name in named if name in customers.columns]
+        key = self.destination.key
+        return [name for name in named if name in customers.columns and name != key]
 
     @cached_property
     def _opted_out(self) -> DataFrame:
@@ -90,8 +90,8 @@ class Newest:
             "customer_id", F.lit(key).alias("attribute"), F.col("key").alias("value")
         )
         values = keyed.where("value IS NOT NULL")
-        if others := [name for name in self._addresses if name != key]:
-            values = values.unionByName(told_values(customers, others))
+        if self._addresses:
+            values = values.unionByName(told_values(customers, self._addresses))
         if "gold.identifiers" in self.generation.tables:
             known = read(self.tables, self.generation, "gold.identifiers")
             values = values.unionByName(
@@ -109,15 +109,12 @@ class Newest:
         ours = customers.join(who, "customer_id", how="left_semi")
         shaped = people(self.destination, ours, metrics)
         judged = with_consent(shaped, self._said, self.consent)
-        others = [name for name in self._addresses if name != self.destination.key]
-        return self._without_refused_addresses(judged, ours, others) if others else judged
+        return self._without_refused_addresses(judged, ours) if self._addresses else judged
 
-    def _without_refused_addresses(
-        self, judged: DataFrame, customers: DataFrame, names: Sequence[str]
-    ) -> DataFrame:
+    def _without_refused_addresses(self, judged: DataFrame, customers: DataFrame) -> DataFrame:
         """The same, where somebody who may be sent to but for the address counts as opted out."""
         refused = (
-            told_values(customers, names)
+            told_values(customers, self._addresses)
             .join(self._opted_out, ["attribute", "value"], how="left_semi")
             .select("customer_id", F.lit(True).alias("_is_refused"))
             .distinct()

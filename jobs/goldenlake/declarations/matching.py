@@ -104,10 +104,12 @@ class Clustering(Declaration):
         description="Records of a component that are refined at once; a larger one is cut at "
         "higher probabilities first, and reported. Memory grows with the square.",
     )
-    completion_weight: float = Field(
-        default=-3.0,
-        description="Inside a component all pairs are scored between two clusters that share a "
-        "pair of at least this weight (log2 odds).",
+    doubtful: float = Field(
+        default=0.1,
+        gt=0,
+        lt=1,
+        description="Pairs of at least this probability are kept for stewards, though they connect "
+        "nothing.",
     )
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from goldenlake.declarations.matching import Clustering
 from goldenlake.errors import ContradictoryDecisions
-from goldenlake.identity.matching.clustering import Clusters, Decisions, clustered
+from goldenlake.identity.matching.clustering import Clusters, Decisions, clustered, pairs_within
 
 Scored = dict[tuple[int, int], float]
 RECORDS = 9
@@ -97,6 +97,21 @@ def reference(
             clusters.append(sorted(first + second))
         answers |= {frozenset(part) for part in clusters}
     return answers
+
+
+@given(
+    st.lists(st.integers(0, 3), max_size=9),
+    st.lists(st.sampled_from([-1, 0, 1]), min_size=9, max_size=9),
+)
+def test_pairs_within_parts_are_all_that_may_be_one(parts: list[int], sources: list[int]) -> None:
+    exclusive = np.array(sources[: len(parts)], dtype=np.int32)
+    left, right = pairs_within(np.array(parts, dtype=np.int32), exclusive)
+    expected = [
+        (one, other)
+        for one, other in combinations(range(len(parts)), 2)
+        if parts[one] == parts[other] and (sources[one] < 0 or sources[one] != sources[other])
+    ]
+    assert sorted(zip(left.tolist(), right.tolist(), strict=True)) == expected
 
 
 @given(SCORES)

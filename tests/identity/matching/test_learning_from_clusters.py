@@ -1,4 +1,4 @@
-"""What a pass takes from the clusters before it: missing pairs, aliases, frequencies."""
+"""What a pass takes from the clusters before it: aliases and frequencies."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from goldenlake.identity.matching.aliases import together
 from goldenlake.identity.matching.attributes import Values
 from goldenlake.identity.matching.comparisons import plan_of
-from goldenlake.identity.matching.completion import completing
 from goldenlake.identity.matching.frequencies import Frequencies
 from goldenlake.identity.matching.records import Vocabulary, encoded
 from goldenlake.identity.matching.term_bits import counted
@@ -19,32 +18,6 @@ from support.matching import matching
 
 def ints(*numbers: int) -> np.ndarray:
     return np.array(numbers, dtype=np.int32)
-
-
-def completed(
-    cluster: list[int], component: list[int], pairs: list[tuple[int, int]], weights: list[float]
-) -> set[tuple[int, int]]:
-    given = np.array(pairs, dtype=np.int32).reshape(-1, 2)
-    left, right = completing(
-        ints(*cluster), ints(*component), given[:, 0], given[:, 1], np.array(weights), -3.0
-    )
-    return set(zip(left.tolist(), right.tolist(), strict=True))
-
-
-def test_pairs_inside_a_cluster_are_completed() -> None:
-    assert completed([0, 0, 0], [0, 0, 0], [(0, 1), (2, 1)], [9.0, 9.0]) == {(0, 2)}
-
-
-def test_clusters_that_are_near_are_completed_within_a_component_alone() -> None:
-    clusters, one = [0, 0, 2, 2], [0, 0, 0, 0]
-    known = [(0, 1), (2, 3), (1, 2)]
-    assert completed(clusters, one, known, [9.0, 9.0, -2.0]) == {(0, 2), (0, 3), (1, 3)}
-    assert completed(clusters, one, known, [9.0, 9.0, -4.0]) == set()
-    assert completed(clusters, [0, 0, 2, 2], known, [9.0, 9.0, -2.0]) == set()
-
-
-def test_nothing_is_completed_where_there_is_nothing() -> None:
-    assert completed([], [], [], []) == set()
 
 
 def test_values_that_meet_in_many_clusters_are_aliases() -> None:

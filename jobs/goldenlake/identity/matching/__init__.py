@@ -13,6 +13,6 @@ From the bottom up:
 - ``frequencies``, ``term_bits``: agreement on a rare value says more;
 - ``keys``, ``blocking``: which pairs are looked at, each born once;
 - ``tables``, ``em``, ``sampling``, ``aliases``, ``findings``, ``training``: a model without labels;
-- ``linkage``, ``clustering``, ``completion``, ``resolution``: clusters;
+- ``linkage``, ``clustering``, ``resolution``: clusters;
 - ``splink_models``: scores of models that were made with Splink.
 """

@@ -41,6 +41,17 @@ class Clusters:
     """Components that were too large to be refined at once."""
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What connects records, and how far they are refined at once: labels, (records,) each."""
+
+    component: Codes
+    part: Codes
+    """The component, or a part of one that is too large."""
+    cut_higher: int
+    """Components that were too large to be refined at once."""
+
+
 def connected(count: int, left: Codes, right: Codes) -> Codes:
     """For each of ``count`` records the number of its component, from 0 on."""
     links = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
@@ -57,14 +68,16 @@ def clustered(
     decisions: Decisions | None = None,
     order: Counts | None = None,
     evidence: Floats | None = None,
+    parts: Parts | None = None,
 ) -> Clusters:
     """Clusters of ``count`` records from the probabilities of distinct pairs.
 
     ``evidence`` (pairs,) says how much each pair counts in a mean, above 0 and up to 1: two
     records with little to compare say little about their clusters. Without it all count alike.
     ``order`` ranks the records (by their ids, say) and settles ties; without it the number of a
-    record is its rank. A cluster depends on its component alone. Raises ContradictoryDecisions
-    where records that must share a cluster must not.
+    record is its rank. ``parts`` are those of these records where they are known already. A
+    cluster depends on its component alone. Raises ContradictoryDecisions where records that must
+    share a cluster must not.
     """
     decisions = decisions or Decisions()
     ranks = np.arange(count) if order is None else np.asarray(order, dtype=np.int64)
@@ -74,15 +87,16 @@ def clustered(
         exclusive = np.full(count, -1, dtype=np.int32)
     bound = connected(count, must[:, 0], must[:, 1])
     _check(bound, cannot, exclusive)
-    component, parts, cut_higher = _parts(count, left, right, probabilities, must, bound, settings)
+    parts = parts or parts_of(count, left, right, probabilities, settings, decisions)
+    part = parts.part
 
-    by_part = np.lexsort((ranks, parts)).astype(np.int32)
+    by_part = np.lexsort((ranks, part)).astype(np.int32)
     place = np.empty(count, dtype=np.int32)
     place[by_part] = np.arange(count, dtype=np.int32)
-    starts = np.searchsorted(parts[by_part], np.arange(parts.max(initial=-1) + 2))
-    inside = parts[left] == parts[right]
+    starts = np.searchsorted(part[by_part], np.arange(part.max(initial=-1) + 2))
+    inside = part[left] == part[right]
     pairs, pair_starts, at = _sorted_pairs(place[left[inside]], place[right[inside]], starts)
-    kept = parts[cannot[:, 0]] == parts[cannot[:, 1]]
+    kept = part[cannot[:, 0]] == part[cannot[:, 1]]
     held, held_starts, _ = _sorted_pairs(place[cannot[kept, 0]], place[cannot[kept, 1]], starts)
     first = refine_all(
         starts,
@@ -96,7 +110,7 @@ def clustered(
         held,
         settings.cut,
     )
-    return Clusters(by_part[first][place], _named(component, ranks), cut_higher)
+    return Clusters(by_part[first][place], _named(parts.component, ranks), parts.cut_higher)
 
 
 def _pairs(pairs: Codes | None) -> Codes:
@@ -114,38 +128,57 @@ def _check(bound: Codes, cannot: Codes, exclusive: Codes) -> None:
         raise ContradictoryDecisions(pairs=broken)
 
 
-def _parts(
+def parts_of(
     count: int,
     left: Codes,
     right: Codes,
     probabilities: Floats,
-    must: Codes,
-    bound: Codes,
     settings: Clustering,
-) -> tuple[Codes, Codes, int]:
-    """Components; what is refined at once of each; and how many had to be cut higher."""
-    component = parts = np.zeros(count, dtype=np.int32)
+    decisions: Decisions | None = None,
+) -> Parts:
+    """What the pairs, and those that must share a cluster, connect.
+
+    In a component of more than ``most_dense`` records lesser pairs connect no more, until its parts
+    are small enough; whom not even the highest tells apart is joined to nobody.
+    """
+    must = _pairs(decisions.together if decisions else None)
+    component = part = np.zeros(count, dtype=np.int32)
     too_large: Flags = np.zeros(count, dtype=np.bool_)
     cut_higher = 0
     for edge in (settings.edge, *(edge for edge in HIGHER_EDGES if edge > settings.edge)):
-        strong = (probabilities >= edge) & (parts[left] == parts[right])
+        strong = (probabilities >= edge) & (part[left] == part[right])
         strong &= too_large[left] | (edge == settings.edge)
         unchanged = np.flatnonzero(~too_large) if edge > settings.edge else np.zeros(0, np.int64)
-        names = _first_place(parts[unchanged], np.arange(len(unchanged), dtype=np.int32))
-        parts = connected(
+        names = _first_place(part[unchanged], np.arange(len(unchanged), dtype=np.int32))
+        part = connected(
             count,
             np.concatenate([left[strong], must[:, 0], unchanged.astype(np.int32)]),
             np.concatenate([right[strong], must[:, 1], unchanged[names].astype(np.int32)]),
         )
-        sizes = np.bincount(parts, minlength=1)
-        too_large = sizes[parts] > settings.most_dense if count else too_large
+        sizes = np.bincount(part, minlength=1)
+        too_large = sizes[part] > settings.most_dense if count else too_large
         if edge == settings.edge:
-            component, cut_higher = parts, int((sizes > settings.most_dense).sum())
+            component, cut_higher = part, int((sizes > settings.most_dense).sum())
         if not too_large.any():
-            return component, parts, cut_higher
-    # Whom nothing tells apart is not joined at all, unless a decision says so.
-    parts = np.where(too_large, bound + parts.max() + 1, parts)
-    return component, np.unique(parts, return_inverse=True)[1].astype(np.int32), cut_higher
+            return Parts(component, part, cut_higher)
+    bound = connected(count, must[:, 0], must[:, 1])
+    part = np.where(too_large, bound + part.max() + 1, part)
+    return Parts(component, np.unique(part, return_inverse=True)[1].astype(np.int32), cut_higher)
+
+
+def pairs_within(part: Codes, exclusive: Codes | None = None) -> tuple[Codes, Codes]:
+    """All pairs of records of one part, smaller record first; see ``Decisions.exclusive``."""
+    members = np.argsort(part, kind="stable").astype(np.int32)
+    size = np.bincount(part)
+    first = np.repeat(np.cumsum(size) - size, size)
+    later = first + np.repeat(size, size) - np.arange(len(part)) - 1
+    left = np.repeat(np.arange(len(part)), later)
+    within = np.arange(len(left)) - np.repeat(np.cumsum(later) - later, later)
+    one, other = members[left], members[left + 1 + within]
+    if exclusive is not None:
+        kept = (exclusive[one] < 0) | (exclusive[one] != exclusive[other])
+        one, other = one[kept], other[kept]
+    return one, other
 
 
 def _first_place(labels: Codes, by_place: Codes) -> Codes:

@@ -1,4 +1,4 @@
-"""From records and a frozen model to clusters: blocking, scores, components, completion."""
+"""From records and a frozen model to clusters: blocking, scores, components, linkage."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ import numpy as np
 from goldenlake.declarations.matching import Clustering
 from goldenlake.identity.matching.arrays import Codes, Counts, Floats
 from goldenlake.identity.matching.blocking import Candidates, blocks_of, candidates
-from goldenlake.identity.matching.clustering import Clusters, Decisions, clustered
-from goldenlake.identity.matching.completion import completing
-from goldenlake.identity.matching.em import probability
+from goldenlake.identity.matching.clustering import Clusters, Decisions, clustered, pairs_within, parts_of
 from goldenlake.identity.matching.keys import keys_of
 from goldenlake.identity.matching.scoring import Scorer, Scores
 
@@ -24,8 +22,8 @@ class Resolution:
     left: Codes
     right: Codes
     weights: Floats
+    """All pairs within components, those that blocking missed too."""
     blocked: Candidates
-    """The pairs of blocking alone; those after them were added to complete components."""
 
 
 def resolve(
@@ -38,32 +36,35 @@ def resolve(
     blocks = blocks_of(scorer.records.count, keys, matching.blocking.most_records)
     blocked = candidates(blocks, exclusive)
     scores = scorer.score(blocked.left, blocked.right)
-    return refined(scorer, blocked, scores, matching.clustering, decisions, order)
+    return refined(scorer, blocked, scores.probabilities, matching.clustering, decisions, order)
 
 
 def refined(
     scorer: Scorer,
     blocked: Candidates,
-    scores: Scores,
+    probabilities: Floats,
     settings: Clustering,
     decisions: Decisions | None = None,
     order: Counts | None = None,
 ) -> Resolution:
-    """Cluster scored pairs, score what is missing inside their components, cluster again.
+    """Connect records by scored pairs, score all pairs within components, and cluster those.
 
-    The second clustering sees every pair that matters, so that a pair which blocking missed does
-    not count as a probability of 0. Both are functions of the component alone.
+    So a pair that blocking missed does not count as a probability of 0, and a cluster is a function
+    of its component's records alone, whatever keys brought them together.
     """
     count = scorer.records.count
-    left, right, weights, evidence = blocked.left, blocked.right, scores.weights, scores.evidence
-    fixed = settings, decisions, order
-    first = clustered(count, left, right, probability(weights), *fixed, evidence)
-    missing = completing(
-        first.cluster, first.component, left, right, weights, settings.completion_weight
+    parts = parts_of(count, blocked.left, blocked.right, probabilities, settings, decisions)
+    left, right = pairs_within(parts.part, decisions.exclusive if decisions else None)
+    scores = scorer.score(left, right)
+    clusters = clustered(
+        count,
+        left,
+        right,
+        scores.probabilities,
+        settings,
+        decisions,
+        order,
+        scores.evidence,
+        parts,
     )
-    added = scorer.score(*missing)
-    left, right = np.concatenate([left, missing[0]]), np.concatenate([right, missing[1]])
-    weights = np.concatenate([weights, added.weights])
-    evidence = np.concatenate([evidence, added.evidence])
-    final = clustered(count, left, right, probability(weights), *fixed, evidence)
-    return Resolution(final, left, right, weights, blocked)
+    return Resolution(clusters, left, right, scores.weights, blocked)

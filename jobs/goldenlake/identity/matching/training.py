@@ -115,7 +115,7 @@ def _pass(
         left, right, cluster = sample.blocked.left, sample.blocked.right, None
         matches, number = MATCHES_A_RECORD * records.count, 1
     else:
-        left, right = before.resolution.left, before.resolution.right
+        left, right = _with_completed(sample.blocked, before.resolution)
         cluster = before.resolution.clusters.cluster
         provenance = before.model.provenance
         matches, number = provenance.expected_matches, provenance.passes + 1
@@ -132,11 +132,22 @@ def _pass(
     scorer = Scorer(model, records, terms)
     scores = scorer.score(sample.blocked.left, sample.blocked.right)
     clustering = sample.matching.clustering
-    resolution = refined(scorer, sample.blocked, scores, clustering, sample.decisions)
+    resolution = refined(
+        scorer, sample.blocked, scores.probabilities, clustering, sample.decisions
+    )
     doubts = findings.of_estimate(estimate, sample.plan, sample.layouts)
     components = sizes(resolution.clusters.component).tolist()
     doubts += findings.of_components(components, clustering.most_dense)
     return _with_findings(Trained(model, resolution, records), doubts)
+
+
+def _with_completed(blocked: Candidates, resolution: Resolution) -> tuple[Codes, Codes]:
+    """The pairs of blocking, and those inside components that it missed; each once."""
+    one = np.concatenate([blocked.left, resolution.left]).astype(np.int64)
+    other = np.concatenate([blocked.right, resolution.right]).astype(np.int64)
+    count = np.int64(max(one.max(initial=0), other.max(initial=0)) + 1)
+    pairs = np.unique(np.minimum(one, other) * count + np.maximum(one, other))
+    return (pairs // count).astype(np.int32), (pairs % count).astype(np.int32)
 
 
 def settings_of(matching: Matching, plan: Plan, all_pairs: float) -> Settings:

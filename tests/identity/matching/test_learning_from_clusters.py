@@ -10,6 +10,8 @@ from goldenlake.identity.matching.aliases import together
 from goldenlake.identity.matching.attributes import Values
 from goldenlake.identity.matching.comparisons import plan_of
 from goldenlake.identity.matching.frequencies import Frequencies
+from goldenlake.identity.matching.name_attribute import mostly_given
+from goldenlake.identity.matching.names import Name
 from goldenlake.identity.matching.records import Vocabulary, encoded
 from goldenlake.identity.matching.term_bits import counted
 from goldenlake.identity.matching.texts import Texts
@@ -34,15 +36,24 @@ def test_values_that_meet_in_many_clusters_are_aliases() -> None:
 
 
 def test_a_person_with_many_records_makes_a_name_no_commoner() -> None:
-    names = ["Anna Smith"] * 5 + ["Ben Hill", "Cleo Hill"]
-    table = pa.table({"name": names, "x": ["a"] * 7})
+    names = ["Anna Smith"] * 6 + [f"{given} Hill" for given in ("Ben", "Cleo", "Dan", "Eve", "Fay")]
+    table = pa.table({"name": names, "x": ["a"] * 11})
     declared = matching({"name": "full_name", "x": "category"})
     records = encoded(table, declared, Vocabulary())
     plan = plan_of(declared)
-    assert counted(records, plan)["family"].counts == {"smith": 5, "hill": 2}
-    by_person = counted(records, plan, ints(0, 0, 0, 0, 0, 5, 6))["family"]
-    assert by_person.counts == {"hill": 2}
-    assert by_person.total == 3
+    assert counted(records, plan)["family"].counts == {"smith": 6, "hill": 5}
+    by_person = counted(records, plan, ints(*[0] * 6, *range(6, 11)))["family"]
+    assert by_person.counts == {"hill": 5}
+    assert by_person.total == 6
+
+
+def test_a_model_names_no_value_that_few_people_have() -> None:
+    texts = Texts.of(["common", "rare"])
+    found = Frequencies.of(texts, np.array([5.0, 4.0]), ints(0, 0))
+    assert found.counts == {"common": 5}
+    assert found.total == 9
+    full_names = [Name("anna", "hill", ())] * 4 + [Name("ben", "hill", ())] * 5
+    assert mostly_given(full_names) == {"ben"}
 
 
 def test_term_frequencies_add_what_a_value_is_rarer_than_the_mean() -> None:
@@ -57,6 +68,6 @@ def test_term_frequencies_add_what_a_value_is_rarer_than_the_mean() -> None:
 
 def test_classes_of_values_have_means_of_their_own() -> None:
     texts = Texts.of(["19000101", "19010203"])
-    found = Frequencies.of(texts, np.array([8.0, 2.0]), ints(1, 0))
+    found = Frequencies.of(texts, np.array([20.0, 5.0]), ints(1, 0))
     assert found.means == pytest.approx((0.2, 0.8))
     assert found.bits(texts, ints(1, 0)) == pytest.approx([0.0, 0.0])

@@ -24,6 +24,9 @@ from goldenlake.identity.matching.texts import Texts
 MOST_BITS = 12.0
 """The adjustment is held within this many bits, up and down."""
 
+LEAST_HOLDERS = 5
+"""What fewer hold does not go into a model: a file that is committed must not tell of a person."""
+
 
 @dataclass(frozen=True)
 class Frequencies:
@@ -32,7 +35,7 @@ class Frequencies:
     total: int
     """Occurrences of all values."""
     counts: Mapping[str, int]
-    """Of values that occur twice or more; any other value counts once."""
+    """Of values that occur LEAST_HOLDERS times or more; any other value counts once."""
     means: tuple[float, ...]
     """For each class of values: the chance that agreeing strangers have a given value."""
 
@@ -45,7 +48,7 @@ class Frequencies:
         squares = np.bincount(classes, weights=share * share)
         means = np.divide(squares, weight, out=np.ones_like(squares), where=weight > 0)
         repeated = {
-            texts.values[at]: int(counts[at]) for at in np.flatnonzero(counts >= 2).tolist()
+            texts.values[at]: int(counts[at]) for at in np.flatnonzero(counts >= LEAST_HOLDERS).tolist()
         }
         return cls(total, repeated, tuple(means.tolist()))
 

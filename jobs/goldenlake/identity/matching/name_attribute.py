@@ -12,6 +12,7 @@ import pyarrow as pa
 from goldenlake.identity.matching import names as naming
 from goldenlake.identity.matching.arrays import MISSING, Codes
 from goldenlake.identity.matching.attributes import Groups, Values, aliases_of
+from goldenlake.identity.matching.frequencies import LEAST_HOLDERS
 from goldenlake.identity.matching.names import NO_NAME, Name
 from goldenlake.identity.matching.texts import Texts, over_distinct
 
@@ -73,13 +74,17 @@ def parsed_parts(given: list[str | None], family: list[str | None]) -> list[Name
 
 
 def mostly_given(parsed: Iterable[Name]) -> frozenset[str]:
-    """Tokens that stand more often as given names than as family names."""
+    """Tokens that stand more often as given names than as family names, and not seldom."""
     given, family = Counter[str](), Counter[str]()
     for name in parsed:
         if name.given and name.family:
             given[name.given] += 1
             family[name.family] += 1
-    return frozenset(token for token, count in given.items() if count > family[token])
+    return frozenset(
+        token
+        for token, count in given.items()
+        if count > family[token] and count >= LEAST_HOLDERS
+    )
 
 
 def placed(parsed: Sequence[Name], given_names: frozenset[str]) -> list[Name]:

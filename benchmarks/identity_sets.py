@@ -50,9 +50,8 @@ def measured(data: IdentitySet) -> dict[str, object]:
     scorer = Scorer.of(model, data.records)
     seconds["encode"] = time.process_time() - started
     started = time.process_time()
-    resolution = resolve(scorer, Decisions(exclusive=data.exclusive))
+    resolution, blocked = resolve(scorer, Decisions(exclusive=data.exclusive))
     seconds["resolve"] = time.process_time() - started
-    blocked = resolution.blocked
     started = time.process_time()
     scorer.score(blocked.left, blocked.right)
     seconds["score"] = time.process_time() - started

@@ -351,3 +351,15 @@ class SplinkModelRefused(TerminalError):
             "on one column by equality, Levenshtein, Damerau-Levenshtein, Jaro and Jaro-Winkler. "
             "Leave the comparison out, or train a model here."
         )
+
+
+class ModelUnfit(TerminalError):
+    """The model of ``conf/identity`` cannot be used."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"conf/identity/model.json: {why}. Train one with `goldenlake identity train`, or "
+            "remove the file to go on with declared identifiers alone."
+        )

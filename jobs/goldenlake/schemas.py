@@ -79,22 +79,27 @@ QUARANTINE = TableShape(
 )
 #: One row a record that can belong to a customer: a profile, or a distinct set of identifiers
 #: seen in events. ``traits`` are compared when a link must not join people who differ.
+#: ``profile`` has the attributes that matching compares, ``keys`` the record's blocking keys
+#: under the model ``keyed_by``.
 RECORDS = TableShape(
     ddl="""
         record_id STRING, source STRING, source_key STRING,
         identifiers ARRAY<STRUCT<name: STRING, value: STRING>>,
-        traits MAP<STRING, STRING>, is_active BOOLEAN, first_seen_on DATE
+        traits MAP<STRING, STRING>, profile MAP<STRING, STRING>, keys ARRAY<BIGINT>,
+        keyed_by STRING, is_active BOOLEAN, first_seen_on DATE
     """,
     statistics=("source", "first_seen_on"),
     change_feed=True,
     merged=True,
 )
-#: One row a link between two records; (left_record < right_record). ``link_key`` is a hash of
-#: the shared value, so that an edge can be retired when the value's group changes.
+#: One row a tie between two records; (left_record < right_record), and what speaks for it:
+#: a shared value of an ``identifier`` (``link_key`` is its hash, so that an edge can be retired
+#: when the value's group changes), a ``match`` by a model, or a decision of a ``steward``.
+#: ``weight`` is a match's log2 odds. Edges of strength ``doubtful`` and ``cannot`` connect nothing.
 EDGES = TableShape(
     ddl="""
         left_record STRING, right_record STRING, identifier STRING, link_key STRING,
-        strength STRING, rule STRING, linked_on DATE
+        strength STRING, rule STRING, weight DOUBLE, model STRING, linked_on DATE
     """,
     statistics=("identifier", "link_key", "linked_on"),
     merged=True,

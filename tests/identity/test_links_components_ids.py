@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.identity import IdentityRules
-from goldenlake.identity import changes, components, ids, links
+from goldenlake.identity import changes, components, ids, links, refinement
 from goldenlake.schemas import RECORDS
 from support.identity_reference import Known, partition, survivors
 
@@ -87,6 +87,9 @@ def frame(spark: SparkSession, records: list[Known]) -> DataFrame:
             record.record_id,
             [(name, value) for name, value in sorted(record.identifiers.items())],
             dict(record.traits),
+            {},
+            [],
+            None,
             record.is_active,
             TODAY,
         )
@@ -114,7 +117,9 @@ def built(
     edges = links.edges(judged, contested, RULES).localCheckpoint()
     nodes = records.where("is_active").select("record_id")
     component = components.connected(nodes, edges).localCheckpoint()
-    clusters = components.clusters(component, edges, RULES).localCheckpoint()
+    clusters = refinement.clusters(
+        component, edges, None, largest=RULES.largest_cluster, columns=[], model=None
+    ).localCheckpoint()
     return edges, clusters, links.refusals(groups, contested).localCheckpoint()
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -13,14 +13,12 @@ import pytest
 from pyspark.sql import SparkSession
 
 from goldenlake.declarations.identity import IdentityRules
-from goldenlake.declarations.source import Source
 from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import StepResult
-from goldenlake.schemas import SILVER_COLUMNS
-from goldenlake.steps import generations
-from goldenlake.steps.resolve import Resolve
+from support import resolving
 from support.bronze import source_of
 from support.identity_reference import Known, partition, survivors
+from support.resolving import customer_of, publish, silver
 
 RULES = IdentityRules.model_validate(
     {
@@ -90,46 +88,10 @@ def _interpreted(spark: SparkSession) -> Iterator[None]:
         spark.conf.set(name, value)
 
 
-def silver(
-    tables: DeltaTables, source: Source, rows: Iterable[Mapping[str, Any]], day: date
-) -> None:
-    """Upsert rows of a keyed source, or append rows of another, as conform does."""
-    own = ", ".join(f"{name} STRING" for name in source.column_names)
-    full = []
-    for row in rows:
-        values = {name: row.get(name) for name in source.column_names}
-        named = "|".join(f"{k}={row[k]}" for k in sorted(source.identifiers) if row.get(k))
-        key = row["contact"] if source.is_profile else named
-        values["record_id"] = f"{source.source}:{key}" if key else None
-        values |= {"_file_on": day, "_landed_on": day, "_file_id": row.get("file", day.isoformat())}
-        values["_is_deleted"] = row.get("deleted", False)
-        full.append(values)
-    frame = tables.spark.createDataFrame(full, f"{SILVER_COLUMNS}, {own}")
-    table = f"silver.{source.source}"
-    if source.key:
-        tables.merge(table, frame, on=source.key)
-    else:
-        tables.append(table, frame)
-
-
 def resolve(
     tables: DeltaTables, day: date, rules: IdentityRules = RULES, sources: Any = SOURCES
 ) -> StepResult:
-    step = Resolve(sources=sources, rules=rules, as_of=day, run_id=f"run-{day}")
-    return step.run(tables, lambda _: None)
-
-
-def publish(tables: DeltaTables, day: date) -> None:
-    staged = generations.staged(tables, "resolve")
-    assert staged is not None
-    at = datetime(day.year, day.month, day.day, 3, tzinfo=UTC)
-    generations.publish(tables, [staged], run_id=staged.run_id, as_of=day, published_at=at)
-
-
-def customer_of(tables: DeltaTables) -> dict[str, str]:
-    rows = tables.read("identity.customers").collect()
-    assert len({row["record_id"] for row in rows}) == len(rows)
-    return {row["record_id"]: row["customer_id"] for row in rows}
+    return resolving.resolve(tables, day, rules, sources)
 
 
 def history(tables: DeltaTables, generation: int) -> set[tuple[str, str, str | None]]:

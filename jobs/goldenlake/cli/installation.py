@@ -26,6 +26,7 @@ from goldenlake.errors import ExitCode, GoldenlakeError, SetupError, described
 from goldenlake.ports import Clock, FilePlace, Landing, StepResult
 
 if TYPE_CHECKING:
+    from goldenlake.identity.trained import TrainedModel
     from goldenlake.io.tables import DeltaTables
 
 log = logging.getLogger(__name__)
@@ -144,6 +145,21 @@ class Installation:
 
         environment = self.catalogue.environment
         return open_landing(environment.landing or f"{environment.lake}/landing")
+
+    @cached_property
+    def model(self) -> TrainedModel | None:
+        """The model that joins records, if one was trained. Raises ModelUnfit."""
+        from goldenlake.identity.trained import TrainedModel
+
+        matching, path = self.catalogue.matching, self.model_path
+        if matching is None or not path.is_file():
+            return None
+        return TrainedModel(path.read_text(encoding="utf-8")).checked(matching)
+
+    @property
+    def model_path(self) -> Path:
+        """Where ``goldenlake identity train`` writes the model."""
+        return self.catalogue.conf / "identity" / "model.json"
 
     def place(self, name: str) -> FilePlace:
         """A place that conf/env declares. Raises PlaceUnreachable where it does not answer."""

@@ -51,6 +51,9 @@ def resolve(installation: Installation) -> list[StepResult]:
         rules=installation.catalogue.identity,
         as_of=installation.as_of,
         run_id=installation.run_id,
+        matching=installation.catalogue.matching,
+        trained=installation.model,
+        decisions=installation.catalogue.decisions,
     )
     with installation.timed("resolve") as results:
         results.append(step.run(installation.tables, installation.progress))

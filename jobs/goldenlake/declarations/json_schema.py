@@ -10,18 +10,22 @@ from typing import Any
 from pydantic import BaseModel
 
 from goldenlake.declarations.consent import ConsentPolicy
+from goldenlake.declarations.decisions import Decisions
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.environment import Environment
 from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.segment import Segment
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import Table
 
 MODELS: Mapping[str, type[BaseModel]] = {
     "consent": ConsentPolicy,
+    "decisions": Decisions,
     "destination": Destination,
     "environment": Environment,
     "identity": IdentityRules,
+    "matching": Matching,
     "segment": Segment,
     "source": Source,
     "table": Table,

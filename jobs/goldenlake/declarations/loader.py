@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from goldenlake.declarations.base import Declaration, SecretReference
 from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.declarations.consent import ConsentPolicy
+from goldenlake.declarations.decisions import Decisions
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.documents import Document, read_document
 from goldenlake.declarations.environment import (
@@ -22,6 +23,7 @@ from goldenlake.declarations.environment import (
     SftpPlace,
 )
 from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.references import Loaded, Read, check_references
 from goldenlake.declarations.segment import Segment
 from goldenlake.declarations.sentences import explain, hint
@@ -33,7 +35,12 @@ ModelT = TypeVar("ModelT", bound=Declaration)
 
 _FOLDERS = ("sources", "tables", "segments", "destinations", "env")
 """Folders that hold one declaration a file."""
-_SINGLE = ("consent.yml", "identity/identifiers.yml")
+_SINGLE = (
+    "consent.yml",
+    "identity/identifiers.yml",
+    "identity/matching.yml",
+    "identity/decisions.yml",
+)
 _SILENT = ("schemas",)
 
 
@@ -68,6 +75,10 @@ class _Reading:
             self.problems += explain(error, model, document)
             return Read(document=document, model=None)
         return Read(document=document, model=declared)
+
+    def optional(self, path: Path, model: type[ModelT]) -> Read[ModelT] | None:
+        """A file that may be absent."""
+        return self.one(path, model) if path.is_file() else None
 
     def folder(self, name: str, model: type[ModelT], key: str) -> dict[str, Read[ModelT]]:
         """All declarations of a folder by file name, which must be the declared name."""
@@ -123,11 +134,14 @@ def load_catalogue(conf: Path, *, environment: str = "local", lake: str | None =
         raise DeclarationError(problems)
     return Catalogue(
         root=conf.parent,
+        conf=conf,
         environment=_resolved(_sound(chosen), root=conf.parent, lake=lake),
         environment_name=environment,
         sources=_models(loaded.sources),
         tables=_models(loaded.tables),
         identity=_sound(loaded.identity),
+        matching=loaded.matching.model if loaded.matching else None,
+        decisions=_sound(loaded.decisions).decisions if loaded.decisions else (),
         consent=_sound(loaded.consent),
         segments=_models(loaded.segments),
         destinations=_models(loaded.destinations),
@@ -176,6 +190,8 @@ def _read_everything(conf: Path) -> _Everything:
         segments=reading.folder("segments", Segment, "segment"),
         destinations=reading.folder("destinations", Destination, "destination"),
         identity=reading.one(conf / "identity" / "identifiers.yml", IdentityRules),
+        matching=reading.optional(conf / "identity" / "matching.yml", Matching),
+        decisions=reading.optional(conf / "identity" / "decisions.yml", Decisions),
         consent=reading.one(conf / "consent.yml", ConsentPolicy),
     )
     return _Everything(environments=environments, loaded=loaded, problems=reading.problems)

@@ -10,11 +10,13 @@ from goldenlake.declarations.audiences import Vocabulary, segment_problems
 from goldenlake.declarations.base import Declaration
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.contracts import contract_problems
+from goldenlake.declarations.decisions import Decisions
 from goldenlake.declarations.destination import OWN_COLUMNS, Destination
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.environment import Environment
 from goldenlake.declarations.expressions import columns_of
 from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.segment import Segment
 from goldenlake.declarations.sentences import hint
 from goldenlake.declarations.source import ConsentMapping, Source
@@ -47,6 +49,8 @@ class Loaded:
     segments: Mapping[str, Read[Segment]]
     destinations: Mapping[str, Read[Destination]]
     identity: Read[IdentityRules]
+    matching: Read[Matching] | None
+    decisions: Read[Decisions] | None
     consent: Read[ConsentPolicy]
 
 
@@ -64,6 +68,10 @@ def check_references(loaded: Loaded) -> list[Problem]:
         found += _table(table.document, table.model, known)
     if loaded.identity.model is not None:
         found += _identity(loaded.identity.document, loaded.identity.model)
+    if loaded.matching and loaded.matching.model:
+        found += _matching(loaded.matching.document, loaded.matching.model, loaded.sources)
+    if loaded.decisions and loaded.decisions.model:
+        found += _decisions(loaded.decisions.document, loaded.decisions.model, loaded.sources)
     if loaded.consent.model is not None:
         found += _policy(loaded.consent.document, loaded.consent.model, known)
     found += segment_problems(
@@ -274,6 +282,37 @@ def _identity(document: Document, identity: IdentityRules) -> Iterator[Problem]:
             elif trait == name:
                 yield document.problem(
                     path, "names the identifier itself; records that share it never differ in it."
+                )
+
+
+def _matching(
+    document: Document, matching: Matching, sources: Mapping[str, Read[Source]]
+) -> Iterator[Problem]:
+    """Columns are attributes that some source of profiles has."""
+    if any(each.model is None for each in sources.values()):
+        return
+    profiles = [each.model for each in _sound(sources) if each.model.is_profile]
+    known = {name for source in profiles for name in source.attributes}
+    for column, role in matching.columns.items():
+        is_made = role == "full_name" and known & {"given_name", "family_name"}
+        if column not in known and not is_made:
+            yield document.problem(
+                ("columns", column),
+                f"is no attribute of any source of profiles. {hint(column, known)}",
+            )
+
+
+def _decisions(
+    document: Document, decisions: Decisions, sources: Mapping[str, Read[Source]]
+) -> Iterator[Problem]:
+    for at, decision in enumerate(decisions.decisions):
+        for record in decision.records:
+            source = record.partition(":")[0]
+            if source not in sources:
+                yield document.problem(
+                    ("decisions", at, "must" if decision.is_must else "cannot"),
+                    f"record ids begin with their source, and {source!r} is none. "
+                    f"{hint(source, sources)}",
                 )
 
 

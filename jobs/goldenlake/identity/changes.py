@@ -22,22 +22,21 @@ def edge_changes(desired: DataFrame, existing: DataFrame, as_of: Column) -> Data
 
     An edge that stays keeps the day on which it was first linked.
     """
+    said = ["strength", "rule", "weight", "model"]
     before = existing.select(
         *_EDGE_KEY,
-        F.col("strength").alias("_strength"),
-        F.col("rule").alias("_rule"),
+        *[F.col(name).alias(f"_{name}") for name in said],
         F.col("linked_on").alias("_linked_on"),
     )
+    differs = F.lit(False)
+    for name in said:
+        differs |= ~F.col(name).eqNullSafe(F.col(f"_{name}"))
     return (
         desired.join(before, on=_EDGE_KEY, how="full")
-        .where(
-            ~F.col("strength").eqNullSafe(F.col("_strength"))
-            | ~F.col("rule").eqNullSafe(F.col("_rule"))
-        )
+        .where(differs)
         .select(
             *_EDGE_KEY,
-            "strength",
-            "rule",
+            *said,
             F.coalesce("_linked_on", as_of).alias("linked_on"),
             F.col("_linked_on").isNotNull().alias("_is_known"),
         )

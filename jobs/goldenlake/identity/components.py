@@ -17,7 +17,6 @@ from pyspark.sql import functions as F
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from goldenlake.declarations.identity import IdentityRules
 from goldenlake.identity.links import link_key
 
 TOO_LARGE = "too_large_cluster"
@@ -41,29 +40,12 @@ def connected(records: DataFrame, edges: DataFrame) -> DataFrame:
     )
 
 
-def clusters(components: DataFrame, edges: DataFrame, rules: IdentityRules) -> DataFrame:
-    """The people within each component: (record_id, component, cluster).
-
-    A cluster is its component, unless that has more than ``largest_cluster`` records: then only
-    ``unique`` identifiers link inside it. A function of the component alone; whatever refines
-    clusters further (weights, decisions of a steward) belongs here too.
+def too_large(clusters: DataFrame) -> DataFrame:
+    """Components with groups that were cut, for a steward: (identifier, link_key, reason, records,
+    sample_records). ``clusters`` are (record_id, component, is_cut).
     """
-    large = _large(components, rules).select("component")
-    inside = components.join(F.broadcast(large), on="component", how="left_semi")
-    unique = (
-        edges.where(F.col("strength") == "unique")
-        .join(inside.withColumnRenamed("record_id", "left_record"), on="left_record", how="inner")
-        .select("left_record", "right_record")
-    )
-    parts = connected(inside, unique).withColumnRenamed("component", "part")
-    return components.join(parts, on="record_id", how="left").select(
-        "record_id", "component", F.coalesce("part", "component").alias("cluster")
-    )
-
-
-def too_large(components: DataFrame, rules: IdentityRules) -> DataFrame:
-    """Components that were cut, for a steward: (identifier, link_key, reason, records, samples)."""
-    return _large(components, rules).select(
+    cut = clusters.where("is_cut").groupBy("component")
+    return cut.agg(F.count(F.lit(1)).alias("records"), F.max("record_id").alias("_last")).select(
         F.lit("").alias("identifier"),
         component_key().alias("link_key"),
         F.lit(TOO_LARGE).alias("reason"),
@@ -75,14 +57,6 @@ def too_large(components: DataFrame, rules: IdentityRules) -> DataFrame:
 def component_key() -> Column:
     """What stands for a component in ``identity.review``."""
     return link_key(F.lit(""), F.col("component"))
-
-
-def _large(components: DataFrame, rules: IdentityRules) -> DataFrame:
-    return (
-        components.groupBy("component")
-        .agg(F.count(F.lit(1)).alias("records"), F.max("record_id").alias("_last"))
-        .where(F.col("records") > rules.largest_cluster)
-    )
 
 
 def _roots(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -137,8 +137,9 @@ def contested(judged: DataFrame, rules: IdentityRules) -> DataFrame:
 def edges(judged: DataFrame, contested: DataFrame, rules: IdentityRules) -> DataFrame:
     """Links with their evidence.
 
-    Gives (left_record, right_record, identifier, link_key, strength, rule). A group in which
-    nothing is contested is a star around its smallest record id: n - 1 edges, not n².
+    Gives (left_record, right_record, identifier, link_key, strength, rule, weight, model), the
+    last two null. A group in which nothing is contested is a star around its smallest record id:
+    n - 1 edges, not n².
     """
     members = F.col("members")
     stars = judged.where(~F.col("is_contested")).select(
@@ -162,6 +163,8 @@ def edges(judged: DataFrame, contested: DataFrame, rules: IdentityRules) -> Data
         "link_key",
         strength.alias("strength"),
         rule.alias("rule"),
+        F.lit(None).cast("double").alias("weight"),
+        F.lit(None).cast("string").alias("model"),
     )
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.columns import names
+from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.source import Source
 
 RECORD_COLUMNS = (
@@ -14,11 +17,16 @@ RECORD_COLUMNS = (
     "source_key",
     "identifiers",
     "traits",
+    "profile",
     "is_active",
     "first_seen_on",
 )
 _IDENTIFIERS = "array<struct<name: string, value: string>>"
 _TRAITS = "map<string, string>"
+_KEYS = "array<bigint>"
+
+LEAST_COMPARED = 2
+"""Attributes without which a record is not matched: one alone tells nobody apart."""
 
 
 def names_people(source: Source) -> bool:
@@ -26,7 +34,7 @@ def names_people(source: Source) -> bool:
     return source.is_profile or bool(source.identifiers)
 
 
-def profile_records(rows: DataFrame, source: Source) -> DataFrame:
+def profile_records(rows: DataFrame, source: Source, matching: Matching | None = None) -> DataFrame:
     """One record a silver row of a profile source: (RECORD_COLUMNS).
 
     A deleted row is a record that is not active. Inactive records keep no identifiers and no
@@ -41,6 +49,7 @@ def profile_records(rows: DataFrame, source: Source) -> DataFrame:
         .otherwise(_nothing(_IDENTIFIERS))
         .alias("identifiers"),
         F.when(alive, _traits(source)).otherwise(_no_traits()).alias("traits"),
+        F.when(alive, profile_of(source, matching)).otherwise(_no_traits()).alias("profile"),
         alive.alias("is_active"),
         _seen_on().alias("first_seen_on"),
     )
@@ -67,6 +76,7 @@ def event_records(rows: DataFrame, source: Source) -> DataFrame:
             _source_key(source),
             "identifiers",
             _no_traits().alias("traits"),
+            _no_traits().alias("profile"),
             F.lit(True).alias("is_active"),
             "first_seen_on",
         )
@@ -86,17 +96,21 @@ def heard_of(feed: DataFrame, source: Source) -> DataFrame:
     )
 
 
-def everything(rows: DataFrame, known: DataFrame, source: Source) -> DataFrame:
+def everything(
+    rows: DataFrame, known: DataFrame, source: Source, matching: Matching | None = None
+) -> DataFrame:
     """Every record of a source from all of its rows, and those known that it has no more."""
-    found = _records(rows, source)
+    found = _records(rows, source, matching)
     before = known.where((F.col("source") == source.source) & F.col("is_active"))
     missing = before.select("record_id").join(found, on="record_id", how="left_anti")
     return found.unionByName(_vanished(missing, source))
 
 
-def named(rows: DataFrame, record_ids: DataFrame, source: Source) -> DataFrame:
+def named(
+    rows: DataFrame, record_ids: DataFrame, source: Source, matching: Matching | None = None
+) -> DataFrame:
     """The records of these ids (record_id) as their rows have them; not active without a row."""
-    found = _records(rows, source).withColumn("_is_found", F.lit(True))
+    found = _records(rows, source, matching).withColumn("_is_found", F.lit(True))
     gone = _vanished(record_ids, source)
     columns = [
         F.when(F.col("_is_found"), found[name]).otherwise(gone[name]).alias(name)
@@ -111,7 +125,7 @@ def added(feed: DataFrame, lost: DataFrame, source: Source) -> DataFrame:
     table need not be asked. ``lost`` (record_id) are the others.
     """
     rows = feed.where(F.col("_change_type").isin("insert", "update_postimage"))
-    return _records(rows.join(lost, on="record_id", how="left_anti"), source)
+    return _records(rows.join(lost, on="record_id", how="left_anti"), source, None)
 
 
 def of_dropped_sources(known: DataFrame, alive: list[str]) -> DataFrame:
@@ -122,13 +136,16 @@ def of_dropped_sources(known: DataFrame, alive: list[str]) -> DataFrame:
         "source_key",
         _nothing(_IDENTIFIERS).alias("identifiers"),
         _no_traits().alias("traits"),
+        _no_traits().alias("profile"),
         F.lit(False).alias("is_active"),
         "first_seen_on",
     )
 
 
-def _records(rows: DataFrame, source: Source) -> DataFrame:
-    return (profile_records if source.is_profile else event_records)(rows, source)
+def _records(rows: DataFrame, source: Source, matching: Matching | None) -> DataFrame:
+    if source.is_profile:
+        return profile_records(rows, source, matching)
+    return event_records(rows, source)
 
 
 def _vanished(record_ids: DataFrame, source: Source) -> DataFrame:
@@ -139,16 +156,19 @@ def _vanished(record_ids: DataFrame, source: Source) -> DataFrame:
         _source_key(source),
         _nothing(_IDENTIFIERS).alias("identifiers"),
         _no_traits().alias("traits"),
+        _no_traits().alias("profile"),
         F.lit(False).alias("is_active"),
         F.lit(None).cast("date").alias("first_seen_on"),
     )
 
 
-def changed(current: DataFrame, known: DataFrame) -> DataFrame:
+def changed(current: DataFrame, known: DataFrame, model: str | None = None) -> DataFrame:
     """Records of ``current`` that are new or differ from what is known of them.
 
-    Both sides have RECORD_COLUMNS. Gives these columns, with the day on which the record was
-    first seen kept, and beside them ``_was_known``, ``_was_active`` and ``_old_identifiers``.
+    Both sides have RECORD_COLUMNS, what is known also ``keys`` and ``keyed_by``. A record that
+    can be matched differs, too, where its keys are not by ``model``, a model's version. Gives
+    RECORD_COLUMNS and ``keyed_by``, with the day on which the record was first seen kept, and
+    beside them ``_was_known``, ``_was_active``, ``_old_identifiers`` and ``_old_keys``.
     A record that was never known and is not active is left out.
     """
     before = known.select(
@@ -157,12 +177,18 @@ def changed(current: DataFrame, known: DataFrame) -> DataFrame:
         F.col("is_active").alias("_was_active"),
         F.col("identifiers").alias("_old_identifiers"),
         F.array_sort(F.map_entries("traits")).alias("_old_traits"),
+        F.array_sort(F.map_entries("profile")).alias("_old_profile"),
+        F.col("keys").alias("_old_keys"),
+        F.col("keyed_by").alias("_old_keyed_by"),
         F.col("first_seen_on").alias("_old_first_seen_on"),
     )
+    keyed_by = F.when(is_matchable(), F.lit(model).cast("string"))
     differs = (
         (F.col("is_active") != F.col("_was_active"))
         | ~F.col("identifiers").eqNullSafe(F.col("_old_identifiers"))
         | ~F.array_sort(F.map_entries("traits")).eqNullSafe(F.col("_old_traits"))
+        | ~F.array_sort(F.map_entries("profile")).eqNullSafe(F.col("_old_profile"))
+        | ~keyed_by.eqNullSafe(F.col("_old_keyed_by"))
     )
     joined = current.join(before, on="record_id", how="left").withColumn(
         "_was_known", F.coalesce("_was_known", F.lit(False))
@@ -173,12 +199,40 @@ def changed(current: DataFrame, known: DataFrame) -> DataFrame:
         "source_key",
         "identifiers",
         "traits",
+        "profile",
+        keyed_by.alias("keyed_by"),
         "is_active",
         F.coalesce("_old_first_seen_on", "first_seen_on").alias("first_seen_on"),
         "_was_known",
         F.coalesce("_was_active", F.lit(False)).alias("_was_active"),
         F.coalesce("_old_identifiers", _nothing(_IDENTIFIERS)).alias("_old_identifiers"),
+        F.coalesce("_old_keys", _nothing(_KEYS)).alias("_old_keys"),
     )
+
+
+def is_matchable() -> Column:
+    """Whether there is enough in a profile to compare."""
+    return F.size("profile") >= LEAST_COMPARED
+
+
+def profile_of(source: Source, matching: Matching | None) -> Column:
+    """The attributes that matching compares, where the source has them and they have a value."""
+    if matching is None:
+        return _no_traits()
+    found = {
+        column: _text(source.attributes[column])
+        for column in matching.columns
+        if column in source.attributes
+    }
+    whole = matching.playing("full_name")
+    if whole and whole[0] not in found:
+        parts = [
+            source.attributes[name]
+            for name in ("given_name", "family_name")
+            if name in source.attributes
+        ]
+        found |= {whole[0]: _blank_to_null(F.concat_ws(" ", *parts))} if parts else {}
+    return _map_of(found)
 
 
 def _source_key(source: Source) -> Column:
@@ -209,11 +263,15 @@ def _traits(source: Source) -> Column:
         found["family_name"] = names.family_name_key(F.col(attributes["family_name"]))
     if "birth_on" in attributes:
         found["birth_on"] = F.col(attributes["birth_on"]).cast("string")
-    if not found:
+    return _map_of({name: _blank_to_null(value) for name, value in found.items()})
+
+
+def _map_of(values: Mapping[str, Column]) -> Column:
+    """Names with their values, without those that are null."""
+    if not values:
         return _no_traits()
     entries = [
-        F.struct(F.lit(name).alias("key"), _blank_to_null(value).alias("value"))
-        for name, value in found.items()
+        F.struct(F.lit(name).alias("key"), value.alias("value")) for name, value in values.items()
     ]
     present = F.filter(F.array(*entries), lambda entry: entry["value"].isNotNull())
     return F.map_from_entries(present).cast(_TRAITS)

@@ -6,22 +6,26 @@ a kill in between is harmless, since a build begins at the published versions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import reduce
+from functools import cached_property, reduce
 
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from goldenlake.declarations.decisions import Decision
 from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.source import Source
-from goldenlake.identity import changes, components, ids, links
+from goldenlake.identity import changes, components, ids, links, matches, refinement
 from goldenlake.identity import records as record_rows
+from goldenlake.identity.trained import TrainedModel
 from goldenlake.ports import Progress, Tables
 from goldenlake.schemas import SYSTEM_TABLES
 from goldenlake.steps.generations import Generation
+from goldenlake.steps.matching import MatchEdges
 
 #: Rows of ids that are sent to every task without a second thought, some 100 bytes each.
 _FEW = 200_000
@@ -33,6 +37,10 @@ class Resolution:
 
     sources: Mapping[str, Source]
     rules: IdentityRules
+    matching: Matching | None
+    """What records are kept comparable by, also as long as there is no model."""
+    trained: TrainedModel | None
+    decisions: Sequence[Decision]
     as_of: date
     tables: Tables
     progress: Progress
@@ -40,6 +48,18 @@ class Resolution:
     pinned: Mapping[str, int]
     base_inputs: Mapping[str, int]
     is_incremental: bool
+    is_decided_anew: bool
+    """Whether stewards' decisions are not those of the base."""
+
+    @cached_property
+    def _matches(self) -> MatchEdges:
+        return MatchEdges(
+            trained=self.trained,
+            decisions=self.decisions,
+            tables=self.tables,
+            progress=self.progress,
+            keep=self._keep,
+        )
 
     def run(self) -> dict[str, int]:
         """Write all identity tables; gives the counts."""
@@ -47,7 +67,7 @@ class Resolution:
         changed, seen, written = self._records()
         counts = {"records_changed": written}
         self.progress(f"records: {written} new or changed")
-        if written or not self.is_incremental:
+        if written or self.is_decided_anew or not self.is_incremental:
             membership, events = self._membership(changed, counts, as_of)
         else:
             membership = self._empty("identity.customers").withColumn(
@@ -70,7 +90,7 @@ class Resolution:
         """Edges, components and ids of what changed, written; gives changed rows and events."""
         rules = self.rules
         touched = self._touched_values(changed)
-        groups, contested, edge_changes = self._links(touched, as_of)
+        groups, contested, edge_changes = self._links(changed, touched, as_of)
         counts["edges_changed"] = self._write(
             "identity.edges",
             edge_changes,
@@ -83,9 +103,19 @@ class Resolution:
         edges = self._stored("identity.edges")
         if self.is_incremental:
             inside = nodes.withColumnRenamed("record_id", "left_record")
-            edges = edges.join(inside, on="left_record", how="left_semi")
-        component = self._keep(components.connected(nodes, edges))
-        cluster = self._keep(components.clusters(component, edges, rules))
+            edges = self._keep(edges.join(inside, on="left_record", how="left_semi"))
+        component = self._keep(components.connected(nodes, refinement.connecting(edges)))
+        model = self._matches.model
+        cluster = self._keep(
+            refinement.clusters(
+                component,
+                edges,
+                self._stored("identity.records") if model else None,
+                largest=rules.largest_cluster,
+                columns=self._matches.columns,
+                model=model,
+            )
+        )
         owners = self._keep(ids.owners(cluster, previous))
         base = self.base.generation if self.base else 0
         assigned = self._keep(ids.assignments(cluster, owners, base=base, as_of=as_of))
@@ -100,7 +130,7 @@ class Resolution:
             is_insert="_old_customer_id IS NULL",
         )
         self.progress(f"customers: {counts['records_resolved']} records went to one")
-        self._write_review(groups, contested, component, previous, touched, as_of)
+        self._write_review(groups, contested, cluster, previous, touched, as_of)
         return membership, events
 
     def _records(self) -> tuple[DataFrame, DataFrame | None, int]:
@@ -111,7 +141,8 @@ class Resolution:
             current, seen, known = self._heard(stored)
         else:
             current, known = self._everything(stored), stored
-        changed = self._keep(record_rows.changed(current, known))
+        changed = record_rows.changed(current, known, self._matches.version)
+        changed = self._keep(self._matches.keyed(self._keep(changed)))
         written = self._write(
             "identity.records", changed, key=["record_id"], gone=None, is_insert="NOT _was_known"
         )
@@ -121,13 +152,16 @@ class Resolution:
         """All records of all sources that name people."""
         current = [
             record_rows.everything(
-                self.tables.read(table, version=self.pinned[table]), stored, source
+                self.tables.read(table, version=self.pinned[table]),
+                stored,
+                source,
+                self.matching,
             )
             for table, source in self._naming()
         ]
         alive = [source.source for _, source in self._naming()]
         current.append(record_rows.of_dropped_sources(stored, alive))
-        return reduce(DataFrame.unionByName, current, self._empty("identity.records"))
+        return reduce(DataFrame.unionByName, current, self._nobody())
 
     def _heard(self, stored: DataFrame) -> tuple[DataFrame, DataFrame, DataFrame]:
         """Records as they are now of whom silver's change feeds speak, all ids that they speak
@@ -138,7 +172,7 @@ class Resolution:
             for table, source in self._naming()
             if (to := self.pinned[table]) != (after := self.base_inputs.get(table))
         }
-        empty = self._empty("identity.records")
+        empty = self._nobody()
         nobody = empty.select("source", "record_id", F.lit(False).alias("is_lost"))
         told = (record_rows.heard_of(feed, self.sources[name]) for name, feed in feeds.items())
         heard = self._keep(
@@ -162,7 +196,7 @@ class Resolution:
                 current.append(record_rows.added(feeds[name], _few(asked, asked_of), source))
             if asked_of:
                 rows = rows.join(_few(asked, asked_of), on="record_id", how="left_semi")
-                current.append(record_rows.named(rows, asked, source))
+                current.append(record_rows.named(rows, asked, source, self.matching))
         seen = _few(heard.select("record_id"), sum(of["all"] for of in counts.values()))
         known = stored.join(seen, on="record_id", how="left_semi")
         return reduce(DataFrame.unionByName, current), seen, known
@@ -185,7 +219,7 @@ class Resolution:
         return self._keep(now.unionByName(before).distinct())
 
     def _links(
-        self, touched: DataFrame | None, as_of: Column
+        self, changed: DataFrame, touched: DataFrame | None, as_of: Column
     ) -> tuple[DataFrame, DataFrame, DataFrame]:
         """The touched value groups, verdicts on the contested ones, and the edges that change."""
         rules = self.rules
@@ -196,10 +230,15 @@ class Resolution:
         groups = self._keep(links.value_groups(members, rules))
         judged = self._keep(links.judged(members, groups))
         contested = self._keep(links.contested(judged, rules))
-        existing = self._stored("identity.edges")
+        stored = self._stored("identity.edges")
+        existing = stored.where(~F.col("identifier").isin(matches.MATCH, refinement.STEWARD))
         if touched is not None:
             existing = existing.join(links.link_keys(touched), on="link_key", how="left_semi")
-        desired = links.edges(judged, contested, rules)
+        found, replaced = self._matches.changes(
+            changed, records, stored, is_incremental=self.is_incremental
+        )
+        existing = existing.unionByName(replaced)
+        desired = links.edges(judged, contested, rules).unionByName(found)
         return groups, contested, self._keep(changes.edge_changes(desired, existing, as_of))
 
     def _touched_records(
@@ -217,7 +256,11 @@ class Resolution:
         endpoints = edge_changes.select(
             F.explode(F.array("left_record", "right_record")).alias("record_id")
         )
-        flipped = changed.where(F.col("is_active") != F.col("_was_active")).select("record_id")
+        # What is compared may have changed in a record though no edge did.
+        flipped = changed.where(
+            (F.col("is_active") != F.col("_was_active"))
+            | (F.col("is_active") & (F.size("keys") > 0))
+        ).select("record_id")
         moved = self._keep(endpoints.unionByName(flipped).distinct())
         reached = (
             customers.join(moved, on="record_id", how="left_semi").select("component").distinct()
@@ -246,17 +289,15 @@ class Resolution:
         self,
         groups: DataFrame,
         contested: DataFrame,
-        component: DataFrame,
+        cluster: DataFrame,
         previous: DataFrame,
         touched: DataFrame | None,
         as_of: Column,
     ) -> None:
-        found = links.refusals(groups, contested).unionByName(
-            components.too_large(component, self.rules)
-        )
+        found = links.refusals(groups, contested).unionByName(components.too_large(cluster))
         existing = self._stored("identity.review")
         if touched is not None:
-            parts = previous.select("component").unionByName(component.select("component"))
+            parts = previous.select("component").unionByName(cluster.select("component"))
             keys = parts.select(components.component_key().alias("link_key"))
             keys = keys.unionByName(links.link_keys(touched))
             existing = existing.join(keys, on="link_key", how="left_semi")
@@ -299,9 +340,16 @@ class Resolution:
     def _stored(self, table: str) -> DataFrame:
         """The table as it is now, pinned: Delta would read a newer version when run again."""
         version = self.tables.version(table)
+        empty = self._empty(table)
         if version is None:
-            return self._empty(table)
-        return self.tables.read(table, version=version)
+            return empty
+        rows = self.tables.read(table, version=version)
+        # A lake that an older version built lacks some columns until it is built anew.
+        missing = set(empty.columns) - set(rows.columns)
+        return empty.unionByName(rows, allowMissingColumns=True) if missing else rows
+
+    def _nobody(self) -> DataFrame:
+        return self._empty("identity.records").select(*record_rows.RECORD_COLUMNS)
 
     def _empty(self, table: str) -> DataFrame:
         return self.tables.frame([], SYSTEM_TABLES[table].ddl)

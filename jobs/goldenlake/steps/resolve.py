@@ -7,13 +7,16 @@ silver, and one that is ``gone`` has none. Customers not in it are as in the gen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from goldenlake.declarations.decisions import Decision
 from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.source import Source
 from goldenlake.identity import records as record_rows
+from goldenlake.identity.trained import TrainedModel
 from goldenlake.ports import Progress, StepResult, Tables
 from goldenlake.steps.generations import (
     IDENTITY_TABLES,
@@ -28,7 +31,7 @@ from goldenlake.steps.resolution import Resolution
 
 STEP = "resolve"
 #: Raise it when the code decides differently from the same declarations: everything is rebuilt.
-LOGIC = 1
+LOGIC = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +39,9 @@ class Resolve:
     """Build the identity tables of the next generation from silver as it is now.
 
     ``sources`` are all sources by name: the versions of all their silver tables are pinned for
-    the generation, and those that name people become records. Counts of the result:
+    the generation, and those that name people become records. ``trained`` is the model that joins
+    records without a shared identifier, ``matching`` what it compares, ``decisions`` those of
+    stewards: a new one costs no more than the components that it is about. Counts of the result:
     ``records_changed``, ``edges_changed``, ``records_resolved`` (rows of identity.customers that
     changed), ``customers``, ``customers_before``, ``customers_touched``, ``split_off``, and rows
     of history by event: ``assigned``, ``merged``, ``split``, ``moved``, ``retired``.
@@ -46,13 +51,17 @@ class Resolve:
     rules: IdentityRules
     as_of: date
     run_id: str
+    matching: Matching | None = None
+    trained: TrainedModel | None = None
+    decisions: Sequence[Decision] = ()
 
     def run(self, tables: Tables, progress: Progress) -> StepResult:
         """Stage a build; ``skipped`` where silver and declarations are those of the last one."""
         pinned = self._pinned(tables)
         if not pinned:
             return StepResult(step=STEP, status="skipped", details={"reason": "silver is empty"})
-        mark = self._fingerprint(pinned)
+        decided = fingerprint({}, *self.decisions)
+        mark = f"{self._fingerprint(pinned)}.{decided}"
         if (base := latest_generation(tables)) and base.fingerprint_of(STEP) == mark:
             discard(tables, STEP)
             return StepResult(step=STEP, status="skipped", details={"reason": "nothing changed"})
@@ -68,14 +77,18 @@ class Resolve:
             for name, at in (base.inputs if base else {}).items()
             if name.startswith("silver.")
         }
+        data_mark, _, decided_before = (base.fingerprint_of(STEP) if base else "").partition(".")
         is_incremental = (
             base is not None
             and set(inputs) <= set(pinned)
-            and base.fingerprint_of(STEP) == self._fingerprint(inputs)
+            and data_mark == self._fingerprint(inputs)
         )
         counts = Resolution(
             sources=self.sources,
             rules=self.rules,
+            matching=self.matching,
+            trained=self.trained,
+            decisions=self.decisions,
             as_of=self.as_of,
             tables=tables,
             progress=progress,
@@ -83,6 +96,7 @@ class Resolve:
             pinned=pinned,
             base_inputs=inputs,
             is_incremental=is_incremental,
+            is_decided_anew=decided != decided_before,
         ).run()
         stage(
             tables,
@@ -113,4 +127,6 @@ class Resolve:
             for name, source in self.sources.items()
             if record_rows.names_people(source)
         }
-        return fingerprint(inputs, LOGIC, self.rules, mapped)
+        compared = self.matching.columns if self.matching else {}
+        model = self.trained.version if self.trained else ""
+        return fingerprint(inputs, LOGIC, self.rules, mapped, compared, model)

@@ -60,8 +60,8 @@ class Candidates:
     report: tuple[RuleReport, ...]
 
 
-def blocks_of(count: int, keys: Sequence[tuple[str, Hashes]], most_records: int) -> Blocks:
-    """Group ``count`` records by their keys.
+def flat_keys(count: int, keys: Sequence[tuple[str, Hashes]]) -> tuple[Codes, Hashes]:
+    """Every key of each of ``count`` records once, with its record, in no order.
 
     ``keys`` holds for each rule its name and the hashes of the records' keys, (records,) or
     (records, several), 0 where a record has none.
@@ -72,7 +72,34 @@ def blocks_of(count: int, keys: Sequence[tuple[str, Hashes]], most_records: int)
         owner, column = np.nonzero(each)
         found_records.append(owner.astype(np.int32))
         found_hashes.append((each[owner, column] >> np.uint64(8)) | (np.uint64(rule) << RULE_BITS))
-    record, key = _sorted_distinct(np.concatenate(found_records), np.concatenate(found_hashes))
+    return _sorted_distinct(np.concatenate(found_records), np.concatenate(found_hashes))
+
+
+def blocks_among(starts: Counts, keys: Hashes, is_own: Flags, rules: tuple[str, ...]) -> Blocks:
+    """Blocks from the admitted keys of each record, in order from ``starts`` on.
+
+    Only keys that ``is_own`` marks (keys,) make blocks; the others say which pairs are born
+    elsewhere.
+    """
+    owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))[is_own]
+    own = keys[is_own]
+    order = np.argsort(own, kind="stable")
+    own = own[order]
+    first = np.flatnonzero(_is_new(own))
+    return Blocks(
+        keys=own[first],
+        starts=np.append(first, len(own)),
+        records=owner[order],
+        key_starts=starts,
+        record_keys=keys,
+        rules=rules,
+        left_out=((0, 0, 0),) * len(rules),
+    )
+
+
+def blocks_of(count: int, keys: Sequence[tuple[str, Hashes]], most_records: int) -> Blocks:
+    """Group ``count`` records by their keys, which are as in ``flat_keys``."""
+    record, key = flat_keys(count, keys)
     first = np.flatnonzero(_is_new(key))
     size = np.diff(np.append(first, len(key)))
     too_large = size > most_records
@@ -96,18 +123,22 @@ def blocks_of(count: int, keys: Sequence[tuple[str, Hashes]], most_records: int)
     )
 
 
-def candidates(blocks: Blocks, exclusive: Codes | None = None) -> Candidates:
+def candidates(
+    blocks: Blocks, exclusive: Codes | None = None, is_new: Flags | None = None
+) -> Candidates:
     """All pairs within blocks, each once.
 
-    Records of one ``exclusive`` number (records,) from 0 on are not paired.
+    Records of one ``exclusive`` number (records,) from 0 on are not paired, nor are two of which
+    neither ``is_new`` (records,): all are, where it is not given.
     """
     count = len(blocks.key_starts) - 1
     apart = np.full(count, -1, dtype=np.int32) if exclusive is None else exclusive
+    new = np.ones(count, dtype=np.bool_) if is_new is None else is_new
     fixed = (blocks.keys, blocks.starts, blocks.records, blocks.key_starts, blocks.record_keys)
     none = np.zeros(0, dtype=np.int32)
-    pairs = _born(*fixed, apart, none, none, none, False)
+    pairs = _born(*fixed, apart, new, none, none, none, False)
     left, right, rule = np.empty((3, pairs), dtype=np.int32)
-    _born(*fixed, apart, left, right, rule, True)
+    _born(*fixed, apart, new, left, right, rule, True)
     return Candidates(left, right, rule, _reports(blocks, rule))
 
 
@@ -119,6 +150,7 @@ def _born(
     key_starts: Counts,
     record_keys: Hashes,
     exclusive: Codes,
+    is_new: Flags,
     left: Codes,
     right: Codes,
     rule: Codes,
@@ -132,6 +164,8 @@ def _born(
             one = records[a]
             for b in range(a + 1, starts[block + 1]):
                 other = records[b]
+                if not (is_new[one] or is_new[other]):
+                    continue
                 if exclusive[one] >= 0 and exclusive[one] == exclusive[other]:
                     continue
                 i, j = key_starts[one], key_starts[other]

@@ -47,10 +47,9 @@ class Frequencies:
         weight = np.bincount(classes, weights=share)
         squares = np.bincount(classes, weights=share * share)
         means = np.divide(squares, weight, out=np.ones_like(squares), where=weight > 0)
-        repeated = {
-            texts.values[at]: int(counts[at]) for at in np.flatnonzero(counts >= LEAST_HOLDERS).tolist()
-        }
-        return cls(total, repeated, tuple(means.tolist()))
+        common = np.flatnonzero(counts >= LEAST_HOLDERS).tolist()
+        named = {texts.values[at]: int(counts[at]) for at in common}
+        return cls(total, named, tuple(means.tolist()))
 
     def bits(self, texts: Texts, classes: Codes) -> Floats:
         """What full agreement on each of these values adds, in bits."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
+import pyarrow as pa
 
 from goldenlake.declarations.matching import Matching
 from goldenlake.identity.matching import names as naming
@@ -27,7 +28,13 @@ from goldenlake.identity.matching.attributes import (
     phone_tail,
 )
 from goldenlake.identity.matching.name_attribute import Names
-from goldenlake.identity.matching.records import Attribute, Records, values_of
+from goldenlake.identity.matching.records import (
+    Attribute,
+    Records,
+    Vocabulary,
+    encoded,
+    values_of,
+)
 
 MOST_TOKENS = 5
 """Tokens of a name that make keys: given, family and three others."""
@@ -65,6 +72,12 @@ def keys_of(records: Records, matching: Matching) -> list[Rule]:
         *_crossed({**dates, **districts}, what),
         *dates.items(),
     ]
+
+
+def rule_names(matching: Matching) -> tuple[str, ...]:
+    """The names of the rules, in order."""
+    nobody = pa.table({column: pa.array([None], pa.string()) for column in matching.columns})
+    return tuple(name for name, _ in keys_of(encoded(nobody, matching, Vocabulary()), matching))
 
 
 def _parts(

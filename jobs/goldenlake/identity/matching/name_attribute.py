@@ -81,9 +81,7 @@ def mostly_given(parsed: Iterable[Name]) -> frozenset[str]:
             given[name.given] += 1
             family[name.family] += 1
     return frozenset(
-        token
-        for token, count in given.items()
-        if count > family[token] and count >= LEAST_HOLDERS
+        token for token, count in given.items() if count > family[token] and count >= LEAST_HOLDERS
     )
 
 

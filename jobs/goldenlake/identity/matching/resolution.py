@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from goldenlake.declarations.matching import Clustering
 from goldenlake.identity.matching.arrays import Codes, Counts, Floats
 from goldenlake.identity.matching.blocking import Candidates, blocks_of, candidates
-from goldenlake.identity.matching.clustering import Clusters, Decisions, clustered, pairs_within, parts_of
+from goldenlake.identity.matching.clustering import (
+    Clusters,
+    Decisions,
+    clustered,
+    pairs_within,
+    parts_of,
+)
 from goldenlake.identity.matching.keys import keys_of
-from goldenlake.identity.matching.scoring import Scorer, Scores
+from goldenlake.identity.matching.scoring import Scorer
 
 
 @dataclass(frozen=True)
@@ -23,25 +27,27 @@ class Resolution:
     right: Codes
     weights: Floats
     """All pairs within components, those that blocking missed too."""
-    blocked: Candidates
 
 
 def resolve(
     scorer: Scorer, decisions: Decisions | None = None, order: Counts | None = None
-) -> Resolution:
-    """Resolve the scorer's records in one go."""
+) -> tuple[Resolution, Candidates]:
+    """Resolve the scorer's records in one go; gives the pairs of blocking, too."""
     matching = scorer.model.matching
     exclusive = decisions.exclusive if decisions else None
     keys = keys_of(scorer.records, matching)
     blocks = blocks_of(scorer.records.count, keys, matching.blocking.most_records)
     blocked = candidates(blocks, exclusive)
-    scores = scorer.score(blocked.left, blocked.right)
-    return refined(scorer, blocked, scores.probabilities, matching.clustering, decisions, order)
+    left, right = blocked.left, blocked.right
+    probabilities = scorer.score(left, right).probabilities
+    settings = matching.clustering
+    return refined(scorer, left, right, probabilities, settings, decisions, order), blocked
 
 
 def refined(
     scorer: Scorer,
-    blocked: Candidates,
+    left: Codes,
+    right: Codes,
     probabilities: Floats,
     settings: Clustering,
     decisions: Decisions | None = None,
@@ -53,18 +59,11 @@ def refined(
     of its component's records alone, whatever keys brought them together.
     """
     count = scorer.records.count
-    parts = parts_of(count, blocked.left, blocked.right, probabilities, settings, decisions)
-    left, right = pairs_within(parts.part, decisions.exclusive if decisions else None)
-    scores = scorer.score(left, right)
+    parts = parts_of(count, left, right, probabilities, settings, decisions)
+    one, other = pairs_within(parts.part, decisions.exclusive if decisions else None)
+    scores = scorer.score(one, other)
+    found = scores.probabilities
     clusters = clustered(
-        count,
-        left,
-        right,
-        scores.probabilities,
-        settings,
-        decisions,
-        order,
-        scores.evidence,
-        parts,
+        count, one, other, found, settings, decisions, order, scores.evidence, parts
     )
-    return Resolution(clusters, left, right, scores.weights, blocked)
+    return Resolution(clusters, one, other, scores.weights)

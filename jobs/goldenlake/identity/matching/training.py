@@ -130,11 +130,9 @@ def _pass(
     )
     model = _model(sample, vocabulary, frequencies, estimate, number, len(left))
     scorer = Scorer(model, records, terms)
-    scores = scorer.score(sample.blocked.left, sample.blocked.right)
-    clustering = sample.matching.clustering
-    resolution = refined(
-        scorer, sample.blocked, scores.probabilities, clustering, sample.decisions
-    )
+    blocked, clustering = sample.blocked, sample.matching.clustering
+    likely = scorer.score(blocked.left, blocked.right).probabilities
+    resolution = refined(scorer, blocked.left, blocked.right, likely, clustering, sample.decisions)
     doubts = findings.of_estimate(estimate, sample.plan, sample.layouts)
     components = sizes(resolution.clusters.component).tolist()
     doubts += findings.of_components(components, clustering.most_dense)

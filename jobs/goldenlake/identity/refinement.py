@@ -1,0 +1,263 @@
+"""From components to people: what holds records together is weighed inside each component.
+
+Records tied by declared identifiers are one group; a model then joins groups whose records, all of
+them together, look like one person's. What a steward decided wins over both. A cluster is a
+function of its component alone: of its records, its edges and the model.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyspark import Broadcast
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from goldenlake.identity.matches import LIKELY, loaded, profile_columns
+from goldenlake.identity.records import is_matchable
+
+STEWARD, MUST, CANNOT = "steward", "must", "cannot"
+CONNECTING = (MUST, "unique", "strong", LIKELY, "weak")
+"""Strengths of edges that make components, strongest first."""
+_HELD = (MUST, "unique")
+"""What ties records even in a group that is too large."""
+
+_CLUSTERS = "record_id string, component string, cluster string, is_cut boolean"
+_CLUSTERS_ARROW = pa.schema(
+    {
+        "record_id": pa.string(),
+        "component": pa.string(),
+        "cluster": pa.string(),
+        "is_cut": pa.bool_(),
+    }
+)
+
+Codes = NDArray[np.int64]
+
+
+def connecting(edges: DataFrame) -> DataFrame:
+    """The edges that make components."""
+    return edges.where(F.col("strength").isin(list(CONNECTING)))
+
+
+def clusters(
+    components: DataFrame,
+    edges: DataFrame,
+    profiles: DataFrame | None,
+    *,
+    largest: int,
+    columns: list[str],
+    model: Broadcast[str] | None,
+) -> DataFrame:
+    """The people within each component: (record_id, component, cluster, is_cut).
+
+    A cluster is named by its smallest record id.
+
+    Args:
+        components: (record_id, component) of whole components.
+        edges: all that are among these records, those that connect nothing too.
+        profiles: (record_id, profile) of the records; None without a model.
+        largest: in a group of more records than this only ``unique`` identifiers link, and
+            ``is_cut`` says so.
+        columns: that the model compares.
+        model: as JSON; without one, groups are people.
+    """
+    none = F.lit(None).cast("string")
+    nodes = components.select("record_id", "component", *[none.alias(name) for name in columns])
+    if profiles is not None:
+        compared = profiles.where(is_matchable()).select("record_id", *profile_columns(columns))
+        nodes = components.join(compared, on="record_id", how="left")
+    ties = edges.select(
+        F.col("left_record").alias("record_id"), "right_record", "strength", "weight"
+    ).join(components, on="record_id", how="inner")
+    rows = nodes.unionByName(ties, allowMissingColumns=True).select(
+        "component", "record_id", "right_record", "strength", "weight", *columns
+    )
+    return rows.repartition(F.col("component")).mapInArrow(
+        partial(_clusters, largest, tuple(columns), model), _CLUSTERS
+    )
+
+
+def _clusters(
+    largest: int,
+    columns: tuple[str, ...],
+    model: Broadcast[str] | None,
+    batches: Iterator[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
+    found = [batch for batch in batches if batch.num_rows]
+    if not found:
+        return
+    rows = pa.Table.from_batches(found)
+    nodes = rows.filter(pc.is_null(rows["strength"])).sort_by("record_id")
+    graph = _Graph.of(nodes, rows.filter(pc.is_valid(rows["strength"])))
+    group, is_cut = graph.groups(largest)
+    cluster = group if model is None else _joined(graph, group, nodes, columns, model)
+    ids = nodes["record_id"].combine_chunks()
+    named = pa.table(
+        [ids, nodes["component"], ids.take(pa.array(cluster)), pa.array(is_cut)],
+        schema=_CLUSTERS_ARROW,
+    )
+    yield from named.to_batches(max_chunksize=50_000)
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """Records as numbers in the order of their ids, and the ties between them."""
+
+    count: int
+    component: Codes
+    left: Codes
+    right: Codes
+    rank: Codes
+    """Of the tie's strength in CONNECTING; beyond it for what connects nothing."""
+    weight: NDArray[np.float64]
+    is_apart: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, nodes: pa.Table, ties: pa.Table) -> _Graph:
+        ids = nodes["record_id"].combine_chunks()
+        ends = [pc.index_in(ties[name], ids) for name in ("record_id", "right_record")]
+        # The other end of what connects nothing may lie in another component.
+        here = pc.is_valid(ends[1])
+        ties = ties.filter(here)
+        left, right = (end.filter(here).to_numpy().astype(np.int64) for end in ends)
+        strengths = pa.array(CONNECTING)
+        rank = pc.fill_null(pc.index_in(ties["strength"], strengths), len(CONNECTING))
+        component = nodes["component"].combine_chunks().dictionary_encode().indices
+        return cls(
+            count=nodes.num_rows,
+            component=component.to_numpy().astype(np.int64),
+            left=left,
+            right=right,
+            rank=rank.to_numpy().astype(np.int64),
+            weight=pc.fill_null(ties["weight"], 0.0).to_numpy(),
+            is_apart=pc.equal(ties["strength"], CANNOT).to_numpy(zero_copy_only=False),
+        )
+
+    def groups(self, largest: int) -> tuple[Codes, NDArray[np.bool_]]:
+        """For each record the first of its group, and whether the group was too large."""
+        ties = (self.rank < len(CONNECTING)) & (self.rank != CONNECTING.index(LIKELY))
+        group = self._connected(ties)
+        is_cut = np.bincount(group, minlength=self.count)[group] > largest
+        held = np.isin(self.rank, [CONNECTING.index(strength) for strength in _HELD])
+        ties &= held | ~is_cut[self.left]
+        group = self._connected(ties)
+        apart = np.unique(group[self.left[self.is_apart]])
+        for first in apart.tolist():
+            members = np.flatnonzero(group == first)
+            group[members] = self._split(members, ties)
+        return group, is_cut
+
+    def _connected(self, ties: NDArray[np.bool_]) -> Codes:
+        return first_of_each(
+            _labels(self.count, self.left[ties], self.right[ties]), np.arange(self.count)
+        )
+
+    def _split(self, members: Codes, ties: NDArray[np.bool_]) -> list[int]:
+        """The first member of each member's part, where some must not meet.
+
+        Ties hold from the strongest on, as in Kruskal (1956), unless one would join two records
+        that are held apart: so what gives way is the weakest link between them.
+        """
+        inside = np.isin(self.left, members)
+        at = np.flatnonzero(inside & ties)
+        order = at[np.lexsort((self.right[at], self.left[at], self.rank[at]))]
+        apart = zip(
+            self.left[inside & self.is_apart].tolist(),
+            self.right[inside & self.is_apart].tolist(),
+            strict=True,
+        )
+        ends = zip(self.left[order].tolist(), self.right[order].tolist(), strict=True)
+        return constrained(members.tolist(), ends, apart)
+
+
+def constrained(
+    members: Iterable[int], ties: Iterable[tuple[int, int]], apart: Iterable[tuple[int, int]]
+) -> list[int]:
+    """Parts that the ties make, in their order, without one that joins two held apart.
+
+    Gives for each member the smallest of its part.
+    """
+    part = {member: member for member in members}
+    held: dict[int, set[int]] = defaultdict(set)
+    for one, other in apart:
+        held[one].add(other)
+        held[other].add(one)
+    inside = {member: [member] for member in part}
+    for one, other in ties:
+        kept, gone = sorted((part[one], part[other]))
+        if kept == gone or gone in held[kept]:
+            continue
+        for member in inside[gone]:
+            part[member] = kept
+        inside[kept] += inside.pop(gone)
+        for enemy in held.pop(gone, set()):
+            held[enemy].discard(gone)
+            held[enemy].add(kept)
+            held[kept].add(enemy)
+    return list(part.values())
+
+
+def _joined(
+    graph: _Graph,
+    group: Codes,
+    nodes: pa.Table,
+    columns: tuple[str, ...],
+    model: Broadcast[str],
+) -> Codes:
+    """For each record the first of its cluster, once a model has joined groups."""
+    from goldenlake.identity.matching.clustering import Decisions
+    from goldenlake.identity.matching.em import probability
+    from goldenlake.identity.matching.resolution import refined
+    from goldenlake.identity.matching.scoring import Scorer
+
+    likely = graph.rank == CONNECTING.index(LIKELY)
+    if not likely.any():
+        return group
+    concerned = np.zeros(graph.count, dtype=np.bool_)
+    concerned[graph.component[graph.left[likely]]] = True
+    present = np.array([pc.is_valid(nodes[name]).to_numpy() for name in columns]).any(axis=0)
+    compared = np.flatnonzero(present & concerned[graph.component])
+    place = np.full(graph.count, -1, dtype=np.int32)
+    place[compared] = np.arange(len(compared), dtype=np.int32)
+    # A group is compared by those of its records that can be: the first stands for the others.
+    first = np.full(graph.count, -1, dtype=np.int32)
+    first[group[compared][::-1]] = place[compared][::-1]
+    stands = first[group]
+    apart = np.stack([stands[graph.left], stands[graph.right]], axis=1)[graph.is_apart]
+    together = np.stack([stands[compared], place[compared]], axis=1)
+    known = loaded(model)
+    found = refined(
+        Scorer.of(known, nodes.select(list(columns)).take(pa.array(compared))),
+        place[graph.left[likely]],
+        place[graph.right[likely]],
+        probability(graph.weight[likely]),
+        known.matching.clustering,
+        Decisions(together=together, apart=apart[(apart >= 0).all(axis=1)]),
+    )
+    label = group.copy()
+    joined = first[label] >= 0
+    label[joined] = group[compared[found.clusters.cluster[first[label[joined]]]]]
+    return first_of_each(label, np.arange(graph.count))
+
+
+def first_of_each(labels: Codes, order: Codes) -> Codes:
+    """For each place the smallest of those with the same label."""
+    smallest = np.full(labels.max(initial=-1) + 1, len(labels), dtype=np.int64)
+    np.minimum.at(smallest, labels, order)
+    return smallest[labels]
+
+
+def _labels(count: int, left: Codes, right: Codes) -> Codes:
+    links = coo_array((np.ones(len(left), dtype=np.int8), (left, right)), shape=(count, count))
+    _, labels = connected_components(links, directed=False)
+    return np.asarray(labels, dtype=np.int64)

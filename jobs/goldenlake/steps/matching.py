@@ -1,0 +1,169 @@
+"""The part of a resolve build that a trained model and stewards have: keys, matches, decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from pyspark import Broadcast
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.decisions import Decision
+from goldenlake.identity import matches, refinement
+from goldenlake.identity.trained import TrainedModel
+from goldenlake.ports import Progress, Tables
+
+_EDGES = (
+    "left_record string, right_record string, identifier string, link_key string, "
+    "strength string, rule string, weight double, model string"
+)
+_KEYS_A_PART = 1_000_000
+_RECORDS_A_PART = 250_000
+"""A part holds each record once, however many of its keys are in it; some 300 bytes each."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MatchEdges:
+    """Edges by a model and by decisions; without a model there are only decisions."""
+
+    trained: TrainedModel | None
+    decisions: Sequence[Decision]
+    tables: Tables
+    progress: Progress
+    keep: Callable[[DataFrame], DataFrame]
+
+    @property
+    def version(self) -> str | None:
+        """Of the model."""
+        return self.trained.version if self.trained else None
+
+    @property
+    def columns(self) -> list[str]:
+        """That the model compares."""
+        return list(self.trained.matching.columns) if self.trained else []
+
+    @cached_property
+    def model(self) -> Broadcast[str] | None:
+        """The model, for the workers."""
+        if self.trained is None:
+            return None
+        return self.tables.spark.sparkContext.broadcast(self.trained.text)
+
+    def keyed(self, changed: DataFrame) -> DataFrame:
+        """Changed records with their blocking keys as ``keys``."""
+        if self.model is None:
+            return changed.withColumn("keys", F.array().cast("array<bigint>"))
+        keys = matches.keyed(changed, self.columns, self.model)
+        return changed.join(keys, on="record_id", how="left").withColumn(
+            "keys", F.coalesce("keys", F.array().cast("array<bigint>"))
+        )
+
+    def changes(
+        self, changed: DataFrame, records: DataFrame, existing: DataFrame, *, is_incremental: bool
+    ) -> tuple[DataFrame, DataFrame]:
+        """Edges as they should be, and those that they take the place of.
+
+        ``changed`` and ``records`` have keys; ``existing`` are all edges of the build before.
+        """
+        decided = self._decided(records)
+        standing = existing.where(F.col("identifier") == refinement.STEWARD)
+        matched = existing.where(F.col("identifier") == matches.MATCH)
+        if self.trained is None or self.model is None:
+            return decided, standing.unionByName(matched)
+        wanted = dirty = None
+        if is_incremental:
+            wanted, dirty = self._wanted(changed, records)
+            matched = _touching(matched, dirty)
+        found = self._scored(records, wanted, dirty)
+        return decided.unionByName(found), standing.unionByName(matched)
+
+    def _wanted(self, changed: DataFrame, records: DataFrame) -> tuple[DataFrame, DataFrame]:
+        """The keys to look at, and the records of which one must be in a pair.
+
+        Where a key comes to be on too many records, or on so many no more, pairs of records that
+        did not change come and go: those records count as changed, too.
+        """
+        concerned = changed.where((F.size("keys") > 0) | (F.size("_old_keys") > 0))
+        wanted = self.keep(matches.keys_of(concerned))
+        dirty = concerned.select("record_id")
+        holders = matches.holders(records, wanted)
+        crossed = self.keep(matches.crossing(holders, concerned, self._cap))
+        if crossed.isEmpty():
+            return wanted, dirty
+        drawn_in = holders.join(F.broadcast(crossed), on="key", how="left_semi")
+        dirty = self.keep(dirty.unionByName(drawn_in.select("record_id")).distinct())
+        theirs = records.join(F.broadcast(dirty), on="record_id", how="left_semi")
+        also = theirs.select(F.explode("keys").alias("key"))
+        return self.keep(wanted.unionByName(also).distinct()), dirty
+
+    def _scored(
+        self, records: DataFrame, wanted: DataFrame | None, dirty: DataFrame | None
+    ) -> DataFrame:
+        assert self.trained is not None
+        assert self.model is not None
+        settings = self.trained.matching.clustering
+        holders = self.keep(matches.holders(records, wanted))
+        totals = holders.agg(F.count(F.lit(1)), F.count_distinct("record_id")).first()
+        keys, people = (totals[0], totals[1]) if totals else (0, 0)
+        parts = 1 + max(keys // _KEYS_A_PART, people // _RECORDS_A_PART)
+        found = matches.scored(
+            holders,
+            records,
+            dirty,
+            self.columns,
+            self.model,
+            cap=self._cap,
+            least=settings.doubtful,
+            parts=int(parts),
+        )
+        is_likely = matches.probability(F.col("weight")) >= settings.edge
+        return found.select(
+            "left_record",
+            "right_record",
+            F.lit(matches.MATCH).alias("identifier"),
+            F.lit("").alias("link_key"),
+            F.when(is_likely, matches.LIKELY).otherwise(matches.DOUBTFUL).alias("strength"),
+            "rule",
+            "weight",
+            F.lit(self.version).alias("model"),
+        )
+
+    @property
+    def _cap(self) -> int:
+        assert self.trained is not None
+        return self.trained.matching.blocking.most_records
+
+    def _decided(self, records: DataFrame) -> DataFrame:
+        """Decisions about records that there are; the others are told and kept for their day."""
+        rows = [
+            (*each.records, refinement.STEWARD, "", strength, each.rule, None, None)
+            for each in self.decisions
+            for strength in [refinement.MUST if each.is_must else refinement.CANNOT]
+        ]
+        decided = self.tables.frame(rows, _EDGES)
+        if not rows:
+            return decided
+        named = sorted({record for each in self.decisions for record in each.records})
+        known = records.where(F.col("record_id").isin(named) & F.col("is_active"))
+        present = {row["record_id"] for row in known.select("record_id").collect()}
+        kept = [row for row in rows if {row[0], row[1]} <= present]
+        if len(kept) < len(rows):
+            self.progress(
+                f"decisions: {len(rows) - len(kept)} of {len(rows)} are about records that are not "
+                "there, and wait"
+            )
+        return self.tables.frame(kept, _EDGES)
+
+
+def _touching(edges: DataFrame, records: DataFrame) -> DataFrame:
+    """The edges with an end among the records (record_id)."""
+    left = records.select(F.col("record_id").alias("left_record"), F.lit(True).alias("_left"))
+    right = records.select(F.col("record_id").alias("right_record"), F.lit(True).alias("_right"))
+    return (
+        edges.join(F.broadcast(left), on="left_record", how="left")
+        .join(F.broadcast(right), on="right_record", how="left")
+        .where("_left IS NOT NULL OR _right IS NOT NULL")
+        .drop("_left", "_right")
+    )

@@ -1,0 +1,142 @@
+"""What happens inside a component: groups, a model's joins, and decisions that hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, cast
+
+import networkx as nx
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from goldenlake.identity.matching.training import train
+from goldenlake.identity.refinement import _clusters, constrained
+from support.matching import ROLES, matching, population
+
+MEMBERS = 8
+PAIRS = list(combinations(range(MEMBERS), 2))
+SOME = st.lists(st.sampled_from(PAIRS), max_size=12, unique=True)
+NODE = dict.fromkeys(("right_record", "strength", "weight", *ROLES))
+
+
+@dataclass(frozen=True)
+class Text:
+    """Stands in for a broadcast of Spark's."""
+
+    value: str
+
+
+@given(SOME, SOME)
+def test_the_strongest_ties_hold_that_keep_apart_who_must_be(
+    ties: list[tuple[int, int]], apart: list[tuple[int, int]]
+) -> None:
+    parts = [{member} for member in range(MEMBERS)]
+    for one, other in ties:
+        a = next(part for part in parts if one in part)
+        b = next(part for part in parts if other in part)
+        if a is not b and not any({x, y} <= a | b for x, y in apart):
+            parts.remove(b)
+            a |= b
+    found = constrained(range(MEMBERS), ties, apart)
+    assert found == [min(next(part for part in parts if at in part)) for at in range(MEMBERS)]
+
+
+@given(SOME)
+def test_without_a_decision_parts_are_connected_components(ties: list[tuple[int, int]]) -> None:
+    graph = nx.Graph(ties)
+    graph.add_nodes_from(range(MEMBERS))
+    found = constrained(range(MEMBERS), ties, [])
+    for component in nx.connected_components(graph):
+        assert {found[at] for at in component} == {min(component)}
+
+
+def clusters(
+    records: list[str],
+    ties: list[tuple[str, str, str]],
+    *,
+    largest: int = 200,
+    profiles: pa.Table | None = None,
+    model: str | None = None,
+) -> dict[str, str]:
+    """The cluster of each record of one component."""
+    columns = tuple(ROLES) if model else ()
+    nodes = [{**NODE, "component": "c", "record_id": record} for record in records]
+    if profiles is not None:
+        nodes = [node | row for node, row in zip(nodes, profiles.to_pylist(), strict=True)]
+    edges = [
+        {**NODE, "component": "c", "record_id": one, "right_record": other, "strength": strength}
+        | {"weight": 8.0 if strength == "likely" else None}
+        for one, other, strength in ties
+    ]
+    texts = ("component", "record_id", "right_record", "strength", *ROLES)
+    shape = pa.schema({**dict.fromkeys(texts, pa.string()), "weight": pa.float64()})
+    batch = pa.RecordBatch.from_pylist([*edges, *nodes], schema=shape)
+    found = _clusters(largest, columns, cast("Any", Text(model) if model else None), iter([batch]))
+    rows = [row for answer in found for row in answer.to_pylist()]
+    return {row["record_id"]: row["cluster"] for row in rows}
+
+
+def test_a_decision_cuts_the_weakest_tie_between_two_people() -> None:
+    ties = [("a", "b", "unique"), ("b", "c", "weak"), ("c", "d", "strong")]
+    assert set(clusters(["a", "b", "c", "d"], ties).values()) == {"a"}
+    cut = clusters(["a", "b", "c", "d"], [*ties, ("a", "d", "cannot")])
+    assert cut == {"a": "a", "b": "a", "c": "c", "d": "c"}
+
+
+def test_what_must_be_one_person_holds_before_every_identifier() -> None:
+    ties = [("a", "b", "must"), ("b", "c", "unique"), ("a", "c", "cannot")]
+    assert clusters(["a", "b", "c"], ties) == {"a": "a", "b": "a", "c": "c"}
+
+
+def test_in_too_large_a_group_only_unique_identifiers_and_decisions_link() -> None:
+    ties = [("a", "b", "unique"), ("b", "c", "strong"), ("c", "d", "weak"), ("d", "e", "must")]
+    found = clusters(["a", "b", "c", "d", "e"], ties, largest=4)
+    assert found == {"a": "a", "b": "a", "c": "c", "d": "d", "e": "d"}
+
+
+@pytest.fixture(scope="module")
+def model() -> str:
+    table, _ = population(150)
+    return train(table, matching()).model.to_json()
+
+
+def person(given_name: str, born: str) -> dict[str, str]:
+    return {
+        "given": given_name,
+        "family": "walkerson",
+        "born": born,
+        "postcode": "A11 1XY",
+        "town": "leeds",
+    }
+
+
+ANNA, PAUL = person("anna", "1980-05-17"), person("paul", "1951-11-02")
+NOTHING = dict.fromkeys(ROLES)
+
+
+def test_a_model_joins_groups_whose_records_look_alike(model: str) -> None:
+    profiles = pa.Table.from_pylist([ANNA, NOTHING, ANNA, NOTHING])
+    ties = [("a", "b", "strong"), ("c", "d", "strong"), ("a", "c", "likely")]
+    found = clusters(["a", "b", "c", "d"], ties, profiles=profiles, model=model)
+    assert set(found.values()) == {"a"}
+
+
+def test_one_wrong_edge_does_not_chain_two_people(model: str) -> None:
+    profiles = pa.Table.from_pylist([ANNA, ANNA, PAUL, PAUL])
+    ties = [("a", "b", "likely"), ("b", "c", "likely"), ("c", "d", "likely")]
+    found = clusters(["a", "b", "c", "d"], ties, profiles=profiles, model=model)
+    assert found == {"a": "a", "b": "a", "c": "c", "d": "c"}
+
+
+def test_a_decision_wins_over_the_model(model: str) -> None:
+    profiles = pa.Table.from_pylist([ANNA, NOTHING, ANNA, PAUL])
+    ties = [("a", "b", "strong"), ("a", "c", "likely"), ("a", "d", "must")]
+    joined = clusters(["a", "b", "c", "d"], ties, profiles=profiles, model=model)
+    assert set(joined.values()) == {"a"}
+    apart = clusters(
+        ["a", "b", "c", "d"], [*ties, ("b", "c", "cannot")], profiles=profiles, model=model
+    )
+    assert apart == {"a": "a", "b": "a", "c": "c", "d": "a"}

@@ -1,0 +1,125 @@
+"""Nights with a trained model and with stewards: any cut into nights gives the same people."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import date
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+
+from goldenlake.declarations.decisions import Decision
+from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.matching import Matching
+from goldenlake.identity.matching.resolution import resolve as resolve_in_memory
+from goldenlake.identity.matching.scoring import Scorer
+from goldenlake.identity.matching.training import train
+from goldenlake.identity.trained import TrainedModel
+from goldenlake.io.tables import DeltaTables
+from support.bronze import source_of
+from support.matching import ROLES, matching, population
+from support.resolving import customer_of, publish, resolve, silver
+
+RULES = IdentityRules.model_validate(
+    {"identifiers": {"account": {"description": "Customer number.", "strength": "unique"}}}
+)
+CRM = source_of(
+    load="increment",
+    key=["contact"],
+    columns=[{"name": name} for name in ("contact", "account", *ROLES)],
+    identifiers={"account": "account"},
+    attributes={name: name for name in ROLES},
+)
+SOURCES = {"crm": CRM}
+DAYS = [date(2026, 3, day) for day in range(1, 9)]
+#: Narrow enough that some values come to be on too many records, and on few again.
+CAP = 12
+
+
+@pytest.fixture(scope="module")
+def people() -> pa.Table:
+    return population(45, seed=3, household=3)[0]
+
+
+@pytest.fixture(scope="module")
+def declared() -> Matching:
+    return matching(blocking={"most_records": CAP})
+
+
+@pytest.fixture(scope="module")
+def model(declared: Matching) -> TrainedModel:
+    return TrainedModel(train(population(150, household=2)[0], declared).model.to_json())
+
+
+def contacts(people: pa.Table) -> list[dict[str, Any]]:
+    return [{"contact": f"{at:03}", **row} for at, row in enumerate(people.to_pylist())]
+
+
+def nights(
+    tables: DeltaTables,
+    cut: Iterable[list[dict[str, Any]]],
+    declared: Matching,
+    model: TrainedModel,
+    decisions: tuple[Decision, ...] = (),
+) -> None:
+    for day, rows in zip(DAYS, cut, strict=False):
+        silver(tables, CRM, rows, day)
+        resolve(tables, day, RULES, SOURCES, matching=declared, trained=model, decisions=decisions)
+        publish(tables, day)
+
+
+def partition(of: Mapping[str, str]) -> set[frozenset[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    for record, customer in of.items():
+        found[customer].add(record)
+    return {frozenset(records) for records in found.values()}
+
+
+def matches(tables: DeltaTables) -> set[tuple[Any, ...]]:
+    rows = tables.read("identity.edges").where("identifier = 'match'")
+    said = ("left_record", "right_record", "strength", "rule", "weight", "model")
+    return {tuple(row) for row in rows.select(*said).collect()}
+
+
+def expected(rows: list[dict[str, Any]], model: TrainedModel) -> set[frozenset[str]]:
+    """All at once and without Spark."""
+    from goldenlake.identity.matching.model import Model
+
+    ordered = sorted(rows, key=lambda row: str(row["contact"]))
+    table = pa.Table.from_pylist(ordered)
+    found, _ = resolve_in_memory(Scorer.of(Model.from_json(model.text), table))
+    who = {
+        f"crm:{row['contact']}": str(label)
+        for row, label in zip(ordered, found.clusters.cluster.tolist(), strict=True)
+    }
+    return partition(who)
+
+
+def test_any_cut_into_nights_gives_the_people_of_one_night(
+    spark: SparkSession, tmp_path: Path, people: pa.Table, declared: Matching, model: TrainedModel
+) -> None:
+    random = Random(7)
+    final = contacts(people)
+    random.shuffle(final)
+    first, second = final[: len(final) // 2], final[len(final) // 2 :]
+    # Some come with the values of others first, and are corrected; some go.
+    wrong = [{**row, **{name: final[-1][name] for name in ("family", "town")}} for row in first[:6]]
+    gone = [{**row, "contact": f"9{row['contact']}"} for row in second[:4]]
+    cut = [
+        [*first[6:], *wrong, *gone],
+        second,
+        [*first[:6], *({**row, "deleted": True} for row in gone)],
+    ]
+    daily = DeltaTables(spark, str(tmp_path / "daily"))
+    nights(daily, cut, declared, model)
+    once = DeltaTables(spark, str(tmp_path / "once"))
+    nights(once, [final], declared, model)
+    living = {record: of for record, of in customer_of(daily).items() if ":9" not in record}
+    assert partition(living) == partition(customer_of(once)) == expected(final, model)
+    assert matches(daily) == matches(once)
+    assert len(matches(once)) > 40

@@ -14,7 +14,7 @@ import time
 from benchmarks.identity_data import SETS, DataMissing, IdentitySet
 from goldenlake.identity.matching.clustering import Decisions
 from goldenlake.identity.matching.evaluation import evaluated, pair_recall
-from goldenlake.identity.matching.resolution import resolve
+from goldenlake.identity.matching.resolution import blocked, resolve
 from goldenlake.identity.matching.scoring import Scorer
 from goldenlake.identity.matching.training import train
 
@@ -50,10 +50,12 @@ def measured(data: IdentitySet) -> dict[str, object]:
     scorer = Scorer.of(model, data.records)
     seconds["encode"] = time.process_time() - started
     started = time.process_time()
-    resolution, blocked = resolve(scorer, Decisions(exclusive=data.exclusive))
+    decisions = Decisions(exclusive=data.exclusive)
+    resolution = resolve(scorer, decisions)
     seconds["resolve"] = time.process_time() - started
+    pairs = blocked(scorer, decisions)
     started = time.process_time()
-    scorer.score(blocked.left, blocked.right)
+    scorer.score(pairs.left, pairs.right)
     seconds["score"] = time.process_time() - started
 
     found = evaluated(resolution.clusters.cluster, data.person)
@@ -64,14 +66,14 @@ def measured(data: IdentitySet) -> dict[str, object]:
         "precision": round(found.precision, 5),
         "recall": round(found.recall, 5),
         "largest_cluster": found.largest,
-        "blocking_recall": round(pair_recall(blocked.left, blocked.right, data.person), 5),
+        "blocking_recall": round(pair_recall(pairs.left, pairs.right, data.person), 5),
         "component_recall": round(pair_recall(resolution.left, resolution.right, data.person), 5),
-        "pairs": len(blocked.left),
+        "pairs": len(pairs.left),
         "pairs_in_components": len(resolution.left),
         "passes": model.provenance.passes,
         "findings": [f"{each.name}: {each.subject}" for each in trained.findings],
         "cpu_seconds": {phase: round(spent, 2) for phase, spent in seconds.items()},
-        "pairs_a_cpu_second": round(len(blocked.left) / max(seconds["score"], 1e-9)),
+        "pairs_a_cpu_second": round(len(pairs.left) / max(seconds["score"], 1e-9)),
         "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // _KIB_A_MIB,
     }
 

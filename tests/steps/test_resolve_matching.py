@@ -92,7 +92,7 @@ def expected(rows: list[dict[str, Any]], model: TrainedModel) -> set[frozenset[s
 
     ordered = sorted(rows, key=lambda row: str(row["contact"]))
     table = pa.Table.from_pylist(ordered)
-    found, _ = resolve_in_memory(Scorer.of(Model.from_json(model.text), table))
+    found = resolve_in_memory(Scorer.of(Model.from_json(model.text), table))
     who = {
         f"crm:{row['contact']}": str(label)
         for row, label in zip(ordered, found.clusters.cluster.tolist(), strict=True)

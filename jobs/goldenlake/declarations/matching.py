@@ -47,6 +47,11 @@ class Blocking(Declaration):
         description="A block of more records is left out and reported: narrower keys catch its "
         "pairs, and no hot value costs a square.",
     )
+    rules: list[str] = Field(
+        default=[],
+        description="Names of the rules whose keys bring records together; all by default. "
+        "`goldenlake identity profile` tells what each costs and finds.",
+    )
 
 
 class Training(Declaration):

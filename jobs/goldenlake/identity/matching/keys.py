@@ -8,11 +8,13 @@ admitted because hot ones fall to the cap, and their pairs to the narrower ones.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache, partial
 
 import numpy as np
 import pyarrow as pa
 
 from goldenlake.declarations.matching import Matching
+from goldenlake.errors import ModelUnfit
 from goldenlake.identity.matching import names as naming
 from goldenlake.identity.matching.arrays import MISSING, Codes, Hashes
 from goldenlake.identity.matching.attributes import (
@@ -39,14 +41,28 @@ from goldenlake.identity.matching.records import (
 MOST_TOKENS = 5
 """Tokens of a name that make keys: given, family and three others."""
 
-Parts = Mapping[str, Hashes]
-"""Hashes of the records' parts by name: (records,) or (records, several), 0 where one has none."""
-
 Rule = tuple[str, Hashes]
+Recipe = Callable[[], Hashes]
+"""Gives hashes of the records' parts or keys, (records,) or (records, several), 0 where one has
+none. Most rules are never asked for where a declaration names a few."""
+Recipes = Mapping[str, Recipe]
 
 
 def keys_of(records: Records, matching: Matching) -> list[Rule]:
-    """Rules in the order in which pairs are born: name, and hashes of the records' keys."""
+    """Rules in the order in which pairs are born: name, and hashes of the records' keys.
+
+    Raises ModelUnfit where ``blocking.rules`` names one that there is not.
+    """
+    recipes = _recipes(records, matching)
+    chosen = matching.blocking.rules or list(recipes)
+    if unknown := [name for name in chosen if name not in recipes]:
+        raise ModelUnfit(
+            f"blocking.rules names {', '.join(unknown)}; there are {', '.join(recipes)}"
+        )
+    return [(name, recipe()) for name, recipe in recipes.items() if name in chosen]
+
+
+def _recipes(records: Records, matching: Matching) -> Recipes:
     attributes = {
         column: attribute
         for column, attribute in records.attributes.items()
@@ -58,20 +74,20 @@ def keys_of(records: Records, matching: Matching) -> list[Rule]:
     what = _parts(attributes, _categories)
     tokens, sounds = _name_parts(records.names)
     anywhere = {**where, **districts}
-    return [
-        *strong.items(),
-        *_crossed(dates, anywhere),
-        *((f"two of {name}", _pairs_within(part)) for name, part in tokens.items()),
-        *_crossed(tokens, {**dates, **anywhere, **years, **what}),
-        *_pairwise(where),
-        *where.items(),
-        *tokens.items(),
-        *_sound_pairs(records.names),
-        *_crossed(sounds, {**anywhere, **years}),
-        *_crossed(years, anywhere),
-        *_crossed({**dates, **districts}, what),
-        *dates.items(),
-    ]
+    return {
+        **strong,
+        **_crossed(dates, anywhere),
+        **{f"two of {name}": partial(_pairs_within, part) for name, part in tokens.items()},
+        **_crossed(tokens, {**dates, **anywhere, **years, **what}),
+        **_pairwise(where),
+        **where,
+        **tokens,
+        **_sound_pairs(records.names),
+        **_crossed(sounds, {**anywhere, **years}),
+        **_crossed(years, anywhere),
+        **_crossed({**dates, **districts}, what),
+        **dates,
+    }
 
 
 def rule_names(matching: Matching) -> tuple[str, ...]:
@@ -81,42 +97,42 @@ def rule_names(matching: Matching) -> tuple[str, ...]:
 
 
 def _parts(
-    attributes: Mapping[str, Attribute], reading: Callable[[str, Attribute], Parts]
-) -> dict[str, Hashes]:
-    found: dict[str, Hashes] = {}
+    attributes: Mapping[str, Attribute], reading: Callable[[str, Attribute], Recipes]
+) -> dict[str, Recipe]:
+    found: dict[str, Recipe] = {}
     for column, attribute in attributes.items():
         found.update(reading(column, attribute))
     return found
 
 
-def _strong_parts(column: str, attribute: Attribute) -> Parts:
+def _strong_parts(column: str, attribute: Attribute) -> Recipes:
     match attribute:
         case Emails(values):
             return {
-                column: _hashes(values),
-                f"local part of {column}": _hashes(values.part(local_part)),
+                column: _whole(values),
+                f"local part of {column}": _partly(values, local_part),
             }
         case Phones(values):
             return {
-                column: _hashes(values),
-                f"end of {column}": _hashes(values.part(phone_tail)),
+                column: _whole(values),
+                f"end of {column}": _partly(values, phone_tail),
             }
         case Values():
-            return {column: _hashes(attribute)}
+            return {column: _whole(attribute)}
         case _:
             return {}
 
 
-def _dates(column: str, attribute: Attribute) -> Parts:
-    return {column: _hashes(attribute.values)} if isinstance(attribute, Dates) else {}
+def _dates(column: str, attribute: Attribute) -> Recipes:
+    return {column: _whole(attribute.values)} if isinstance(attribute, Dates) else {}
 
 
-def _parts_of_dates(column: str, attribute: Attribute) -> Parts:
+def _parts_of_dates(column: str, attribute: Attribute) -> Recipes:
     if not isinstance(attribute, Dates):
         return {}
     return {
-        f"year of {column}": _hashes(attribute.values.part(lambda date: date[:4])),
-        f"day of {column}": _hashes(attribute.values.part(_telling_day)),
+        f"year of {column}": _partly(attribute.values, lambda date: date[:4]),
+        f"day of {column}": _partly(attribute.values, _telling_day),
     }
 
 
@@ -124,42 +140,54 @@ def _telling_day(date: str) -> str | None:
     return None if date[4:] == "0101" else date[4:]
 
 
-def _places(column: str, attribute: Attribute) -> Parts:
+def _places(column: str, attribute: Attribute) -> Recipes:
     is_place = isinstance(attribute, Postcodes | Worded)
-    return {column: _hashes(values_of(attribute))} if is_place else {}
+    return {column: _whole(values_of(attribute))} if is_place else {}
 
 
-def _districts(column: str, attribute: Attribute) -> Parts:
+def _districts(column: str, attribute: Attribute) -> Recipes:
     if not isinstance(attribute, Postcodes):
         return {}
-    return {f"district of {column}": _hashes(attribute.values.part(district))}
+    return {f"district of {column}": _partly(attribute.values, district)}
 
 
-def _categories(column: str, attribute: Attribute) -> Parts:
+def _categories(column: str, attribute: Attribute) -> Recipes:
     is_category = isinstance(attribute, Categories | Values)
-    return {column: _hashes(values_of(attribute))} if is_category else {}
+    return {column: _whole(values_of(attribute))} if is_category else {}
 
 
-def _name_parts(names: Names | None) -> tuple[Parts, Parts]:
+def _name_parts(names: Names | None) -> tuple[Recipes, Recipes]:
     """Tokens of the name, and sounds of given and family name."""
     if names is None:
         return {}, {}
-    columns = [names.given[:, None], names.family[:, None], names.others]
-    tokens = np.concatenate(columns, axis=1)[:, :MOST_TOKENS]
-    sounds = [_sounds(names, names.given), _sounds(names, names.family)]
-    return {"token": _looked_up(tokens, names.texts.hashes)}, {"sound": np.stack(sounds, axis=1)}
+
+    @cache
+    def tokens() -> Hashes:
+        columns = [names.given[:, None], names.family[:, None], names.others]
+        return _looked_up(np.concatenate(columns, axis=1)[:, :MOST_TOKENS], names.texts.hashes)
+
+    @cache
+    def sounds() -> Hashes:
+        return np.stack([_sounds(names, names.given), _sounds(names, names.family)], axis=1)
+
+    return {"token": tokens}, {"sound": sounds}
 
 
-def _sound_pairs(names: Names | None) -> list[Rule]:
+def _sound_pairs(names: Names | None) -> Recipes:
     if names is None:
-        return []
-    initials = Values.of([token[0] for token in names.texts.values])
-    initial = _looked_up(_of_tokens(initials, names.given), initials.texts.hashes)
-    given, family = _sounds(names, names.given), _sounds(names, names.family)
-    return [
-        ("initial × sound of family name", _mixed(initial, family)),
-        ("sounds of both names", _mixed(given, family)),
-    ]
+        return {}
+
+    def initials() -> Hashes:
+        first = Values.of([token[0] for token in names.texts.values])
+        initial = _looked_up(_of_tokens(first, names.given), first.texts.hashes)
+        return _mixed(initial, _sounds(names, names.family))
+
+    return {
+        "initial × sound of family name": initials,
+        "sounds of both names": lambda: _mixed(
+            _sounds(names, names.given), _sounds(names, names.family)
+        ),
+    }
 
 
 def _sounds(names: Names, tokens: Codes) -> Hashes:
@@ -171,6 +199,14 @@ def _of_tokens(by_token: Values, tokens: Codes) -> Codes:
     return np.append(by_token.codes, np.int32(MISSING))[tokens]
 
 
+def _whole(values: Values) -> Recipe:
+    return cache(lambda: _hashes(values))
+
+
+def _partly(values: Values, reading: Callable[[str], str | None]) -> Recipe:
+    return cache(lambda: _hashes(values.part(reading)))
+
+
 def _hashes(values: Values) -> Hashes:
     return _looked_up(values.codes, values.texts.hashes)
 
@@ -179,19 +215,25 @@ def _looked_up(codes: Codes, hashes: Hashes) -> Hashes:
     return np.append(hashes | np.uint64(1), np.uint64(0))[codes]
 
 
-def _crossed(ones: Parts, others: Parts) -> list[Rule]:
-    return [
-        (f"{one} × {other}", _mixed(a, b)) for one, a in ones.items() for other, b in others.items()
-    ]
+def _crossed(ones: Recipes, others: Recipes) -> Recipes:
+    return {
+        f"{one} × {other}": partial(_both, a, b)
+        for one, a in ones.items()
+        for other, b in others.items()
+    }
 
 
-def _pairwise(parts: Parts) -> list[Rule]:
+def _pairwise(parts: Recipes) -> Recipes:
     names = list(parts)
-    return [
-        (f"{one} × {other}", _mixed(parts[one], parts[other]))
+    return {
+        f"{one} × {other}": partial(_both, parts[one], parts[other])
         for at, one in enumerate(names)
         for other in names[at + 1 :]
-    ]
+    }
+
+
+def _both(one: Recipe, other: Recipe) -> Hashes:
+    return _mixed(one(), other())
 
 
 def _mixed(one: Hashes, other: Hashes) -> Hashes:
@@ -201,9 +243,9 @@ def _mixed(one: Hashes, other: Hashes) -> Hashes:
     return mixed.reshape(len(one), a.shape[1] * b.shape[2])
 
 
-def _pairs_within(parts: Hashes) -> Hashes:
+def _pairs_within(recipe: Recipe) -> Hashes:
     """Hashes of all unordered pairs of a record's own parts."""
-    columns = []
+    parts, columns = recipe(), []
     for at in range(parts.shape[1]):
         for other in range(at + 1, parts.shape[1]):
             low = np.minimum(parts[:, at], parts[:, other])

@@ -29,19 +29,22 @@ class Resolution:
     """All pairs within components, those that blocking missed too."""
 
 
-def resolve(
-    scorer: Scorer, decisions: Decisions | None = None, order: Counts | None = None
-) -> tuple[Resolution, Candidates]:
-    """Resolve the scorer's records in one go; gives the pairs of blocking, too."""
+def blocked(scorer: Scorer, decisions: Decisions | None = None) -> Candidates:
+    """The pairs of the scorer's records that share a key."""
     matching = scorer.model.matching
-    exclusive = decisions.exclusive if decisions else None
     keys = keys_of(scorer.records, matching)
     blocks = blocks_of(scorer.records.count, keys, matching.blocking.most_records)
-    blocked = candidates(blocks, exclusive)
-    left, right = blocked.left, blocked.right
-    probabilities = scorer.score(left, right).probabilities
-    settings = matching.clustering
-    return refined(scorer, left, right, probabilities, settings, decisions, order), blocked
+    return candidates(blocks, decisions.exclusive if decisions else None)
+
+
+def resolve(
+    scorer: Scorer, decisions: Decisions | None = None, order: Counts | None = None
+) -> Resolution:
+    """Resolve the scorer's records in one go."""
+    pairs = blocked(scorer, decisions)
+    probabilities = scorer.score(pairs.left, pairs.right).probabilities
+    settings = scorer.model.matching.clustering
+    return refined(scorer, pairs.left, pairs.right, probabilities, settings, decisions, order)
 
 
 def refined(

@@ -28,9 +28,9 @@ def learnt(records: Records, cluster: Codes, clusters: int, lift: float) -> Alia
         answers[NAME] = tuple(sorted({*given, *family}))
     for column, attribute in records.attributes.items():
         match attribute:
-            case Postcodes(values, districts):
-                codes = np.append(districts.codes, np.int32(MISSING))[values.codes]
-                texts = districts.texts
+            case Postcodes(values):
+                districts = attribute.districts.at(values.codes)
+                codes, texts = districts.codes, districts.texts
             case Worded(values) | Categories(values):
                 codes, texts = values.codes, values.texts
             case _:

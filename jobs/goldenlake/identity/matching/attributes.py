@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
 from goldenlake.identity.matching.arrays import MISSING, Bytes, Codes, Flags
-from goldenlake.identity.matching.texts import Texts, folded, over_distinct
+from goldenlake.identity.matching.texts import Texts, distinct, folded_all
+
+Aliases = tuple[tuple[str, str], ...]
+"""Pairs of values that stand for each other."""
 
 MOST_WORDS = 4
 """Words of a place or an address that are compared."""
@@ -40,12 +44,22 @@ class Values:
     @classmethod
     def read(cls, column: pa.ChunkedArray, reading: Callable[[str], str | None]) -> Values:
         """Encode what ``reading`` makes of a column's distinct values."""
-        return cls.of(over_distinct(column, reading))
+        texts, which = distinct(column)
+        return cls.of([reading(text) for text in texts.to_pylist()]).at(which)
+
+    @classmethod
+    def folded(cls, column: pa.ChunkedArray) -> Values:
+        """Encode a column's values in small Latin letters; those without any are missing."""
+        texts, which = distinct(column)
+        return cls.of(folded_all(texts)).at(which)
+
+    def at(self, which: Codes) -> Values:
+        """The values at these places; MISSING where a place is."""
+        return Values(np.append(self.codes, np.int32(MISSING))[which], self.texts)
 
     def part(self, reading: Callable[[str], str | None]) -> Values:
         """The attribute that ``reading`` makes of this one's values, of the same records."""
-        parts = Values.of([reading(value) for value in self.texts.values])
-        return Values(np.append(parts.codes, np.int32(MISSING))[self.codes], parts.texts)
+        return self.value_parts(reading).at(self.codes)
 
     def value_parts(self, reading: Callable[[str], str | None]) -> Values:
         """As ``part``, with a code a distinct value instead of a record."""
@@ -86,15 +100,16 @@ class Dates:
     """Dates as eight digits."""
 
     values: Values
-    digits: Bytes
-    """(values, 8)"""
 
     @classmethod
     def read(cls, column: pa.ChunkedArray) -> Dates:
         """Encode dates that are written year, month, day; what has not eight digits is missing."""
-        values = Values.read(column, eight_digits)
-        digits = [[int(digit) for digit in value] for value in values.texts.values]
-        return cls(values, np.array(digits, dtype=np.uint8).reshape(-1, 8))
+        return cls(Values.read(column, eight_digits))
+
+    @cached_property
+    def digits(self) -> Bytes:
+        """Of the distinct dates: (values, 8)."""
+        return self.values.texts.table[:, :8] - np.uint8(ord("0"))
 
     @property
     def are_defaults(self) -> Flags:
@@ -113,19 +128,28 @@ class Postcodes:
     """Postcodes with their leading parts."""
 
     values: Values
-    districts: Values
-    """A code a distinct postcode."""
-    areas: Values
-    aliases: Groups
+    alias_pairs: Aliases
     """Of districts."""
 
     @classmethod
-    def read(cls, column: pa.ChunkedArray, aliases: Iterable[tuple[str, str]]) -> Postcodes:
+    def read(cls, column: pa.ChunkedArray, aliases: Aliases) -> Postcodes:
         """Encode postcodes; ``aliases`` are pairs of districts."""
-        values = Values.read(column, folded_or_none)
-        districts = values.value_parts(district)
-        areas = values.value_parts(area)
-        return cls(values, districts, areas, Groups.of(aliases_of(districts.texts, aliases)))
+        return cls(Values.folded(column), aliases)
+
+    @cached_property
+    def districts(self) -> Values:
+        """A code a distinct postcode."""
+        return self.values.value_parts(district)
+
+    @cached_property
+    def areas(self) -> Values:
+        """A code a distinct postcode."""
+        return self.values.value_parts(area)
+
+    @cached_property
+    def aliases(self) -> Groups:
+        """Of districts."""
+        return Groups.of(aliases_of(self.districts.texts, self.alias_pairs))
 
 
 def district(postcode: str) -> str:
@@ -148,21 +172,29 @@ class Worded:
     """Places and addresses: a text and its telling words."""
 
     values: Values
-    words: Codes
-    """(values, MOST_WORDS)"""
-    aliases: Groups
+    alias_pairs: Aliases
+    """Of whole values."""
 
     @classmethod
-    def read(cls, column: pa.ChunkedArray, aliases: Iterable[tuple[str, str]]) -> Worded:
+    def read(cls, column: pa.ChunkedArray, aliases: Aliases) -> Worded:
         """Encode texts; ``aliases`` are pairs of whole values."""
-        values = Values.read(column, folded_or_none)
-        lists = [telling_words(value) for value in values.texts.values]
+        return cls(Values.folded(column), aliases)
+
+    @cached_property
+    def words(self) -> Codes:
+        """The telling words of each distinct value: (values, MOST_WORDS)."""
+        lists = [telling_words(value) for value in self.values.texts.values]
         texts = Texts.of(word for words in lists for word in words)
         code = {word: at for at, word in enumerate(texts.values)}
         words = np.full((len(lists), MOST_WORDS), MISSING, dtype=np.int32)
         for at, each in enumerate(lists):
             words[at, : len(each)] = [code[word] for word in each]
-        return cls(values, words, Groups.of(aliases_of(values.texts, aliases)))
+        return words
+
+    @cached_property
+    def aliases(self) -> Groups:
+        """Of whole values."""
+        return Groups.of(aliases_of(self.values.texts, self.alias_pairs))
 
 
 def telling_words(text: str) -> list[str]:
@@ -176,13 +208,17 @@ class Categories:
     """Values out of few."""
 
     values: Values
-    aliases: Groups
+    alias_pairs: Aliases
 
     @classmethod
-    def read(cls, column: pa.ChunkedArray, aliases: Iterable[tuple[str, str]]) -> Categories:
+    def read(cls, column: pa.ChunkedArray, aliases: Aliases) -> Categories:
         """Encode categories; ``aliases`` are pairs of values."""
-        values = Values.read(column, folded_or_none)
-        return cls(values, Groups.of(aliases_of(values.texts, aliases)))
+        return cls(Values.folded(column), aliases)
+
+    @cached_property
+    def aliases(self) -> Groups:
+        """Of whole values."""
+        return Groups.of(aliases_of(self.values.texts, self.alias_pairs))
 
 
 @dataclass(frozen=True)
@@ -190,15 +226,21 @@ class Emails:
     """E-mail addresses, their local parts and their domains."""
 
     values: Values
-    locals_of: Values
-    """A code a distinct address."""
-    domains: Values
 
     @classmethod
     def read(cls, column: pa.ChunkedArray) -> Emails:
         """Encode addresses; what has no @ is missing."""
-        values = Values.read(column, email)
-        return cls(values, values.value_parts(local_part), values.value_parts(domain))
+        return cls(Values.read(column, email))
+
+    @cached_property
+    def locals_of(self) -> Values:
+        """A code a distinct address."""
+        return self.values.value_parts(local_part)
+
+    @cached_property
+    def domains(self) -> Values:
+        """A code a distinct address."""
+        return self.values.value_parts(domain)
 
 
 @dataclass(frozen=True)
@@ -239,8 +281,3 @@ def phone(text: str) -> str | None:
 def phone_tail(number: str) -> str | None:
     """The last seven digits."""
     return number[-7:] if len(number) >= 7 else None
-
-
-def folded_or_none(text: str) -> str | None:
-    """The text in small Latin letters, or None where nothing is left of it."""
-    return folded(text) or None

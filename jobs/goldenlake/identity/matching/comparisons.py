@@ -114,38 +114,40 @@ def _name_levels(names: Names, left: Codes, right: Codes) -> Levels:
 
 def _write_levels(attribute: Attribute, left: Codes, right: Codes, out: Levels) -> None:
     match attribute:
-        case Dates(values, digits):
-            date_levels.date_levels(left, right, values.codes, digits, out)
-        case Postcodes(values, districts, areas, aliases):
+        case Dates(values):
+            date_levels.date_levels(left, right, values.codes, attribute.digits, out)
+        case Postcodes(values):
             value_levels.postcode_levels(
                 left,
                 right,
                 values.codes,
                 values.texts.table,
                 values.texts.lengths,
-                districts.codes,
-                areas.codes,
-                aliases.starts,
-                aliases.members,
+                attribute.districts.codes,
+                attribute.areas.codes,
+                attribute.aliases.starts,
+                attribute.aliases.members,
                 out,
             )
-        case Worded(values, words, aliases):
+        case Worded(values):
             value_levels.words_levels(
                 left,
                 right,
                 values.codes,
                 values.texts.table,
                 values.texts.lengths,
-                words,
-                aliases.starts,
-                aliases.members,
+                attribute.words,
+                attribute.aliases.starts,
+                attribute.aliases.members,
                 out,
             )
-        case Categories(values, aliases):
+        case Categories(values):
+            aliases = attribute.aliases
             value_levels.category_levels(
                 left, right, values.codes, aliases.starts, aliases.members, out
             )
-        case Emails(values, locals_of, domains):
+        case Emails(values):
+            locals_of, domains = attribute.locals_of, attribute.domains
             value_levels.email_levels(
                 left,
                 right,

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
 
 from goldenlake.identity.matching import names as naming
 from goldenlake.identity.matching.arrays import MISSING, Codes
-from goldenlake.identity.matching.attributes import Groups, Values, aliases_of
+from goldenlake.identity.matching.attributes import Aliases, Groups, Values, aliases_of
 from goldenlake.identity.matching.frequencies import LEAST_HOLDERS
 from goldenlake.identity.matching.names import NO_NAME, Name
 from goldenlake.identity.matching.texts import Texts, over_distinct
@@ -29,12 +30,11 @@ class Names:
     others: Codes
     """(records, MOST_OTHERS)"""
     texts: Texts
-    aliases: Groups
-    sounds: Codes
-    """A code a token: equal for tokens that sound alike."""
+    alias_pairs: Aliases
+    """Of tokens, besides the known nicknames."""
 
     @classmethod
-    def of(cls, parsed: Sequence[Name], aliases: Iterable[tuple[str, str]]) -> Names:
+    def of(cls, parsed: Sequence[Name], aliases: Aliases) -> Names:
         """Encode names; ``aliases`` are pairs of tokens besides the known nicknames."""
         texts = Texts.of(
             token
@@ -47,16 +47,25 @@ class Names:
         for at, name in enumerate(parsed):
             for place, token in enumerate(name.others[:MOST_OTHERS]):
                 others[at, place] = code[token]
-        known = naming.alias_groups(texts.values)
-        learnt = aliases_of(texts, aliases)
         return cls(
             given=np.array([code.get(name.given, MISSING) for name in parsed], dtype=np.int32),
             family=np.array([code.get(name.family, MISSING) for name in parsed], dtype=np.int32),
             others=others,
             texts=texts,
-            aliases=Groups.of([{*one, *two} for one, two in zip(known, learnt, strict=True)]),
-            sounds=Values.of([naming.sound(token) for token in texts.values]).codes,
+            alias_pairs=aliases,
         )
+
+    @cached_property
+    def aliases(self) -> Groups:
+        """What each token can stand for."""
+        known = naming.alias_groups(self.texts.values)
+        learnt = aliases_of(self.texts, self.alias_pairs)
+        return Groups.of([{*one, *two} for one, two in zip(known, learnt, strict=True)])
+
+    @cached_property
+    def sounds(self) -> Codes:
+        """A code a token: equal for tokens that sound alike."""
+        return Values.of([naming.sound(token) for token in self.texts.values]).codes
 
 
 def parsed_full_names(column: pa.ChunkedArray) -> list[Name]:
@@ -64,13 +73,10 @@ def parsed_full_names(column: pa.ChunkedArray) -> list[Name]:
     return [name or NO_NAME for name in over_distinct(column, naming.of_full_name)]
 
 
-def parsed_parts(given: list[str | None], family: list[str | None]) -> list[Name]:
+def parsed_parts(given: pa.ChunkedArray, family: pa.ChunkedArray) -> list[Name]:
     """A name a record, from two columns."""
-    known: dict[tuple[str | None, str | None], Name] = {}
-    for pair in zip(given, family, strict=True):
-        if pair not in known:
-            known[pair] = naming.of_parts(*pair)
-    return [known[pair] for pair in zip(given, family, strict=True)]
+    sides = (over_distinct(given, naming.tokens), over_distinct(family, naming.tokens))
+    return [naming.of_tokens(one or [], other or []) for one, other in zip(*sides, strict=True)]
 
 
 def mostly_given(parsed: Iterable[Name]) -> frozenset[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from anyascii import anyascii
@@ -23,6 +24,9 @@ TITLES = frozenset(
     """.split()  # noqa: SIM905
 )
 """Titles, ranks, suffixes, particles and connectives: no part of a name that tells people apart."""
+
+_KNOWN_WORDS = 300_000
+"""Whose keys a process remembers, some 100 MB: its tasks meet the same names again and again."""
 
 _ORDINAL = re.compile(r"\d+(st|nd|rd|th|\.)?")
 _NOT_WORD = re.compile(r"[^a-z0-9-]")
@@ -67,9 +71,8 @@ def _words(text: str) -> list[str]:
     return [word for word in words if word]
 
 
-def of_parts(given: str | None, family: str | None) -> Name:
+def of_tokens(givens: Sequence[str], families: Sequence[str]) -> Name:
     """A name that came in two columns; a family name of several words is one compound."""
-    givens, families = tokens(given or ""), tokens(family or "")
     return _name(
         givens[0] if givens else None,
         "-".join(families) if families else None,
@@ -91,15 +94,24 @@ def alias_groups(words: Sequence[str]) -> list[frozenset[str]]:
     Nicknames (both lists that we have) and spellings of one sound over scripts. Not transitive:
     Bill may be William or Robert.
     """
-    library = NickNamer()
-    groups = []
-    for word in words:
-        names = {word} | {f"={name}" for name in library.canonicals_of(word)} | {f"={word}"}
-        key = given_key(word)
-        groups.append(frozenset(names | {f"~{key}"} if key else names))
-    return groups
+    return [_alias_group(word) for word in words]
 
 
+@lru_cache(maxsize=_KNOWN_WORDS)
+def _alias_group(word: str) -> frozenset[str]:
+    canonical = _nicknames().canonicals_of(word)
+    key = given_key(word)
+    return frozenset(
+        {word, f"={word}", *(f"={name}" for name in canonical)} | ({f"~{key}"} if key else set())
+    )
+
+
+@lru_cache(maxsize=1)
+def _nicknames() -> NickNamer:
+    return NickNamer()
+
+
+@lru_cache(maxsize=_KNOWN_WORDS)
 def sound(word: str) -> str:
     """One key for all spellings of a family name that sound alike; may be empty."""
     return family_key(word) or word

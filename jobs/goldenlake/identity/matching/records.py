@@ -16,7 +16,6 @@ from goldenlake.identity.matching.attributes import (
     Postcodes,
     Values,
     Worded,
-    folded_or_none,
 )
 from goldenlake.identity.matching.name_attribute import (
     Names,
@@ -99,7 +98,7 @@ def _attribute(
         case "gender" | "category":
             return Categories.read(column, aliases)
         case "code":
-            return Values.read(column, folded_or_none)
+            return Values.folded(column)
         case _:
             return None
 
@@ -116,11 +115,5 @@ def _parsed(table: pa.Table, matching: Matching) -> list[Name]:
     if full:
         return parsed_full_names(table[full[0]])
     sides = (matching.playing("given_name"), matching.playing("family_name"))
-    given, family = (_texts(table, columns) for columns in sides)
-    return parsed_parts(given, family)
-
-
-def _texts(table: pa.Table, columns: list[str]) -> list[str | None]:
-    if not columns:
-        return [None] * table.num_rows
-    return list(table[columns[0]].cast(pa.string()).to_pylist())
+    nothing = pa.chunked_array([pa.nulls(table.num_rows, pa.string())])
+    return parsed_parts(*(table[side[0]] if side else nothing for side in sides))

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from hashlib import blake2b
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from anyascii import anyascii
 
 from goldenlake.identity.matching.arrays import MISSING, Bytes, Codes, Hashes
+from goldenlake.identity.matching.compiled import compiled
 
 WIDTH = 40
 """Bytes of a text that are compared; what is longer is cut."""
@@ -28,34 +30,52 @@ class Texts:
     """Distinct texts, sorted, so that equal sets of texts have equal codes."""
 
     values: tuple[str, ...]
-    table: Bytes
-    """(texts, WIDTH)"""
-    lengths: Codes
-    hashes: Hashes
-    """64 bits of each text, the same in every process and on every day."""
 
     @classmethod
     def of(cls, values: Iterable[str]) -> Texts:
         """The distinct texts among these."""
-        distinct = tuple(sorted(set(values)))
-        table = np.zeros((len(distinct), WIDTH), dtype=np.uint8)
-        lengths = np.zeros(len(distinct), dtype=np.int32)
-        for at, value in enumerate(distinct):
-            raw = value.encode("ascii", "replace")[:WIDTH]
-            table[at, : len(raw)] = np.frombuffer(raw, dtype=np.uint8)
-            lengths[at] = len(raw)
-        hashes = np.array([digest(value) for value in distinct], dtype=np.uint64)
-        return cls(distinct, table, lengths, hashes)
+        return cls(tuple(sorted(set(values))))
 
-    def codes(self, values: Sequence[str | None]) -> Codes:
+    def codes(self, values: Iterable[str | None]) -> Codes:
         """The code of each value; MISSING for None and for texts that are not in the table."""
         code = {value: at for at, value in enumerate(self.values)}
         return np.array([code.get(value or "", MISSING) for value in values], dtype=np.int32)
 
+    @cached_property
+    def table(self) -> Bytes:
+        """The first WIDTH characters as ASCII, "?" for others: (texts, WIDTH)."""
+        signs = np.array(self.values, dtype=f"U{WIDTH}").view(np.uint32).reshape(-1, WIDTH)
+        return np.where(signs > 127, ord("?"), signs).astype(np.uint8)
 
-def digest(text: str) -> int:
-    """64 bits of a text, the same in every process."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
+    @cached_property
+    def lengths(self) -> Codes:
+        """Of what is in the table."""
+        lengths = pc.utf8_length(pa.array(self.values, pa.string())).to_numpy()
+        return np.asarray(np.minimum(lengths, WIDTH), dtype=np.int32)
+
+    @cached_property
+    def hashes(self) -> Hashes:
+        """64 bits of each text, the same in every process and on every day."""
+        texts = pa.array(self.values, pa.string())
+        _, starts, signs = texts.buffers()
+        out = np.zeros(len(texts), dtype=np.uint64)
+        if len(texts):
+            hash_all(np.frombuffer(starts, np.int32), np.frombuffer(signs or b"", np.uint8), out)
+        return out
+
+
+@compiled
+def hash_all(starts: Codes, signs: Bytes, out: Hashes) -> None:
+    """FNV-1a of 64 bits (Fowler, Noll and Vo 1991) of each text, then the finaliser of SplitMix64
+    (Steele, Lea and Flood 2014), without which short texts differ in few bits.
+    """
+    for at in range(len(out)):
+        z = np.uint64(0xCBF29CE484222325)
+        for place in range(starts[at], starts[at + 1]):
+            z = (z ^ np.uint64(signs[place])) * np.uint64(0x100000001B3)
+        z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        out[at] = z ^ (z >> np.uint64(31))
 
 
 def folded(text: str) -> str:
@@ -65,13 +85,28 @@ def folded(text: str) -> str:
     return _NOT_PLAIN.sub(" ", plain).strip()
 
 
-def over_distinct(
-    column: pa.ChunkedArray | pa.Array, reading: Callable[[str], T | None]
-) -> list[T | None]:
-    """``reading`` of every value, called once a distinct one; None where the value is null."""
+def folded_all(texts: pa.Array) -> list[str]:
+    """``folded`` of each; those of ASCII all at once."""
+    lowered = pc.replace_substring_regex(pc.ascii_lower(texts), "[^a-z0-9]+", " ")
+    answers = pc.utf8_trim_whitespace(lowered).to_pylist()
+    for at in np.flatnonzero(~pc.string_is_ascii(texts).to_numpy(zero_copy_only=False)).tolist():
+        answers[at] = folded(texts[at].as_py())
+    return list(answers)
+
+
+def distinct(column: pa.ChunkedArray | pa.Array) -> tuple[pa.Array, Codes]:
+    """The distinct texts of a column, and for each record which of them; MISSING for null."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
     if not pa.types.is_string(array.type):
         array = array.cast(pa.string())
     encoded = array.dictionary_encode()
-    answers = [reading(value) for value in encoded.dictionary.to_pylist()]
-    return [None if at is None else answers[at] for at in encoded.indices.to_pylist()]
+    return encoded.dictionary, encoded.indices.fill_null(MISSING).to_numpy().astype(np.int32)
+
+
+def over_distinct(
+    column: pa.ChunkedArray | pa.Array, reading: Callable[[str], T | None]
+) -> list[T | None]:
+    """``reading`` of every value, called once a distinct one; None where the value is null."""
+    texts, which = distinct(column)
+    answers = [*(reading(value) for value in texts.to_pylist()), None]
+    return [answers[at] for at in which.tolist()]

@@ -9,7 +9,14 @@ from pydantic import Field
 from goldenlake.declarations.base import Declaration, Pattern, Slug
 
 
-class Identifier(Declaration):
+class Placeholders(Declaration):
+    """Values that link nobody, whoever has them."""
+
+    block: list[str] = Field(default=[], description="Placeholder values that link nobody.")
+    block_patterns: list[Pattern] = Field(default=[])
+
+
+class Identifier(Placeholders):
     """A value that, shared by two records, says that they are one person."""
 
     description: str
@@ -25,8 +32,6 @@ class Identifier(Declaration):
         description="Traits or identifiers: two records that both have one and differ in it are "
         "not linked by this value, and records without it are then tied to neither.",
     )
-    block: list[str] = Field(default=[], description="Placeholder values that link nobody.")
-    block_patterns: list[Pattern] = Field(default=[])
     personal: Literal["pseudonym", "contact"] = "contact"
 
 

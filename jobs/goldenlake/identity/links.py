@@ -14,6 +14,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from goldenlake.columns.placeholders import is_placeholder
 from goldenlake.declarations.identity import Identifier, IdentityRules
 from goldenlake.identity.agreement import Member, verdict
 
@@ -183,10 +184,7 @@ def refusals(groups: DataFrame, contested: DataFrame) -> DataFrame:
 def _is_blocked(identifier: Column, value: Column, rules: IdentityRules) -> Column:
     blocked = F.lit(False)
     for name, rule in rules.identifiers.items():
-        is_placeholder = F.lower(value).isin([each.lower() for each in rule.block])
-        for pattern in rule.block_patterns:
-            is_placeholder |= value.rlike(pattern)
-        blocked |= (identifier == name) & is_placeholder
+        blocked |= (identifier == name) & is_placeholder(value, rule)
     return F.coalesce(blocked, F.lit(False))
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 
-from goldenlake.columns import addresses, emails, hashes, names, phones, text
+from goldenlake.columns import addresses, emails, hashes, names, phones, streets, text
 from goldenlake.columns.addresses import alpha_2
 from goldenlake.columns.namekeys import family_key, given_key
 from goldenlake.columns.names import parts, tidy
@@ -65,6 +65,20 @@ IN_SPARK: dict[str, tuple[Callable[[Column], Column], dict[str | None, str | Non
     "german postcode": (
         lambda c: addresses.normalise_postcode(c, region="DE"),
         {"1067": "01067", "01067.0": "01067", "10 115": "10115", "ec1a1bb": "EC1A 1BB"},
+    ),
+    "street": (
+        streets.street_key,
+        {
+            "12 High Street": "high st 12",
+            "High St. 12": "high st 12",
+            "Hauptstraße 05": streets.keyed_street("Haupt-Str. 5"),
+            "ул. Шипка 12": streets.keyed_street("Shipka St 12"),
+            "Flat 1, 12 Elm Grove": "apt elm grove 1 12",
+            "Flat 12, 1 Elm Grove": "apt elm grove 12 1",
+            "Elm Grove": None,
+            "12": None,
+            None: None,
+        },
     ),
     "sha256": (
         hashes.sha256_hex,

@@ -46,30 +46,36 @@ _SOUNDS = tuple(
 
 def family_key(text: str) -> str | None:
     """``family_name_key`` for one text."""
-    key = "".join(_folded(word) for word in _words(text))
+    key = "".join(folded(word) for word in _words(text))
     return key if len(key) > 1 else None
 
 
 def given_key(text: str) -> str | None:
     """``given_name_key`` for one text."""
     words = _words(text)
-    key = _folded(words[0].replace("-", "")) if words else ""
+    key = folded(words[0].replace("-", "")) if words else ""
     return _canonical().get(key, key) if len(key) > 1 else None
 
 
-def _words(text: str) -> list[str]:
+def latin(text: str) -> str:
+    """The text in small Latin letters without accents; digits and signs stay."""
     composed = unicodedata.normalize("NFKC", text).casefold()
     shown = "".join(char for char in composed if unicodedata.category(char) not in ("Cc", "Cf"))
-    latin = anyascii(unicodedata.normalize("NFC", shown).translate(_LETTERS)).lower()
-    words = [re.sub(r"[^a-z-]", "", word).strip("-") for word in re.split(r"[\s.,/]+", latin)]
-    return [word for word in words if word]
+    return anyascii(unicodedata.normalize("NFC", shown).translate(_LETTERS)).lower()
 
 
-def _folded(word: str) -> str:
+def folded(word: str) -> str:
+    """A word in Latin letters, reduced to its sound."""
     word = word.replace("-", "")
     for pattern, into in _SOUNDS:
         word = pattern.sub(into, word)
     return word
+
+
+def _words(text: str) -> list[str]:
+    split = re.split(r"[\s.,/]+", latin(text))
+    words = [re.sub(r"[^a-z-]", "", word).strip("-") for word in split]
+    return [word for word in words if word]
 
 
 @lru_cache(maxsize=1)
@@ -85,15 +91,15 @@ def _canonical() -> dict[str, str]:
         name, _, shorts = line.partition(":")
         if not shorts or line.startswith("#"):
             continue
-        names.add(name := _folded("".join(_words(name))))
+        names.add(name := folded("".join(_words(name))))
         for short in shorts.split():
-            known.setdefault(_folded("".join(_words(short))), name)
+            known.setdefault(folded("".join(_words(short))), name)
     library = NickNamer()
     for short in sorted(library._nickname_lookup):
-        key = _folded("".join(_words(short)))
+        key = folded("".join(_words(short)))
         full = library.canonicals_of(short)
         if len(full) == 1 and key not in known and key not in names:
-            name = _folded("".join(_words(next(iter(full)))))
+            name = folded("".join(_words(next(iter(full)))))
             if not library.nicknames_of(short):
                 known[key] = name
     for short in list(known):

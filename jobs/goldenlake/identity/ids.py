@@ -18,8 +18,8 @@ ASSIGNED, MERGED, SPLIT, MOVED, RETIRED = "assigned", "merged", "split", "moved"
 _REDIRECTS = "customer_id string, current_customer_id string"
 
 
-def new_customer_id(record_id: Column, base: int) -> Column:
-    """``c_`` and 20 characters of base32 (0-9, a-v): 100 bits of SHA-256 over record and base.
+def new_id(record_id: Column, base: int, prefix: str) -> Column:
+    """The prefix and 20 characters of base32 (0-9, a-v): 100 bits of SHA-256 over record and base.
 
     ``base`` is the generation that the build starts from: a record whose customer was retired
     gets another id in a later generation, and a rerun of this one gets the same.
@@ -30,7 +30,7 @@ def new_customer_id(record_id: Column, base: int) -> Column:
         F.lpad(F.lower(F.conv(F.substring(digest, at, length), 16, 32)), width, "0")
         for at, length, width in parts
     ]
-    return F.concat(F.lit("c_"), *base32)
+    return F.concat(F.lit(prefix), *base32)
 
 
 def owners(clusters: DataFrame, previous: DataFrame) -> DataFrame:
@@ -69,10 +69,12 @@ def owners(clusters: DataFrame, previous: DataFrame) -> DataFrame:
     )
 
 
-def assignments(clusters: DataFrame, owners: DataFrame, *, base: int, as_of: Column) -> DataFrame:
+def assignments(
+    clusters: DataFrame, owners: DataFrame, *, base: int, as_of: Column, prefix: str = "c_"
+) -> DataFrame:
     """The id of every record: (record_id, component, customer_id, customer_since, is_new).
 
-    A cluster that no id claims gets a new one, born on ``as_of``.
+    A cluster that no id claims gets a new one, born on ``as_of``, which begins with ``prefix``.
     """
     survivors = owners.where(F.col("survivor") == F.col("customer_id")).select(
         "cluster",
@@ -82,7 +84,7 @@ def assignments(clusters: DataFrame, owners: DataFrame, *, base: int, as_of: Col
     born = clusters.groupBy("cluster").agg(F.min("record_id").alias("_smallest"))
     ids = born.join(survivors, on="cluster", how="left").select(
         "cluster",
-        F.coalesce("_survivor", new_customer_id(F.col("_smallest"), base)).alias("customer_id"),
+        F.coalesce("_survivor", new_id(F.col("_smallest"), base, prefix)).alias("customer_id"),
         F.when(F.col("_survivor").isNotNull(), F.col("_since"))
         .otherwise(as_of)
         .alias("customer_since"),

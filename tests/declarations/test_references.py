@@ -6,6 +6,7 @@ from support.conf import Conf
 SEGMENT = "segment: other\ndescription: Others.\nowner: o@example.com\nwho: "
 SHOP, LETTERS, READERS = "sources/shop.yml", "destinations/letters.yml", "segments/readers.yml"
 CUSTOMERS = "tables/gold.customers.yml"
+HOUSEHOLDS = "identity/households.yml"
 
 
 @pytest.mark.parametrize(
@@ -53,6 +54,14 @@ CUSTOMERS = "tables/gold.customers.yml"
         ("identity/identifiers.yml", "[birth_on]", "[email]",
          "5: identifiers.email.unless_differ[0]: names the identifier itself; records that share "
          "it never differ in it."),
+        (HOUSEHOLDS, "[email, birth_on]", "[email, birth_day]",
+         "2: rules.mailbox.agree[1]: 'birth_day' is not declared in gold.customers as one with "
+         "survivorship. Did you mean 'birth_on'?"),
+        (HOUSEHOLDS, "[email, birth_on]", "[email, email]",
+         "2: rules.mailbox.agree[1]: 'email' is named twice. Name it once."),
+        (HOUSEHOLDS, "  email: {block", "  phone: {block",
+         "4: placeholders.phone: 'phone' is not declared in any rule above. Known: birth_on, "
+         "email."),
         (CUSTOMERS, "sources: [shop]", "sources: [shops]",
          "8: columns[2].survivorship.sources[0]: 'shops' is not declared in conf/sources. Did you "
          "mean 'shop'?"),
@@ -213,4 +222,24 @@ def test_a_segment_that_needs_itself_is_a_problem(conf: Conf) -> None:
     assert conf.problems() == [
         "conf/segments/other.yml:4: who.segment: goes round in a circle: other needs other. "
         "Break it somewhere."
+    ]
+
+
+def test_households_are_optional_and_so_is_their_table_without_them(conf: Conf) -> None:
+    (conf.path / HOUSEHOLDS).unlink()
+
+    assert conf.problems() == []
+    assert conf.load().households is None
+
+    (conf.path / "tables/gold.households.yml").unlink()
+
+    assert conf.problems() == []
+
+
+def test_households_without_their_table_are_a_problem(conf: Conf) -> None:
+    (conf.path / "tables/gold.households.yml").unlink()
+
+    assert conf.problems() == [
+        "conf/identity/households.yml:1: rules: make gold.households, which no file describes. "
+        "Add conf/tables/gold.households.yml."
     ]

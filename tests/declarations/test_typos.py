@@ -16,13 +16,14 @@ from support.conf import FILES
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 KINDS = {
-    "consent.yml": "consent", "identity": "identity", "env": "environment", "sources": "source",
-    "tables": "table", "segments": "segment", "destinations": "destination",
+    "consent.yml": "consent", "identity": "identity", "identity/households.yml": "households",
+    "env": "environment", "sources": "source", "tables": "table", "segments": "segment",
+    "destinations": "destination",
 }  # fmt: skip
 #: Mappings whose keys are names that people choose.
 FREE = {
-    "attributes", "channels", "conf", "fields", "identifiers", "jurisdictions", "kinds", "places",
-    "purposes", "statuses", "where",
+    "attributes", "channels", "conf", "fields", "identifiers", "jurisdictions", "kinds",
+    "placeholders", "places", "purposes", "rules", "statuses", "where",
 }  # fmt: skip
 
 
@@ -33,6 +34,11 @@ def files() -> dict[str, str]:
         for path in sorted(CONF.rglob("*.yml"))
     }
     return own | {f"{name}#small": text for name, text in FILES.items()}
+
+
+def kind_of(file: str) -> str:
+    path = file.split("#")[0]
+    return KINDS.get(path) or KINDS[path.split("/")[0]]
 
 
 @cache
@@ -76,7 +82,7 @@ def test_a_mistyped_key_is_told_with_its_line_and_what_was_meant(
     typo = mistyped(key, how, where)
     text = files()[file]
     spoilt = text[:index] + typo + text[index + len(key) :]
-    model = MODELS[KINDS[file.split("#")[0].split("/")[0]]]
+    model = MODELS[kind_of(file)]
 
     document, faults = parse_document(spoilt, file=file)
     assert faults == []
@@ -95,5 +101,5 @@ def test_a_mistyped_key_is_told_with_its_line_and_what_was_meant(
 
 
 def test_the_property_has_keys_of_every_kind_to_spoil() -> None:
-    assert {KINDS[file.split("#")[0].split("/")[0]] for file in files()} == set(MODELS)
+    assert {kind_of(file) for file in files()} == set(MODELS)
     assert sum(len(keys(file)) for file in files()) > 1_000

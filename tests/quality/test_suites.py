@@ -77,6 +77,8 @@ NOT_HOLDING: dict[str, dict[str, Any]] = {
     "machines_are_nobody": {"is_bot": True, "customer_id": "c_1"},
     "amount_is_quantity_times_price": {"amount": 3, "quantity": 1, "unit_price": 1},
     "revenue_needs_orders": {"revenue": 1, "orders": 0},
+    "few_live_together": {"size": 31},
+    "tied_by_a_rule": {"rules": "array()"},
     "seen_in_order": {"first_seen_at": "2024-03-05", "last_seen_at": "2024-03-04"},
 }
 SOUND: dict[str, Any] = {
@@ -89,6 +91,7 @@ SOUND: dict[str, Any] = {
     "amount": 4, "currency": "EUR", "is_cancellation": False, "purpose": "marketing",
     "status": "granted", "stated_at": "2024-03-04", "interactions": 1, "orders": 1, "items": 1,
     "sessions": 1, "emails_opened": 0, "emails_clicked": 0, "revenue": 1, "cancelled_revenue": 0,
+    "household_id": "h_1", "household_since": "2024-03-04", "size": 2,
 }  # fmt: skip
 
 

@@ -25,6 +25,20 @@ identifiers:
     strength: strong
     unless_differ: [birth_on]
 """,
+    "identity/households.yml": """\
+rules:
+  mailbox: {agree: [email, birth_on], most_customers: 4}
+placeholders:
+  email: {block: [none@example.com]}
+""",
+    "tables/gold.households.yml": """\
+table: gold.households
+description: Who lives together.
+grain: A member.
+key: [customer_id]
+columns:
+  - {name: customer_id, type: STRING, doc: Our name of the customer.}
+""",
     "tables/gold.customers.yml": """\
 table: gold.customers
 description: Everybody, once.

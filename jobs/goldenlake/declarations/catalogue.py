@@ -10,6 +10,7 @@ from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.decisions import Decision
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.environment import Environment
+from goldenlake.declarations.households import HouseholdRules
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.segment import Segment
@@ -30,6 +31,7 @@ class Catalogue:
     identity: IdentityRules
     matching: Matching | None = None
     decisions: Sequence[Decision] = ()
+    households: HouseholdRules | None = None
     consent: ConsentPolicy
     segments: Mapping[str, Segment]
     destinations: Mapping[str, Destination]

@@ -22,6 +22,7 @@ from goldenlake.declarations.environment import (
     S3Place,
     SftpPlace,
 )
+from goldenlake.declarations.households import HouseholdRules
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.references import Loaded, Read, check_references
@@ -40,6 +41,7 @@ _SINGLE = (
     "identity/identifiers.yml",
     "identity/matching.yml",
     "identity/decisions.yml",
+    "identity/households.yml",
 )
 _SILENT = ("schemas",)
 
@@ -142,6 +144,7 @@ def load_catalogue(conf: Path, *, environment: str = "local", lake: str | None =
         identity=_sound(loaded.identity),
         matching=loaded.matching.model if loaded.matching else None,
         decisions=_sound(loaded.decisions).decisions if loaded.decisions else (),
+        households=loaded.households.model if loaded.households else None,
         consent=_sound(loaded.consent),
         segments=_models(loaded.segments),
         destinations=_models(loaded.destinations),
@@ -192,6 +195,7 @@ def _read_everything(conf: Path) -> _Everything:
         identity=reading.one(conf / "identity" / "identifiers.yml", IdentityRules),
         matching=reading.optional(conf / "identity" / "matching.yml", Matching),
         decisions=reading.optional(conf / "identity" / "decisions.yml", Decisions),
+        households=reading.optional(conf / "identity" / "households.yml", HouseholdRules),
         consent=reading.one(conf / "consent.yml", ConsentPolicy),
     )
     return _Everything(environments=environments, loaded=loaded, problems=reading.problems)

@@ -15,6 +15,7 @@ from goldenlake.declarations.destination import OWN_COLUMNS, Destination
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.environment import Environment
 from goldenlake.declarations.expressions import columns_of
+from goldenlake.declarations.households import HouseholdRules
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.segment import Segment
@@ -29,6 +30,7 @@ TRAITS = ("given_name", "family_name", "birth_on")
 """Attributes that ``unless_differ`` can compare, besides every identifier."""
 CUSTOMERS, METRICS = "gold.customers", "gold.metrics"
 INTERACTIONS, PURCHASES = "gold.interactions", "gold.purchases"
+HOUSEHOLDS = "gold.households"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class Loaded:
     identity: Read[IdentityRules]
     matching: Read[Matching] | None
     decisions: Read[Decisions] | None
+    households: Read[HouseholdRules] | None
     consent: Read[ConsentPolicy]
 
 
@@ -72,6 +75,8 @@ def check_references(loaded: Loaded) -> list[Problem]:
         found += _matching(loaded.matching.document, loaded.matching.model, loaded.sources)
     if loaded.decisions and loaded.decisions.model:
         found += _decisions(loaded.decisions.document, loaded.decisions.model, loaded.sources)
+    if loaded.households and loaded.households.model:
+        found += _households(loaded.households.document, loaded.households.model, loaded, known)
     if loaded.consent.model is not None:
         found += _policy(loaded.consent.document, loaded.consent.model, known)
     found += segment_problems(
@@ -154,9 +159,8 @@ def _source(document: Document, source: Source, known: _Known) -> Iterator[Probl
         )
     for name in source.attributes:
         yield from _unknown(
-            document, ("attributes", name), name, known.attributes, where=f"{CUSTOMERS} as one "
-            "with survivorship",
-        )  # fmt: skip
+            document, ("attributes", name), name, known.attributes, where=_ATTRIBUTES
+        )
     for at, name in enumerate(source.purpose):
         yield from _unknown(document, ("purpose", at), name, known.purposes, where=_CONSENT)
     personal = sorted(column.name for column in source.columns if column.personal != "none")
@@ -208,6 +212,7 @@ def _sensitive(document: Document, source: Source) -> Iterator[Problem]:
 
 _IDENTIFIERS = "conf/identity/identifiers.yml"
 _CONSENT = "conf/consent.yml"
+_ATTRIBUTES = f"{CUSTOMERS} as one with survivorship"
 
 
 def _consent_mapping(
@@ -314,6 +319,26 @@ def _decisions(
                     f"record ids begin with their source, and {source!r} is none. "
                     f"{hint(source, sources)}",
                 )
+
+
+def _households(
+    document: Document, households: HouseholdRules, loaded: Loaded, known: _Known
+) -> Iterator[Problem]:
+    if HOUSEHOLDS not in loaded.tables:
+        yield document.problem(
+            ("rules",),
+            f"make {HOUSEHOLDS}, which no file describes. Add conf/tables/{HOUSEHOLDS}.yml.",
+        )
+    for name, rule in households.rules.items():
+        for at, attribute in enumerate(rule.agree):
+            path: KeyPath = ("rules", name, "agree", at)
+            yield from _unknown(document, path, attribute, known.attributes, where=_ATTRIBUTES)
+            if attribute in rule.agree[:at]:
+                yield document.problem(path, f"{attribute!r} is named twice. Name it once.")
+    for name in households.placeholders:
+        yield from _unknown(
+            document, ("placeholders", name), name, households.attributes, where="any rule above"
+        )
 
 
 def _destination(document: Document, destination: Destination, known: _Known) -> Iterator[Problem]:

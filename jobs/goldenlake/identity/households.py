@@ -1,0 +1,117 @@
+"""Households: customers who share what people share who live together.
+
+Customers are to a household what records are to a customer, so components and ids are found in the
+same way, with ``customer_id`` in the place of the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from goldenlake.columns.addresses import normalise_postcode
+from goldenlake.columns.names import family_name_key, given_name_key
+from goldenlake.columns.placeholders import is_placeholder
+from goldenlake.columns.streets import street_key
+from goldenlake.declarations.households import HouseholdRules
+from goldenlake.declarations.identity import IdentityRules
+from goldenlake.identity import ids
+from goldenlake.identity.components import connected
+
+_KEYS: dict[str, Callable[[Column], Column]] = {
+    "given_name": given_name_key,
+    "family_name": family_name_key,
+    "street": street_key,
+    "postcode": partial(normalise_postcode, region="ZZ"),
+}
+
+
+def ties(customers: DataFrame, rules: HouseholdRules, identity: IdentityRules) -> DataFrame:
+    """Who shares all values of a rule with others: (customer_id, rule, first).
+
+    ``first`` is the smallest customer id among those who share them, and stands for them. Names,
+    streets and postcodes agree when their keys do, other values when they differ in case alone.
+    What is a placeholder, or shared by more customers than the rule allows, ties nobody.
+    """
+    keys = customers.select(
+        "customer_id", *(_key(name, rules, identity).alias(name) for name in rules.attributes)
+    )
+    shared = [
+        F.struct(
+            F.lit(name).alias("rule"),
+            F.lit(rule.most_customers).alias("most"),
+            # Null where any of them is.
+            F.concat(*(F.concat(F.col(each), F.lit("\x1f")) for each in rule.agree)).alias("key"),
+        )
+        for name, rule in sorted(rules.rules.items())
+    ]
+    sharing = Window.partitionBy("rule", "key")
+    return (
+        keys.select("customer_id", F.inline(F.array(*shared)))
+        .where(F.col("key").isNotNull())
+        .select(
+            "customer_id",
+            "rule",
+            "most",
+            F.count(F.lit(1)).over(sharing).alias("_customers"),
+            F.min("customer_id").over(sharing).alias("first"),
+        )
+        .where(F.col("_customers").between(2, F.col("most")))
+        .select("customer_id", "rule", "first")
+    )
+
+
+def components(ties: DataFrame) -> DataFrame:
+    """Who is tied to whom, over any number of steps: (record_id, component, cluster).
+
+    ``record_id`` is the customer; ``ties`` is read twice.
+    """
+    edges = ties.where("customer_id <> first").select(
+        F.col("first").alias("left_record"), F.col("customer_id").alias("right_record")
+    )
+    customers = ties.select(F.col("customer_id").alias("record_id")).distinct()
+    return connected(customers, edges).withColumn("cluster", F.col("component"))
+
+
+def households(
+    ties: DataFrame, components: DataFrame, previous: DataFrame, *, base: int, as_of: Column
+) -> DataFrame:
+    """One row a customer who lives with another: (household_id, customer_id, household_since,
+    size, rules).
+
+    ``previous`` (customer_id, household_id, household_since) are the members so far, by today's
+    customer ids. Households keep their ids as customers do: see ``ids``.
+    """
+    before = previous.select(
+        F.col("customer_id").alias("record_id"),
+        F.col("household_id").alias("customer_id"),
+        F.col("household_since").alias("customer_since"),
+    )
+    owners = ids.owners(components, before)
+    assigned = ids.assignments(components, owners, base=base, as_of=as_of, prefix="h_").select(
+        F.col("record_id").alias("customer_id"),
+        F.col("customer_id").alias("household_id"),
+        F.col("customer_since").alias("household_since"),
+    )
+    rules = ties.groupBy("customer_id").agg(F.array_sort(F.collect_set("rule")).alias("rules"))
+    members = Window.partitionBy("household_id")
+    return assigned.join(rules, on="customer_id", how="inner").select(
+        "household_id",
+        "customer_id",
+        "household_since",
+        F.count(F.lit(1)).over(members).cast("int").alias("size"),
+        "rules",
+    )
+
+
+def _key(name: str, rules: HouseholdRules, identity: IdentityRules) -> Column:
+    """What of an attribute must agree; null where there is no value, or none that counts."""
+    value = F.col(name).cast("string")
+    blocked = [rules.placeholders.get(name), identity.identifiers.get(name)]
+    for declared in blocked:
+        if declared is not None:
+            value = F.when(~is_placeholder(value, declared), value)
+    return _KEYS.get(name, F.lower)(value)

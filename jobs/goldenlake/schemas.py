@@ -256,6 +256,7 @@ _GOLD_STATISTICS = {
     "gold.purchases": ("purchase_line_id", "customer_id", "source", "at", "on", "channel"),
     "gold.consents": ("customer_id", "purpose", "channel", "status"),
     "gold.metrics": ("customer_id",),
+    "gold.households": ("household_id", "customer_id", "household_since"),
 }
 
 

@@ -99,7 +99,7 @@ def two_nights(spark: SparkSession, folder: Path) -> dict[str, Any]:
 
     world.contact("3", "c_3", family_name="Hall", email="b@example.com")
     world.contact("0", "c_0", family_name="Hull")
-    world.history = [("c_2", "merged", 2), ("c_1", "assigned", 2)]
+    world.history = [("c_2", "merged", "c_1", 2), ("c_1", "assigned", None, 2)]
     world.save(tables, as_of=TOMORROW)
     with pytest.raises(StageMissing):
         run(tables, as_of=TOMORROW)

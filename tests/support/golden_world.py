@@ -16,6 +16,7 @@ from typing import Any
 from pyspark.sql import functions as F
 from ruamel.yaml import YAML
 
+from goldenlake.declarations.households import HouseholdRules
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import Table
@@ -100,6 +101,9 @@ WEB = Source.model_validate(
     }
 )
 SOURCES = [CRM, WEB]
+HOUSEHOLDS = HouseholdRules.model_validate(
+    {"rules": {"name_and_email": {"agree": ["family_name", "email"], "most_customers": 4}}}
+)
 CRM_DDL = (
     "id STRING, family_name STRING, email STRING, opt_in STRING, stated_at TIMESTAMP, "
     f"{SILVER_COLUMNS}"
@@ -139,6 +143,7 @@ class World:
     _saved_files: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     _published: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     history: list[tuple[Any, ...]] = field(default_factory=list)
+    """(customer, event, other customer, generation)"""
 
     def contact(self, key: str, customer: str, **values: Any) -> None:
         before = self.contacts.get(key, {"at": NOON, "gone": False})
@@ -204,8 +209,14 @@ class World:
                 {"customer_id": owner, "change": "membership"} for owner in sorted(touched)
             ],
             "identity.history": [
-                {"customer_id": owner, "event": event, "as_of": as_of, "generation": number}
-                for owner, event, number in self.history
+                {
+                    "customer_id": owner,
+                    "event": event,
+                    "other_customer_id": other,
+                    "as_of": as_of,
+                    "generation": number,
+                }
+                for owner, event, other, number in self.history
             ],
         }
         for table, of in rows.items():
@@ -332,16 +343,19 @@ def silent(_message: str) -> None:
     """A progress that says nothing."""
 
 
-def build(tables: DeltaTables, *, as_of: date = DAY) -> StepResult:
+def build(
+    tables: DeltaTables, *, as_of: date = DAY, households: HouseholdRules | None = HOUSEHOLDS
+) -> StepResult:
     """One run of the golden step over what is staged."""
-    return golden(as_of).run(tables, silent)
+    return golden(as_of, households).run(tables, silent)
 
 
-def golden(as_of: date = DAY) -> Golden:
+def golden(as_of: date = DAY, households: HouseholdRules | None = HOUSEHOLDS) -> Golden:
     return Golden(
         sources=SOURCES,
         declared=declared_tables(),
         rules=declared_identity(),
+        households=households,
         as_of=as_of,
         run_id="test",
     )

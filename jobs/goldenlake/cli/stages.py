@@ -68,6 +68,7 @@ def golden(installation: Installation) -> list[StepResult]:
         sources=list(installation.catalogue.sources.values()),
         declared=installation.catalogue.tables,
         rules=installation.catalogue.identity,
+        households=installation.catalogue.households,
         as_of=installation.as_of,
         run_id=installation.run_id,
     )

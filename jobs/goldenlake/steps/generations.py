@@ -40,7 +40,9 @@ GOLD_TABLES = (
     "gold.purchases",
     "gold.consents",
     "gold.metrics",
+    "gold.households",
 )
+"""``gold.households`` is there only where conf/identity/households.yml is."""
 GENERATION_TABLES = IDENTITY_TABLES + GOLD_TABLES
 
 

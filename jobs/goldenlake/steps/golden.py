@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from goldenlake.declarations.households import HouseholdRules
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import Table
@@ -40,6 +41,8 @@ class Golden:
     sources: Sequence[Source]
     declared: Mapping[str, Table]
     rules: IdentityRules
+    households: HouseholdRules | None
+    """None: there is no table of households."""
     as_of: date
     run_id: str
 
@@ -61,14 +64,14 @@ class Golden:
         mark = fingerprint(_silver(inputs), declared)
         is_same = base is not None and (
             fingerprint(_silver(base.inputs), declared) == base.fingerprint_of("golden")
-            and set(GOLD_TABLES) <= set(base.tables)
+            and set(self._built) <= set(base.tables)
         )
         if is_same and resolved is None:
             discard(tables, "golden")
             return StepResult(step="golden", status="skipped", details={"why": "nothing changed"})
         done = staged(tables, "golden")
         if done and (done.fingerprint, done.inputs, done.as_of) == (mark, inputs, self.as_of):
-            now = {name: tables.version(name) for name in GOLD_TABLES}
+            now = {name: tables.version(name) for name in GOLD_TABLES if tables.exists(name)}
             if done.tables == now:
                 return StepResult(
                     step="golden", counts=done.counts, details={"why": "it was staged before"}
@@ -80,6 +83,7 @@ class Golden:
             sources=self.sources,
             declared=self.declared,
             rules=self.rules,
+            households=self.households,
             as_of=self.as_of,
             base=base,
             identity=identity,
@@ -91,7 +95,7 @@ class Golden:
                 futures = [pool.submit(write, build) for write in wave]
                 for future in futures:
                     written |= future.result()
-                progress(f"golden: {len(written)} of {len(GOLD_TABLES)} tables")
+                progress(f"golden: {len(written)} of {len(self._built)} tables")
         totals, completeness = build.profile()
         counts = totals | {
             f"{name.removeprefix('gold.')}_{what}": number
@@ -120,6 +124,12 @@ class Golden:
             },
         )
 
+    @property
+    def _built(self) -> tuple[str, ...]:
+        """The tables that there are to be."""
+        optional = () if self.households else ("gold.households",)
+        return tuple(name for name in GOLD_TABLES if name not in optional)
+
     def _declared(self) -> dict[str, Any]:
         """What in the declarations decides the golden tables; texts and owners do not."""
         mapped = {
@@ -146,6 +156,7 @@ class Golden:
                 if name in self.declared
             },
             "identity": self.rules.model_dump(mode="json", by_alias=True),
+            "households": self.households and self.households.model_dump(mode="json"),
         }
 
 

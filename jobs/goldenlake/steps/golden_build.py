@@ -12,6 +12,7 @@ from typing import Self
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from goldenlake.declarations.households import HouseholdRules
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import Table, TableColumn
@@ -29,6 +30,7 @@ KEYS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "gold.purchases": (("purchase_line_id",), "source"),
     "gold.consents": (("customer_id", "purpose", "channel"), "status"),
     "gold.metrics": (("customer_id",), "interactions"),
+    "gold.households": (("customer_id",), "household_id"),
 }
 
 
@@ -54,6 +56,7 @@ class Build:
     sources: Sequence[Source]
     declared: Mapping[str, Table]
     rules: IdentityRules
+    households: HouseholdRules | None
     as_of: date
     base: Generation | None
     identity: Generation | Stage

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Source
+from goldenlake.identity import households as living
 from goldenlake.identity.links import BLOCKED, TOO_MANY, link_key
 from goldenlake.identity.records import identifiers_of
 from goldenlake.steps.generations import Generation, Stage
@@ -29,6 +30,7 @@ from goldenlake.transforms.golden_interactions import interactions_of
 from goldenlake.transforms.golden_metrics import golden_metrics
 from goldenlake.transforms.golden_purchases import purchases_of
 from goldenlake.transforms.golden_sources import golden_sources
+from goldenlake.transforms.segments import follow_merges
 from goldenlake.transforms.survivorship import observations, survivors
 
 Writer = Callable[[Build], dict[str, Written]]
@@ -261,6 +263,30 @@ def metrics(build: Build) -> dict[str, Written]:
     return {table: build.write(table, new, build.of_touched(build.old(table)))}
 
 
+def households(build: Build) -> dict[str, Written]:
+    """gold.households, from gold.customers as it is written: of all customers, since one who
+    moves in or out changes the rows of others; nothing where no customer changed.
+
+    Where households are declared no more, the table is left empty.
+    """
+    table, customers = "gold.households", "gold.customers"
+    if build.households is None:
+        if not build.is_incremental:
+            build.tables.restore(table, None)
+        return {}
+    base = build.base
+    if build.is_incremental and base and base.tables[customers] == build.tables.version(customers):
+        return {table: Written()}
+    old = build.old(table)
+    number = base.generation if base else 0
+    history = build.read("identity.history")
+    previous = follow_merges(old, history, after=number, to=number + 1)
+    ties = build.cache(living.ties(build.tables.read(customers), build.households, build.rules))
+    components = build.cache(living.components(ties))
+    new = living.households(ties, components, previous, base=number, as_of=F.lit(build.as_of))
+    return {table: build.write(table, new, old)}
+
+
 def _keyed(values: DataFrame) -> DataFrame:
     return values.withColumn("link_key", link_key(F.col("identifier"), F.col("value")))
 
@@ -268,5 +294,5 @@ def _keyed(values: DataFrame) -> DataFrame:
 #: What may be written side by side, one wave after the other.
 WAVES: tuple[tuple[Writer, ...], ...] = (
     (interactions, customers, purchases, identifiers, consents, sources_of_customers),
-    (metrics,),
+    (metrics, households),
 )

@@ -62,10 +62,11 @@ class Publish:
                 write_pointer(tables, base)
             return StepResult(step="publish", status="skipped", details={"why": "nothing staged"})
         _check_pair(golden, resolved or base)
-        rules = fingerprint({}, {name: suite_of(self.declared[name]) for name in self._judged()})
+        names = self._judged(golden)
+        rules = fingerprint({}, {name: suite_of(self.declared[name]) for name in names})
         changed = [
             name
-            for name in self._judged()
+            for name in names
             if base is None
             or base.fingerprint_of("audit") != rules
             or base.tables.get(name) != golden.tables.get(name)
@@ -120,8 +121,8 @@ class Publish:
             details=details,
         )
 
-    def _judged(self) -> list[str]:
-        return [name for name in GOLD_TABLES if name in self.declared]
+    def _judged(self, golden: Stage) -> list[str]:
+        return [name for name in GOLD_TABLES if name in self.declared and name in golden.tables]
 
     def _moves(
         self, tables: Tables, resolved: Stage | None, base: Generation | None

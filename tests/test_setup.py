@@ -40,6 +40,17 @@ def test_the_two_lists_of_the_jobs_agree() -> None:
     }
 
 
+def test_splink_runs_with_the_spark_and_the_duckdb_of_this_project() -> None:
+    splink, ours = pins(ROOT / "requirements/splink.txt"), pins(ROOT / "requirements/jobs.txt")
+    ours |= pins(ROOT / "requirements/dev.txt")
+
+    assert splink["splink"].startswith("5.")
+    assert "splink" not in ours
+    assert {name: splink[name] for name in ("pyspark", "duckdb", "pyarrow")} == {
+        name: ours[name] for name in ("pyspark", "duckdb", "pyarrow")
+    }
+
+
 def test_the_delta_jar_is_of_the_same_version_as_the_python_package() -> None:
     (delta,) = (c for _, c, *_ in JARS if ":delta-spark_" in c)
 

@@ -73,6 +73,10 @@ report: setup ## Write the HTML report of the last night; ARGS go to `goldenlake
 bench: setup ## Measure on larger data; ARGS go to the benchmarks
 	@$(PYTHON) -m benchmarks $(ARGS)
 
+.PHONY: bench-identity
+bench-identity: setup setup-splink ## Matching beside Splink's; GOLDENLAKE_DATA names the public data
+	@$(PYTHON) -m benchmarks.identity $(ARGS)
+
 .PHONY: docs
 docs: setup ## Write the data dictionary from conf/tables
 	@.venv/bin/goldenlake dictionary $(ARGS)

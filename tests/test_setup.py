@@ -15,7 +15,7 @@ JARS = [
 ]
 TARGETS = {
     "setup", "lint", "test", "test-full", "demo", "nightly", "airflow", "report", "bench",
-    "docs", "clean",
+    "bench-identity", "docs", "clean",
 }  # fmt: skip
 
 

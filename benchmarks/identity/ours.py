@@ -21,7 +21,7 @@ from goldenlake.identity.matching.blocking import blocks_of, candidates
 from goldenlake.identity.matching.clustering import Decisions
 from goldenlake.identity.matching.keys import Rule
 from goldenlake.identity.matching.model import Model
-from goldenlake.identity.matching.resolution import Resolution, refined, resolve
+from goldenlake.identity.matching.resolution import blocked, refined
 from goldenlake.identity.matching.scoring import Scorer
 from goldenlake.identity.matching.training import train as trained
 
@@ -50,14 +50,17 @@ def in_memory(
     scorer = Scorer.of(Model.from_json(model_json.read_text()), table)
     decisions = Decisions(exclusive=exclusive(table))
     if rules is None:
-        found = resolve(scorer, decisions)
+        pairs = blocked(scorer, decisions)
     else:
-        found = _resolved_by(scorer, [exact_rule(table, rule) for rule in rules], decisions)
-    ids = table["record_id"]
+        exact = [exact_rule(table, rule) for rule in rules]
+        pairs = candidates(blocks_of(table.num_rows, exact, table.num_rows), decisions.exclusive)
+    probabilities = scorer.score(pairs.left, pairs.right).probabilities
+    clustering = scorer.model.matching.clustering
+    found = refined(scorer, pairs.left, pairs.right, probabilities, clustering, decisions)
     return Resolved(
-        pa.table({"record_id": ids, "cluster": found.clusters.cluster}),
-        len(found.blocked.left),
-        pa.table({"left": found.blocked.left, "right": found.blocked.right}),
+        pa.table({"record_id": table["record_id"], "cluster": found.clusters.cluster}),
+        len(pairs.left),
+        pa.table({"left": pairs.left, "right": pairs.right}),
     )
 
 
@@ -84,14 +87,6 @@ def exact_rule(table: pa.Table, columns: Sequence[str]) -> Rule:
         joined = joined * np.uint64(0x9E3779B97F4A7C15) + hashes
         missing |= values.codes == MISSING
     return " × ".join(columns), np.where(missing, np.uint64(0), joined | np.uint64(1))
-
-
-def _resolved_by(scorer: Scorer, rules: list[Rule], decisions: Decisions) -> Resolution:
-    """As ``resolve``, with given rules and no cap on the size of a block."""
-    count = scorer.records.count
-    blocked = candidates(blocks_of(count, rules, count), decisions.exclusive)
-    probabilities = scorer.score(blocked.left, blocked.right).probabilities
-    return refined(scorer, blocked, probabilities, scorer.model.matching.clustering, decisions)
 
 
 def train(home: Path, problem: str, records: str) -> dict[str, Any]:

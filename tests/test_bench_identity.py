@@ -229,7 +229,7 @@ def test_what_cannot_be_measured_stops_nothing_else(
 
 
 def test_splink_without_its_environment_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(contenders, "_SPLINK_PYTHON", PROJECT / ".venv-nowhere/bin/python")
+    monkeypatch.setattr(contenders, "SPLINK_PYTHON", PROJECT / ".venv-nowhere/bin/python")
 
     with pytest.raises(GoldenlakeError, match="make setup-splink"):
         contenders.worker_of("splink")
@@ -252,7 +252,7 @@ def test_ours_finds_made_up_people_in_processes_of_their_own(
 
 @pytest.mark.slow
 @pytest.mark.skipif(
-    not contenders._SPLINK_PYTHON.exists(), reason="no .venv-splink (`make setup-splink`)"
+    not contenders.SPLINK_PYTHON.exists(), reason="no .venv-splink (`make setup-splink`)"
 )
 def test_splink_and_ours_look_at_the_same_pairs_under_the_shared_rules(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -15,7 +15,7 @@ from goldenlake.errors import GoldenlakeError
 from goldenlake.identity.matching.evaluation import Evaluation
 from goldenlake.io.java import java_home
 
-_SPLINK_PYTHON = PROJECT / ".venv-splink" / "bin" / "python"
+SPLINK_PYTHON = PROJECT / ".venv-splink" / "bin" / "python"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +75,14 @@ def worker_of(trainer: str) -> Worker:
     """
     if trainer == "ours":
         return Worker(module="benchmarks.identity.ours")
-    if not _SPLINK_PYTHON.exists():
+    if not SPLINK_PYTHON.exists():
         raise GoldenlakeError(
-            f"{_SPLINK_PYTHON.relative_to(PROJECT)} is not there: Splink has an environment of its "
+            f"{SPLINK_PYTHON.relative_to(PROJECT)} is not there: Splink has an environment of its "
             "own. Install it with: make setup-splink"
         )
     return Worker(
         module="benchmarks.identity.splink_runs",
-        python=_SPLINK_PYTHON,
+        python=SPLINK_PYTHON,
         environment={"JAVA_HOME": str(java_home())},
     )
 

@@ -1,4 +1,5 @@
-# Everything lives below this folder: .venv (jobs and tools), .venv-airflow (scheduler), .jars, .cache.
+# Everything lives below this folder: .venv (jobs and tools), .venv-airflow (scheduler), .venv-splink
+# (what matching is measured beside), .jars, .cache.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -20,6 +21,10 @@ setup: ## Install the jobs environment, JARs and the Spark start-up cache (a sec
 .PHONY: setup-airflow
 setup-airflow: ## Install the scheduler's environment, .venv-airflow
 	@infra/setup/bootstrap.sh airflow
+
+.PHONY: setup-splink
+setup-splink: ## Install Splink's environment, .venv-splink, for `make bench-identity`
+	@infra/setup/bootstrap.sh splink
 
 .PHONY: setup-s3
 setup-s3: setup ## Fetch the S3A JARs, for a lake on an object store
@@ -68,12 +73,16 @@ report: setup ## Write the HTML report of the last night; ARGS go to `goldenlake
 bench: setup ## Measure on larger data; ARGS go to the benchmarks
 	@$(PYTHON) -m benchmarks $(ARGS)
 
+.PHONY: bench-identity
+bench-identity: setup setup-splink ## Matching beside Splink's; GOLDENLAKE_DATA names the public data
+	@$(PYTHON) -m benchmarks.identity $(ARGS)
+
 .PHONY: docs
 docs: setup ## Write the data dictionary from conf/tables
 	@.venv/bin/goldenlake dictionary $(ARGS)
 
 .PHONY: clean
 clean: ## Remove environments, JARs and caches; data is left alone
-	@rm -rf .venv .venv-airflow .jars .cache .mypy_cache .ruff_cache .pytest_cache \
+	@rm -rf .venv .venv-airflow .venv-splink .jars .cache .mypy_cache .ruff_cache .pytest_cache \
 		.import_linter_cache .hypothesis .coverage htmlcov build jobs/*.egg-info
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

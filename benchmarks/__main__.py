@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import shutil
-import signal
 import sys
-import tempfile
-from pathlib import Path
 
 from benchmarks.figures import machine
+from benchmarks.homes import temporary_home
 from benchmarks.parts import PARTS, Bench, say
-from goldenlake.cli.installation import PROJECT
-from goldenlake.errors import ExitCode, GoldenlakeError
-
-_BENCHES = PROJECT / "var" / "bench"
+from goldenlake.errors import GoldenlakeError
 
 
 def main() -> int:
@@ -34,18 +28,11 @@ def main() -> int:
     spark: dict[str, object] = {"memory": given.memory} if given.memory else {}
     if given.no_fast_start:
         spark["fast_start"] = False
-    # So that a run which is told to stop takes its worker and its folder with it.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.FAILED))
-    _BENCHES.mkdir(parents=True, exist_ok=True)
-    home = Path(tempfile.mkdtemp(dir=_BENCHES))
-    bench = Bench(home=home, scale=given.scale, rounds=given.rounds, seed=given.seed, spark=spark)
-    try:
+    with temporary_home(given.keep) as home:
+        bench = Bench(
+            home=home, scale=given.scale, rounds=given.rounds, seed=given.seed, spark=spark
+        )
         return measure(bench, given.part or list(PARTS))
-    finally:
-        if given.keep:
-            say(f"kept: {home}")
-        else:
-            shutil.rmtree(home, ignore_errors=True)
 
 
 def measure(bench: Bench, names: list[str]) -> int:

@@ -6,7 +6,11 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Mapping
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,6 +18,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from goldenlake.cli.installation import PROJECT
+from goldenlake.errors import ExitCode
 from goldenlake.sample import SampleOptions, arrived, generate
 
 ENVIRONMENT = "bench"
@@ -27,6 +32,25 @@ _ACCESS_CUSTOMERS = 20_000
 _ACCESS_SHARE = 0.45
 """Of a sample's events, about so many are lines of the access log."""
 _FEWEST = 50
+_HOMES = PROJECT / "var" / "bench"
+
+
+@contextmanager
+def temporary_home(keep: bool) -> Iterator[Path]:
+    """A fresh folder under ``var/bench``, gone afterwards unless it is to be kept.
+
+    A run that is told to stop takes its worker and its folder with it.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.FAILED))
+    _HOMES.mkdir(parents=True, exist_ok=True)
+    home = Path(tempfile.mkdtemp(dir=_HOMES))
+    try:
+        yield home
+    finally:
+        if keep:
+            print(f"kept: {home}", file=sys.stderr)
+        else:
+            shutil.rmtree(home, ignore_errors=True)
 
 
 def make_home(home: Path, spark: Mapping[str, object]) -> None:

@@ -1,14 +1,17 @@
-"""How much memory a process and all that it started hold, from ``/proc``."""
+"""How much memory and processor time a process and all that it started take, from ``/proc``."""
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
 _PROC = Path("/proc")
 _PARENT_AFTER_NAME = 1
-"""Place of the parent's id among the fields of ``stat`` that follow the name."""
+_TICKS_AFTER_NAME = slice(11, 13)
+"""Places of the parent's id, and of the ticks in user and kernel mode, among the fields of ``stat``
+that follow the name."""
 
 
 @dataclass
@@ -29,29 +32,46 @@ class Peak:
         for pid in family(root):
             status = _status(pid)
             resident = _mebibytes(status, "VmRSS")
+            # The kernel's own peak of a process misses nothing between two looks.
+            highest = _mebibytes(status, "VmHWM")
             if status.get("Name") == "java":
                 java += resident
-                # The kernel's own peak misses nothing between two looks.
-                self.java = max(self.java, _mebibytes(status, "VmHWM"))
+                self.java = max(self.java, highest)
             else:
                 python += resident
+                self.python = max(self.python, highest)
         self.python = max(self.python, python)
-        self.total = max(self.total, java + python)
+        self.total = max(self.total, java + python, self.java, self.python)
+
+
+def cpu_seconds(root: int) -> float:
+    """Processor time of a process and its descendants so far, those apart that have ended."""
+    ticks = 0
+    for pid in family(root):
+        ticks += sum(map(int, _stat(pid)[_TICKS_AFTER_NAME]))
+    return float(ticks / os.sysconf("SC_CLK_TCK"))
 
 
 def family(root: int) -> list[int]:
     """A process and its descendants, as far as they live."""
     children: dict[int, list[int]] = defaultdict(list)
-    for entry in _PROC.glob("[0-9]*/stat"):
-        try:
-            _, _, after_name = entry.read_text().rpartition(")")
-        except OSError:
-            continue
-        children[int(after_name.split()[_PARENT_AFTER_NAME])].append(int(entry.parent.name))
+    for entry in _PROC.glob("[0-9]*"):
+        pid = int(entry.name)
+        if fields := _stat(pid):
+            children[int(fields[_PARENT_AFTER_NAME])].append(pid)
     found = [root]
     for pid in found:
         found += children.get(pid, [])
     return found
+
+
+def _stat(pid: int) -> list[str]:
+    """The fields that follow the name; none of a process that is gone."""
+    try:
+        _, _, after_name = (_PROC / str(pid) / "stat").read_text().rpartition(")")
+    except OSError:
+        return []
+    return after_name.split()
 
 
 def _status(pid: int) -> dict[str, str]:

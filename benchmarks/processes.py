@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,18 +28,31 @@ class Finished:
     peak: Peak
 
 
-def run_worker(home: Path, work: str, *arguments: object) -> Finished:
-    """Run ``benchmarks.worker`` in a fresh process and wait for it.
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """A module that answers (``benchmarks.answers``), and the Python that runs it."""
+
+    module: str = "benchmarks.worker"
+    python: Path = Path(sys.executable)
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to that of this process."""
+
+
+NIGHTS = Worker()
+
+
+def run_worker(home: Path, work: str, *arguments: object, worker: Worker = NIGHTS) -> Finished:
+    """Run a piece of work in a fresh process and wait for it.
 
     Raises:
         GoldenlakeError: the process ended with another code than 0; it said why on stderr.
     """
     answer = home / "answer.json"
     answer.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "benchmarks.worker", str(home), work, *map(str, arguments)]
+    command = [worker.python, "-m", worker.module, str(home), work, *map(str, arguments)]
     peak = Peak()
     begun = time.monotonic()
-    process = subprocess.Popen(command, cwd=PROJECT)
+    process = subprocess.Popen(command, cwd=PROJECT, env=os.environ | worker.environment)
     try:
         while True:
             peak.look(process.pid)

@@ -5,17 +5,16 @@ The answer goes to ``HOME/answer.json``; all that is said goes to stderr.
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
+from benchmarks.answers import Work, answer
 from benchmarks.homes import ENVIRONMENT, START
 from goldenlake.cli import stages
 from goldenlake.cli.installation import Installation
@@ -90,7 +89,7 @@ def ingest(home: Path, warm_up: str, drops: str, rounds: str) -> dict[str, objec
     return Comparison(home=home, spark=spark, rounds=int(rounds)).run(Path(warm_up), Path(drops))
 
 
-WORKS: dict[str, Callable[..., dict[str, object]]] = {
+WORKS: dict[str, Work] = {
     "night": night,
     "spark_start": spark_start,
     "accuracy": accuracy,
@@ -110,13 +109,5 @@ def _open(installation: Installation) -> float:
     return time.monotonic() - begun
 
 
-def main() -> None:
-    """Do the work that the arguments name."""
-    os.dup2(2, 1)
-    home, work, *arguments = sys.argv[1:]
-    answer = WORKS[work](Path(home), *arguments)
-    (Path(home) / "answer.json").write_text(json.dumps(answer))
-
-
 if __name__ == "__main__":
-    main()
+    answer(WORKS)

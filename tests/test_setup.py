@@ -15,7 +15,7 @@ JARS = [
 ]
 TARGETS = {
     "setup", "lint", "test", "test-full", "demo", "nightly", "airflow", "report", "bench",
-    "docs", "clean",
+    "bench-identity", "docs", "clean",
 }  # fmt: skip
 
 
@@ -37,6 +37,17 @@ def test_the_two_lists_of_the_jobs_agree() -> None:
 
     assert {name: dev[name] for name in jobs.keys() & dev.keys()} == {
         name: jobs[name] for name in jobs.keys() & dev.keys()
+    }
+
+
+def test_splink_runs_with_the_spark_and_the_duckdb_of_this_project() -> None:
+    splink, ours = pins(ROOT / "requirements/splink.txt"), pins(ROOT / "requirements/jobs.txt")
+    ours |= pins(ROOT / "requirements/dev.txt")
+
+    assert splink["splink"].startswith("5.")
+    assert "splink" not in ours
+    assert {name: splink[name] for name in ("pyspark", "duckdb", "pyarrow")} == {
+        name: ours[name] for name in ("pyspark", "duckdb", "pyarrow")
     }
 
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Bring this checkout to a state; each part is skipped when its inputs are as they were.
-# Usage: bootstrap.sh PART...   with PART one of jobs, airflow, jars, jars-s3, prime.
+# Usage: bootstrap.sh PART...   with PART one of jobs, airflow, splink, jars, jars-s3, prime.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -91,6 +91,10 @@ for wanted in "$@"; do
     airflow)
       part "Python packages of Airflow (some 600 MB)" .venv-airflow/.state \
         "$(digest requirements/airflow.txt)" environment .venv-airflow requirements/airflow.txt
+      ;;
+    splink)
+      part "Python packages of Splink (some 900 MB)" .venv-splink/.state \
+        "$(digest requirements/splink.txt)" environment .venv-splink requirements/splink.txt
       ;;
     jars)
       part "Delta JARs (13 MB)" .jars/.state "$(digest infra/setup/jars.lock)" \

@@ -1,0 +1,125 @@
+"""``make bench-identity``: our matching beside Splink, one JSON line a figure on stdout."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from benchmarks.figures import Figure, machine
+from benchmarks.homes import temporary_home
+from benchmarks.identity.contenders import (
+    CONTENDERS,
+    Result,
+    figures,
+    figures_of_training,
+    resolve,
+    train,
+)
+from benchmarks.identity.problems import PUBLIC, Problem, generated, public
+from benchmarks.identity_data import DataMissing
+from benchmarks.parts import say
+from benchmarks.processes import Finished
+from goldenlake.errors import GoldenlakeError
+
+RECORDS = 100_000
+TRAINED_ON = 50_000
+"""Records of other made-up people, on which all train."""
+YARDSTICK = "splink_duckdb"
+_FEWEST = 1_000
+
+
+def main() -> int:
+    """Measure what the arguments name; gives 1 where something could not be measured."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.identity", description=__doc__)
+    parser.add_argument(
+        "--sets", nargs="*", choices=PUBLIC, default=list(PUBLIC), help="public sets; may be empty"
+    )
+    parser.add_argument(
+        "--records", nargs="*", type=int, default=[RECORDS], help="of made-up people; may be empty"
+    )
+    parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--keep", action="store_true", help="leave the folder where it is")
+    given = parser.parse_args()
+    if any(records < _FEWEST for records in given.records):
+        parser.error(f"--records: nothing is learnt from fewer than {_FEWEST:,}")
+    with temporary_home(given.keep) as home:
+        contests = {name: partial(of_set, home / name) for name in given.sets} | {
+            f"people_{size}": partial(of_people, home / f"people_{size}", size, given.seed)
+            for size in given.records
+        }
+        return measure(contests, given.contenders)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """One problem in its folder, the folder of what is trained on, and what is known so far."""
+
+    home: Path
+    problem: Problem
+    training: Path
+    _models: dict[str, Finished | None] = field(default_factory=dict, init=False)
+    """By trainer; None after one that failed."""
+    _results: dict[str, Result] = field(default_factory=dict, init=False)
+
+    def run(self, name: str) -> Iterator[Figure]:
+        """The figures of one contender, and those of its training where it is the first."""
+        trainer, prefix = CONTENDERS[name].trainer, self.home.name
+        folder = self.home / f"model_of_{trainer}"
+        if trainer not in self._models:
+            self._models[trainer] = None
+            say(f"{prefix}: training of {trainer}")
+            trained = train(folder, trainer, self.training, self.problem.records)
+            self._models[trainer] = trained
+            yield from figures_of_training(f"{prefix}.{trainer}", trained)
+        if self._models[trainer] is None:
+            raise GoldenlakeError(f"the training of {trainer} failed before.")
+        say(f"{prefix}: {name}")
+        result = resolve(self.home / name, name, self.home / "problem", folder / "model.json")
+        self._results[name] = result
+        against = None if name == YARDSTICK else self._results.get(YARDSTICK)
+        yield from figures(prefix, result, against)
+
+
+def of_set(home: Path) -> Contest:
+    """The public set of the folder's name, trained on and resolved. Raises DataMissing."""
+    folder = home / "problem"
+    return Contest(home=home, problem=public(folder, home.name), training=folder)
+
+
+def of_people(home: Path, records: int, seed: int) -> Contest:
+    """Made-up people; training is on others, of whom there are fewer."""
+    say(f"{home.name}: generating")
+    problem = generated(home / "problem", records, seed)
+    generated(home / "training", min(records, TRAINED_ON), seed + 1)
+    return Contest(home=home, problem=problem, training=home / "training")
+
+
+def measure(contests: Mapping[str, Callable[[], Contest]], contenders: Sequence[str]) -> int:
+    """Print the figures of all contests; what fails stops nothing else."""
+    failed = 0
+    for name, make in contests.items():
+        try:
+            contest = make()
+        except DataMissing as missing:
+            say(f"{name} was not measured: {missing}")
+            failed = 1
+            continue
+        for contender, told in CONTENDERS.items():
+            if contender not in contenders or (told.needs_rules and not contest.problem.rules):
+                continue
+            try:
+                for figure in contest.run(contender):
+                    print(figure.line(machine()), flush=True)
+            except GoldenlakeError as error:
+                say(f"{name}: {contender} was not measured: {error}")
+                failed = 1
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""``python -m benchmarks.identity.ours HOME WORK …``: our side, in a process of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.answers import Phases, answer
+from goldenlake.declarations.matching import Matching
+from goldenlake.identity.matching.arrays import MISSING, Codes
+from goldenlake.identity.matching.attributes import Values
+from goldenlake.identity.matching.blocking import blocks_of, candidates
+from goldenlake.identity.matching.clustering import Decisions
+from goldenlake.identity.matching.keys import Rule
+from goldenlake.identity.matching.model import Model
+from goldenlake.identity.matching.resolution import blocked, refined
+from goldenlake.identity.matching.scoring import Scorer
+from goldenlake.identity.matching.training import train as trained
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What one way of ours makes of a file of records."""
+
+    clusters: pa.Table
+    """(record_id, cluster), each record once."""
+    pairs: int
+    """How many blocking gave."""
+    blocked: pa.Table | None = None
+    """Those pairs as (left, right) record ids, where they are at hand."""
+
+
+Resolver = Callable[[Path, Path], Resolved]
+"""From the Parquet file of the records and the JSON file of a model to clusters."""
+
+
+def in_memory(
+    records: Path, model_json: Path, rules: Sequence[Sequence[str]] | None = None
+) -> Resolved:
+    """The engine without Spark, on one core; with ``rules``, of these instead of its own keys."""
+    table = pq.read_table(records)
+    scorer = Scorer.of(Model.from_json(model_json.read_text()), table)
+    decisions = Decisions(exclusive=exclusive(table))
+    if rules is None:
+        pairs = blocked(scorer, decisions)
+    else:
+        exact = [exact_rule(table, rule) for rule in rules]
+        pairs = candidates(blocks_of(table.num_rows, exact, table.num_rows), decisions.exclusive)
+    probabilities = scorer.score(pairs.left, pairs.right).probabilities
+    clustering = scorer.model.matching.clustering
+    found = refined(scorer, pairs.left, pairs.right, probabilities, clustering, decisions)
+    return Resolved(
+        pa.table({"record_id": table["record_id"], "cluster": found.clusters.cluster}),
+        len(pairs.left),
+        pa.table({"left": pairs.left, "right": pairs.right}),
+    )
+
+
+RESOLVERS: Mapping[str, Resolver] = {"ours": in_memory}
+"""The ways of ours by name; one that runs on Spark is to be added here."""
+SAME_RULES = "ours_same_rules"
+"""The engine without Spark on the problem's shared rules, so that pairs are those of the others."""
+
+
+def exclusive(table: pa.Table) -> Codes | None:
+    """The numbers of the records' sources, where each has every person once."""
+    if "source" not in table.column_names:
+        return None
+    return np.asarray(table["source"].to_numpy(), dtype=np.int32)
+
+
+def exact_rule(table: pa.Table, columns: Sequence[str]) -> Rule:
+    """A blocking rule: the columns agree, and none is missing."""
+    joined = np.zeros(table.num_rows, dtype=np.uint64)
+    missing = np.zeros(table.num_rows, dtype=np.bool_)
+    for column in columns:
+        values = Values.of(table[column].to_pylist())
+        hashes = np.append(values.texts.hashes, np.uint64(0))[values.codes]
+        joined = joined * np.uint64(0x9E3779B97F4A7C15) + hashes
+        missing |= values.codes == MISSING
+    return " × ".join(columns), np.where(missing, np.uint64(0), joined | np.uint64(1))
+
+
+def train(home: Path, problem: str, records: str) -> dict[str, Any]:
+    """Train on the records of a problem, for data of ``records`` records: ``HOME/model.json``."""
+    folder, phases = Path(problem), Phases()
+    noted = json.loads((folder / "problem.json").read_text())
+    table = pq.read_table(folder / "records.parquet")
+    matching = Matching.model_validate(noted["matching"])
+    with phases.counted("train"):
+        model = trained(table, matching, exclusive=exclusive(table)).model
+    (home / "model.json").write_text(for_more(model, int(records)).to_json())
+    findings = [f"{each.name}: {each.subject}" for each in model.provenance.findings]
+    return phases.answer() | {"findings": findings}
+
+
+def for_more(model: Model, records: int) -> Model:
+    """A model for more records than it was trained on.
+
+    Of n times the records a pair is a match n times as seldom: a record has as many matches.
+    """
+    share = min(1.0, model.provenance.records / records)
+    return model.model_copy(
+        update={"prior": model.prior * share, "household_prior": model.household_prior * share}
+    )
+
+
+def run(home: Path, problem: str, model: str, resolver: str) -> dict[str, Any]:
+    """Resolve the records of a problem; clusters go to ``HOME/clusters.parquet``."""
+    folder, phases = Path(problem), Phases()
+    noted = json.loads((folder / "problem.json").read_text())
+    ways = {**RESOLVERS, SAME_RULES: partial(in_memory, rules=noted["rules"])}
+    with phases.counted("resolve"):
+        found = ways[resolver](folder / "records.parquet", Path(model))
+    pq.write_table(found.clusters, home / "clusters.parquet")
+    if found.blocked is not None:
+        pq.write_table(found.blocked, home / "pairs.parquet")
+    return phases.answer() | {
+        "pairs": found.pairs,
+        "clusters": {"": "clusters.parquet"},
+        "blocked": "pairs.parquet" if found.blocked is not None else None,
+    }
+
+
+if __name__ == "__main__":
+    answer({"train": train, "resolve": run})

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure
 from benchmarks.identity.judging import blocking_recall, judged
-from benchmarks.identity.ours import RESOLVERS, SAME_RULES
+from benchmarks.identity.ours import ON_SPARK, RESOLVERS, SAME_RULES
 from benchmarks.processes import Finished, Worker, run_worker
 from goldenlake.cli.installation import PROJECT
 from goldenlake.errors import GoldenlakeError
@@ -35,6 +35,7 @@ CONTENDERS = {
     SAME_RULES: Contender(
         trainer="ours", work="resolve", arguments=(SAME_RULES,), needs_rules=True
     ),
+    ON_SPARK: Contender(trainer="ours", work="resolve", arguments=(ON_SPARK,), needs_rules=True),
     **{name: Contender(trainer="ours", work="resolve", arguments=(name,)) for name in RESOLVERS},
 }
 """In the order in which they run. Ours are held against the first."""

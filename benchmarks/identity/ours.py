@@ -65,7 +65,9 @@ def in_memory(
 
 
 RESOLVERS: Mapping[str, Resolver] = {"ours": in_memory}
-"""The ways of ours by name; one that runs on Spark is to be added here."""
+"""The ways of ours by name that run in this process alone."""
+ON_SPARK = "ours_spark"
+"""On Spark, with rules of ours that are near to the shared ones."""
 SAME_RULES = "ours_same_rules"
 """The engine without Spark on the problem's shared rules, so that pairs are those of the others."""
 
@@ -115,6 +117,8 @@ def for_more(model: Model, records: int) -> Model:
 
 def run(home: Path, problem: str, model: str, resolver: str) -> dict[str, Any]:
     """Resolve the records of a problem; clusters go to ``HOME/clusters.parquet``."""
+    if resolver == ON_SPARK:
+        return run_on_spark(home, Path(problem), Path(model))
     folder, phases = Path(problem), Phases()
     noted = json.loads((folder / "problem.json").read_text())
     ways = {**RESOLVERS, SAME_RULES: partial(in_memory, rules=noted["rules"])}
@@ -127,6 +131,31 @@ def run(home: Path, problem: str, model: str, resolver: str) -> dict[str, Any]:
         "pairs": found.pairs,
         "clusters": {"": "clusters.parquet"},
         "blocked": "pairs.parquet" if found.blocked is not None else None,
+    }
+
+
+def run_on_spark(home: Path, problem: Path, model_json: Path) -> dict[str, Any]:
+    """As ``run``; what Spark needs to start, and to count the pairs, is told apart."""
+    from benchmarks.identity import spark_run
+
+    phases, records = Phases(), problem / "records.parquet"
+    model = Model.from_json(model_json.read_text())
+    blocking = model.matching.blocking.model_copy(update={"rules": list(spark_run.RULES)})
+    matching = model.matching.model_copy(update={"blocking": blocking})
+    model = model.model_copy(update={"matching": matching})
+    with phases.beside("start"):
+        spark = spark_run.session(home)
+    with phases.counted("resolve"):
+        clusters = spark_run.clusters_of(spark, records, model.to_json())
+    spark.stop()
+    pq.write_table(clusters, home / "clusters.parquet")
+    with phases.beside("count"):
+        pairs = blocked(Scorer.of(model, pq.read_table(records)))
+    pq.write_table(pa.table({"left": pairs.left, "right": pairs.right}), home / "pairs.parquet")
+    return phases.answer() | {
+        "pairs": len(pairs.left),
+        "clusters": {"": "clusters.parquet"},
+        "blocked": "pairs.parquet",
     }
 
 

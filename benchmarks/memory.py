@@ -30,11 +30,13 @@ class Peak:
         """Add one look at the process ``root`` and its descendants."""
         java = python = 0.0
         for pid in family(root):
-            status = _status(pid)
+            status, is_java = _status(pid), _program(pid) == "java"
+            if is_java and _program(_parent(pid)) == "java":
+                continue  # The JVM as it starts another program: its pages, under another id.
             resident = _mebibytes(status, "VmRSS")
             # The kernel's own peak of a process misses nothing between two looks.
             highest = _mebibytes(status, "VmHWM")
-            if status.get("Name") == "java":
+            if is_java:
                 java += resident
                 self.java = max(self.java, highest)
             else:
@@ -72,6 +74,18 @@ def _stat(pid: int) -> list[str]:
     except OSError:
         return []
     return after_name.split()
+
+
+def _parent(pid: int) -> int:
+    fields = _stat(pid)
+    return int(fields[_PARENT_AFTER_NAME]) if fields else 0
+
+
+def _program(pid: int) -> str:
+    try:
+        return (_PROC / str(pid) / "exe").readlink().name
+    except OSError:
+        return ""
 
 
 def _status(pid: int) -> dict[str, str]:

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import parts
+from benchmarks import memory, parts
 from benchmarks.__main__ import measure
 from benchmarks.figures import Figure, machine
 from benchmarks.homes import files_about, make_home
@@ -63,6 +63,25 @@ def test_memory_is_that_of_a_process_and_what_it_started():
     held = peak.total
     peak.look(2**30)
     assert peak.total == held
+
+
+def test_a_jvm_that_starts_another_program_is_counted_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    processes = {10: ("python3.11", 1, 50), 11: ("java", 10, 400), 12: ("java", 11, 400)}
+    for pid, (program, parent, mebibytes) in processes.items():
+        home = tmp_path / str(pid)
+        home.mkdir()
+        (home / "exe").symlink_to(f"/usr/bin/{program}")
+        (home / "stat").write_text(f"{pid} (some thread) S {parent} " + "0 " * 40)
+        sizes = f"VmHWM:\t{mebibytes * 1024} kB\nVmRSS:\t{mebibytes * 1024} kB\n"
+        (home / "status").write_text(f"Name:\tsome thread\n{sizes}")
+    monkeypatch.setattr(memory, "_PROC", tmp_path)
+
+    peak = Peak()
+    peak.look(10)
+
+    assert (peak.total, peak.java, peak.python) == (450, 400, 50)
 
 
 def test_the_next_night_takes_only_files_about_its_own_day(tmp_path: Path):

@@ -16,6 +16,7 @@ from goldenlake.errors import ContradictoryDecisions
 from goldenlake.identity.matching.clustering import Clusters, Decisions, clustered, pairs_within
 
 Scored = dict[tuple[int, int], float]
+Joins = dict[int, list[tuple[int, int, float]]]
 RECORDS = 9
 PAIRS = list(combinations(range(RECORDS), 2))
 #: Few distinct values, so that ties are common; thirds would hide a wrong mean in rounding.
@@ -66,8 +67,11 @@ def reference(
     together: list[tuple[int, int]],
     apart: list[tuple[int, int]],
     evidence: Scored,
-) -> set[frozenset[int]]:
-    """Components, then average linkage with every mean computed anew; plain Python."""
+) -> tuple[set[frozenset[int]], Joins]:
+    """Components, then average linkage with every mean computed anew; plain Python.
+
+    Gives the clusters, and the joins of each component by its first record.
+    """
     graph = nx.Graph()
     graph.add_nodes_from(range(count))
     graph.add_edges_from(pair for pair, score in scores.items() if score >= 0.5)
@@ -75,6 +79,7 @@ def reference(
     bound = nx.Graph(together)
     bound.add_nodes_from(range(count))
     answers: set[frozenset[int]] = set()
+    joins: Joins = {}
     for component in nx.connected_components(graph):
         held = nx.connected_components(bound.subgraph(component))
         clusters = [sorted(part) for part in held]
@@ -91,12 +96,20 @@ def reference(
                     best = key
             if best is None:
                 break
+            joins.setdefault(min(component), []).append((-best[1], -best[2], best[0]))
             first = next(part for part in clusters if part[0] == -best[1])
             second = next(part for part in clusters if part[0] == -best[2])
             clusters = [part for part in clusters if part not in (first, second)]
             clusters.append(sorted(first + second))
         answers |= {frozenset(part) for part in clusters}
-    return answers
+    return answers, joins
+
+
+def joins_of(found: Clusters) -> Joins:
+    joins: Joins = {}
+    for (one, other), mean in zip(found.joins.tolist(), found.means.tolist(), strict=True):
+        joins.setdefault(int(found.component[one]), []).append((one, other, mean))
+    return joins
 
 
 @given(
@@ -134,7 +147,9 @@ def test_clusters_are_those_of_plain_average_linkage(
             cluster(scores, together=together, apart=apart)
         return
     found = cluster(scores, together=together, apart=apart, evidence=evidence)
-    assert groups(found.cluster) == reference(scores, RECORDS, together, apart, evidence)
+    expected, joins = reference(scores, RECORDS, together, apart, evidence)
+    assert groups(found.cluster) == expected
+    assert joins_of(found) == joins
     for one, other in together:
         assert found.cluster[one] == found.cluster[other]
     for one, other in apart:

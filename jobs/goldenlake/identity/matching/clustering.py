@@ -39,6 +39,11 @@ class Clusters:
     component: Codes
     cut_higher: int
     """Components that were too large to be refined at once."""
+    joins: Codes
+    """(joins, 2) The first records of the two clusters that each join made one. A component's joins
+    stand in their order."""
+    means: Floats
+    """(joins,) The mean probability between the two."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ def clustered(
     pairs, pair_starts, at = _sorted_pairs(place[left[inside]], place[right[inside]], starts)
     kept = part[cannot[:, 0]] == part[cannot[:, 1]]
     held, held_starts, _ = _sorted_pairs(place[cannot[kept, 0]], place[cannot[kept, 1]], starts)
+    joins, means = np.full((count, 2), -1, dtype=np.int32), np.zeros(count)
     first = refine_all(
         starts,
         _first_place(bound, by_part),
@@ -109,8 +115,17 @@ def clustered(
         held_starts,
         held,
         settings.cut,
+        joins,
+        means,
     )
-    return Clusters(by_part[first][place], _named(parts.component, ranks), parts.cut_higher)
+    took_place = joins[:, 0] >= 0
+    return Clusters(
+        by_part[first][place],
+        _named(parts.component, ranks),
+        parts.cut_higher,
+        by_part[joins[took_place]],
+        means[took_place],
+    )
 
 
 def _pairs(pairs: Codes | None) -> Codes:

@@ -49,14 +49,21 @@ def _join(
 
 @compiled
 def average_linkage(
-    sums: Floats, evidence: Floats, together: Codes, apart: Flags, cut: float
+    sums: Floats,
+    evidence: Floats,
+    together: Codes,
+    apart: Flags,
+    cut: float,
+    joins: Codes,
+    means: Floats,
 ) -> Codes:
     """Clusters of one component: for each record the number of its cluster's first record.
 
     ``evidence`` (records, records) weighs pairs, and ``sums`` (records, records) holds each pair's
     probability times its evidence; ``together`` (records,) names the first record of those that
     must share a cluster, and ``apart`` (records, records) marks pairs that must not. All matrices
-    are used up.
+    are used up. ``joins`` (records, 2) takes the first records of the two clusters of each join, in
+    order, and ``means`` (records,) the mean probability between them; rows behind the last stay.
 
     Again and again the two clusters with the largest mean probability between them, weighed by
     evidence, are joined, as long as that is at least ``cut`` (Sokal and Michener 1958); of equal
@@ -71,6 +78,7 @@ def average_linkage(
             _join(together[one], one, sums, evidence, apart, alive, label)
     best = np.full(count, -1).astype(np.int32)
     mean = np.full(count, -1.0)
+    found = 0
     for one in range(count):
         if alive[one]:
             _look_again(one, sums, evidence, apart, alive, best, mean)
@@ -83,6 +91,8 @@ def average_linkage(
             return label
         # Of two equals this is the earlier: had its partner come before it, that had been kept.
         gone = best[kept]
+        joins[found, 0], joins[found, 1], means[found] = kept, gone, mean[kept]
+        found += 1
         _join(kept, gone, sums, evidence, apart, alive, label)
         _look_again(kept, sums, evidence, apart, alive, best, mean)
         for one in range(count):
@@ -109,6 +119,8 @@ def refine_all(
     apart_starts: Counts,
     apart_pairs: Codes,
     cut: float,
+    joins: Codes,
+    means: Floats,
 ) -> Codes:
     """Average linkage of many components: for each place the place of its cluster's first record.
 
@@ -116,7 +128,8 @@ def refine_all(
     ``starts[c + 1]``. ``pairs`` and ``apart_pairs`` (pairs, 2) hold places, sorted by component in
     the same way; a pair that is not among them has probability 0 and evidence 1. ``together`` holds
     for each place the first one that it must share a cluster with; places of one ``exclusive``
-    number from 0 on must not.
+    number from 0 on must not. ``joins`` (places, 2), filled with -1, and ``means`` (places,) take
+    the joins of each component from its first place on; see ``average_linkage``.
     """
     out = np.arange(starts[-1]).astype(np.int32)
     for component in range(len(starts) - 1):
@@ -145,6 +158,18 @@ def refine_all(
                 ):
                     apart[one, other] = True
                     apart[other, one] = True
-        label = average_linkage(sums, weighed, together[first:end] - np.int32(first), apart, cut)
+        label = average_linkage(
+            sums,
+            weighed,
+            together[first:end] - np.int32(first),
+            apart,
+            cut,
+            joins[first:end],
+            means[first:end],
+        )
         out[first:end] = label + np.int32(first)
+        for at in range(first, end):
+            if joins[at, 0] >= 0:
+                joins[at, 0] += first
+                joins[at, 1] += first
     return out

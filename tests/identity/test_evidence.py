@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import networkx as nx
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +33,27 @@ def test_a_path_prefers_the_stronger_link_among_equally_short_ones() -> None:
     assert [step.identifier for step in path(links, "a", "c")] == ["account", "email"]
     assert path(links, "a", "a") == ()
     assert path(links, "a", "z") == ()
+
+
+def test_what_connects_nothing_is_told_and_makes_neither_path_nor_bridge() -> None:
+    links = [
+        link("a", "b", "match", "doubtful"),
+        link("a", "c", "steward", "cannot"),
+        link("b", "c", "match", "likely"),
+        link("c", "d", "steward", "must"),
+    ]
+    assert path(links, "a", "b") == ()
+    assert [step.strength for step in path(links, "b", "d")] == ["likely", "must"]
+    told = {each.strength: each.is_bridge for each in with_bridges(links)}
+    assert told == {"must": True, "likely": True, "doubtful": False, "cannot": False}
+
+
+def test_of_two_matches_the_heavier_comes_first() -> None:
+    light, heavy = (
+        replace(link("a", other, "match", "likely"), weight=weight)
+        for other, weight in (("b", 1.0), ("c", 9.0))
+    )
+    assert [each.right for each in with_bridges([light, heavy])] == ["c", "b"]
 
 
 @given(pairs)

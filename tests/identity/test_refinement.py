@@ -62,7 +62,6 @@ def clusters(
     model: str | None = None,
 ) -> dict[str, str]:
     """The cluster of each record of one component."""
-    columns = tuple(ROLES) if model else ()
     nodes = [{**NODE, "component": "c", "record_id": record} for record in records]
     if profiles is not None:
         nodes = [node | row for node, row in zip(nodes, profiles.to_pylist(), strict=True)]
@@ -74,7 +73,7 @@ def clusters(
     texts = ("component", "record_id", "right_record", "strength", *ROLES)
     shape = pa.schema({**dict.fromkeys(texts, pa.string()), "weight": pa.float64()})
     batch = pa.RecordBatch.from_pylist([*edges, *nodes], schema=shape)
-    found = _clusters(largest, columns, cast("Any", Text(model) if model else None), iter([batch]))
+    found = _clusters(largest, cast("Any", Text(model) if model else None), iter([batch]))
     rows = [row for answer in found for row in answer.to_pylist()]
     return {row["record_id"]: row["cluster"] for row in rows}
 

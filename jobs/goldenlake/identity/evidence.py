@@ -1,17 +1,22 @@
-"""Why records are one customer: its records, its links, and the path between any two of them."""
+"""Why records are one customer: its records, its links, and the path between any two of them.
+
+Paths and bridges go over what connects; what was found too doubtful, and who must be apart, is told
+with the rest of the links.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-STRENGTHS = ("unique", "strong", "weak")
-_ORDER = {strength: at for at, strength in enumerate(STRENGTHS)}
+from goldenlake.identity.refinement import CONNECTING
+
+_ORDER = {strength: at for at, strength in enumerate(CONNECTING)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +29,22 @@ class Link:
     strength: str
     rule: str
     linked_on: date | None
+    weight: float | None = None
+    """log2 odds of a match; None for all other links."""
+    model: str | None = None
+    """Version of the model that gave the weight."""
     is_bridge: bool = False
     """Whether the customer would fall apart without the tie between these two records."""
+
+    @property
+    def connects(self) -> bool:
+        """Whether it makes its two records one component."""
+        return self.strength in _ORDER
+
+    @property
+    def ends(self) -> frozenset[str]:
+        """Its two records."""
+        return frozenset((self.left, self.right))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +73,27 @@ def evidence(customer_id: str, customers: DataFrame, edges: DataFrame) -> Eviden
     """Records and links of one customer, from ``identity.customers`` and ``identity.edges``."""
     own = customers.where(F.col("customer_id") == customer_id).select("record_id")
     records = sorted(row["record_id"] for row in own.collect())
-    inside = own.withColumnRenamed("record_id", "left_record")
-    other = own.withColumnRenamed("record_id", "right_record")
+    found = links_among(own, edges)
+    return Evidence(
+        customer_id=customer_id, records=tuple(records), links=tuple(with_bridges(found))
+    )
+
+
+def links_among(records: DataFrame, edges: DataFrame) -> list[Link]:
+    """All links between these records (record_id)."""
+    left = records.select(F.col("record_id").alias("left_record"))
+    right = records.select(F.col("record_id").alias("right_record"))
     rows = (
-        edges.join(F.broadcast(inside), on="left_record", how="left_semi")
-        .join(F.broadcast(other), on="right_record", how="left_semi")
+        edges.join(F.broadcast(left), on="left_record", how="left_semi")
+        .join(F.broadcast(right), on="right_record", how="left_semi")
         .collect()
     )
-    return Evidence(
-        customer_id=customer_id, records=tuple(records), links=tuple(with_bridges(_links(rows)))
-    )
+    return links_of(rows)
 
 
 def path(links: Iterable[Link], start: str, end: str) -> tuple[Link, ...]:
     """The shortest chain of links between two records; see ``Evidence.path``."""
-    around = _around(sorted(links, key=_rank))
+    around = _around(sorted((link for link in links if link.connects), key=strongest_first))
     came: dict[str, Link | None] = {start: None}
     queue = deque([start])
     while queue and end not in came:
@@ -96,7 +121,8 @@ def with_bridges(links: Sequence[Link]) -> list[Link]:
     """
     ties: dict[frozenset[str], list[Link]] = defaultdict(list)
     for link in links:
-        ties[frozenset((link.left, link.right))].append(link)
+        if link.connects:
+            ties[link.ends].append(link)
     around: dict[str, list[str]] = defaultdict(list)
     for tie in ties:
         one, other = sorted(tie)
@@ -127,23 +153,13 @@ def with_bridges(links: Sequence[Link]) -> list[Link]:
                     low[parent] = min(low[parent], low[at])
                     if low[at] > entered[parent]:
                         bridges.add(frozenset((parent, at)))
-    marked = [
-        Link(
-            left=link.left,
-            right=link.right,
-            identifier=link.identifier,
-            strength=link.strength,
-            rule=link.rule,
-            linked_on=link.linked_on,
-            is_bridge=frozenset((link.left, link.right)) in bridges
-            and len(ties[frozenset((link.left, link.right))]) == 1,
-        )
-        for link in links
-    ]
-    return sorted(marked, key=_rank)
+    alone = {ends for ends in bridges if len(ties[ends]) == 1}
+    marked = [replace(link, is_bridge=link.connects and link.ends in alone) for link in links]
+    return sorted(marked, key=strongest_first)
 
 
-def _links(rows: Iterable[Row]) -> list[Link]:
+def links_of(rows: Iterable[Row]) -> list[Link]:
+    """Rows of ``identity.edges`` as links."""
     return [
         Link(
             left=row["left_record"],
@@ -152,6 +168,8 @@ def _links(rows: Iterable[Row]) -> list[Link]:
             strength=row["strength"],
             rule=row["rule"],
             linked_on=row["linked_on"],
+            weight=row["weight"],
+            model=row["model"],
         )
         for row in rows
     ]
@@ -165,5 +183,7 @@ def _around(links: Iterable[Link]) -> dict[str, list[tuple[Link, str]]]:
     return around
 
 
-def _rank(link: Link) -> tuple[int, str, str, str]:
-    return _ORDER.get(link.strength, len(_ORDER)), link.left, link.right, link.identifier
+def strongest_first(link: Link) -> tuple[int, float, str, str, str]:
+    """The order in which links are told, and in which they hold."""
+    strength = _ORDER.get(link.strength, len(_ORDER))
+    return strength, -(link.weight or 0.0), link.left, link.right, link.identifier

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +25,10 @@ from scipy.sparse.csgraph import connected_components
 
 from goldenlake.identity.matches import LIKELY, loaded, profile_columns
 from goldenlake.identity.records import is_matchable
+
+if TYPE_CHECKING:
+    from goldenlake.identity.matching.model import Model
+    from goldenlake.identity.matching.resolution import Resolution
 
 STEWARD, MUST, CANNOT = "steward", "must", "cannot"
 CONNECTING = (MUST, "unique", "strong", LIKELY, "weak")
@@ -83,13 +88,12 @@ def clusters(
         "component", "record_id", "right_record", "strength", "weight", *columns
     )
     return rows.repartition(F.col("component")).mapInArrow(
-        partial(_clusters, largest, tuple(columns), model), _CLUSTERS
+        partial(_clusters, largest, model), _CLUSTERS
     )
 
 
 def _clusters(
     largest: int,
-    columns: tuple[str, ...],
     model: Broadcast[str] | None,
     batches: Iterator[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
@@ -98,9 +102,10 @@ def _clusters(
         return
     rows = pa.Table.from_batches(found)
     nodes = rows.filter(pc.is_null(rows["strength"])).sort_by("record_id")
-    graph = _Graph.of(nodes, rows.filter(pc.is_valid(rows["strength"])))
+    graph = Graph.of(nodes, rows.filter(pc.is_valid(rows["strength"])))
     group, is_cut = graph.groups(largest)
-    cluster = group if model is None else _joined(graph, group, nodes, columns, model)
+    joined = None if model is None else refined_groups(graph, group, nodes, loaded(model))
+    cluster = group if joined is None else joined.clusters(group)
     ids = nodes["record_id"].combine_chunks()
     named = pa.table(
         [ids, nodes["component"], ids.take(pa.array(cluster)), pa.array(is_cut)],
@@ -110,7 +115,7 @@ def _clusters(
 
 
 @dataclass(frozen=True)
-class _Graph:
+class Graph:
     """Records as numbers in the order of their ids, and the ties between them."""
 
     count: int
@@ -123,7 +128,7 @@ class _Graph:
     is_apart: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, nodes: pa.Table, ties: pa.Table) -> _Graph:
+    def of(cls, nodes: pa.Table, ties: pa.Table) -> Graph:
         ids = nodes["record_id"].combine_chunks()
         ends = [pc.index_in(ties[name], ids) for name in ("record_id", "right_record")]
         # The other end of what connects nothing may lie in another component.
@@ -207,14 +212,28 @@ def constrained(
     return list(part.values())
 
 
-def _joined(
-    graph: _Graph,
-    group: Codes,
-    nodes: pa.Table,
-    columns: tuple[str, ...],
-    model: Broadcast[str],
-) -> Codes:
-    """For each record the first of its cluster, once a model has joined groups."""
+@dataclass(frozen=True)
+class Joined:
+    """What a model made of groups."""
+
+    compared: Codes
+    """The records that it looked at."""
+    first: Codes
+    """For each group, by its first record, the place among them of the one that stands for it; -1
+    where there is none."""
+    found: Resolution
+    """Over places among them."""
+
+    def clusters(self, group: Codes) -> Codes:
+        """For each record the first of its cluster."""
+        label = group.copy()
+        seen = self.first[label] >= 0
+        label[seen] = group[self.compared[self.found.clusters.cluster[self.first[label[seen]]]]]
+        return first_of_each(label, np.arange(len(group)))
+
+
+def refined_groups(graph: Graph, group: Codes, nodes: pa.Table, model: Model) -> Joined | None:
+    """Let a model join groups; None where nothing is likely."""
     from goldenlake.identity.matching.clustering import Decisions
     from goldenlake.identity.matching.em import probability
     from goldenlake.identity.matching.resolution import refined
@@ -222,7 +241,8 @@ def _joined(
 
     likely = graph.rank == CONNECTING.index(LIKELY)
     if not likely.any():
-        return group
+        return None
+    columns = list(model.matching.columns)
     concerned = np.zeros(graph.count, dtype=np.bool_)
     concerned[graph.component[graph.left[likely]]] = True
     present = np.array([pc.is_valid(nodes[name]).to_numpy() for name in columns]).any(axis=0)
@@ -235,19 +255,15 @@ def _joined(
     stands = first[group]
     apart = np.stack([stands[graph.left], stands[graph.right]], axis=1)[graph.is_apart]
     together = np.stack([stands[compared], place[compared]], axis=1)
-    known = loaded(model)
     found = refined(
-        Scorer.of(known, nodes.select(list(columns)).take(pa.array(compared))),
+        Scorer.of(model, nodes.select(columns).take(pa.array(compared))),
         place[graph.left[likely]],
         place[graph.right[likely]],
         probability(graph.weight[likely]),
-        known.matching.clustering,
+        model.matching.clustering,
         Decisions(together=together, apart=apart[(apart >= 0).all(axis=1)]),
     )
-    label = group.copy()
-    joined = first[label] >= 0
-    label[joined] = group[compared[found.clusters.cluster[first[label[joined]]]]]
-    return first_of_each(label, np.arange(graph.count))
+    return Joined(compared, first, found)
 
 
 def first_of_each(labels: Codes, order: Codes) -> Codes:

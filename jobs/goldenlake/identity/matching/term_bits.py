@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,16 +59,28 @@ class Terms:
     def added(self, left: Codes, right: Codes, levels: Levels) -> tuple[Floats, Floats]:
         """What the agreeing values of each pair add, in bits: personal traits, and all others."""
         personal, shared = np.zeros(len(left)), np.zeros(len(left))
+        for at, comparison in self._counted():
+            out = personal if comparison.kind.is_personal else shared
+            self._add(comparison, left, right, levels[:, at], out)
+        return personal, shared
+
+    def added_by_each(self, left: Codes, right: Codes, levels: Levels) -> Floats:
+        """What each comparison has a share of in ``added``: (pairs, comparisons)."""
+        shares = np.zeros((len(self.plan.comparisons), len(left)))
+        for at, comparison in self._counted():
+            self._add(comparison, left, right, levels[:, at], shares[at])
+        return shares.T
+
+    def _counted(self) -> Iterator[tuple[int, Comparison]]:
+        """Comparisons in which frequencies count, with their numbers."""
         for at, comparison in enumerate(self.plan.comparisons):
             if comparison.name in self.bits:
-                own = np.ascontiguousarray(levels[:, at])
-                out = personal if comparison.kind.is_personal else shared
-                self._add(comparison, left, right, own, out)
-        return personal, shared
+                yield at, comparison
 
     def _add(
         self, comparison: Comparison, left: Codes, right: Codes, levels: Levels, out: Floats
     ) -> None:
+        levels = np.ascontiguousarray(levels)
         codes, _, _ = _terms(self.records, comparison)
         bits, kind = self.bits[comparison.name], comparison.kind
         if comparison.name == "others":

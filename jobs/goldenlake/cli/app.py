@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from goldenlake.cli import stages
+from goldenlake.cli.explaining import explaining
 from goldenlake.cli.finishing import finish
 from goldenlake.cli.installation import Installation
 from goldenlake.cli.looking import looking
@@ -42,7 +43,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 NIGHT_PANEL = "The night"
-app.registered_commands += setting_up.registered_commands + looking.registered_commands
+for _others in (setting_up, looking, explaining):
+    app.registered_commands += _others.registered_commands
 
 
 @app.command(rich_help_panel=NIGHT_PANEL)

@@ -185,26 +185,3 @@ def _login() -> str:
         return getpass.getuser()
     except (KeyError, OSError) as error:
         raise SetupError("This user has no name.", mend="Say who decides with --by.") from error
-
-
-@looking.command(rich_help_panel=PANEL)
-def explain(
-    who: Annotated[str, typer.Argument(help="A customer id, or a record id such as crm:42.")],
-    conf: Conf = CONF,
-    env: Env = ENV,
-    lake: Lake = None,
-) -> None:
-    """Why a customer is who they are: records, evidence, winning values, segments, exports."""
-    from goldenlake.reporting.explanations import explanation_text
-    from goldenlake.steps.explain import Explain
-
-    installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
-    catalogue = installation.catalogue
-    step = Explain(
-        who=who,
-        attributes=catalogue.tables["gold.customers"].attributes,
-        sources=list(catalogue.sources.values()),
-    )
-    with installation.hinting():
-        found = step.run(installation.tables)
-    Console().print(explanation_text(found))

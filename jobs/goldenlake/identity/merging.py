@@ -89,7 +89,7 @@ def _ties(links: Sequence[Link]) -> pa.Table:
 
 def _by_ties(group: Mapping[str, int], links: Sequence[Link]) -> Iterator[Merge]:
     """Kruskal's order within the groups: a tie between two parts of one group was never refused."""
-    part = {record: (record,) for record in group}
+    part: dict[str, tuple[str, ...]] = {record: (record,) for record in group}
     for link in sorted(links, key=strongest_first):
         if not link.connects or link.strength == LIKELY or group[link.left] != group[link.right]:
             continue

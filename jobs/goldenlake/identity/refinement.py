@@ -218,7 +218,7 @@ class Joined:
 
     compared: Codes
     """The records that it looked at."""
-    first: Codes
+    first: NDArray[np.int32]
     """For each group, by its first record, the place among them of the one that stands for it; -1
     where there is none."""
     found: Resolution

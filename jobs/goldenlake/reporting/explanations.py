@@ -9,6 +9,11 @@ from typing import Any
 from rich.markup import escape
 from rich.tree import Tree
 
+from goldenlake.identity.evidence import Link
+from goldenlake.identity.merging import Merge
+from goldenlake.reporting.links import link_text
+from goldenlake.reporting.waterfalls import share
+
 _MOST_RIVALS = 5
 """Values that did not win, an attribute."""
 
@@ -24,7 +29,9 @@ class Explanation:
     customer_id: str
     generation: int
     records: Rows
-    links: Rows
+    links: Sequence[Link]
+    merges: Sequence[Merge]
+    """What made them one, in order."""
     values: Row
     rules: Mapping[str, str]
     """How the winner of each attribute is chosen, as declared."""
@@ -48,7 +55,8 @@ def explanation_text(found: Explanation) -> Tree:
         root.label = f"{root.label}, asked for as {escape(found.asked)}"
     provenance = found.values.get("provenance") or {}
     _branch(root, "records", [_record(row) for row in found.records])
-    _branch(root, "why they are one", [_link(link) for link in found.links])
+    _branch(root, "why they are one", [link_text(link) for link in found.links])
+    _branch(root, "how they came together", [_merge(merge) for merge in found.merges])
     _branch(
         root,
         "values and where they came from",
@@ -95,12 +103,16 @@ def _record(row: Row) -> str:
     return f"{row['record_id']} ({row['source']}, since {row['assigned_on']})"
 
 
-def _link(link: Row) -> str:
-    bridge = ", the only tie between two parts" if link["is_bridge"] else ""
-    return (
-        f"{link['left']} — {link['right']}: {link['identifier']} ({link['strength']}){bridge}; "
-        f"rule: {link['rule']}"
-    )
+def _merge(merge: Merge) -> str:
+    by = merge.bridge.identifier
+    if merge.probability is not None:
+        by = f"the model, at a mean of {share(merge.probability)}"
+    left, right = (_part(part) for part in (merge.left, merge.right))
+    return f"{left} and {right} by {by}\n  bridge: {link_text(merge.bridge)}"
+
+
+def _part(records: Sequence[str]) -> str:
+    return records[0] if len(records) == 1 else f"the {len(records)} of {records[0]}"
 
 
 def _value(found: Explanation, name: str, won: Any) -> str:

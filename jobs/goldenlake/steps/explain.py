@@ -7,14 +7,20 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import TableColumn
 from goldenlake.errors import CustomerUnknown
-from goldenlake.identity.evidence import customer_of, evidence
+from goldenlake.identity.evidence import customer_of, evidence, links_among
 from goldenlake.identity.ids import redirects
+from goldenlake.identity.matching.model import Model
+from goldenlake.identity.merging import Component, Merge, merges
+from goldenlake.identity.profiles import profile_table
+from goldenlake.identity.trained import TrainedModel
 from goldenlake.ports import Tables
 from goldenlake.reporting.explanations import Explanation
 from goldenlake.steps.generations import Generation, read
@@ -33,11 +39,15 @@ class Explain:
     Args:
         attributes: of gold.customers; their survivorship is told with the values.
         sources: whose records are asked for the values that did not win.
+        rules: what may link; without them it is not told how the customer came together.
+        trained: the model that joins records; None without one.
     """
 
     who: str
     attributes: Sequence[TableColumn] = ()
     sources: Sequence[Source] = ()
+    rules: IdentityRules | None = None
+    trained: TrainedModel | None = None
 
     def run(self, tables: Tables) -> Explanation:
         """Raises CustomerUnknown; TableMissing before the first publication."""
@@ -45,7 +55,8 @@ class Explain:
         customers = read(tables, generation, "identity.customers")
         history = read(tables, generation, "identity.history")
         customer_id = self._resolved(customers, history)
-        found = evidence(customer_id, customers, read(tables, generation, "identity.edges"))
+        edges = read(tables, generation, "identity.edges")
+        found = evidence(customer_id, customers, edges)
         golden = _rows(read(tables, generation, "gold.customers"), customer_id)
 
         def of(table: str) -> list[dict[str, Any]]:
@@ -60,7 +71,8 @@ class Explain:
             customer_id=customer_id,
             generation=generation.generation,
             records=sorted(of("gold.sources"), key=lambda row: str(row["record_id"])),
-            links=[vars(link) for link in found.links],
+            links=found.links,
+            merges=self._merges(tables, generation, found.records),
             values=golden[0] if golden else {},
             rules={each.name: str(each.survivorship) for each in self.attributes},
             rivals=self._rivals(tables, generation, found.records),
@@ -80,6 +92,34 @@ class Explain:
             held_back=story["held_back"],
             rejects=story["rejects"],
         )
+
+    def _merges(
+        self, tables: Tables, generation: Generation, records: Sequence[str]
+    ) -> list[Merge]:
+        """What made these records one, found by refining their component once more."""
+        if len(records) < 2 or self.rules is None:
+            return []
+        customers = read(tables, generation, "identity.customers")
+        reached = customers.where(F.col("record_id") == records[0]).select("component")
+        people = customers.join(F.broadcast(reached), on="component", how="left_semi")
+        model = Model.from_json(self.trained.text) if self.trained else None
+        rows = (
+            read(tables, generation, "identity.records")
+            .join(F.broadcast(people), on="record_id", how="left_semi")
+            .select("record_id", "profile")
+            .collect()
+        )
+        rows = sorted(rows, key=lambda row: str(row["record_id"]))
+        compared = list(model.matching.columns) if model else []
+        table = profile_table([row["profile"] for row in rows], compared)
+        component = Component(
+            table.append_column("record_id", pa.array([row["record_id"] for row in rows])),
+            links_among(people, read(tables, generation, "identity.edges")),
+            self.rules.largest_cluster,
+            model,
+        )
+        own = set(records)
+        return [merge for merge in merges(component) if own.issuperset(merge.left)]
 
     def _rivals(
         self, tables: Tables, generation: Generation, records: Sequence[str]

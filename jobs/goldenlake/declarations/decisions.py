@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Annotated
 
@@ -11,6 +13,8 @@ from goldenlake.declarations.base import Declaration
 
 RecordId = Annotated[str, Field(min_length=3, pattern=r"^[a-z][a-z0-9_]*:.+$")]
 Pair = Annotated[list[RecordId], Field(min_length=2, max_length=2)]
+Finding = tuple[tuple[str | int, ...], str]
+"""Where something is wrong, and what."""
 
 
 class Decision(Declaration):
@@ -54,26 +58,63 @@ class Decisions(Declaration):
 
     @model_validator(mode="after")
     def _agree(self) -> Decisions:
-        seen: set[tuple[str, str]] = set()
-        person: dict[str, str] = {}
-
-        def whose(record: str) -> str:
-            while person.get(record, record) != record:
-                record = person[record]
-            return record
-
-        for decision in self.decisions:
-            if decision.records in seen:
-                raise ValueError(f"{' and '.join(decision.records)} are decided twice; keep one")
-            seen.add(decision.records)
-            if decision.is_must:
-                one, other = (whose(record) for record in decision.records)
-                person[one] = other
-        for decision in self.decisions:
-            one, other = decision.records
-            if not decision.is_must and whose(one) == whose(other):
-                raise ValueError(
-                    f"{one} and {other} cannot be one person, and must be by other decisions; "
-                    "withdraw one of them"
-                )
+        findings = [*self._repeated(), *self._contradictory()]
+        if findings:
+            raise Disagreement(findings)
         return self
+
+    def _repeated(self) -> Iterator[Finding]:
+        first: dict[tuple[str, str], int] = {}
+        for at, decision in enumerate(self.decisions):
+            before = first.setdefault(decision.records, at)
+            if before != at:
+                same = decision.is_must == self.decisions[before].is_must
+                word = "in the same way" if same else "in the other way"
+                yield (
+                    ("decisions", at),
+                    f"decides {' and '.join(decision.records)}, which decisions[{before}] decides "
+                    f"{word}. Keep one of the two.",
+                )
+
+    def _contradictory(self) -> Iterator[Finding]:
+        """Records that cannot be one person, though other decisions say that they must."""
+        around: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        for at, decision in enumerate(self.decisions):
+            if decision.is_must:
+                one, other = decision.records
+                around[one].append((other, at))
+                around[other].append((one, at))
+        for at, decision in enumerate(self.decisions):
+            one, other = decision.records
+            chain = () if decision.is_must else _chain(around, one, other)
+            # Two decisions about one pair are told as that.
+            if len(chain) > 1:
+                by = ", ".join(f"decisions[{each}]" for each in chain)
+                yield (
+                    ("decisions", at, "cannot"),
+                    f"{one} and {other} cannot be one person, but by {by} together they must. "
+                    "Withdraw one of them.",
+                )
+
+
+class Disagreement(ValueError):
+    """Decisions contradict each other; carries where, and what to say."""
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        self.findings = tuple(findings)
+        super().__init__(" ".join(message for _, message in self.findings))
+
+
+def _chain(
+    around: Mapping[str, Sequence[tuple[str, int]]], start: str, end: str
+) -> tuple[int, ...]:
+    """The decisions by which two records must be one person; empty where they need not."""
+    came: dict[str, tuple[int, ...]] = {start: ()}
+    queue = deque([start])
+    while queue:
+        at = queue.popleft()
+        for other, decision in around.get(at, ()):
+            if other not in came:
+                came[other] = (*came[at], decision)
+                queue.append(other)
+    return came.get(end, ())

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from rapidfuzz.distance import OSA
 
+from goldenlake.declarations.decisions import Disagreement
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.source import UnknownColumn
 from goldenlake.errors import Problem
@@ -84,6 +85,8 @@ def _sentences(
             )
             for where, name in raised.findings
         ]
+    if isinstance(raised, Disagreement):
+        return [document.problem(where, message) for where, message in raised.findings]
     if kind == "literal_error":
         known = [str(item) for item in _literals(kinds)]
         return [document.problem(path, f"is {value!r}. {_choices(value, known)}")]

@@ -40,7 +40,9 @@ class ExitCode(IntEnum):
 
 def with_options(text: str, options: str) -> str:
     """The text, with these options in every command of ours that stands in it in backticks."""
-    return re.sub("`goldenlake [a-z]+", lambda found: f"{found[0]} {options}".rstrip(), text)
+    return re.sub(
+        "`goldenlake (identity )?[a-z]+", lambda found: f"{found[0]} {options}".rstrip(), text
+    )
 
 
 class GoldenlakeError(Exception):

@@ -35,6 +35,13 @@ def said(facts: NightFacts) -> str:
     return " ".join(Reader(night_page(facts)).text.split())
 
 
+def test_the_page_tells_how_many_pairs_wait_for_a_steward_and_nothing_of_none() -> None:
+    page = said(good_night())
+    assert "Stewards pairs that cannot be one person 3" in page
+    assert "uncertain pairs that wait for a decision 41" in page
+    assert "Stewards" not in said(replace(good_night(), stewards={}))
+
+
 @pytest.mark.parametrize("name", NIGHTS)
 def test_every_tag_is_ended_and_nothing_is_fetched_or_run(name: str) -> None:
     page = night_page(NIGHTS[name])

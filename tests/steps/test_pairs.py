@@ -1,14 +1,17 @@
-"""Two records explained: what ties them, what they weigh, and why they are apart."""
+"""Two records explained, and those that a steward is asked about."""
 
 from __future__ import annotations
 
+import csv
 import io
 from datetime import date
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
+from ruamel.yaml import YAML
 
 from goldenlake.declarations.decisions import Decision
 from goldenlake.declarations.identity import IdentityRules
@@ -17,7 +20,9 @@ from goldenlake.identity.matching.training import train
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.io.tables import DeltaTables
 from goldenlake.reporting.pairs import PairExplanation, pair_page, pair_text
+from goldenlake.reporting.reviews import review_csv, review_page, review_parquet
 from goldenlake.steps.explain_pair import ExplainPair
+from goldenlake.steps.review import Review
 from support.bronze import source_of
 from support.matching import ROLES, matching, population
 from support.pages import Reader
@@ -71,15 +76,24 @@ APART = Decision(
 
 
 @pytest.fixture(scope="module")
-def explain(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def trained() -> TrainedModel:
+    return TrainedModel(train(population(150, household=2)[0], matching()).model.to_json())
+
+
+@pytest.fixture(scope="module")
+def tables(
+    spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, trained: TrainedModel
+) -> DeltaTables:
     tables = DeltaTables(spark, str(tmp_path_factory.mktemp("lake")))
-    declared = matching()
-    trained = TrainedModel(train(population(150, household=2)[0], declared).model.to_json())
     silver(tables, CRM, ROWS, DAY)
-    more = {"matching": declared, "trained": trained, "decisions": (APART,)}
+    more = {"matching": matching(), "trained": trained, "decisions": (APART,)}
     resolve(tables, DAY, RULES, {"crm": CRM}, **more)
     publish(tables, DAY)
+    return tables
 
+
+@pytest.fixture
+def explain(tables: DeltaTables, trained: TrainedModel) -> Any:
     def explained(left: str, right: str, **parts: Any) -> PairExplanation:
         given = {"trained": trained, "decisions": (APART,), **parts}
         step = ExplainPair(left=f"crm:{left}", right=f"crm:{right}", rules=RULES, **given)
@@ -185,3 +199,46 @@ def test_a_record_that_is_not_there_and_a_pair_of_one_are_named_errors(explain: 
         explain("anna", "nobody")
     with pytest.raises(SetupError, match="Name two different record ids"):
         explain("anna", "anna")
+
+
+def test_stewards_are_asked_first_where_most_is_expected_to_be_wrong(
+    tables: DeltaTables, trained: TrainedModel
+) -> None:
+    found = Review(trained=trained, most=9).run(tables, lambda _: None)
+    wrong = [pair.expected_wrong for pair in found]
+    assert wrong == sorted(wrong, reverse=True)
+    asked = {(pair.link.left, pair.link.right): pair for pair in found}
+    assert asked["crm:anna", "crm:anne"].kind == "bridge"
+    assert asked["crm:anna", "crm:anne"].waterfall.weight == pytest.approx(
+        asked["crm:anna", "crm:anne"].bits, abs=1e-6
+    )
+    assert asked["crm:emma", "crm:web"].waterfall is None
+    assert ("crm:emma", "crm:twin") not in asked
+    assert len(Review(trained=trained, most=1).run(tables, lambda _: None)) == 1
+
+
+def test_an_entry_for_the_decisions_is_ready_to_be_copied(
+    tables: DeltaTables, trained: TrainedModel
+) -> None:
+    found = Review(trained=trained, most=9).run(tables, lambda _: None)
+    page = Reader(review_page(found, DAY))
+    assert page.open == []
+    assert "Personal: this page shows values of people" in page.text
+    entry = '- cannot: ["crm:anna", "crm:anne"]\n  reason: "…"\n  by: "…"\n  on: 2026-03-01'
+    assert entry in page.text
+    written = YAML(typ="safe").load(entry.replace('"…"', "they told us"))
+    assert Decision.model_validate(written[0]).records == ("crm:anna", "crm:anne")
+
+
+def test_the_table_of_a_review_holds_both_records_side_by_side(
+    tables: DeltaTables, trained: TrainedModel
+) -> None:
+    found = Review(trained=trained, most=9).run(tables, lambda _: None)
+    rows = list(csv.DictReader(io.StringIO(review_csv(found).decode())))
+    row = next(row for row in rows if row["left_record"] == "crm:anna")
+    assert (row["left_born"], row["right_born"]) == ("1980-05-17", "1980-05-19")
+    assert "given, family = exact, exact +" in row["weights"]
+    table = pq.read_table(io.BytesIO(review_parquet(found))).to_pylist()
+    assert [each["right_record"] for each in table] == [each["right_record"] for each in rows]
+    assert review_csv([]).decode().startswith("kind,left_record")
+    assert "Nothing is uncertain" in review_page([], DAY)

@@ -23,7 +23,8 @@ GOLD = {
         "customer_id STRING, email STRING, birth_on DATE, is_known BOOLEAN, records INT"
     )
 }
-PINNED = ["gold.customers", "identity.history", "identity.review", "identity.edges"]
+PINNED = ["gold.customers", "identity.history", "identity.review", "identity.edges",
+          "identity.customers"]  # fmt: skip
 
 
 class Clock:
@@ -90,7 +91,16 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"customer_id": "c_b", "event": "assigned", "generation": 6},
     ],
     "identity.review": [{"identifier": "email", "reason": "too_many_records"}],
-    "identity.edges": [{"identifier": "email"}, {"identifier": "email"}],
+    "identity.edges": [
+        {"identifier": "email", "strength": "strong"}, {"identifier": "email", "strength": "weak"},
+        {"identifier": "match", "strength": "doubtful", "weight": -1.0,
+         "left_record": "shop:1", "right_record": "shop:2"},
+        {"identifier": "steward", "strength": "cannot",
+         "left_record": "shop:1", "right_record": "shop:3"},
+    ],
+    "identity.customers": [
+        {"record_id": f"shop:{at}", "customer_id": f"c_{at}"} for at in (1, 2, 3)
+    ],
     "segments.sizes": [
         {"as_of": DAY, "segment": "readers", "members": 3, "entered": 1, "exited": 0, "stayed": 2},
         {"as_of": DAY, "segment": "undeclared", "members": 9},
@@ -234,6 +244,32 @@ def test_a_source_is_overdue_whatever_broken_files_it_sent_and_one_that_repeats_
         tables: Any = Frames(spark, {"ops.files": files}, {})
         (shop,) = step.gather(tables, Clock()).sources
         assert (shop.last_file_on, shop.is_overdue) == (last, last != DAY)
+
+
+def test_decisions_and_pairs_that_wait_for_one_are_counted(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    conf = Conf(tmp_path)
+    tables: Any = Frames(spark, ROWS, GOLD)
+
+    def counted() -> Any:
+        step = WriteReport(catalogue=conf.load(), as_of=DAY, run_id="r1", folder=tmp_path / "r")
+        return step.gather(tables, Clock()).stewards
+
+    assert counted() == {}
+    why = "reason: they said so, by: ann, on: 2026-01-01"
+    conf.write(
+        "identity/decisions.yml",
+        f"decisions:\n  - {{cannot: [shop:1, shop:3], {why}}}\n"
+        f"  - {{must: [shop:1, shop:9], {why}}}\n",
+    )
+    conf.write("identity/matching.yml", "columns: {email: email, birth_on: birth_date}\n")
+    assert counted() == {
+        "pairs that must be one person": 0,
+        "pairs that cannot be one person": 1,
+        "decisions that wait for their records": 1,
+        "uncertain pairs that wait for a decision": 1,
+    }
 
 
 def test_files_that_are_dated_after_today_are_something_to_look_at(

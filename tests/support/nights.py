@@ -79,6 +79,10 @@ def good_night() -> NightFacts:
         ],
         events={"assigned": 212, "merged": 31, "split": 2},
         review={"too_many_records": 4, "traits_conflict": 19},
+        stewards={
+            "pairs that cannot be one person": 3,
+            "uncertain pairs that wait for a decision": 41,
+        },
         completeness=[
             ("email", 0.9961),
             ("given_name", 0.87),

@@ -14,6 +14,8 @@ import typer
 from goldenlake.cli import stages
 from goldenlake.cli.explaining import explaining
 from goldenlake.cli.finishing import finish
+from goldenlake.cli.identity import PANEL as MATCHING_PANEL
+from goldenlake.cli.identity import identity
 from goldenlake.cli.installation import Installation
 from goldenlake.cli.looking import looking
 from goldenlake.cli.options import (
@@ -27,6 +29,7 @@ from goldenlake.cli.options import (
     RunId,
     SourceNames,
 )
+from goldenlake.cli.reviewing import reviewing
 from goldenlake.cli.setting_up import setting_up
 from goldenlake.errors import ExitCode, GoldenlakeError, described
 from goldenlake.night import stage
@@ -43,8 +46,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 NIGHT_PANEL = "The night"
-for _others in (setting_up, looking, explaining):
-    app.registered_commands += _others.registered_commands
+app.registered_commands += setting_up.registered_commands + looking.registered_commands
+app.registered_commands += explaining.registered_commands
+identity.registered_commands += reviewing.registered_commands
+app.add_typer(identity, name="identity", rich_help_panel=MATCHING_PANEL)
 
 
 @app.command(rich_help_panel=NIGHT_PANEL)

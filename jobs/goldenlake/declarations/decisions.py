@@ -69,12 +69,11 @@ class Decisions(Declaration):
             before = first.setdefault(decision.records, at)
             if before != at:
                 same = decision.is_must == self.decisions[before].is_must
-                word = "in the same way" if same else "in the other way"
-                yield (
-                    ("decisions", at),
+                message = (
                     f"decides {' and '.join(decision.records)}, which decisions[{before}] decides "
-                    f"{word}. Keep one of the two.",
+                    f"in the {'same' if same else 'other'} way. Keep one of the two."
                 )
+                yield ("decisions", at), message
 
     def _contradictory(self) -> Iterator[Finding]:
         """Records that cannot be one person, though other decisions say that they must."""
@@ -90,11 +89,11 @@ class Decisions(Declaration):
             # Two decisions about one pair are told as that.
             if len(chain) > 1:
                 by = ", ".join(f"decisions[{each}]" for each in chain)
-                yield (
-                    ("decisions", at, "cannot"),
+                message = (
                     f"{one} and {other} cannot be one person, but by {by} together they must. "
-                    "Withdraw one of them.",
+                    "Withdraw one of them."
                 )
+                yield ("decisions", at, "cannot"), message
 
 
 class Disagreement(ValueError):

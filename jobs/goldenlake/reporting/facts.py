@@ -117,6 +117,8 @@ class NightFacts:
     overlaps: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Customers who are members of both segments, for each pair of two different ones."""
     drift: Sequence[DriftFacts] = field(default_factory=tuple)
+    stewards: Mapping[str, int] = field(default_factory=dict)
+    """Decisions in force and waiting, and pairs that wait for one."""
 
     @property
     def verdict(self) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from goldenlake.reporting.facts import NightFacts
-from goldenlake.reporting.html import html
 
 _HEADLINES = {
     "good": "A good night",
@@ -20,10 +21,7 @@ _MOST_OVERLAPS = 10
 
 def night_page(facts: NightFacts) -> str:
     """The page as HTML: no script, no link to elsewhere but the Data Docs; everything escaped."""
-    environment = html()
-    environment.filters["day"] = lambda day: f"{day:%A}, {day.day} {day:%B %Y}"
-    environment.filters["duration"] = _duration
-    template = environment.get_template("night.html.j2")
+    template = environment().get_template("night.html.j2")
     compared = [each for each in facts.segments if each.members][:_MOST_OVERLAPS]
     return template.render(
         night=facts,
@@ -31,6 +29,32 @@ def night_page(facts: NightFacts) -> str:
         compared=compared if facts.overlaps else [],
         ago=_ago,
     )
+
+
+def environment() -> Environment:
+    """Templates with the filters that all pages share; whatever is put in is escaped."""
+    found = Environment(
+        loader=PackageLoader("goldenlake.reporting"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    found.filters["n"] = lambda number: f"{number:,}".replace(",", "\u202f")
+    found.filters["share"] = _share
+    found.filters["words"] = lambda name: str(name).replace("_", " ")
+    found.filters["day"] = lambda day: f"{day:%A}, {day.day} {day:%B %Y}"
+    found.filters["duration"] = _duration
+    return found
+
+
+def _share(share: float) -> str:
+    """A percentage that says 0 and 100 only where it is exactly so."""
+    if 0 < share < 0.01:
+        return "<1%"
+    if 0.99 < share < 1:
+        return ">99%"
+    return f"{share:.0%}"
 
 
 def _duration(seconds: float) -> str:

@@ -14,8 +14,8 @@ from goldenlake.declarations.decisions import Decision
 from goldenlake.identity.apart import Scored, SharedKey, SharedValue
 from goldenlake.identity.evidence import Link
 from goldenlake.identity.matching.waterfall import Waterfall
-from goldenlake.reporting.html import html
 from goldenlake.reporting.links import link_text
+from goldenlake.reporting.page import environment
 from goldenlake.reporting.waterfalls import bars, falls, share, text_bar
 
 _TONES = {"good": "green", "bad": "red", "soft": "dim"}
@@ -117,10 +117,9 @@ def pair_text(found: PairExplanation) -> RenderableType:
 
 def pair_page(found: PairExplanation) -> str:
     """The explanation as HTML: no script, no link to elsewhere; everything escaped."""
-    environment = html()
     rows = falls(found.waterfall) if found.waterfall else []
     chart, zero = bars(rows)
-    return environment.get_template("pair.html.j2").render(pair=found, chart=chart, zero=zero)
+    return environment().get_template("pair.html.j2").render(pair=found, chart=chart, zero=zero)
 
 
 def _weights(waterfall: Waterfall) -> Table:

@@ -16,6 +16,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.catalogue import Catalogue
+from goldenlake.identity.refinement import connecting
 from goldenlake.ports import Clock, StepResult, Tables
 from goldenlake.reporting.facts import (
     ExportFacts,
@@ -28,6 +29,7 @@ from goldenlake.reporting.page import night_page
 from goldenlake.schemas import CONFORMED, LEDGER, MEMBERS, RUNS, SIZES
 from goldenlake.steps.files import FileRow, read_files, standing_drift
 from goldenlake.steps.generations import Generation, latest_generation, read
+from goldenlake.steps.stewards import steward_counts
 
 _SIZES = ((1, "1"), (2, "2"), (3, "3"), (5, "4–5"), (10, "6–10"), (25, "11–25"), (10**9, "26+"))
 
@@ -71,6 +73,7 @@ class WriteReport:
             cluster_sizes=sizes,
             events=events,
             review=review,
+            stewards=steward_counts(tables, generation, self.catalogue) if generation else {},
             completeness=complete,
             segments=self._segments(tables),
             overlaps=self._overlaps(tables),
@@ -186,7 +189,8 @@ class WriteReport:
             .collect()
         )
         review = read(tables, generation, "identity.review").groupBy("reason").count().collect()
-        links = read(tables, generation, "identity.edges").groupBy("identifier").count().collect()
+        edges = connecting(read(tables, generation, "identity.edges"))
+        links = edges.groupBy("identifier").count().collect()
         funnel = {
             "records": sum(row["records"] for row in rows),
             "links": sum(row["count"] for row in links),

@@ -43,6 +43,11 @@ class Waterfall:
     """log2 odds."""
 
     @property
+    def prior(self) -> float:
+        """The weight of two records of which nothing is known."""
+        return sum(step.bits for step in self.steps if step.kind == "prior")
+
+    @property
     def probability(self) -> float:
         """The weight as a probability."""
         return float(probability(np.array(self.weight)))

@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
+from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.table import TableColumn
 from goldenlake.errors import CustomerUnknown, TableMissing
 from goldenlake.reporting.explanations import explanation_text
@@ -132,6 +133,41 @@ def test_an_id_that_was_merged_twice_leads_to_all_that_is_known_today(frames: An
     assert "c_bob" not in text
     assert "revenue" not in text
     assert "phone =" not in text
+
+
+def test_how_a_customer_came_together_is_told_merge_by_merge(spark: SparkSession) -> None:
+    rules = IdentityRules.model_validate(
+        {"identifiers": {"email": {"description": "", "strength": "strong"}}}
+    )
+    (published,) = ROWS["ops.publications"]
+    pinned = {**published["tables"], "identity.records": 1}
+    people = [("crm:1", "c_ann"), ("shop:9", "c_ann"), ("web:5", "c_ann"), ("crm:2", "c_bob")]
+
+    def edge(left: str, right: str, strength: str) -> dict[str, Any]:
+        return {"left_record": left, "right_record": right, "identifier": strength,
+                "strength": strength, "rule": f"by {strength}", "linked_on": DAY}  # fmt: skip
+
+    rows = {
+        **ROWS,
+        "ops.publications": [published | {"tables": pinned}],
+        "identity.customers": [
+            {"record_id": record, "customer_id": who, "component": "crm:1"}
+            for record, who in people
+        ],
+        "identity.records": [{"record_id": record} for record, _ in people],
+        "identity.edges": [
+            edge("crm:1", "web:5", "weak"),
+            edge("shop:9", "web:5", "strong"),
+            edge("crm:2", "web:5", "weak"),
+            edge("crm:1", "crm:2", "cannot"),
+        ],
+    }
+    tables: Any = Frames(spark, rows, GOLD)
+    text = told(Explain(who="c_ann", rules=rules).run(tables))
+    first = text.index("shop:9 and web:5 by strong")
+    assert first < text.index("crm:1 and the 2 of shop:9 by weak")
+    assert "bridge: crm:1 — web:5: weak (weak); rule: by weak" in text
+    assert "crm:2" not in text
 
 
 def test_a_record_id_leads_to_its_customer_and_what_is_unknown_is_told_as_none(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -15,6 +16,7 @@ from goldenlake.steps.reading import newest_day
 from goldenlake.steps.report import WriteReport
 from support.conf import Conf
 from support.frames import Frames
+from support.matching import matching
 
 DAY, BEFORE = date(2026, 1, 3), date(2026, 1, 2)
 NIGHT = datetime(2026, 1, 4, 1, tzinfo=UTC)
@@ -252,8 +254,9 @@ def test_decisions_and_pairs_that_wait_for_one_are_counted(
     conf = Conf(tmp_path)
     tables: Any = Frames(spark, ROWS, GOLD)
 
-    def counted() -> Any:
-        step = WriteReport(catalogue=conf.load(), as_of=DAY, run_id="r1", folder=tmp_path / "r")
+    def counted(**parts: Any) -> Any:
+        catalogue = replace(conf.load(), **parts)
+        step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "r")
         return step.gather(tables, Clock()).stewards
 
     assert counted() == {}
@@ -263,8 +266,7 @@ def test_decisions_and_pairs_that_wait_for_one_are_counted(
         f"decisions:\n  - {{cannot: [shop:1, shop:3], {why}}}\n"
         f"  - {{must: [shop:1, shop:9], {why}}}\n",
     )
-    conf.write("identity/matching.yml", "columns: {email: email, birth_on: birth_date}\n")
-    assert counted() == {
+    assert counted(matching=matching()) == {
         "pairs that must be one person": 0,
         "pairs that cannot be one person": 1,
         "decisions that wait for their records": 1,

@@ -28,8 +28,9 @@ RULES = IdentityRules.model_validate(
 CRM = source_of(
     load="increment",
     key=["contact"],
-    columns=[{"name": name} for name in ("contact", "account", "phone")],
+    columns=[{"name": name} for name in ("contact", "account", "phone", "name")],
     identifiers={"account": "account", "phone": "phone"},
+    attributes={"given_name": "name"},
 )
 #: Two people whom a shared phone makes one, and two records of somebody that share nothing.
 ROWS = [

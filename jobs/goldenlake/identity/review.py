@@ -50,7 +50,7 @@ def uncertain(edges: DataFrame, customers: DataFrame, settings: Clustering) -> D
     rule, model, weight, affected): of two customers, unless a steward holds them apart, the most
     probable pair; inside one, of the pairs that connect, the least.
     """
-    found = _owned(edges, customers)
+    found = _owned(edges.where(F.col("identifier").isin(MATCH, STEWARD)), customers)
     is_one = F.col("left_customer") == F.col("right_customer")
     chance = probability(F.col("weight"))
     two = ("_one", "_other")

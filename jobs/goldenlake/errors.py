@@ -332,6 +332,17 @@ class CustomerUnknown(TerminalError):
         )
 
 
+class RecordUnknown(TerminalError):
+    """A pair is to be explained, and one of its records is nobody's."""
+
+    def __init__(self, record: str) -> None:
+        self.record = record
+        super().__init__(
+            f"{record!r} is no record of a customer of the published generation. A pair is named by "
+            "two record ids such as <source>:<key>; `goldenlake explain` of a customer lists theirs."
+        )
+
+
 class ContradictoryDecisions(TerminalError):
     """Records must share a cluster and must not."""
 

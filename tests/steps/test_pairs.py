@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 
 from goldenlake.declarations.decisions import Decision
 from goldenlake.declarations.identity import IdentityRules
-from goldenlake.errors import CustomerUnknown, SetupError
+from goldenlake.errors import RecordUnknown, SetupError
 from goldenlake.identity.matching.training import train
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.io.tables import DeltaTables
@@ -195,7 +195,7 @@ def test_the_page_is_whole_says_that_it_is_personal_and_draws_every_step(explain
 
 
 def test_a_record_that_is_not_there_and_a_pair_of_one_are_named_errors(explain: Any) -> None:
-    with pytest.raises(CustomerUnknown, match="crm:nobody"):
+    with pytest.raises(RecordUnknown, match="crm:nobody"):
         explain("anna", "nobody")
     with pytest.raises(SetupError, match="Name two different record ids"):
         explain("anna", "anna")

@@ -123,7 +123,10 @@ def pair_page(found: PairExplanation) -> str:
 
 
 def _weights(waterfall: Waterfall) -> Table:
-    table = Table("", "level", "bits", "sum", "", box=None, title="match weight, log2 odds")
+    table = Table("", "level", box=None, title="match weight, log2 odds")
+    table.add_column("bits", justify="right")
+    table.add_column("sum", justify="right")
+    table.add_column()
     chart, _ = bars(falls(waterfall))
     for bar in chart:
         row = bar.fall

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.declarations.decisions import Decision
 from goldenlake.declarations.identity import IdentityRules
-from goldenlake.errors import CustomerUnknown, SetupError
+from goldenlake.errors import RecordUnknown, SetupError
 from goldenlake.identity import links, matches
 from goldenlake.identity.agreement import agree
 from goldenlake.identity.apart import Scored, SharedKey, SharedValue, reasons
@@ -48,7 +48,7 @@ class ExplainPair:
     decisions: Sequence[Decision] = ()
 
     def run(self, tables: Tables) -> PairExplanation:
-        """Raises CustomerUnknown, SetupError; TableMissing before the first publication."""
+        """Raises RecordUnknown, SetupError; TableMissing before the first publication."""
         if self.left == self.right:
             raise SetupError("both records are one.", mend="Name two different record ids.")
         generation = generation_of(tables)
@@ -111,7 +111,7 @@ class ExplainPair:
         found = {row["record_id"]: row for row in rows}
         for record in (self.left, self.right):
             if record not in found:
-                raise CustomerUnknown(record)
+                raise RecordUnknown(record)
         return found
 
     def _values(

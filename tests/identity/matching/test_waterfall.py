@@ -11,7 +11,7 @@ import pytest
 from goldenlake.identity.matching.model import Model
 from goldenlake.identity.matching.scoring import Scorer
 from goldenlake.identity.matching.training import train
-from goldenlake.identity.matching.waterfall import Waterfall, columns_of, waterfalls
+from goldenlake.identity.matching.waterfall import Waterfall, waterfalls
 from support.matching import matching, population
 
 TABLE, _ = population(150, household=2)
@@ -64,10 +64,3 @@ def test_a_household_takes_away_from_what_its_people_share(model: Model) -> None
     assert found.steps[-1].kind == "household"
     assert found.steps[-1].bits < -1
     assert found.probability < 0.5
-
-
-def test_parts_of_a_name_are_read_from_the_columns_of_the_name() -> None:
-    assert columns_of(matching(), "given") == ["given"]
-    assert columns_of(matching(), "town") == ["town"]
-    whole = matching({"who": "full_name", "town": "place"})
-    assert columns_of(whole, "family") == ["who"]

@@ -7,19 +7,12 @@ from typing import Literal
 
 import numpy as np
 
-from goldenlake.declarations.matching import Matching, Role
 from goldenlake.identity.matching.arrays import Codes
 from goldenlake.identity.matching.em import Priors, probability
 from goldenlake.identity.matching.scoring import Scorer
 from goldenlake.identity.matching.tables import cells_of
 
 Kind = Literal["prior", "comparison", "frequency", "household"]
-
-_NAME_COLUMNS: dict[str, tuple[Role, ...]] = {
-    "given": ("given_name", "full_name"),
-    "family": ("family_name", "full_name"),
-    "others": ("given_name", "full_name"),
-}
 
 
 @dataclass(frozen=True)
@@ -88,11 +81,3 @@ def waterfalls(scorer: Scorer, left: Codes, right: Codes) -> list[Waterfall]:
             steps.append(Step("household", (), (), -float(lost[pair])))
         found.append(Waterfall(tuple(steps), float(scores.weights[pair])))
     return found
-
-
-def columns_of(matching: Matching, comparison: str) -> list[str]:
-    """The columns whose values a comparison is about."""
-    if comparison in matching.columns:
-        return [comparison]
-    roles = _NAME_COLUMNS.get(comparison, ())
-    return [column for role in roles for column in matching.playing(role)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
+from random import Random
 from typing import Any, cast
 
 import networkx as nx
@@ -94,6 +95,26 @@ def test_in_too_large_a_group_only_unique_identifiers_and_decisions_link() -> No
     ties = [("a", "b", "unique"), ("b", "c", "strong"), ("c", "d", "weak"), ("d", "e", "must")]
     found = clusters(["a", "b", "c", "d", "e"], ties, largest=4)
     assert found == {"a": "a", "b": "a", "c": "c", "d": "d", "e": "d"}
+
+
+@pytest.mark.parametrize("strength", ["strong", "likely"])
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_chain_of_100_000_links_ends(model: str, strength: str, apart: bool) -> None:
+    names = [f"r{at:06}" for at in range(100_000)]
+    order = names.copy()
+    Random(1).shuffle(order)
+    ties = [(*sorted(pair), strength) for pair in pairwise(order)]
+    if apart:
+        ties.append((names[0], names[-1], "cannot"))
+    looks = population(5_000)[0].to_pylist()
+    profiles = pa.Table.from_pylist([looks[at % len(looks)] for at in range(len(names))])
+    matched = {"profiles": profiles, "model": model} if strength == "likely" else {}
+    found = clusters(names, ties, largest=len(names), **matched)
+    assert set(found) == set(names)
+    if strength == "strong":
+        assert len(set(found.values())) == 1 + apart
+    if apart:
+        assert found[names[0]] != found[names[-1]]
 
 
 @pytest.fixture(scope="module")

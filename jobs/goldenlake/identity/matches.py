@@ -77,18 +77,23 @@ def crossing(holders: DataFrame, changed: DataFrame, cap: int) -> DataFrame:
     )
 
 
-def left_out(holders: DataFrame, cap: int) -> DataFrame:
+def sizes(holders: DataFrame) -> DataFrame:
+    """On how many records each key is: (key, records)."""
+    return holders.groupBy("key").agg(F.count(F.lit(1)).alias("records"))
+
+
+def left_out(sizes: DataFrame, cap: int) -> DataFrame:
     """Keys that the cap leaves out, by rule: (rule_number, keys, most_records)."""
-    over = holders.groupBy("key").agg(F.count(F.lit(1)).alias("_records"))
     return (
-        over.where(F.col("_records") > cap)
+        sizes.where(F.col("records") > cap)
         .groupBy(F.shiftrightunsigned("key", 56).alias("rule_number"))
-        .agg(F.count(F.lit(1)).alias("keys"), F.max("_records").alias("most_records"))
+        .agg(F.count(F.lit(1)).alias("keys"), F.max("records").alias("most_records"))
     )
 
 
 def scored(
     holders: DataFrame,
+    sizes: DataFrame,
     records: DataFrame,
     changed: DataFrame | None,
     columns: list[str],
@@ -102,6 +107,7 @@ def scored(
 
     Args:
         holders: (key, record_id) of all keys that count.
+        sizes: (key, records) of these keys.
         records: profiles of all their records.
         changed: (record_id) of which one must be in a pair; None means all.
         columns: that the model compares.
@@ -110,8 +116,7 @@ def scored(
         least: probability below which pairs are forgotten.
         parts: among which the blocks are divided.
     """
-    sizes = holders.groupBy("key").agg(F.count(F.lit(1)).alias("_records"))
-    admitted = sizes.where(F.col("_records").between(2, cap)).select("key")
+    admitted = sizes.where(F.col("records").between(2, cap)).select("key")
     lists = (
         holders.join(admitted, on="key", how="inner")
         .groupBy("record_id")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from pyspark import Broadcast
@@ -19,6 +19,8 @@ _EDGES = (
     "left_record string, right_record string, identifier string, link_key string, "
     "strength string, rule string, weight double, model string"
 )
+_MOST_TOLD = 5
+"""Rules in one line."""
 _KEYS_A_PART = 1_000_000
 _RECORDS_A_PART = 250_000
 """A part holds each record once, however many of its keys are in it; some 300 bytes each."""
@@ -33,6 +35,8 @@ class MatchEdges:
     tables: Tables
     progress: Progress
     keep: Callable[[DataFrame], DataFrame]
+    counts: dict[str, int] = field(default_factory=dict)
+    """What was found on the way: ``keys_left_out``, of those that the night looked at."""
 
     @property
     def version(self) -> str | None:
@@ -105,11 +109,18 @@ class MatchEdges:
         assert self.model is not None
         settings = self.trained.matching.clustering
         holders = self.keep(matches.holders(records, wanted))
-        totals = holders.agg(F.count(F.lit(1)), F.count_distinct("record_id")).first()
-        keys, people = (totals[0], totals[1]) if totals else (0, 0)
-        parts = 1 + max(keys // _KEYS_A_PART, people // _RECORDS_A_PART)
+        sizes = self.keep(matches.sizes(holders))
+        totals = (
+            sizes.agg(F.sum("records"), F.count_if(F.col("records") > self._cap))
+            .crossJoin(holders.agg(F.count_distinct("record_id")))
+            .first()
+        )
+        keys, over, people = totals or (0, 0, 0)
+        self._tell_left_out(sizes, over)
+        parts = 1 + max((keys or 0) // _KEYS_A_PART, people // _RECORDS_A_PART)
         found = matches.scored(
             holders,
+            sizes,
             records,
             dirty,
             self.columns,
@@ -128,6 +139,26 @@ class MatchEdges:
             "rule",
             "weight",
             F.lit(self.version).alias("model"),
+        )
+
+    def _tell_left_out(self, sizes: DataFrame, over: int) -> None:
+        """Say by which rules keys are on too many records; costs a job only where some are."""
+        self.counts["keys_left_out"] = over
+        if not over:
+            return
+        from goldenlake.identity.matching.keys import rule_names
+
+        assert self.trained is not None
+        names = rule_names(self.trained.matching)
+        rows = matches.left_out(sizes, self._cap).orderBy(F.desc("most_records"), "rule_number")
+        told = [
+            f"{keys:,} by {names[rule]} (up to {most:,} records)"
+            for rule, keys, most in rows.collect()
+        ]
+        more = f", and by {len(told) - _MOST_TOLD} rules more" if len(told) > _MOST_TOLD else ""
+        self.progress(
+            f"matching: {over:,} keys are on more than {self._cap:,} records each and make no "
+            f"pairs: {', '.join(told[:_MOST_TOLD])}{more}"
         )
 
     @property

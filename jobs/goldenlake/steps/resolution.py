@@ -98,6 +98,7 @@ class Resolution:
             gone="strength",
             is_insert="NOT _is_known",
         )
+        counts |= self._matches.counts
         self.progress(f"edges: {counts['edges_changed']} new, changed or retired")
         previous, nodes = self._touched_records(changed, edge_changes)
         edges = self._stored("identity.edges")

@@ -42,8 +42,9 @@ class Resolve:
     the generation, and those that name people become records. ``trained`` is the model that joins
     records without a shared identifier, ``matching`` what it compares, ``decisions`` those of
     stewards: a new one costs no more than the components that it is about. Counts of the result:
-    ``records_changed``, ``edges_changed``, ``records_resolved`` (rows of identity.customers that
-    changed), ``customers``, ``customers_before``, ``customers_touched``, ``split_off``, and rows
+    ``records_changed``, ``edges_changed``, ``keys_left_out`` (with a model: blocking keys on too
+    many records), ``records_resolved`` (rows of identity.customers that changed), ``customers``,
+    ``customers_before``, ``customers_touched``, ``split_off``, and rows
     of history by event: ``assigned``, ``merged``, ``split``, ``moved``, ``retired``.
     """
 

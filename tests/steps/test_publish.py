@@ -154,11 +154,74 @@ def test_too_many_merges_are_held_until_a_person_accepts_them(story: dict[str, A
     assert story["too_wide"].reasons == (
         (
             "1 of 4 customers (25.0%) would be merged into others; "
-            "the limit is 5.0% (blast_radius.merged in conf/env)."
+            "the limit is 5.0% (blast_radius.merged in conf/env). "
+            "Most of it: c_1 of 1 records."
         ),
     )
     assert story["second"].counts["customers_merged"] == 1
     assert story["second"].counts["generation"] == 2
+
+
+NO_RULES = {
+    name: table.model_copy(update={"rules": []}) for name, table in declared_tables().items()
+}
+
+
+def test_moves_and_customers_that_grow_too_large_are_held_and_named(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    world, tables = World(), DeltaTables(spark, str(tmp_path / "lake"))
+    limits = BlastRadius(least_customers=1, largest_customer=2)
+    for number in range(3):
+        world.contact(str(number), "c_a", family_name="Canary")
+    for number in range(3, 6):
+        world.contact(str(number), f"c_{number}", family_name="Canary")
+    world.save(tables)
+    build(tables)
+    with pytest.raises(PublicationRefused) as born:
+        run(tables, blast_radius=limits, declared=NO_RULES)
+    assert born.value.reasons == (
+        (
+            "1 customers of more than 2 records would be new or have grown "
+            "(blast_radius.largest_customer in conf/env). Largest: c_a of 3 records."
+        ),
+    )
+    run(tables, blast_radius=limits, declared=NO_RULES, accept_blast_radius=True)
+    world.published()
+
+    # One that is as large as it was is not held again.
+    world.contact("3", "c_3", family_name="Hall")
+    world.save(tables, as_of=TOMORROW)
+    build(tables, as_of=TOMORROW)
+    run(tables, as_of=TOMORROW, blast_radius=limits, declared=NO_RULES)
+    world.published()
+
+    for number in range(2):
+        world.contact(str(number), "c_4")
+    world.history = [("c_a", "moved", "c_4", 3), ("c_3", "retired", None, 3)]
+    world.save(tables, as_of=TOMORROW)
+    build(tables, as_of=TOMORROW)
+    with pytest.raises(PublicationRefused) as moved:
+        run(tables, as_of=TOMORROW, blast_radius=limits, declared=NO_RULES)
+    assert moved.value.reasons == (
+        (
+            "1 of 4 customers (25.0%) would be left by records that move to others; the limit is "
+            "2.0% (blast_radius.moved in conf/env). Most of it: c_4 of 3 records."
+        ),
+        (
+            "1 of 4 customers (25.0%) would be retired; the limit is 10.0% "
+            "(blast_radius.retired in conf/env). Most of it: c_3 of 1 records."
+        ),
+        (
+            "1 customers of more than 2 records would be new or have grown "
+            "(blast_radius.largest_customer in conf/env). Largest: c_4 of 3 records."
+        ),
+    )
+    assert "Canary" not in str(moved.value)
+    accepted = run(
+        tables, as_of=TOMORROW, blast_radius=limits, declared=NO_RULES, accept_blast_radius=True
+    )
+    assert accepted.counts["customers_moved"] == 1
 
 
 def test_only_tables_that_changed_are_judged_again(story: dict[str, Any]) -> None:
@@ -252,17 +315,14 @@ def test_a_kill_between_golden_and_publish_changes_nothing(
     def killed(*_args: object, **_named: object) -> None:
         raise KeyboardInterrupt
 
-    no_rules = {
-        name: table.model_copy(update={"rules": []}) for name, table in declared_tables().items()
-    }
     with monkeypatch.context() as patch:
         patch.setattr(publishing, "publish", killed)
         with pytest.raises(KeyboardInterrupt):
-            run(tables, declared=no_rules)
+            run(tables, declared=NO_RULES)
     assert latest_generation(tables) == generation_before
     assert staged(tables, "golden") is not None
     build(tables)
-    run(tables, declared=no_rules)
+    run(tables, declared=NO_RULES)
     latest = latest_generation(tables)
     assert latest is not None
     for name in GOLD_TABLES:

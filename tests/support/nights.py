@@ -214,7 +214,8 @@ def held_night() -> NightFacts:
                 status="held",
                 error="generation of 2026-01-03 is not published; "
                 "readers keep the one before. 931 of 9876 customers (9.4%) would be merged "
-                "into others; the limit is 5.0% (blast_radius.merged in conf/env).",
+                "into others; the limit is 5.0% (blast_radius.merged in conf/env). Most of it: "
+                "c_a of 811 records.",
             ),
         ],
     )

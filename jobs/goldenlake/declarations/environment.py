@@ -87,7 +87,18 @@ class BlastRadius(Declaration):
 
     merged: float = Field(default=0.05, ge=0, le=1)
     split: float = Field(default=0.02, ge=0, le=1)
+    moved: float = Field(
+        default=0.02,
+        ge=0,
+        le=1,
+        description="Customers that live on and lose records to others that there were before.",
+    )
     retired: float = Field(default=0.10, ge=0, le=1)
+    largest_customer: int = Field(
+        default=1_000,
+        ge=2,
+        description="Nor is it while a customer of more records than this is new or has grown.",
+    )
     least_customers: int = Field(
         default=200, ge=0, description="Below this many customers the shares mean nothing."
     )

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from pyspark.sql import functions as F
-
 from goldenlake.declarations.environment import BlastRadius
 from goldenlake.declarations.table import Table
 from goldenlake.errors import PublicationRefused, StageMissing
 from goldenlake.ports import Clock, Progress, StepResult, Tables
 from goldenlake.quality.audit import Verdict, audit
 from goldenlake.quality.suites import suite_of
+from goldenlake.steps.blast_radius import BlastGate
 from goldenlake.steps.generations import (
     GOLD_TABLES,
     IDENTITY_TABLES,
@@ -28,9 +27,6 @@ from goldenlake.steps.generations import (
 )
 from goldenlake.steps.reading import write_pointer
 
-#: Events of identity.history that the blast-radius gate counts, and what they say to a person.
-GATED = {"merged": "merged into others", "split": "split", "retired": "retired"}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Publish:
@@ -43,15 +39,15 @@ class Publish:
     docs: Path
     """Folder of the Data Docs; one folder a day in it, replaced when the day is judged again."""
     accept_blast_radius: bool = False
-    """A person has looked at what would merge, split or retire, and wants it published."""
+    """A person has looked at what would merge, split, move, retire or grow, and wants it so."""
 
     def run(self, tables: Tables, clock: Clock, progress: Progress) -> StepResult:
         """Publish what resolve and golden staged; skipped where they staged nothing.
 
         Only tables that differ from the last generation are judged, all of them when rules have
-        changed. Raises PublicationRefused where a critical rule is broken or too many customers
-        would merge, split or retire: readers keep the generation before. Raises StageMissing
-        where golden was not built on what resolve staged.
+        changed. Raises PublicationRefused where a critical rule is broken, too many customers
+        would merge, split, move or retire, or one would be too large: readers keep the generation
+        before. Raises StageMissing where golden was not built on what resolve staged.
         """
         base = latest_generation(tables)
         resolved, golden = staged(tables, "resolve"), staged(tables, "golden")
@@ -74,11 +70,12 @@ class Publish:
         docs = self.docs / self.as_of.isoformat()
         frames = [(self.declared[name], read(tables, golden, name)) for name in changed]
         verdicts = audit(frames, docs=docs, progress=progress) if frames else []
-        moves = self._moves(tables, resolved, base)
-        before = self._customers_before(tables, base)
+        gate = BlastGate(
+            limits=self.blast_radius, tables=tables, resolved=resolved, golden=golden, base=base
+        )
         reasons = [str(verdict) for verdict in verdicts if verdict.stops]
         if not self.accept_blast_radius:
-            reasons += self._too_wide(moves, before)
+            reasons += gate.reasons()
         details = {
             "verdicts": [verdict.as_detail() for verdict in verdicts],
             "warnings": _warnings(verdicts),
@@ -91,8 +88,7 @@ class Publish:
             "rules_judged": len(verdicts),
             "rules_broken": sum(not verdict.passed for verdict in verdicts),
             "tables_judged": len(changed),
-            "customers_before": before,
-            **{f"customers_{event}": moves.get(event, 0) for event in GATED},
+            **gate.counts,
         }
         judged = Stage(
             step="audit",
@@ -123,38 +119,6 @@ class Publish:
 
     def _judged(self, golden: Stage) -> list[str]:
         return [name for name in GOLD_TABLES if name in self.declared and name in golden.tables]
-
-    def _moves(
-        self, tables: Tables, resolved: Stage | None, base: Generation | None
-    ) -> dict[str, int]:
-        """How many customers this build merged, split and retired."""
-        if resolved is None or "identity.history" not in resolved.tables:
-            return {}
-        number = (base.generation if base else 0) + 1
-        rows = (
-            read(tables, resolved, "identity.history")
-            .where((F.col("generation") == number) & F.col("event").isin(*GATED))
-            .groupBy("event")
-            .agg(F.count_distinct("customer_id").alias("customers"))
-            .collect()
-        )
-        return {row["event"]: row["customers"] for row in rows}
-
-    def _customers_before(self, tables: Tables, base: Generation | None) -> int:
-        if base is None or "gold.customers" not in base.tables:
-            return 0
-        return read(tables, base, "gold.customers").count()
-
-    def _too_wide(self, moves: Mapping[str, int], before: int) -> list[str]:
-        if before < max(1, self.blast_radius.least_customers):
-            return []
-        limits = {event: float(getattr(self.blast_radius, event)) for event in GATED}
-        return [
-            f"{moves[event]} of {before} customers ({moves[event] / before:.1%}) would be {said}; "
-            f"the limit is {limits[event]:.1%} (blast_radius.{event} in conf/env)."
-            for event, said in GATED.items()
-            if moves.get(event, 0) > limits[event] * before
-        ]
 
 
 def _check_pair(golden: Stage, identity: Generation | Stage | None) -> None:

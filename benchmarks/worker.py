@@ -76,7 +76,7 @@ def spark_start(home: Path) -> dict[str, object]:
 
 def accuracy(home: Path, truth: str) -> dict[str, object]:
     """Accuracy of the newest generation against the planted truth."""
-    from goldenlake.steps.demonstration import truth_accuracy
+    from goldenlake.steps.truth import truth_accuracy
 
     return asdict(truth_accuracy(_load(home, START).tables, Path(truth)))
 

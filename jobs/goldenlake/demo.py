@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table as Grid
@@ -154,14 +155,16 @@ class Demo:
 
     def _summarise(self, before: set[tuple[str, str]], begun_at: datetime) -> Repetition | None:
         """Say what there is; gives what a run that had nothing to do has changed."""
-        from goldenlake.steps.demonstration import sent_since, summary_of
+        from goldenlake.steps.demonstration import accuracy_lines, sent_since, summary_of
 
         self.say("What the lake holds now")
         # The session of the first nights has been stopped; this one is new.
         installation = self._installation(self.last)
         grid = Grid(box=None, show_header=False)
-        truth = self.home / "sample" / "truth" / "records.parquet"
-        for name, value in summary_of(installation.tables, truth, self.last).items():
+        lines = summary_of(installation.tables, self.last)
+        if latest_generation(installation.tables):
+            lines |= accuracy_lines(self._accuracy(installation))
+        for name, value in lines.items():
             grid.add_row(name, value)
         repetition = None
         if before:
@@ -176,6 +179,23 @@ class Demo:
         report = installation.reports / f"{self.last}.html"
         self.console.print(f"\nThe report of the last night: {report}", soft_wrap=True)
         return repetition
+
+    def _accuracy(self, installation: Installation) -> list[dict[str, Any]]:
+        """Measured, noted among the night's steps, and so told by the report."""
+        from goldenlake.steps.truth import MeasureAccuracy
+
+        catalogue = installation.catalogue
+        step = MeasureAccuracy(
+            truth=self.home / "sample" / "truth" / "records.parquet",
+            systems={name: source.system for name, source in catalogue.sources.items()},
+            largest_cluster=catalogue.identity.largest_cluster,
+        )
+        with installation.timed("accuracy") as results:
+            results.append(step.run(installation.tables))
+        installation.write_runs()
+        stages.report(installation)
+        parts: list[dict[str, Any]] = results[0].details["parts"]  # type: ignore[assignment]
+        return parts
 
 
 def _customers_of_records(installation: Installation) -> set[tuple[str, str]]:

@@ -12,7 +12,7 @@ from pyspark.sql import SparkSession
 
 from goldenlake.declarations.source import Source
 from goldenlake.identity import records
-from goldenlake.identity.accuracy import accuracy
+from goldenlake.identity.accuracy import accuracy, accuracy_across
 from goldenlake.schemas import SILVER_COLUMNS
 from support.bronze import source_of
 
@@ -41,6 +41,35 @@ def test_accuracy_is_that_of_all_pairs_counted_one_by_one(spark: SparkSession) -
     b3 = sum(cells[both] / sizes[both[0]] for both in drawn.values()) / len(drawn)
     assert found.b3_precision == pytest.approx(b3)
     assert (found.records, found.customers, found.persons) == (40, 5, 5)
+
+
+def test_accuracy_across_counts_the_pairs_between_two_sides_alone(spark: SparkSession) -> None:
+    random = Random(6)
+    drawn = {
+        f"r{at}": (random.choice("abcd"), random.choice("wxyz"), random.choice([True, False, None]))
+        for at in range(50)
+    }
+    customers = spark.createDataFrame(
+        [(record, customer) for record, (customer, _, _) in drawn.items()],
+        "record_id string, customer_id string",
+    )
+    truth = spark.createDataFrame(
+        [(record, person, side) for record, (_, person, side) in drawn.items()],
+        "record_id string, person_id string, side boolean",
+    )
+    found = accuracy_across(customers, truth)
+    pairs = [
+        (one, other)
+        for one, other in combinations(drawn.values(), 2)
+        if {one[2], other[2]} == {True, False}
+    ]
+    claimed = sum(one[0] == other[0] for one, other in pairs)
+    true = sum(one[1] == other[1] for one, other in pairs)
+    right = sum(one[:2] == other[:2] for one, other in pairs)
+    assert (found.pairs_found, found.pairs_true, found.pairs_right) == (claimed, true, right)
+    assert (found.precision, found.recall) == (right / claimed, right / true)
+    nobody = accuracy_across(customers, truth.where("side"))
+    assert (nobody.pairs_true, nobody.f1) == (0, 1.0)
 
 
 def test_accuracy_of_nothing_is_no_error(spark: SparkSession) -> None:

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.identity import changes, components, ids, links, refinement
-from goldenlake.schemas import RECORDS
+from goldenlake.schemas import EDGES, RECORDS
 from support.identity_reference import Known, partition, survivors
 
 TODAY = date(2026, 3, 1)
@@ -174,21 +174,30 @@ def test_every_refusal_has_its_reason(
     assert [row["records"] for row in placeholder] == [sum(r.is_active for r in holders)]
 
 
-def test_a_chain_of_100_000_and_a_random_graph_are_resolved_in_two_passes() -> None:
+def test_a_chain_of_100_000_links_is_one_component(spark: SparkSession) -> None:
     names = [f"r{at:06}" for at in range(100_000)]
-    order = list(range(len(names) - 1))
-    Random(1).shuffle(order)
-    batches = [
-        pa.RecordBatch.from_pydict(
-            {"record": [names[at + 1] for at in half], "root": [names[at] for at in half]}
-        )
-        for half in (order[:60_000], order[60_000:])
-    ]
-    forests = [batch for half in batches for batch in components._roots(iter([half]))]
-    roots = pa.Table.from_batches(components._roots(iter(forests)))
-    assert roots.num_rows == len(names) - 1
-    assert set(roots["root"].to_pylist()) == {"r000000"}
+    Random(1).shuffle(names)
+    chain = pa.table({"left_record": names[1:], "right_record": names[:-1]})
+    edges = spark.createDataFrame(chain).repartition(3)
+    records = spark.createDataFrame(pa.table({"record_id": [*names, "alone"]}))
+    found = components.connected(records, edges).groupBy("component").count().collect()
+    assert {row["component"]: row["count"] for row in found} == {"r000000": 100_000, "alone": 1}
     assert list(components._roots(iter([]))) == []
+
+
+def test_links_alone_are_what_there_would_be_without_matches(
+    spark: SparkSession, built: tuple[DataFrame, DataFrame, DataFrame]
+) -> None:
+    edges, clusters, _ = built
+    matches = spark.createDataFrame(
+        [("w000-00", "w001-00", "match", "", "likely", "", 9.0, "m", TODAY)], EDGES.ddl
+    )
+    both = edges.unionByName(matches, allowMissingColumns=True)
+    alone = refinement.by_links_alone(
+        clusters.select("record_id"), both, largest=RULES.largest_cluster
+    )
+    for by in ("cluster", "component"):
+        assert parts(alone, by) == parts(clusters, by)
 
 
 def test_ids_stay_with_the_largest_part_and_the_oldest_survives(spark: SparkSession) -> None:

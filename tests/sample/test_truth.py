@@ -177,6 +177,20 @@ def test_planted_traits_of_contacts_are_those_of_the_truth(world: SampleSummary)
     assert dict(traits) == planted(world)["contacts"]
 
 
+def test_the_truth_tells_which_customers_of_the_erp_are_spelled_in_latin_letters(
+    world: SampleSummary,
+) -> None:
+    in_cyrillic = {row["person_id"] for row in persons(world) if row["cyrillic"]}
+    names = {
+        row["customer_number"]: str(row["name"])
+        for row in parquet_rows(world, "customers_*.parquet")
+    }
+    told = [row for row in truth_of(world, "erp_customers") if row["person_id"] in in_cyrillic]
+    latin = {row["record_key"] for row in told if row["traits"] == ["latin_spelling"]}
+    assert latin == {row["record_key"] for row in told if names[row["record_key"]].isascii()}
+    assert 0 < len(latin) < len(told)
+
+
 def test_planted_placeholders_stand_in_the_snapshots(world: SampleSummary) -> None:
     first_seen: dict[str | None, Row] = {}
     for row in csv_rows(world, "crm/contacts_*.csv", "utf-8-sig"):

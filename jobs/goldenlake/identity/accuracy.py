@@ -7,6 +7,7 @@ pairs are in it, so that no pair is ever enumerated.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -94,6 +95,58 @@ def accuracy(customers: DataFrame, truth: DataFrame) -> Accuracy:
         b3_recall=b3_recall,
         b3_f1=_harmonic(b3_precision, b3_recall),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairAccuracy:
+    """Of some of all pairs; shares as in ``Accuracy``."""
+
+    pairs_found: int
+    pairs_true: int
+    pairs_right: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the pairs found that are right."""
+        return _share(self.pairs_right, self.pairs_found)
+
+    @property
+    def recall(self) -> float:
+        """Share of the true pairs that are found."""
+        return _share(self.pairs_right, self.pairs_true)
+
+    @property
+    def f1(self) -> float:
+        """Their harmonic mean."""
+        return _harmonic(self.precision, self.recall)
+
+
+def accuracy_across(customers: DataFrame, truth: DataFrame) -> PairAccuracy:
+    """Pairwise accuracy over the pairs that have one record on each of two sides.
+
+    ``customers`` are (record_id, customer_id), ``truth`` (record_id, person_id, side) with true or
+    false as the side; records without one are left out. One Spark job.
+    """
+    cells = (
+        customers.select("record_id", "customer_id")
+        .join(truth.where("side IS NOT NULL"), on="record_id", how="inner")
+        .groupBy("customer_id", "person_id")
+        .agg(F.count_if("side").alias("one"), F.count_if(~F.col("side")).alias("other"))
+    )
+    grouped = [
+        ("found", cells.groupBy("customer_id").agg(F.sum("one"), F.sum("other"))),
+        ("true", cells.groupBy("person_id").agg(F.sum("one"), F.sum("other"))),
+        ("right", cells),
+    ]
+    products = [
+        rows.toDF(*rows.columns[:-2], "one", "other").select(
+            F.lit(name).alias("name"), (F.col("one") * F.col("other")).alias("pairs")
+        )
+        for name, rows in grouped
+    ]
+    totals = reduce(DataFrame.unionByName, products).groupBy("name").agg(F.sum("pairs"))
+    pairs = {row[0]: row[1] for row in totals.collect()}
+    return PairAccuracy(**{f"pairs_{name}": pairs.get(name, 0) for name, _ in grouped})
 
 
 def _pairs(count: Column) -> Column:

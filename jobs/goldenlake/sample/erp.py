@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pyarrow as pa
 
-from goldenlake.sample.draws import Flags, Ints, stream
+from goldenlake.sample.draws import Flags, Floats, Ints, stream
 from goldenlake.sample.drops import Drops
 from goldenlake.sample.files import parquet_file
 from goldenlake.sample.mess import written_phone
@@ -65,24 +65,32 @@ def write_erp_customers(
     for changes in (people.email_changes_on, people.surname_changes_on, people.moves_on):
         changed |= there & (changes == day)
     who = np.flatnonzero(changed)
+    latin = ~people.cyrillic | (_draws(people, options)[0, : people.size] < 0.4)
     with parquet_file(drops.place(relative), CUSTOMER_SCHEMA) as file:
         for at in range(0, len(who), CHUNK):
             chunk = who[at : at + CHUNK]
-            file.write(_customer_columns(people, options, chunk, day))
+            file.write(_customer_columns(people, options, chunk, latin[chunk], day))
             fresh = chunk[is_new[chunk]]
             records.write(
                 CUSTOMERS,
                 person_id=people.person_ids(fresh),
                 record_key=people.customer_numbers(fresh),
+                traits=[
+                    ["latin_spelling"] if in_latin else []
+                    for in_latin in (people.cyrillic & latin)[fresh].tolist()
+                ],
             )
     drops.record(CUSTOMERS, relative, file.rows, today)
 
 
+def _draws(people: Population, options: SampleOptions) -> Floats:
+    return stream(options.seed, "erp", "traits").random((6, people.size + people.size % 2))
+
+
 def _customer_columns(
-    people: Population, options: SampleOptions, who: Ints, day: int
+    people: Population, options: SampleOptions, who: Ints, latin: Flags, day: int
 ) -> dict[str, object]:
-    trait = stream(options.seed, "erp", "traits").random((6, people.size + people.size % 2))[:, who]
-    latin = ~people.cyrillic[who] | (trait[0] < 0.4)
+    trait = _draws(people, options)[:, who]
     given = people.given_names(who, latin=latin, nickname=np.zeros(len(who), dtype=np.bool_))
     family = people.family_names(who, day, latin=latin)
     street, city, postcode = people.addresses(who, day, latin=latin)

@@ -1,22 +1,21 @@
-"""What the demonstration's lake holds, measured against the truth of its sample."""
+"""What the demonstration's lake holds, in lines for a person."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
-from pathlib import Path
+from typing import Any
 
-from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from goldenlake.identity.accuracy import Accuracy, accuracy
 from goldenlake.ports import Tables
 from goldenlake.schemas import LEDGER, RUNS, SIZES
 from goldenlake.steps.generations import latest_generation, read
+from goldenlake.steps.truth import WAYS
 
 
-def summary_of(tables: Tables, truth: Path, as_of: date) -> dict[str, str]:
-    """Lines for a person: sizes of the golden table, segments and exports, and the accuracy."""
+def summary_of(tables: Tables, as_of: date) -> dict[str, str]:
+    """Lines for a person: sizes of the golden table, segments and exports."""
     generation = latest_generation(tables)
     if generation is None:
         return {"generation": "none was published"}
@@ -38,7 +37,7 @@ def summary_of(tables: Tables, truth: Path, as_of: date) -> dict[str, str]:
     for row in ledger.groupBy("destination").count().orderBy("destination").collect():
         last = sent.get(row["destination"], 0)
         found[f"export {row['destination']}"] = f"{row['count']:,} there, {last:,} sent last night"
-    return found | _accuracy_lines(tables, truth)
+    return found
 
 
 def is_sent(tables: Tables, as_of: date, destinations: Iterable[str]) -> bool:
@@ -71,38 +70,15 @@ def _sent(tables: Tables, as_of: date) -> dict[str, int]:
     return latest
 
 
-def _accuracy_lines(tables: Tables, truth: Path) -> dict[str, str]:
-    measured = truth_accuracy(tables, truth)
-    return {
-        "accuracy against the planted truth": (
-            f"precision {measured.precision:.4f}, recall {measured.recall:.4f}, "
-            f"F1 {measured.f1:.4f} over pairs; B³ F1 {measured.b3_f1:.4f}"
-        ),
-        "": f"{measured.records:,} records, {measured.persons:,} persons, "
-        f"{measured.customers:,} customers",
-    }
-
-
-def truth_accuracy(tables: Tables, truth: Path) -> Accuracy:
-    """Accuracy over the records whose source has a key of its own, so that the truth names them.
-
-    The truth speaks of (source, record key); ``gold.sources`` says which record that is.
-    """
-    generation = latest_generation(tables)
-    assert generation is not None
-    persons = planted_persons(tables, truth)
-    sources = read(tables, generation, "gold.sources")
-    records = sources.join(persons, on=["source", "source_key"], how="inner").select(
-        "record_id", "person_id"
-    )
-    return accuracy(sources.select("record_id", "customer_id"), records)
-
-
-def planted_persons(tables: Tables, truth: Path) -> DataFrame:
-    """(source, source_key, person_id) of the truth's keyed records."""
-    return (
-        tables.spark.read.parquet(str(truth))
-        .where("record_key IS NOT NULL AND person_id IS NOT NULL")
-        .select("source", F.col("record_key").alias("source_key"), "person_id")
-        .distinct()
-    )
+def accuracy_lines(parts: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """What ``MeasureAccuracy`` found, for a person: a line for each part and way."""
+    found = {}
+    for part in parts:
+        for way, words in WAYS.items():
+            if measured := part.get(way):
+                b3 = f"; B³ F1 {measured['b3_f1']:.4f}" if "b3_f1" in measured else ""
+                found[f"accuracy, {part['part']}, {words}"] = (
+                    f"precision {measured['precision']:.4f}, recall {measured['recall']:.4f}, "
+                    f"F1 {measured['f1']:.4f} over {measured['pairs']:,} true pairs{b3}"
+                )
+    return found

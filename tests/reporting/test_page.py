@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from goldenlake.reporting.facts import NightFacts
+from goldenlake.reporting.facts import AccuracyFacts, MatchingFacts, NightFacts
 from goldenlake.reporting.page import night_page
+from support.match_model import MODEL
 from support.nights import (
     DAY,
     degraded_night,
@@ -160,6 +161,35 @@ def test_a_segment_without_members_divides_nothing_by_zero() -> None:
 
 def test_the_day_is_the_night_s_and_not_the_writing_s() -> None:
     assert said(good_night()).startswith(f"{DAY} · goldenlake Saturday, 3 January 2026")
+
+
+def test_a_night_with_a_model_tells_what_it_did_and_how_it_weighs() -> None:
+    matching = MatchingFacts(
+        version="0a1b2c3d4e5f", likely=1234, doubtful=56, joined=78, keys_left_out=9, model=MODEL
+    )
+    facts = replace(good_night(), matching=matching)
+    text = said(facts)
+    assert "compared by model 0a1b2c3d4e5f" in text
+    assert "likely matches 1 234 doubtful matches, for a steward 56" in text
+    assert "customers merged by the model 78" in text
+    assert "too many records have them 9" in text
+    read = Reader(night_page(facts))
+    assert read.open == []
+    assert read.tags.count("svg") == 2
+    assert "1980" not in night_page(facts)
+    assert "Matching" not in said(good_night())
+
+
+def test_accuracy_is_told_by_part_where_a_truth_is_known() -> None:
+    shares = {"precision": 0.99, "recall": 0.875, "f1": 0.929, "pairs": 4321}
+    facts = AccuracyFacts(part="Cyrillic to Latin", by="links alone", **shares)
+    text = said(replace(good_night(), accuracy=[facts]))
+    assert "Cyrillic to Latin links alone 0.9900 0.8750 0.9290 4 321" in text
+    assert "Accuracy" not in said(good_night())
+
+
+def test_who_is_behind_a_refused_generation_is_told() -> None:
+    assert "Most of it: c_a of 811 records" in said(held_night())
 
 
 def test_on_a_night_without_exports_nobody_is_told_that_destinations_are_empty() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -12,10 +13,13 @@ from pyspark.sql import SparkSession
 
 from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.errors import TableMissing
+from goldenlake.identity.trained import TrainedModel
+from goldenlake.reporting.facts import AccuracyFacts
 from goldenlake.steps.reading import newest_day
 from goldenlake.steps.report import WriteReport
 from support.conf import Conf
 from support.frames import Frames
+from support.match_model import MODEL
 from support.matching import matching
 
 DAY, BEFORE = date(2026, 1, 3), date(2026, 1, 2)
@@ -172,6 +176,64 @@ def test_the_page_tells_of_the_day_and_of_nothing_else(
     assert facts.warnings == ["t: r"]
     assert len(facts.expectations) == 1
     assert facts.data_docs == "data_docs/2026-01-03/index.html"
+
+
+def edge(left: str, right: str, identifier: str, strength: str) -> dict[str, Any]:
+    return {
+        "left_record": left, "right_record": right, "identifier": identifier, "strength": strength
+    }  # fmt: skip
+
+
+def test_with_a_model_the_page_tells_how_many_customers_it_merged(
+    spark: SparkSession, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    owners = {"a": "c_a", "b": "c_a", "c": "c_a", "d": "c_d", "e": "c_d", "f": "c_f", "g": "c_f"}
+    rows = {
+        **ROWS,
+        "identity.customers": [
+            {"record_id": record, "customer_id": owner} for record, owner in owners.items()
+        ],
+        "identity.edges": [
+            edge("a", "b", "match", "likely"),
+            edge("b", "c", "match", "likely"),
+            edge("d", "e", "match", "likely"),
+            edge("d", "e", "email", "strong"),
+            edge("f", "g", "email", "strong"),
+            # Between two customers: the rest of their records spoke against it.
+            edge("c", "f", "match", "likely"),
+            edge("a", "d", "match", "doubtful"),
+        ],
+        "ops.runs": [ran("resolve", 0, counts={"keys_left_out": 5})],
+    }
+    pinned = dict.fromkeys([*PINNED, "identity.customers"], 1)
+    rows["ops.publications"] = [{**ROWS["ops.publications"][0], "tables": pinned}]
+    tables: Any = Frames(spark, rows, GOLD)
+    model = TrainedModel(json.dumps(MODEL))
+    step = WriteReport(
+        catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "reports", trained=model
+    )
+    facts = step.gather(tables, Clock())
+    found = facts.matching
+    assert found is not None
+    assert (found.likely, found.doubtful, found.joined, found.keys_left_out) == (4, 1, 2, 5)
+    assert found.version == model.version
+    assert facts.identity["links"] == 6
+
+
+def test_accuracy_that_the_demonstration_measured_stands_on_the_page_and_is_no_step_of_the_night(
+    spark: SparkSession, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    shares = {"precision": 1.0, "recall": 0.5, "f1": 0.667, "pairs": 8}
+    parts = [{"part": "all", "links": {**shares, "b3_f1": 0.9}, "model": shares}]
+    runs = [ran("resolve", 0), ran("accuracy", 1, details=json.dumps({"parts": parts}))]
+    tables: Any = Frames(spark, {"ops.runs": runs}, {})
+    step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "reports")
+    facts = step.gather(tables, Clock())
+    assert facts.accuracy == [
+        AccuracyFacts(part="all", by="links alone", **shares),
+        AccuracyFacts(part="all", by="with the model", **shares),
+    ]
+    assert [each.step for each in facts.steps] == ["resolve"]
 
 
 def test_a_generation_without_a_link_or_a_refusal_has_a_page_too(

@@ -6,14 +6,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from rich.markup import escape
 
 from goldenlake.cli.installation import Installation, failure
 from goldenlake.declarations.base import parse_duration
-from goldenlake.errors import ExitCode, GoldenlakeError, described, with_options
+from goldenlake.errors import ExitCode, GoldenlakeError, ModelUnfit, described, with_options
 from goldenlake.night import NIGHT, Stage
 from goldenlake.ports import StepResult
+
+if TYPE_CHECKING:
+    from goldenlake.identity.trained import TrainedModel
 
 
 def collect(installation: Installation, sources: Sequence[str]) -> list[StepResult]:
@@ -145,10 +149,19 @@ def report(installation: Installation) -> list[StepResult]:
         as_of=installation.as_of,
         run_id=installation.run_id,
         folder=installation.reports,
+        trained=_model(installation),
     )
     with installation.timed("report") as results:
         results.append(step.run(installation.tables, installation.clock))
         return list(results)
+
+
+def _model(installation: Installation) -> TrainedModel | None:
+    """For the page, which resolve has told already where the model is unfit."""
+    try:
+        return installation.model
+    except ModelUnfit:
+        return None
 
 
 def maintain(installation: Installation) -> list[StepResult]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,35 @@ class StepFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MatchingFacts:
+    """What a trained model does to the customers that readers see."""
+
+    version: str
+    likely: int
+    """Pairs that connect."""
+    doubtful: int
+    """Pairs that are kept for stewards and connect nothing."""
+    joined: int
+    """How many customers more there would be without it."""
+    keys_left_out: int
+    """Blocking keys that made no pairs on the day, since too many records have them."""
+    model: Mapping[str, Any]
+    """Its file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccuracyFacts:
+    """How right customers are where the truth is known: in a part, by links alone or a model."""
+
+    part: str
+    by: str
+    precision: float
+    recall: float
+    f1: float
+    pairs: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attention:
     """One thing that a person should look at."""
 
@@ -119,6 +149,8 @@ class NightFacts:
     drift: Sequence[DriftFacts] = field(default_factory=tuple)
     stewards: Mapping[str, int] = field(default_factory=dict)
     """Decisions in force and waiting, and pairs that wait for one."""
+    matching: MatchingFacts | None = None
+    accuracy: Sequence[AccuracyFacts] = field(default_factory=tuple)
 
     @property
     def verdict(self) -> str:

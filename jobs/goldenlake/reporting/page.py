@@ -7,6 +7,7 @@ from datetime import date
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from goldenlake.reporting.facts import NightFacts
+from goldenlake.reporting.match_charts import sample_pair, waterfall, weights_chart
 
 _HEADLINES = {
     "good": "A good night",
@@ -45,6 +46,8 @@ def environment() -> Environment:
     found.filters["words"] = lambda name: str(name).replace("_", " ")
     found.filters["day"] = lambda day: f"{day:%A}, {day.day} {day:%B %Y}"
     found.filters["duration"] = _duration
+    found.filters["weights_chart"] = weights_chart
+    found.filters["sample_waterfall"] = lambda model: waterfall(sample_pair(model))
     return found
 
 

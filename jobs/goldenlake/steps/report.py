@@ -17,9 +17,12 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.identity.refinement import connecting
+from goldenlake.identity.trained import TrainedModel
 from goldenlake.ports import Clock, StepResult, Tables
 from goldenlake.reporting.facts import (
+    AccuracyFacts,
     ExportFacts,
+    MatchingFacts,
     NightFacts,
     SegmentFacts,
     SourceFacts,
@@ -29,7 +32,10 @@ from goldenlake.reporting.page import night_page
 from goldenlake.schemas import CONFORMED, LEDGER, MEMBERS, RUNS, SIZES
 from goldenlake.steps.files import FileRow, read_files, standing_drift
 from goldenlake.steps.generations import Generation, latest_generation, read
+from goldenlake.steps.matched import matched
 from goldenlake.steps.stewards import steward_counts
+from goldenlake.steps.truth import STEP as ACCURACY
+from goldenlake.steps.truth import WAYS
 
 _SIZES = ((1, "1"), (2, "2"), (3, "3"), (5, "4–5"), (10, "6–10"), (25, "11–25"), (10**9, "26+"))
 
@@ -42,6 +48,8 @@ class WriteReport:
     as_of: date
     run_id: str
     folder: Path
+    trained: TrainedModel | None = None
+    """The model whose matches the page is to tell of."""
 
     def run(self, tables: Tables, clock: Clock) -> StepResult:
         """Write the page; it opens without a network and holds no personal data."""
@@ -89,9 +97,11 @@ class WriteReport:
                     error=row["error"] or "",
                 )
                 for row in runs
-                if row["step"] != "report"
+                if row["step"] not in ("report", ACCURACY)
             ],
             warnings=audit.get("warnings", []),
+            matching=self._matching(tables, generation, runs),
+            accuracy=_accuracy(runs),
         )
 
     def _runs(self, tables: Tables) -> list[Any]:
@@ -210,6 +220,20 @@ class WriteReport:
             complete,
         )
 
+    def _matching(
+        self, tables: Tables, generation: Generation | None, runs: Sequence[Any]
+    ) -> MatchingFacts | None:
+        """None without a model, or before the first publication."""
+        if self.trained is None or generation is None:
+            return None
+        resolved = [row["counts"] or {} for row in runs if row["step"] == "resolve"]
+        return MatchingFacts(
+            version=self.trained.version,
+            **matched(tables, generation, largest=self.catalogue.identity.largest_cluster),
+            keys_left_out=sum(counts.get("keys_left_out", 0) for counts in resolved),
+            model=json.loads(self.trained.text),
+        )
+
     def _segments(self, tables: Tables) -> list[SegmentFacts]:
         rows = (
             tables.read_or_empty("segments.sizes", SIZES.ddl)
@@ -273,6 +297,22 @@ class WriteReport:
             for row in runs
             if row["step"] == "activate"
         ]
+
+
+def _accuracy(runs: Sequence[Any]) -> list[AccuracyFacts]:
+    """What the demonstration measured on the day, if it did."""
+    measured = [row["details"] for row in runs if row["step"] == ACCURACY]
+    return [
+        AccuracyFacts(
+            part=part["part"],
+            by=words,
+            **{name: part[way][name] for name in ("precision", "recall", "f1", "pairs")},
+        )
+        for details in measured
+        for part in json.loads(details)["parts"]
+        for way, words in WAYS.items()
+        if way in part
+    ]
 
 
 def _held_back(details: str) -> dict[str, int]:

@@ -338,8 +338,8 @@ class RecordUnknown(TerminalError):
     def __init__(self, record: str) -> None:
         self.record = record
         super().__init__(
-            f"{record!r} is no record of a customer of the published generation. A pair is named by "
-            "two record ids such as <source>:<key>; `goldenlake explain` of a customer lists theirs."
+            f"{record!r} is no record of a customer of the published generation. A pair is named "
+            "by two record ids such as <source>:<key>; `goldenlake explain` of a customer lists them."
         )
 
 

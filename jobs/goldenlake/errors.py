@@ -339,7 +339,7 @@ class RecordUnknown(TerminalError):
         self.record = record
         super().__init__(
             f"{record!r} is no record of a customer of the published generation. A pair is named "
-            "by two record ids such as <source>:<key>; `goldenlake explain` of a customer lists them."
+            "by two record ids such as <source>:<key>; `goldenlake explain CUSTOMER` lists them."
         )
 
 
@@ -376,3 +376,62 @@ class ModelUnfit(TerminalError):
             f"conf/identity/model.json: {why}. Train one with `goldenlake identity train`, or "
             "remove the file to go on with declared identifiers alone."
         )
+
+
+class ProfilesMissing(TerminalError):
+    """There is nothing to train, tune or measure matching on."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+        super().__init__(
+            f"{why}. Declare in conf/identity/matching.yml the attributes that sources have, then "
+            "run `goldenlake collect --as-of DAY` and `goldenlake resolve --as-of DAY`: that keeps "
+            "profiles of them."
+        )
+
+
+class MatchingUndeclared(TerminalError):
+    """A command about matching runs where ``conf/identity/matching.yml`` does not exist."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self) -> None:
+        super().__init__(
+            "conf/identity/matching.yml does not exist: nothing says what is compared. Write it as "
+            "docs/guides/matching.md shows."
+        )
+
+
+class ModelMissing(TerminalError):
+    """A command needs a model, and none has been trained."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self) -> None:
+        super().__init__(
+            "conf/identity/model.json does not exist. Train one with "
+            "`goldenlake identity train --write`."
+        )
+
+
+class ModelRefused(Held):
+    """A trained model would join people by the thousands; it was not written."""
+
+    def __init__(self, findings: Sequence[str]) -> None:
+        self.findings = tuple(findings)
+        super().__init__(
+            f"the model is not written; the one before stays. {' '.join(findings)} Mend that, or "
+            "write it all the same with `goldenlake identity train --write --accept`."
+        )
+
+
+class TruthUnfit(TerminalError):
+    """A file of truth, or of labels, cannot be used."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, *, file: str, what: str, mend: str) -> None:
+        self.file, self.what, self.mend = file, what, mend
+        super().__init__(f"{file}: {what} {mend}")

@@ -58,6 +58,12 @@ class Training(Declaration):
     """How a model comes from a sample, without labels."""
 
     seed: int = 1
+    sample_records: int = Field(
+        default=200_000,
+        ge=2,
+        description="Of more records than these a sample is drawn, by a hash of their ids: the "
+        "same records give the same sample.",
+    )
     random_pairs: int = Field(
         default=2_000_000,
         ge=1_000,

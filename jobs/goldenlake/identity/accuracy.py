@@ -12,6 +12,8 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from goldenlake.identity.matching.evaluation import harmonic, share
+
 
 @dataclass(frozen=True, kw_only=True)
 class Accuracy:
@@ -40,12 +42,7 @@ def accuracy(customers: DataFrame, truth: DataFrame) -> Accuracy:
     one of them has are left out. B³ (Bagga and Baldwin 1998) is the mean, over records, of the
     share of its customer (its person) that is rightly with it. Two Spark jobs at most.
     """
-    cells = (
-        customers.select("record_id", "customer_id")
-        .join(truth.select("record_id", "person_id"), on="record_id", how="inner")
-        .groupBy("customer_id", "person_id")
-        .agg(F.count(F.lit(1)).alias("n"))
-    )
+    cells = _cells(customers, truth)
     by_customer = cells.groupBy("customer_id").agg(
         F.sum("n").alias("size"), F.sum(F.col("n") * F.col("n")).alias("squares")
     )
@@ -75,8 +72,8 @@ def accuracy(customers: DataFrame, truth: DataFrame) -> Accuracy:
             precision=1.0, recall=1.0, f1=1.0, b3_precision=1.0, b3_recall=1.0, b3_f1=1.0,
         )  # fmt: skip
     found, true = totals["customer"], totals["person"]
-    precision = _share(found["right"], found["pairs"])
-    recall = _share(found["right"], true["pairs"])
+    precision = share(found["right"], found["pairs"])
+    recall = share(found["right"], true["pairs"])
     b3_precision = found["b3"] / found["records"]
     b3_recall = true["b3"] / true["records"]
     return Accuracy(
@@ -90,10 +87,50 @@ def accuracy(customers: DataFrame, truth: DataFrame) -> Accuracy:
         pairs_right=found["right"],
         precision=precision,
         recall=recall,
-        f1=_harmonic(precision, recall),
+        f1=harmonic(precision, recall),
         b3_precision=b3_precision,
         b3_recall=b3_recall,
-        b3_f1=_harmonic(b3_precision, b3_recall),
+        b3_f1=harmonic(b3_precision, b3_recall),
+    )
+
+
+def mixed(customers: DataFrame, truth: DataFrame) -> DataFrame:
+    """Customers of more than one person, the worst first: (customer_id, records, persons, wrong).
+
+    ``wrong`` are pairs of different people.
+    """
+    return _impure(_cells(customers, truth), "customer_id", "person_id", "persons")
+
+
+def divided(customers: DataFrame, truth: DataFrame) -> DataFrame:
+    """Persons with more than one customer, the worst first: (person_id, records, customers, wrong).
+
+    ``wrong`` are pairs of records that were not brought together.
+    """
+    return _impure(_cells(customers, truth), "person_id", "customer_id", "customers")
+
+
+def _cells(customers: DataFrame, truth: DataFrame) -> DataFrame:
+    """The contingency table: (customer_id, person_id, n)."""
+    return (
+        customers.select("record_id", "customer_id")
+        .join(truth.select("record_id", "person_id"), on="record_id", how="inner")
+        .groupBy("customer_id", "person_id")
+        .agg(F.count(F.lit(1)).alias("n"))
+    )
+
+
+def _impure(cells: DataFrame, of: str, by: str, named: str) -> DataFrame:
+    together = F.sum(_pairs(F.col("n")))
+    return (
+        cells.groupBy(of)
+        .agg(
+            F.sum("n").alias("records"),
+            F.count(by).alias(named),
+            (_pairs(F.sum("n")) - together).alias("wrong"),
+        )
+        .where(F.col(named) > 1)
+        .orderBy(F.desc("wrong"), of)
     )
 
 
@@ -151,11 +188,3 @@ def accuracy_across(customers: DataFrame, truth: DataFrame) -> PairAccuracy:
 
 def _pairs(count: Column) -> Column:
     return (count * (count - 1) / 2).cast("bigint")
-
-
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 1.0
-
-
-def _harmonic(one: float, other: float) -> float:
-    return 2 * one * other / (one + other) if one + other else 0.0

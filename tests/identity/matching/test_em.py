@@ -50,6 +50,7 @@ def settings(levels: tuple[int, ...] = LEVELS, **changed: Any) -> Settings:
         "most_rounds": 25,
         "tolerance": 0.0,
         "household_share": np.inf,
+        "least_seen": 0.0,
     }
     return Settings(**(given | changed))
 

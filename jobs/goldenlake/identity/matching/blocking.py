@@ -27,6 +27,10 @@ class RuleReport:
     blocks: int
     pairs: int
     """Born under this rule."""
+    keys: int
+    """Distinct ones, those of one record alone too."""
+    largest: int
+    """Records of the largest block, be it admitted or left out."""
     blocks_left_out: int
     records_left_out: int
     pairs_left_out: int
@@ -46,8 +50,9 @@ class Blocks:
     """(records + 1,) into ``record_keys``: the admitted keys of each record, in order."""
     record_keys: Hashes
     rules: tuple[str, ...]
-    left_out: tuple[tuple[int, int, int], ...]
-    """For each rule blocks, records and pairs that the cap left out."""
+    tallies: tuple[tuple[int, int, int, int, int], ...]
+    """For each rule keys, the largest block, and blocks, records and pairs that the cap left out;
+    all 0 where only some blocks are looked at."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ def blocks_among(starts: Counts, keys: Hashes, is_own: Flags, rules: tuple[str, 
         key_starts=starts,
         record_keys=keys,
         rules=rules,
-        left_out=((0, 0, 0),) * len(rules),
+        tallies=((0, 0, 0, 0, 0),) * len(rules),
     )
 
 
@@ -104,10 +109,12 @@ def blocks_of(count: int, keys: Sequence[tuple[str, Hashes]], most_records: int)
     size = np.diff(np.append(first, len(key)))
     too_large = size > most_records
     rule_of = (key[first] >> RULE_BITS).astype(np.int64)
-    left_out = []
+    tallies = []
     for rule in range(len(keys)):
-        over = size[too_large & (rule_of == rule)]
-        left_out.append((len(over), int(over.sum()), int((over * (over - 1) // 2).sum())))
+        own = size[rule_of == rule]
+        over = own[own > most_records]
+        pairs = int((over * (over - 1) // 2).sum())
+        tallies.append((len(own), int(own.max(initial=0)), len(over), int(over.sum()), pairs))
     kept = np.repeat((size > 1) & ~too_large, size)
     record, key = record[kept], key[kept]
     first = np.flatnonzero(_is_new(key))
@@ -119,7 +126,7 @@ def blocks_of(count: int, keys: Sequence[tuple[str, Hashes]], most_records: int)
         key_starts=np.searchsorted(record[by_record], np.arange(count + 1)),
         record_keys=key[by_record],
         rules=tuple(name for name, _ in keys),
-        left_out=tuple(left_out),
+        tallies=tuple(tallies),
     )
 
 
@@ -187,7 +194,7 @@ def _reports(blocks: Blocks, rule: Codes) -> tuple[RuleReport, ...]:
     pairs = np.bincount(rule, minlength=len(blocks.rules))
     admitted = np.bincount((blocks.keys >> RULE_BITS).astype(np.int64), minlength=len(blocks.rules))
     return tuple(
-        RuleReport(name, int(admitted[at]), int(pairs[at]), *blocks.left_out[at])
+        RuleReport(name, int(admitted[at]), int(pairs[at]), *blocks.tallies[at])
         for at, name in enumerate(blocks.rules)
     )
 

@@ -23,12 +23,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from goldenlake.identity.matching.arrays import Codes, Floats
+from goldenlake.identity.matching.arrays import Codes, Flags, Floats
 from goldenlake.identity.matching.compiled import compiled
 from goldenlake.identity.matching.tables import Layout, joint, marginal, normalised, product
 
 RANDOM_STRENGTH = 50.0
 """Random pairs that the product of the marginals is worth in a joint u."""
+
+LEAST_SEEN_SHARE = 0.05
+"""What is there in this share of the expected matches is learnt from, however few they are."""
 
 _LEAST = 1e-9
 
@@ -61,6 +64,11 @@ class Settings:
     """The class of households must hold more pairs than this share of the matches; what it holds
     beyond counts. A prior that lets the class fade where the data do not ask for it (as the
     components of Figueiredo and Jain 2002). Infinite: there is no such class.
+    """
+    least_seen: float = 20.0
+    """A comparison whose two values are there in fewer expected matches, and seldom besides, says
+    nothing for or against one: its m would be the prior's alone, and its u that of a few values,
+    particles of family names say.
     """
 
 
@@ -169,6 +177,7 @@ def fit(
     households = _households(start, u, layouts, settings)
     expected = matches if np.isfinite(settings.household_share) else 0.0
     odds = Odds(start, households, u, matches, expected, settings.all_pairs)
+    is_seen: Flags = np.zeros(len(layouts), dtype=np.bool_)
     change, rounds = np.inf, 0
     while rounds < settings.most_rounds and change > settings.tolerance:
         rounds += 1
@@ -176,7 +185,12 @@ def fit(
         if not fixed_u:
             _, _, stranger = _shares(random, odds)
             u = tuple(_u(tally(random.cells, stranger, size), layouts, floor))
-        m = _m(tally(blocked.cells, match, size), layouts, settings, float(match.sum()))
+        counts = tally(blocked.cells, match, size)
+        # What was seen once stays seen, so that rounds do not go to and fro.
+        least = min(settings.least_seen, LEAST_SEEN_SHARE * float(match.sum()))
+        is_seen |= _present(counts, layouts) >= least
+        learnt = _m(counts, layouts, settings, float(match.sum()))
+        m = tuple(a if seen else b for a, b, seen in zip(learnt, u, is_seen, strict=True))
         change = max(float(np.abs(a - b).max()) for a, b in zip(odds.m, m, strict=True))
         matches, expected = float(match.sum()), float(household.sum())
         if expected > 0.0:
@@ -240,6 +254,11 @@ def _m(
         is_joint = len(layout.shape) > 1
         tables.append(joint(part, factored, strength, layout) if is_joint else factored)
     return tuple(tables)
+
+
+def _present(counts: Floats, layouts: Sequence[Layout]) -> Floats:
+    """For each table the pairs in which not all of its comparisons are missing."""
+    return np.array([part[1:].sum() for part in _split(counts, layouts)])
 
 
 def _households(

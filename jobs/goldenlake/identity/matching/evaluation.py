@@ -44,19 +44,19 @@ def evaluated(cluster: Codes | Counts, person: Codes | Counts) -> Evaluation:
     cells, shared = np.unique(found * max(persons, 1) + true, return_counts=True)
     found_sizes, true_sizes = np.bincount(found), np.bincount(true)
     right = _pairs(shared)
-    precision = _share(right, _pairs(found_sizes))
-    recall = _share(right, _pairs(true_sizes))
+    precision = share(right, _pairs(found_sizes))
+    recall = share(right, _pairs(true_sizes))
     squares = shared.astype(np.float64) ** 2
-    b3_precision = _share((squares / found_sizes[cells // max(persons, 1)]).sum(), len(found))
-    b3_recall = _share((squares / true_sizes[cells % max(persons, 1)]).sum(), len(found))
+    b3_precision = share((squares / found_sizes[cells // max(persons, 1)]).sum(), len(found))
+    b3_recall = share((squares / true_sizes[cells % max(persons, 1)]).sum(), len(found))
     sizes, clusters = np.unique(found_sizes, return_counts=True)
     return Evaluation(
         precision=precision,
         recall=recall,
-        f1=_harmonic(precision, recall),
+        f1=harmonic(precision, recall),
         b3_precision=b3_precision,
         b3_recall=b3_recall,
-        b3_f1=_harmonic(b3_precision, b3_recall),
+        b3_f1=harmonic(b3_precision, b3_recall),
         sizes=dict(zip(sizes.tolist(), clusters.tolist(), strict=True)),
     )
 
@@ -64,16 +64,18 @@ def evaluated(cluster: Codes | Counts, person: Codes | Counts) -> Evaluation:
 def pair_recall(left: Codes, right: Codes, person: Codes | Counts) -> float:
     """The share of true pairs that are among these distinct ones: what blocking lets through."""
     true = np.unique(person, return_counts=True)[1]
-    return _share(int((person[left] == person[right]).sum()), _pairs(true))
+    return share(int((person[left] == person[right]).sum()), _pairs(true))
 
 
 def _pairs(sizes: Counts) -> int:
     return int((sizes * (sizes - 1) // 2).sum())
 
 
-def _share(part: float, whole: float) -> float:
+def share(part: float, whole: float) -> float:
+    """A part of a whole; a share of nothing is 1."""
     return float(part / whole) if whole else 1.0
 
 
-def _harmonic(one: float, other: float) -> float:
+def harmonic(one: float, other: float) -> float:
+    """The harmonic mean, which F1 is."""
     return 2 * one * other / (one + other) if one + other else 0.0

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
 from goldenlake.identity.matching.arrays import Floats
 from goldenlake.identity.matching.comparisons import Comparison, Plan
 from goldenlake.identity.matching.em import Estimate
 from goldenlake.identity.matching.provenance import Finding, Provenance
-from goldenlake.identity.matching.tables import Layout
+from goldenlake.identity.matching.tables import Layout, complete_marginal
 
 MOST_DIFFERING = 0.35
 """An m above this for "differs" is implausible: the records of one person do not differ in every
@@ -18,6 +16,9 @@ third given name, family name or date of birth."""
 
 LARGEST_SHARE = 0.05
 """A component with more of the records than this is not one of people."""
+
+SWALLOWING = "swallowing_component"
+"""With this finding a model would join people by the thousands."""
 
 FEWEST_MATCHES = 20.0
 MOST_CHANGE = 0.01
@@ -48,7 +49,7 @@ def of_estimate(estimate: Estimate, plan: Plan, layouts: Sequence[Layout]) -> li
         )
     for layout, m, u in zip(layouts, estimate.odds.m, estimate.odds.u, strict=True):
         for axis, number in enumerate(layout.comparisons):
-            shares = (_marginal(table, layout, axis) for table in (m, u))
+            shares = (complete_marginal(table, layout, axis) for table in (m, u))
             found += _of_comparison(plan.comparisons[number], *shares)
     return found
 
@@ -59,7 +60,7 @@ def of_components(sizes: Sequence[int], most_dense: int) -> list[Finding]:
     if largest > max(LARGEST_SHARE * records, 50) or largest > most_dense:
         return [
             Finding(
-                name="swallowing_component",
+                name=SWALLOWING,
                 subject="components",
                 message=f"one component holds {largest} of {records} records. Look at the "
                 "m of what agrees there; drop a weak column, or raise clustering.edge.",
@@ -82,14 +83,6 @@ def between(before: Provenance, after: Provenance) -> list[Finding]:
         "reasons other than identity.",
     )
     return [*new, drift]
-
-
-def _marginal(table: Floats, layout: Layout, axis: int) -> Floats:
-    complete = layout.groups == 0
-    shares = np.bincount(
-        layout.levels[axis][complete], weights=table[complete], minlength=layout.shape[axis]
-    )
-    return np.asarray(shares / shares.sum())
 
 
 def _of_comparison(comparison: Comparison, m: Floats, u: Floats) -> list[Finding]:

@@ -70,6 +70,14 @@ def marginal(counts: Floats, layout: Layout, axis: int, prior: Floats) -> Floats
     return np.concatenate([[1.0], seen / seen.sum()])
 
 
+def complete_marginal(table: Floats, layout: Layout, axis: int) -> Floats:
+    """The levels of one comparison over cells in which nothing is missing; "missing" gets 0."""
+    complete = layout.groups == 0
+    size = layout.shape[axis]
+    shares = np.bincount(layout.levels[axis][complete], weights=table[complete], minlength=size)
+    return np.asarray(shares / shares.sum())
+
+
 def product(marginals: Sequence[Floats], layout: Layout) -> Floats:
     """Cells of a table whose comparisons are independent."""
     cells = np.ones(layout.cells)

@@ -25,6 +25,7 @@ from goldenlake.identity.matching.sampling import number_of_pairs, random_pairs
 from goldenlake.identity.matching.scoring import Scorer
 from goldenlake.identity.matching.tables import Layout, cells_of, layouts_of
 from goldenlake.identity.matching.term_bits import Terms, counted
+from goldenlake.ports import Progress
 
 MATCHES_A_RECORD = 0.5
 """Matches that are expected for each record before anything is known."""
@@ -65,6 +66,7 @@ def train(
     *,
     data_version: str = "",
     exclusive: Codes | None = None,
+    progress: Progress = lambda _: None,
 ) -> Trained:
     """Train on a table of records that has the declared columns.
 
@@ -90,11 +92,15 @@ def train(
         decisions=Decisions(exclusive=exclusive),
         data_version=data_version,
     )
+    progress(f"pass 1: {len(sample.blocked.left):,} pairs of {records.count:,} records")
     trained = _pass(sample, vocabulary, records, None)
-    for _ in range(1, training.passes):
+    for number in range(2, training.passes + 1):
+        expected = trained.model.provenance.expected_matches
+        progress(f"pass {number}: learns from {expected:,.0f} expected matches")
         after = _pass(sample, *_learnt(sample, trained), trained)
         doubts = findings.between(trained.model.provenance, after.model.provenance)
         if doubts:
+            progress(f"pass {number} raises a doubt and is thrown away")
             return _with_findings(trained, doubts)
         trained = after
     return trained

@@ -69,6 +69,15 @@ airflow: setup setup-airflow ## Airflow on this machine, with the DAGs of dags/
 report: setup ## Write the HTML report of the last night; ARGS go to `goldenlake report`
 	@.venv/bin/goldenlake report $(ARGS)
 
+.PHONY: model
+model: setup ## Train conf/identity/model.json anew, on another made-up company than the demo's
+	@rm -rf var/training
+	@mkdir -p var/training/exports
+	@.venv/bin/goldenlake sample --out var/training/sample --customers 6000 --days 2 --seed 11
+	@.venv/bin/goldenlake collect --env training --as-of 2026-01-02
+	@.venv/bin/goldenlake resolve --env training --as-of 2026-01-02
+	@.venv/bin/goldenlake identity train --env training --write
+
 .PHONY: bench
 bench: setup ## Measure on larger data; ARGS go to the benchmarks
 	@$(PYTHON) -m benchmarks $(ARGS)

@@ -111,7 +111,10 @@ def tune(
         step = TuneThresholds(model=model, thresholds=thresholds)
         sample, found = step.run(installation.tables, installation.progress)
     declared = _declared(installation).clustering
-    Console().print(tuning_text(model, declared, sample.records, sample.matchable, found))
+    told = tuning_text(
+        model, declared, sample.records, sample.matchable, found, options=installation.options
+    )
+    Console().print(told)
 
 
 @identity.command()
@@ -180,7 +183,7 @@ def _draw(
     )
     number = step.run(installation.tables, installation.progress)
     told = (
-        f"{number:,} pairs are in {out}. Write 1 (one person) or 0 (two) into its column label, then "
+        f"{number:,} pairs are in {out}. Write 1 (one person) or 0 (two) under label, then "
         f"run `goldenlake identity evaluate --labels {out}`."
     )
     Console().print(with_options(told, installation.options), soft_wrap=True)

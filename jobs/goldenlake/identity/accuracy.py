@@ -145,17 +145,17 @@ class PairAccuracy:
     @property
     def precision(self) -> float:
         """Share of the pairs found that are right."""
-        return _share(self.pairs_right, self.pairs_found)
+        return share(self.pairs_right, self.pairs_found)
 
     @property
     def recall(self) -> float:
         """Share of the true pairs that are found."""
-        return _share(self.pairs_right, self.pairs_true)
+        return share(self.pairs_right, self.pairs_true)
 
     @property
     def f1(self) -> float:
         """Their harmonic mean."""
-        return _harmonic(self.precision, self.recall)
+        return harmonic(self.precision, self.recall)
 
 
 def accuracy_across(customers: DataFrame, truth: DataFrame) -> PairAccuracy:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table as Grid
 
 from goldenlake.declarations.matching import Clustering
+from goldenlake.errors import with_options
 from goldenlake.identity.accuracy import Accuracy
 from goldenlake.identity.matching.blocking import RuleReport
 from goldenlake.identity.matching.columns import ColumnFill
@@ -132,8 +133,10 @@ def tuning_text(
     records: int,
     matchable: int,
     found: Sequence[Outcome],
+    *,
+    options: str,
 ) -> RenderableType:
-    """A row a threshold; the one in force is marked."""
+    """A row a threshold; the one in force is marked. ``options`` are those of the installation."""
     grid = _grid(
         "Thresholds",
         ("", "edge", "cut"),
@@ -154,14 +157,15 @@ def tuning_text(
             f"{each.merges:,}",
             style="bold" if is_own else None,
         )
-    said = [
+    said: list[RenderableType] = [
         _of(f"model {model.version}", records, matchable),
         grid,
         "pairs connect at the probability edge; clusters are joined while the mean probability "
         "between them is at least cut. merges: how many clusters fewer there are than groups that "
         "identifiers and stewards alone make. To set another, write clustering.edge and "
         "clustering.cut into conf/identity/matching.yml and run "
-        "`goldenlake identity train --write`; the next night resolves everything anew.",
+        + with_options("`goldenlake identity train --write`", options)
+        + "; the next night resolves everything anew.",
     ]
     if (declared.edge, declared.cut) != (own.edge, own.cut):
         said.append(
@@ -181,10 +185,12 @@ def assessment_text(found: Assessment) -> RenderableType:
     figures.add_row("B³", *(f"{each:.4f}" for each in (of.b3_precision, of.b3_recall, of.b3_f1)))
     said: list[RenderableType] = [
         figures,
-        f"{of.records:,} of {found.truth_records:,} records of the truth are published: "
-        f"{of.persons:,} persons, {of.customers:,} customers. Of {of.pairs_found:,} pairs found "
-        f"{of.pairs_right:,} are right, of {of.pairs_true:,} true ones "
-        f"{of.pairs_true - of.pairs_right:,} are missed.",
+        (
+            f"{of.records:,} of {found.truth_records:,} records of the truth are published: "
+            f"{of.persons:,} persons, {of.customers:,} customers. Of {of.pairs_found:,} pairs "
+            f"found {of.pairs_right:,} are right, of {of.pairs_true:,} true ones "
+            f"{of.pairs_true - of.pairs_right:,} are missed."
+        ),
     ]
     if found.blocking:
         said.append(
@@ -199,10 +205,10 @@ def assessment_text(found: Assessment) -> RenderableType:
             label = f"{low}" if low == high else f"{low}–{high}" if high else f"{low} and more"
             sizes.add_row(label, f"{number:,}")
     said.append(sizes)
-    said += _worst("Customers of several persons, the worst", "customer", "persons", found.mixed)
-    said += _worst(
-        "Persons with several customers, the worst", "person", "customers", found.divided
-    )
+    mixed = ("customer", "records", "persons", "wrong pairs")
+    said += _worst("Customers of several persons, the worst", mixed, found.mixed)
+    divided = ("person", "records", "customers", "missed pairs")
+    said += _worst("Persons with several customers, the worst", divided, found.divided)
     return Group(*said)
 
 
@@ -222,9 +228,11 @@ def estimates_text(found: Estimates) -> RenderableType:
     said: list[RenderableType] = [
         grid,
         f"precision {_interval(found.precision)}; recall {_interval(found.recall)}",
-        "Both are over the pairs that the sample was drawn from; a true pair that shares no key "
-        "and no customer is in neither. Intervals of a stratum are Wilson's, those of the whole "
-        "come from Jeffreys' posterior of all strata.",
+        (
+            "Both are over the pairs that the sample was drawn from; a true pair that shares no "
+            "key and no customer is in neither. Intervals of a stratum are Wilson's, those of the "
+            "whole come from Jeffreys' posterior of all strata."
+        ),
     ]
     if found.unlabelled:
         said.append(
@@ -239,9 +247,11 @@ def model_text(model: Model, matchable: int) -> RenderableType:
     came = model.provenance
     said: list[RenderableType] = [
         _of(f"model {model.version}", came.records, matchable),
-        f"{came.expected_matches:,.0f} matches are expected, and {came.expected_households:,.0f} "
-        f"pairs of one household, from {came.blocked_pairs:,} pairs of blocking; {came.passes} "
-        f"passes, {came.rounds} rounds in the last.",
+        (
+            f"{came.expected_matches:,.0f} matches are expected, and "
+            f"{came.expected_households:,.0f} pairs of one household, from {came.blocked_pairs:,} pairs of blocking; {came.passes} "
+            f"passes, {came.rounds} rounds in the last."
+        ),
     ]
     said += [
         f"[yellow]{each.name}[/yellow] ({escape(each.subject)}): {escape(each.message)}"
@@ -253,13 +263,13 @@ def model_text(model: Model, matchable: int) -> RenderableType:
 
 
 def _worst(
-    title: str, of: str, by: str, rows: Sequence[tuple[str, int, int, int]]
+    title: str, columns: Sequence[str], rows: Sequence[tuple[str, int, int, int]]
 ) -> list[RenderableType]:
     if not rows:
         return []
-    grid = _grid(title, (of,), ("records", by, "wrong pairs"))
-    for name, records, others, wrong in rows:
-        grid.add_row(escape(name), f"{records:,}", f"{others:,}", f"{wrong:,}")
+    grid = _grid(title, columns[:1], columns[1:])
+    for name, *counts in rows:
+        grid.add_row(escape(name), *(f"{count:,}" for count in counts))
     return [grid]
 
 

@@ -64,6 +64,8 @@ def model_page(facts: ModelFacts) -> str:
 
 def _chance(share: float) -> str:
     """A percentage with digits enough for the small shares of strangers."""
+    if 0.9995 <= share < 1:
+        return ">99.9%"
     if share >= 0.1:
         return f"{share:.1%}"
     return f"{share:.2%}" if share >= 0.0001 else "<0.01%"

@@ -49,6 +49,7 @@ def test_what_a_cap_leaves_out_is_told() -> None:
     assert (town.rule, town.pairs, town.blocks) == ("town", 1, 1)
     assert (town.blocks_left_out, town.records_left_out, town.pairs_left_out) == (1, 4, 6)
     assert (street.pairs, street.blocks_left_out) == (1, 0)
+    assert [(each.keys, each.largest) for each in (town, street)] == [(2, 4), (3, 2)]
 
 
 def test_records_of_a_source_that_has_everyone_once_are_not_paired() -> None:

@@ -249,8 +249,9 @@ def model_text(model: Model, matchable: int) -> RenderableType:
         _of(f"model {model.version}", came.records, matchable),
         (
             f"{came.expected_matches:,.0f} matches are expected, and "
-            f"{came.expected_households:,.0f} pairs of one household, from {came.blocked_pairs:,} pairs of blocking; {came.passes} "
-            f"passes, {came.rounds} rounds in the last."
+            f"{came.expected_households:,.0f} pairs of one household, from "
+            f"{came.blocked_pairs:,} pairs of blocking; {came.passes} passes, "
+            f"{came.rounds} rounds in the last."
         ),
     ]
     said += [

@@ -17,12 +17,13 @@ from support.conf import FILES
 CONF = Path(__file__).resolve().parents[2] / "conf"
 KINDS = {
     "consent.yml": "consent", "identity": "identity", "identity/households.yml": "households",
+    "identity/decisions.yml": "decisions", "identity/matching.yml": "matching",
     "env": "environment", "sources": "source", "tables": "table", "segments": "segment",
     "destinations": "destination",
 }  # fmt: skip
 #: Mappings whose keys are names that people choose.
 FREE = {
-    "attributes", "channels", "conf", "fields", "identifiers", "jurisdictions", "kinds",
+    "attributes", "channels", "columns", "conf", "fields", "identifiers", "jurisdictions", "kinds",
     "placeholders", "places", "purposes", "rules", "statuses", "where",
 }  # fmt: skip
 

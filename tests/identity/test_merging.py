@@ -82,6 +82,7 @@ def replayed(found: list[Merge]) -> set[frozenset[str]]:
         left, right = frozenset(merge.left), frozenset(merge.right)
         assert {left, right} <= parts
         assert min(left) < min(right)
+        assert (merge.probability is None) == (merge.bridge.identifier != "match")
         ends = merge.bridge.ends
         assert len(ends & left) == len(ends & right) == 1
         parts = (parts - {left, right}) | {left | right}
@@ -121,3 +122,10 @@ def test_a_pair_that_no_key_brought_together_is_told_as_such(model: Model) -> No
     found = merges(Component(records, links, 9, model))
     assert [merge.bridge.rule for merge in found] == [UNBLOCKED, "same email"]
     assert found[0].bridge.strength == "likely"
+
+
+def test_records_of_one_group_merge_by_what_made_the_group(model: Model) -> None:
+    records = pa.Table.from_pylist([{"record_id": each, **ANNA} for each in "abc"])
+    weak = [link("a", "b", "weak"), link("b", "c", "weak")]
+    found = merges(Component(records, [link("a", "c", "likely"), *weak], 9, model))
+    assert [merge.bridge for merge in found] == weak

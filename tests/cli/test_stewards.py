@@ -20,7 +20,8 @@ LINK = Link(
     linked_on=None,
 )  # fmt: skip
 FOUND = ReviewPair(
-    kind="bridge", link=LINK, left_customer="c_1", right_customer="c_1", bits=2.0, affected=4,
+    kind="bridge", left="shop:1", right="shop:2", link=LINK, left_customer="c_1",
+    right_customer="c_1", bits=2.0, affected=4,
     left_values={"email": "ann@example.com"}, right_values={}, waterfall=None,
 )  # fmt: skip
 EXPLAINED = PairExplanation(

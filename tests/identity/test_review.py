@@ -27,28 +27,41 @@ TIES = st.lists(
 )
 
 
-@given(TIES)
-def test_nothing_stronger_than_the_weakest_tie_crosses_its_place(
-    ties: list[tuple[int, int, str]],
+@given(TIES, st.sets(st.integers(0, 7).map(lambda at: f"r{at}")))
+def test_nothing_stronger_than_the_tie_crosses_the_weakest_place(
+    ties: list[tuple[int, int, str]], compared: set[str]
 ) -> None:
     graph = nx.Graph()
     for one, other, strength in ties:
         graph.add_edge(f"r{one}", f"r{other}", strength=strength, rank=RANK[strength])
-    graph = graph.subgraph(next(nx.connected_components(graph))).copy()
     links = [
         Link(left=min(pair), right=max(pair), identifier="x", strength=of["strength"], rule="",
              linked_on=None)
         for *pair, of in graph.edges(data=True)
     ]  # fmt: skip
-    found, affected = weakest(links)
-    tree = nx.maximum_spanning_tree(graph, weight="rank")
-    assert RANK[found.strength] == min(of["rank"] for *_, of in tree.edges(data=True))
-    stronger = [(one, other) for one, other, of in graph.edges(data=True)
-                if of["rank"] > RANK[found.strength]]  # fmt: skip
-    kept = nx.Graph(stronger)
-    kept.add_nodes_from(graph)
-    assert not nx.has_path(kept, found.left, found.right)
-    assert 1 <= affected <= (len(graph) // 2) * (len(graph) - len(graph) // 2)
+
+    def connected(least: int) -> nx.Graph:
+        kept = nx.Graph((a, b) for a, b, of in graph.edges(data=True) if of["rank"] >= least)
+        kept.add_nodes_from(graph)
+        return kept
+
+    def parts(least: int) -> list[set[str]]:
+        found = nx.connected_components(connected(least))
+        return [part & compared for part in found if part & compared]
+
+    found = weakest(links, compared)
+    # Over ever weaker ties, the last at which parts that can be compared still come together.
+    joining = [rank for rank in range(5) if len(parts(rank + 1)) > len(parts(rank))]
+    if not joining:
+        assert found is None
+        return
+    assert found is not None
+    assert RANK[found.tie.strength] == joining[0]
+    stronger = connected(joining[0] + 1)
+    assert not nx.has_path(stronger, found.left, found.right)
+    assert {found.left, found.right} <= compared
+    for end, record in ((found.tie.left, found.left), (found.tie.right, found.right)):
+        assert record == end or end not in compared
 
 
 def edge(left: str, right: str, strength: str, weight: float | None = None) -> dict[str, Any]:
@@ -101,7 +114,9 @@ def test_of_two_customers_the_most_probable_pair_is_asked_unless_they_were_decid
     assert pairs(found) == [("a", "b", 2), ("b", "d", 3)]
 
 
-def test_each_customer_is_asked_about_where_it_is_weakest(lake: Any) -> None:
+def test_each_customer_is_asked_about_the_weakest_place_that_a_person_can_judge(
+    lake: Any, spark: SparkSession
+) -> None:
     edges = [
         edge("a", "b", "unique"),
         edge("b", "c", "weak"),
@@ -110,5 +125,13 @@ def test_each_customer_is_asked_about_where_it_is_weakest(lake: Any) -> None:
         edge("e", "f", "must"),
         edge("a", "e", "cannot"),
     ]
-    found = bridges(*lake(edges, {"1": "abcd", "2": "ef"}))
-    assert pairs(found) == [("b", "c", 4)]
+    edges += [edge("d", "w", "weak"), edge("g", "v", "unique"), edge("h", "v", "weak")]
+    people = [
+        {"record_id": each, "profile": {"email": "e", "city": "c"} if each in "abcdefgh" else {}}
+        for each in "abcdefghvw"
+    ]
+    records = local_frame(spark, people, SYSTEM_TABLES["identity.records"].ddl)
+    found = bridges(*lake(edges, {"1": "abcdw", "2": "ef", "3": "ghv"}), records)
+    assert pairs(found) == [("b", "c", 4), ("h", "g", 2)]
+    ends = {(row["left_end"], row["right_end"]) for row in found.collect()}
+    assert ends == {("b", "c"), ("h", "v")}

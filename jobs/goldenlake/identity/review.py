@@ -11,7 +11,8 @@ the chance that the present answer is wrong, times the pairs of records that wou
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
@@ -20,6 +21,7 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.matching import Clustering
 from goldenlake.identity.evidence import Link, strongest_first
 from goldenlake.identity.matches import LIKELY, MATCH, probability
+from goldenlake.identity.records import is_matchable
 from goldenlake.identity.refinement import MUST, STEWARD, connecting
 
 UNCERTAIN, BRIDGE = "uncertain", "bridge"
@@ -28,27 +30,29 @@ TRUST = {"unique": 10.0, "strong": 7.0, "weak": 4.0}
 """log2 odds that a tie of this strength is right, before anything is compared; rough, and for the
 order of the list alone."""
 
-_EDGE = ("left_record", "right_record", "identifier", "strength", "rule", "model", "weight")
-_BRIDGES = (
-    "customer_id string, left_record string, right_record string, identifier string, "
-    "strength string, rule string, model string, weight double, affected bigint"
+_TIE = ("identifier", "strength", "rule", "model", "weight")
+_COLUMNS = {
+    **dict.fromkeys(("left_record", "right_record", "left_end", "right_end"), "string"),
+    **dict.fromkeys(_TIE[:-1], "string"),
+    "weight": "double",
+    "affected": "bigint",
+}
+_BRIDGES = ", ".join(
+    f"{name} {kind}" for name, kind in {"customer_id": "string", **_COLUMNS}.items()
 )
+_ARROW = {"string": pa.string(), "double": pa.float64(), "bigint": pa.int64()}
 _BRIDGES_ARROW = pa.schema(
-    [
-        ("customer_id", pa.string()),
-        *((name, pa.string()) for name in _EDGE[:-1]),
-        ("weight", pa.float64()),
-        ("affected", pa.int64()),
-    ]
+    {"customer_id": pa.string(), **{name: _ARROW[kind] for name, kind in _COLUMNS.items()}}
 )
 
 
 def uncertain(edges: DataFrame, customers: DataFrame, settings: Clustering) -> DataFrame:
     """Matches in the band around one half that nobody has decided, one for any two customers.
 
-    Gives (kind, left_customer, right_customer, left_record, right_record, identifier, strength,
-    rule, model, weight, affected): of two customers, unless a steward holds them apart, the most
-    probable pair; inside one, of the pairs that connect, the least.
+    Gives (kind, left_customer, right_customer, left_record, right_record, left_end, right_end,
+    identifier, strength, rule, model, weight, affected); the ends are those of the tie, here the
+    records themselves. Of two customers, unless a steward holds them apart, the most probable pair;
+    inside one, of the pairs that connect, the least.
     """
     found = _owned(edges.where(F.col("identifier").isin(MATCH, STEWARD)), customers)
     is_one = F.col("left_customer") == F.col("right_customer")
@@ -82,25 +86,42 @@ def uncertain(edges: DataFrame, customers: DataFrame, settings: Clustering) -> D
         F.lit(UNCERTAIN).alias("kind"),
         "left_customer",
         "right_customer",
-        *_EDGE,
+        "left_record",
+        "right_record",
+        F.col("left_record").alias("left_end"),
+        F.col("right_record").alias("right_end"),
+        *_TIE,
         affected.alias("affected"),
     )
 
 
-def bridges(edges: DataFrame, customers: DataFrame) -> DataFrame:
+def bridges(edges: DataFrame, customers: DataFrame, records: DataFrame) -> DataFrame:
     """Of each customer the tie across its weakest place, unless a steward decided it.
 
-    Gives the columns of ``uncertain``.
+    Only places count that have something to compare on both sides, by which a person can judge;
+    ``records`` are those of ``identity.records``. Gives the columns of ``uncertain``: the ends are
+    those of the tie, the records such as can be compared.
     """
     inside = connecting(_owned(edges, customers)).where("left_customer = right_customer")
-    rows = inside.select(F.col("left_customer").alias("customer_id"), *_EDGE)
+    for end in ("left", "right"):
+        compared = records.where(is_matchable()).select(
+            F.col("record_id").alias(f"{end}_record"), F.lit(True).alias(f"{end}_is_compared")
+        )
+        inside = inside.join(compared, on=f"{end}_record", how="left")
+    rows = inside.select(
+        F.col("left_customer").alias("customer_id"),
+        "left_record",
+        "right_record",
+        "left_is_compared",
+        "right_is_compared",
+        *_TIE,
+    )
     found = rows.repartition("customer_id").mapInArrow(_bridges, _BRIDGES)
     return found.select(
         F.lit(BRIDGE).alias("kind"),
         F.col("customer_id").alias("left_customer"),
         F.col("customer_id").alias("right_customer"),
-        *_EDGE,
-        "affected",
+        *_COLUMNS,
     )
 
 
@@ -114,23 +135,41 @@ def expected_wrong() -> Column:
     return F.when(is_one, 1 - chance).otherwise(chance) * F.col("affected")
 
 
-def weakest(links: Sequence[Link]) -> tuple[Link, int]:
-    """The tie across the weakest place of what these links connect, and the pairs across it.
+@dataclass(frozen=True)
+class Place:
+    """Where a customer could fall in two."""
 
-    The last tie of a spanning tree that takes the strongest first (Kruskal 1956): nothing stronger
-    holds the two parts together.
+    tie: Link
+    """The strongest across it."""
+    left: str
+    """A record on the left end's side that can be compared; the end itself, if it can."""
+    right: str
+    affected: int
+    """Pairs of records across it."""
+
+
+def weakest(links: Sequence[Link], compared: Collection[str]) -> Place | None:
+    """The weakest place with ``compared`` records on both sides; None where there is none.
+
+    The last tie of a spanning tree that takes the strongest first (Kruskal 1956) and joins two
+    parts with such records: nothing stronger holds the two together.
     """
     part: dict[str, list[str]] = {}
-    last, across = links[0], 0
+    found = None
     for link in sorted(links, key=strongest_first):
         left = part.setdefault(link.left, [link.left])
         right = part.setdefault(link.right, [link.right])
         if left is right:
             continue
-        last, across = link, len(left) * len(right)
+        one, other = (
+            end if end in compared else min((each for each in side if each in compared), default="")
+            for end, side in ((link.left, left), (link.right, right))
+        )
+        if one and other:
+            found = Place(link, one, other, len(left) * len(right))
         left += right
         part |= dict.fromkeys(right, left)
-    return last, across
+    return found
 
 
 def _owned(edges: DataFrame, customers: DataFrame) -> DataFrame:
@@ -149,15 +188,19 @@ def _owned(edges: DataFrame, customers: DataFrame) -> DataFrame:
 
 def _bridges(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     links: dict[str, list[Link]] = defaultdict(list)
+    compared: set[str] = set()
     for batch in batches:
         for row in batch.to_pylist():
-            customer = row.pop("customer_id")
-            left, right = row.pop("left_record"), row.pop("right_record")
-            links[customer].append(Link(left=left, right=right, linked_on=None, **row))
+            ends = {end: row[f"{end}_record"] for end in ("left", "right")}
+            compared.update(record for end, record in ends.items() if row[f"{end}_is_compared"])
+            tie = {name: row[name] for name in _TIE}
+            links[row["customer_id"]].append(Link(**ends, **tie, linked_on=None))
     found = []
     for customer, own in links.items():
-        link, affected = weakest(own)
-        if link.strength != MUST:
-            ends = {"left_record": link.left, "right_record": link.right}
-            found.append({"customer_id": customer, "affected": affected, **ends, **vars(link)})
+        place = weakest(own, compared)
+        if place is not None and place.tie.strength != MUST:
+            sides = {"left_record": place.left, "right_record": place.right}
+            ends = {"left_end": place.tie.left, "right_end": place.tie.right}
+            row = {"customer_id": customer, "affected": place.affected, **sides, **ends}
+            found.append(row | {name: getattr(place.tie, name) for name in _TIE})
     yield pa.RecordBatch.from_pylist(found, schema=_BRIDGES_ARROW)

@@ -37,8 +37,11 @@ class ReviewPair:
     """One question to a steward. Personal."""
 
     kind: str
+    left: str
+    right: str
     link: Link
-    """The match that is uncertain, or the tie that is a bridge."""
+    """The match that is uncertain, or the tie that is a bridge: perhaps between others of their
+    customer, which cannot be compared."""
     left_customer: str
     right_customer: str
     bits: float
@@ -77,7 +80,7 @@ class ReviewPair:
 
 def decision_text(pair: ReviewPair, verdict: str, on: date) -> str:
     """An entry of ``decisions.yml``; who decides fills in why and who."""
-    records = json.dumps([pair.link.left, pair.link.right], ensure_ascii=False)
+    records = json.dumps([pair.left, pair.right], ensure_ascii=False)
     return f'- {verdict}: {records}\n  reason: "…"\n  by: "…"\n  on: {on}'
 
 
@@ -127,8 +130,8 @@ def _row(pair: ReviewPair) -> dict[str, object]:
     }
     return {
         "kind": pair.kind,
-        "left_record": pair.link.left,
-        "right_record": pair.link.right,
+        "left_record": pair.left,
+        "right_record": pair.right,
         "left_customer": pair.left_customer,
         "right_customer": pair.right_customer,
         "probability": round(pair.probability, 6),

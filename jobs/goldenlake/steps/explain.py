@@ -112,8 +112,9 @@ class Explain:
         rows = sorted(rows, key=lambda row: str(row["record_id"]))
         compared = list(model.matching.columns) if model else []
         table = profile_table([row["profile"] for row in rows], compared)
+        ids = pa.array([row["record_id"] for row in rows])
         component = Component(
-            table.append_column("record_id", pa.array([row["record_id"] for row in rows])),
+            pa.table([ids, *table.columns], names=["record_id", *compared]),
             links_among(people, read(tables, generation, "identity.edges")),
             self.rules.largest_cluster,
             model,

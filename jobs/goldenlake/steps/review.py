@@ -45,7 +45,8 @@ class Review:
         edges = read(tables, generation, "identity.edges")
         customers = read(tables, generation, "identity.customers")
         settings = self.trained.matching.clustering if self.trained else Clustering()
-        bridges = review.bridges(edges, customers)
+        records = read(tables, generation, "identity.records")
+        bridges = review.bridges(edges, customers, records)
         known = bridges.select("left_record", "right_record")
         others = review.uncertain(edges, customers, settings).join(
             known, on=["left_record", "right_record"], how="left_anti"
@@ -61,10 +62,8 @@ class Review:
             [(record,) for record in sorted({end for row in rows for end in _ends(row)})],
             "record_id string",
         )
-        records = read(tables, generation, "identity.records").join(
-            F.broadcast(wanted), on="record_id", how="left_semi"
-        )
-        said = {row["record_id"]: row for row in records.collect()}
+        asked = records.join(F.broadcast(wanted), on="record_id", how="left_semi")
+        said = {row["record_id"]: row for row in asked.collect()}
         weighed = self._weighed([_ends(row) for row in rows], said)
         pairs = [self._pair(row, said, weighed.get(_ends(row))) for row in rows]
         ranked = sorted(pairs, key=lambda pair: (-pair.expected_wrong, _ends_of(pair)))
@@ -87,8 +86,8 @@ class Review:
 
     def _pair(self, row: Row, said: Mapping[str, Row], waterfall: Waterfall | None) -> ReviewPair:
         link = Link(
-            left=row["left_record"],
-            right=row["right_record"],
+            left=row["left_end"],
+            right=row["right_end"],
             identifier=row["identifier"],
             strength=row["strength"],
             rule=row["rule"],
@@ -100,17 +99,19 @@ class Review:
         if bits is None:
             bits = review.TRUST[link.strength]
             if waterfall is not None:
-                # The tie takes the place of the prior: what is compared speaks for itself.
-                bits += waterfall.weight - waterfall.prior
+                # The tie takes the place of the prior; people of one household share ties, too.
+                bits += waterfall.evidence
         return ReviewPair(
             kind=row["kind"],
+            left=row["left_record"],
+            right=row["right_record"],
             link=link,
             left_customer=row["left_customer"],
             right_customer=row["right_customer"],
             bits=bits,
             affected=row["affected"],
-            left_values=dict(said[link.left]["profile"] or {}),
-            right_values=dict(said[link.right]["profile"] or {}),
+            left_values=dict(said[row["left_record"]]["profile"] or {}),
+            right_values=dict(said[row["right_record"]]["profile"] or {}),
             waterfall=waterfall,
         )
 
@@ -120,4 +121,4 @@ def _ends(row: Row) -> Pair:
 
 
 def _ends_of(pair: ReviewPair) -> Pair:
-    return pair.link.left, pair.link.right
+    return pair.left, pair.right

@@ -64,3 +64,12 @@ def test_a_household_takes_away_from_what_its_people_share(model: Model) -> None
     assert found.steps[-1].kind == "household"
     assert found.steps[-1].bits < -1
     assert found.probability < 0.5
+    assert found.evidence < 0
+    (same,) = pairs_of(model, pa.Table.from_pylist([rows[0], rows[0]]))
+    assert same.evidence > 5
+
+
+def test_what_is_missing_is_no_evidence(model: Model) -> None:
+    nobody = pa.table({name: pa.array([None, None], pa.string()) for name in TABLE.column_names})
+    (found,) = pairs_of(model, nobody)
+    assert found.evidence == pytest.approx(-1)

@@ -34,11 +34,9 @@ class Waterfall:
     steps: tuple[Step, ...]
     weight: float
     """log2 odds."""
-
-    @property
-    def prior(self) -> float:
-        """The weight of two records of which nothing is known."""
-        return sum(step.bits for step in self.steps if step.kind == "prior")
+    evidence: float
+    """What the comparisons say by themselves, in bits: against a stranger and somebody of the
+    household, where each is as likely beforehand as the same person."""
 
     @property
     def probability(self) -> float:
@@ -60,10 +58,10 @@ def waterfalls(scorer: Scorer, left: Codes, right: Codes) -> list[Waterfall]:
     rarity = scorer.terms.added_by_each(left, right, scores.levels)
     is_shared = [not comparison.kind.is_personal for comparison in plan.comparisons]
     priors = Priors.of(odds)
-    household = (
-        priors.household + odds.household_bits[cells].sum(axis=1) + rarity[:, is_shared].sum(axis=1)
-    )
-    lost = np.logaddexp2(0.0, household)
+    shared = odds.household_bits[cells].sum(axis=1) + rarity[:, is_shared].sum(axis=1)
+    lost = np.logaddexp2(0.0, shared + priors.household)
+    others = np.logaddexp2(0.0, shared) if np.isfinite(priors.household) else 0.0
+    evidence = scores.weights - priors.match + lost - others
     found = []
     for pair, levels in enumerate(scores.levels):
         steps = [Step("prior", (), (), priors.match)]
@@ -79,5 +77,5 @@ def waterfalls(scorer: Scorer, left: Codes, right: Codes) -> list[Waterfall]:
             ]
         if lost[pair]:
             steps.append(Step("household", (), (), -float(lost[pair])))
-        found.append(Waterfall(tuple(steps), float(scores.weights[pair])))
+        found.append(Waterfall(tuple(steps), float(scores.weights[pair]), float(evidence[pair])))
     return found

@@ -38,8 +38,6 @@ def matched(tables: Tables, generation: Generation, *, largest: int) -> dict[str
     inside = members.select(F.col("record_id").alias("left_record"))
     own = edges.join(inside, on="left_record", how="left_semi")
     alone = by_links_alone(members.select("record_id"), own, largest=largest)
-    parts = alone.agg(F.count_distinct("cluster")).first()
-    wholes = members.agg(F.count_distinct("customer_id")).first()
-    assert parts is not None
-    assert wholes is not None
-    return counts | {"joined": parts[0] - wholes[0]}
+    more = F.count_distinct("cluster") - F.count_distinct("customer_id")
+    ((joined_by_model,),) = alone.join(members, on="record_id", how="inner").agg(more).collect()
+    return counts | {"joined": joined_by_model}

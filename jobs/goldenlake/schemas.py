@@ -80,7 +80,7 @@ QUARANTINE = TableShape(
 #: One row a record that can belong to a customer: a profile, or a distinct set of identifiers
 #: seen in events. ``traits`` are compared when a link must not join people who differ.
 #: ``profile`` has the attributes that matching compares, ``keys`` the record's blocking keys
-#: under the model ``keyed_by``.
+#: under the model, and the code, that ``keyed_by`` names.
 RECORDS = TableShape(
     ddl="""
         record_id STRING, source STRING, source_key STRING,

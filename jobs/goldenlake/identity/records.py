@@ -162,11 +162,11 @@ def _vanished(record_ids: DataFrame, source: Source) -> DataFrame:
     )
 
 
-def changed(current: DataFrame, known: DataFrame, model: str | None = None) -> DataFrame:
+def changed(current: DataFrame, known: DataFrame, keyed_by: str | None = None) -> DataFrame:
     """Records of ``current`` that are new or differ from what is known of them.
 
     Both sides have RECORD_COLUMNS, what is known also ``keys`` and ``keyed_by``. A record that
-    can be matched differs, too, where its keys are not by ``model``, a model's version. Gives
+    can be matched differs, too, where its keys are not by ``keyed_by``. Gives
     RECORD_COLUMNS and ``keyed_by``, with the day on which the record was first seen kept, and
     beside them ``_was_known``, ``_was_active``, ``_old_identifiers`` and ``_old_keys``.
     A record that was never known and is not active is left out.
@@ -182,13 +182,13 @@ def changed(current: DataFrame, known: DataFrame, model: str | None = None) -> D
         F.col("keyed_by").alias("_old_keyed_by"),
         F.col("first_seen_on").alias("_old_first_seen_on"),
     )
-    keyed_by = F.when(is_matchable(), F.lit(model).cast("string"))
+    by = F.when(is_matchable(), F.lit(keyed_by).cast("string"))
     differs = (
         (F.col("is_active") != F.col("_was_active"))
         | ~F.col("identifiers").eqNullSafe(F.col("_old_identifiers"))
         | ~F.array_sort(F.map_entries("traits")).eqNullSafe(F.col("_old_traits"))
         | ~F.array_sort(F.map_entries("profile")).eqNullSafe(F.col("_old_profile"))
-        | ~keyed_by.eqNullSafe(F.col("_old_keyed_by"))
+        | ~by.eqNullSafe(F.col("_old_keyed_by"))
     )
     joined = current.join(before, on="record_id", how="left").withColumn(
         "_was_known", F.coalesce("_was_known", F.lit(False))
@@ -200,7 +200,7 @@ def changed(current: DataFrame, known: DataFrame, model: str | None = None) -> D
         "identifiers",
         "traits",
         "profile",
-        keyed_by.alias("keyed_by"),
+        by.alias("keyed_by"),
         "is_active",
         F.coalesce("_old_first_seen_on", "first_seen_on").alias("first_seen_on"),
         "_was_known",

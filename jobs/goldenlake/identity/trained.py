@@ -16,6 +16,10 @@ from goldenlake.declarations.matching import Matching
 from goldenlake.errors import ModelUnfit
 
 
+KEYS = 1
+"""Raise it when the same model gives a record other keys: those that are stored are made anew."""
+
+
 @dataclass(frozen=True)
 class TrainedModel:
     """One model file under ``conf/identity/``."""
@@ -34,6 +38,11 @@ class TrainedModel:
     def version(self) -> str:
         """Names the model: twelve hexadecimal digits of what it says."""
         return hashlib.sha256(self.text.encode()).hexdigest()[:12]
+
+    @property
+    def keyed_by(self) -> str:
+        """What the keys of a record follow from besides the record."""
+        return f"{self.version}.{KEYS}"
 
     def checked(self, declared: Matching) -> TrainedModel:
         """This model, if it compares what is declared. Raises ModelUnfit."""

@@ -44,6 +44,11 @@ class MatchEdges:
         return self.trained.version if self.trained else None
 
     @property
+    def keyed_by(self) -> str | None:
+        """See ``TrainedModel.keyed_by``."""
+        return self.trained.keyed_by if self.trained else None
+
+    @property
     def columns(self) -> list[str]:
         """That the model compares."""
         return list(self.trained.matching.columns) if self.trained else []

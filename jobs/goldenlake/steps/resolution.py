@@ -142,7 +142,7 @@ class Resolution:
             current, seen, known = self._heard(stored)
         else:
             current, known = self._everything(stored), stored
-        changed = record_rows.changed(current, known, self._matches.version)
+        changed = record_rows.changed(current, known, self._matches.keyed_by)
         changed = self._keep(self._matches.keyed(self._keep(changed)))
         written = self._write(
             "identity.records", changed, key=["record_id"], gone=None, is_insert="NOT _was_known"

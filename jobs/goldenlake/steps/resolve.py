@@ -129,5 +129,5 @@ class Resolve:
             if record_rows.names_people(source)
         }
         compared = self.matching.columns if self.matching else {}
-        model = self.trained.version if self.trained else ""
+        model = self.trained.keyed_by if self.trained else ""
         return fingerprint(inputs, LOGIC, self.rules, mapped, compared, model)

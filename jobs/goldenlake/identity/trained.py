@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from goldenlake.declarations.matching import Matching
 from goldenlake.errors import ModelUnfit
 
-
 KEYS = 1
 """Raise it when the same model gives a record other keys: those that are stored are made anew."""
 

@@ -21,7 +21,7 @@ from goldenlake.errors import ModelRefused, ProfilesMissing, TruthUnfit
 from goldenlake.identity.matching.model import Model
 from goldenlake.identity.matching.provenance import Finding
 from goldenlake.identity.matching.tuning import Threshold
-from goldenlake.identity.profiles import sampled
+from goldenlake.identity.samples import sampled
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.io.tables import DeltaTables
 from goldenlake.reporting.matching import (

@@ -269,7 +269,8 @@ def test_a_clerical_sample_holds_ids_alone_unless_values_are_asked_for(
     plain = draw("plain.csv")
     assert plain == draw("again.csv")
     assert not {value for value in values() if value in plain}
-    assert {value for value in values() if value in draw("full.csv", with_values=True)}
+    full = draw("full.csv", with_values=True)
+    assert {value for value in values() if value in full}
 
 
 def test_labels_of_a_sample_estimate_what_the_truth_says(

@@ -151,6 +151,13 @@ def test_one_wrong_edge_does_not_chain_two_people(model: str) -> None:
     assert found == {"a": "a", "b": "a", "c": "c", "d": "c"}
 
 
+def test_a_match_of_a_record_of_which_nothing_is_known_joins_nobody(model: str) -> None:
+    profiles = pa.Table.from_pylist([ANNA, NOTHING, ANNA])
+    ties = [("a", "b", "likely"), ("b", "c", "likely")]
+    found = clusters(["a", "b", "c"], ties, profiles=profiles, model=model)
+    assert found == {"a": "a", "b": "b", "c": "c"}
+
+
 def test_a_decision_wins_over_the_model(model: str) -> None:
     profiles = pa.Table.from_pylist([ANNA, NOTHING, ANNA, PAUL])
     ties = [("a", "b", "strong"), ("a", "c", "likely"), ("a", "d", "must")]

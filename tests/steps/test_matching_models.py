@@ -268,6 +268,8 @@ def test_a_clerical_sample_holds_ids_alone_unless_values_are_asked_for(
 
     plain = draw("plain.csv")
     assert plain == draw("again.csv")
+    for row in csv.DictReader(plain.splitlines()):
+        assert row["stratum"].endswith("one customer") == (row["is_one_customer"] == "1")
     assert not {value for value in values() if value in plain}
     full = draw("full.csv", with_values=True)
     assert {value for value in values() if value in full}

@@ -251,8 +251,8 @@ def refined_groups(graph: Graph, group: Codes, nodes: pa.Table, model: Model) ->
     from goldenlake.identity.matching.resolution import refined
     from goldenlake.identity.matching.scoring import Scorer
 
-    likely = graph.rank == CONNECTING.index(LIKELY)
-    if not likely.any():
+    likely = np.flatnonzero(graph.rank == CONNECTING.index(LIKELY))
+    if not len(likely):
         return None
     columns = list(model.matching.columns)
     concerned = np.zeros(graph.count, dtype=np.bool_)
@@ -267,11 +267,14 @@ def refined_groups(graph: Graph, group: Codes, nodes: pa.Table, model: Model) ->
     stands = first[group]
     apart = np.stack([stands[graph.left], stands[graph.right]], axis=1)[graph.is_apart]
     together = np.stack([stands[compared], place[compared]], axis=1)
+    left, right = place[graph.left[likely]], place[graph.right[likely]]
+    # A match of a record of which nothing is known now speaks for nobody.
+    known = (left >= 0) & (right >= 0)
     found = refined(
         Scorer.of(model, nodes.select(columns).take(pa.array(compared))),
-        place[graph.left[likely]],
-        place[graph.right[likely]],
-        probability(graph.weight[likely]),
+        left[known],
+        right[known],
+        probability(graph.weight[likely][known]),
         model.matching.clustering,
         Decisions(together=together, apart=apart[(apart >= 0).all(axis=1)]),
     )

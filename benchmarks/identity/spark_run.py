@@ -61,9 +61,11 @@ def clusters_of(spark: SparkSession, records: Path, model_text: str) -> pa.Table
         )
     )
     total = keyed.agg(F.sum(F.size("keys"))).first()
+    holders = matches.holders(keyed)
     found = _kept(
         matches.scored(
-            matches.holders(keyed),
+            holders,
+            matches.sizes(holders),
             keyed,
             None,
             columns,

@@ -54,12 +54,7 @@ def clusters_of(spark: SparkSession, records: Path, model_text: str) -> pa.Table
         F.col("record_id").cast("string"), _profile(columns).alias("profile")
     )
     people = _kept(read.repartition(PARTITIONS))
-    keys = matches.keyed(people, columns, model)
-    keyed = _kept(
-        people.join(keys, on="record_id", how="left").withColumn(
-            "keys", F.coalesce("keys", F.array().cast("array<bigint>"))
-        )
-    )
+    keyed = _kept(matches.keyed(people, columns, model))
     total = keyed.agg(F.sum(F.size("keys"))).first()
     holders = matches.holders(keyed)
     found = _kept(
@@ -75,8 +70,7 @@ def clusters_of(spark: SparkSession, records: Path, model_text: str) -> pa.Table
             parts=max(2, (total[0] if total else 0) // KEYS_A_PART),
         )
     )
-    is_likely = matches.probability(F.col("weight")) >= settings.edge
-    strength = F.when(is_likely, matches.LIKELY).otherwise(matches.DOUBTFUL)
+    strength = matches.strength(F.col("weight"), settings.edge)
     edges = found.select("left_record", "right_record", strength.alias("strength"), "weight")
     component = _kept(components.connected(keyed.select("record_id"), refinement.connecting(edges)))
     clusters = refinement.clusters(

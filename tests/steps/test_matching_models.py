@@ -15,7 +15,6 @@ import pytest
 from pyspark.sql import SparkSession
 from rich.console import Console
 
-from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.matching import Matching
 from goldenlake.errors import ModelRefused, ProfilesMissing, TruthUnfit
 from goldenlake.identity.matching.model import Model
@@ -36,21 +35,10 @@ from goldenlake.steps.labelling import DrawClericalSample, ReadLabels
 from goldenlake.steps.profiles import IdentityState, read_profiles
 from goldenlake.steps.training import TrainedHere, TrainModel, write_model
 from goldenlake.steps.tuning import ProfileMatching, TuneThresholds
-from support.bronze import source_of
 from support.matching import ROLES, matching, population
-from support.resolving import publish, resolve, silver
+from support.resolving import CRM, RULES, publish, resolve, silver
 
 DAY = date(2026, 3, 1)
-RULES = IdentityRules.model_validate(
-    {"identifiers": {"account": {"description": "A number.", "strength": "unique"}}}
-)
-CRM = source_of(
-    load="increment",
-    key=["contact"],
-    columns=[{"name": name} for name in ("contact", "account", *ROLES)],
-    identifiers={"account": "account"},
-    attributes={name: name for name in ROLES},
-)
 PEOPLE, WHO = population(90, seed=3, household=2)
 ROWS = [
     {"contact": f"{at:03}", "account": f"A{who}" if at % 3 == 0 else None, **row}

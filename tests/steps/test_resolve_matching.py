@@ -14,27 +14,15 @@ import pytest
 from pyspark.sql import SparkSession
 
 from goldenlake.declarations.decisions import Decision
-from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.matching import Matching
 from goldenlake.identity.matching.resolution import resolve as resolve_in_memory
 from goldenlake.identity.matching.scoring import Scorer
 from goldenlake.identity.matching.training import train
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.io.tables import DeltaTables
-from support.bronze import source_of
-from support.matching import ROLES, matching, population
-from support.resolving import customer_of, publish, resolve, silver
+from support.matching import matching, population
+from support.resolving import CRM, RULES, customer_of, publish, resolve, silver
 
-RULES = IdentityRules.model_validate(
-    {"identifiers": {"account": {"description": "Customer number.", "strength": "unique"}}}
-)
-CRM = source_of(
-    load="increment",
-    key=["contact"],
-    columns=[{"name": name} for name in ("contact", "account", *ROLES)],
-    identifiers={"account": "account"},
-    attributes={name: name for name in ROLES},
-)
 SOURCES = {"crm": CRM}
 DAYS = [date(2026, 3, day) for day in range(1, 9)]
 #: Narrow enough that some values come to be on too many records, and on few again.

@@ -13,6 +13,20 @@ from goldenlake.ports import StepResult
 from goldenlake.schemas import SILVER_COLUMNS
 from goldenlake.steps import generations
 from goldenlake.steps.resolve import Resolve
+from support.bronze import source_of
+from support.matching import ROLES
+
+RULES = IdentityRules.model_validate(
+    {"identifiers": {"account": {"description": "Customer number.", "strength": "unique"}}}
+)
+#: Contacts that are compared by all of ``support.matching.ROLES``, and tied by an account.
+CRM = source_of(
+    load="increment",
+    key=["contact"],
+    columns=[{"name": name} for name in ("contact", "account", *ROLES)],
+    identifiers={"account": "account"},
+    attributes={name: name for name in ROLES},
+)
 
 
 def silver(

@@ -41,9 +41,20 @@ _MOST_PAIRS = 1_000_000
 
 
 def keyed(records: DataFrame, columns: list[str], model: Broadcast[str]) -> DataFrame:
-    """The blocking keys of those records that can be matched: (record_id, keys), in order."""
+    """The records with their blocking keys in order, ``keys``; none for those without a profile.
+
+    ``records`` (record_id, profile, ...) are read twice.
+    """
     rows = records.where(is_matchable()).select("record_id", *profile_columns(columns))
-    return rows.mapInArrow(partial(_keyed, model), _KEYED)
+    keys = rows.mapInArrow(partial(_keyed, model), _KEYED)
+    return records.join(keys, on="record_id", how="left").withColumn(
+        "keys", F.coalesce("keys", no_keys())
+    )
+
+
+def no_keys() -> Column:
+    """What a record has that nobody is compared with."""
+    return F.array().cast("array<bigint>")
 
 
 def holders(records: DataFrame, wanted: DataFrame | None = None) -> DataFrame:
@@ -56,7 +67,7 @@ def holders(records: DataFrame, wanted: DataFrame | None = None) -> DataFrame:
 
 def keys_of(changed: DataFrame) -> DataFrame:
     """The keys that changed records have or had: (key)."""
-    both = F.concat(F.coalesce("keys", F.array().cast("array<bigint>")), "_old_keys")
+    both = F.concat("keys", "_old_keys")
     return changed.select(F.explode(both).alias("key")).distinct()
 
 
@@ -147,6 +158,11 @@ def profile_columns(columns: list[str]) -> list[Column]:
 def probability(weight: Column) -> Column:
     """Of log2 odds."""
     return F.lit(1.0) / (F.lit(1.0) + F.pow(F.lit(2.0), -weight))
+
+
+def strength(weight: Column, edge: float) -> Column:
+    """LIKELY from the probability ``edge`` on, else DOUBTFUL."""
+    return F.when(probability(weight) >= edge, F.lit(LIKELY)).otherwise(F.lit(DOUBTFUL))
 
 
 def loaded(model: Broadcast[str]) -> Model:

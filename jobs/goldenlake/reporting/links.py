@@ -1,6 +1,8 @@
-"""Links between records in words."""
+"""Two records in words: what ties them, and what each says."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from goldenlake.identity.evidence import Link
 
@@ -16,3 +18,9 @@ def link_text(link: Link) -> str:
         f"{link.left} — {link.right}: {link.identifier} ({link.strength}){weighed}{nothing}{bridge}"
         f"; rule: {link.rule}"
     )
+
+
+def side_by_side(left: Mapping[str, str], right: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """What either says, by name: (name, left, right), empty where one says nothing."""
+    names = dict.fromkeys([*left, *right])
+    return [(name, left.get(name, ""), right.get(name, "")) for name in names]

@@ -14,7 +14,7 @@ from goldenlake.declarations.decisions import Decision
 from goldenlake.identity.apart import Scored, SharedKey, SharedValue
 from goldenlake.identity.evidence import Link
 from goldenlake.identity.matching.waterfall import Waterfall
-from goldenlake.reporting.links import link_text
+from goldenlake.reporting.links import link_text, side_by_side
 from goldenlake.reporting.page import environment
 from goldenlake.reporting.waterfalls import bars, falls, share, text_bar
 
@@ -64,11 +64,7 @@ class PairExplanation:
     @property
     def compared(self) -> list[tuple[str, str, str]]:
         """The values side by side: (name, left, right)."""
-        names = dict.fromkeys([*self.left_values, *self.right_values])
-        return [
-            (name, self.left_values.get(name, ""), self.right_values.get(name, ""))
-            for name in names
-        ]
+        return side_by_side(self.left_values, self.right_values)
 
     @property
     def sections(self) -> list[tuple[str, list[str]]]:

@@ -61,13 +61,10 @@ class MatchEdges:
         return self.tables.spark.sparkContext.broadcast(self.trained.text)
 
     def keyed(self, changed: DataFrame) -> DataFrame:
-        """Changed records with their blocking keys as ``keys``."""
+        """Changed records with their blocking keys as ``keys``; ``changed`` is read twice."""
         if self.model is None:
-            return changed.withColumn("keys", F.array().cast("array<bigint>"))
-        keys = matches.keyed(changed, self.columns, self.model)
-        return changed.join(keys, on="record_id", how="left").withColumn(
-            "keys", F.coalesce("keys", F.array().cast("array<bigint>"))
-        )
+            return changed.withColumn("keys", matches.no_keys())
+        return self.keep(matches.keyed(changed, self.columns, self.model))
 
     def changes(
         self, changed: DataFrame, records: DataFrame, existing: DataFrame, *, is_incremental: bool
@@ -134,13 +131,12 @@ class MatchEdges:
             least=settings.doubtful,
             parts=int(parts),
         )
-        is_likely = matches.probability(F.col("weight")) >= settings.edge
         return found.select(
             "left_record",
             "right_record",
             F.lit(matches.MATCH).alias("identifier"),
             F.lit("").alias("link_key"),
-            F.when(is_likely, matches.LIKELY).otherwise(matches.DOUBTFUL).alias("strength"),
+            matches.strength(F.col("weight"), settings.edge).alias("strength"),
             "rule",
             "weight",
             F.lit(self.version).alias("model"),

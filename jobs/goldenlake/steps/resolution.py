@@ -143,7 +143,7 @@ class Resolution:
         else:
             current, known = self._everything(stored), stored
         changed = record_rows.changed(current, known, self._matches.keyed_by)
-        changed = self._keep(self._matches.keyed(self._keep(changed)))
+        changed = self._matches.keyed(self._keep(changed))
         written = self._write(
             "identity.records", changed, key=["record_id"], gone=None, is_insert="NOT _was_known"
         )

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Source
 from goldenlake.identity import records
@@ -169,7 +170,11 @@ def test_events_whose_file_was_taken_back_vanish_and_those_conformed_again_stay(
 
 def test_only_what_differs_counts_as_changed_and_the_first_day_stays(spark: SparkSession) -> None:
     make = lambda of: records.profile_records(spark.createDataFrame(of, ROW), source())  # noqa: E731
-    known = make([row("crm:1", email="a@example.com"), row("crm:2", email="b@example.com")])
+    known = (
+        make([row("crm:1", email="a@example.com"), row("crm:2", email="b@example.com")])
+        .withColumn("keys", F.lit(None).cast("array<bigint>"))
+        .withColumn("keyed_by", F.lit(None).cast("string"))
+    )
     later = date(2026, 4, 1)
     current = make(
         [

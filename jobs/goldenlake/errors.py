@@ -313,6 +313,47 @@ class Throttled(TransientError):
         super().__init__(f"{destination} asks to wait for {seconds:.0f} s.")
 
 
+class ReplyLost(TransientError):
+    """A system did not answer, or answered that it failed: what was asked for may have been done
+    or not.
+    """
+
+    def __init__(self, *, system: str, call: str, what: str) -> None:
+        self.system, self.call, self.what = system, call, what
+        super().__init__(f"{system}: {call}: {what}.")
+
+
+class CallRefused(TerminalError):
+    """A system refused a call as it stands; nothing of it was done.
+
+    ``told`` is the system's own words: it may repeat personal values, so it is no part of the
+    message.
+    """
+
+    def __init__(
+        self, *, system: str, call: str, status: int, code: str = "", told: str = "", mend: str = ""
+    ) -> None:
+        self.system, self.call, self.status, self.code = system, call, status, code
+        self.told = told
+        named = f"{status} {code}".rstrip()
+        super().__init__(f"{system}: {call} was refused with {named}. {mend}".rstrip())
+
+
+class NotAuthorised(CallRefused):
+    """A system does not know us, or does not let us do this."""
+
+
+class HostRefused(TerminalError):
+    """A system would have us call a host that its connection does not declare."""
+
+    def __init__(self, *, system: str, call: str, host: str) -> None:
+        self.system, self.call, self.host = system, call, host
+        super().__init__(
+            f"{system}: {call} leads to {host}, which is not its own host. Nothing was sent there. "
+            f"If it is right, add it to connections.{system}.hosts in conf/env."
+        )
+
+
 class DeliveryIncomplete(TransientError):
     """A destination does not show what it acknowledged; the delivery is not closed."""
 

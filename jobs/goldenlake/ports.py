@@ -5,6 +5,7 @@ Adapters under ``io`` and ``destinations`` keep these promises; ``cli`` alone jo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -146,6 +147,67 @@ class FilePlace(Protocol):
         """Remove what writings that were cut off left in a folder; whole files stay."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What a system answered to a call that it took: a status below 300."""
+
+    status: int
+    headers: Mapping[str, str]
+    """By their names in lower case."""
+    content: bytes
+
+    def json(self) -> Any:
+        """The content as JSON; None where there is none. Raises ValueError for anything else."""
+        return json.loads(self.content) if self.content else None
+
+
+class Api(Protocol):
+    """An account of a system with an HTTP API; waits for its rate limits and renews its tokens."""
+
+    @property
+    def name(self) -> str:
+        """Of its connection."""
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        ids: Mapping[str, str] | None = None,
+        params: Mapping[str, str | int] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
+        """One call. ``path`` is a template whose names ``ids`` fill in, quoted: only the template
+        stands in errors. An absolute address is called only on a host that is declared.
+
+        Raises Throttled, where it was not taken and is to be tried later; ReplyLost, where it may
+        or may not have been done; CallRefused (NotAuthorised, HostRefused) where it was not.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What a system publishes of its limits for one account."""
+
+    rates: Sequence[tuple[int, float]] = ()
+    """Calls, and the seconds in which so many are taken."""
+    concurrency: int = 1
+    throttles: Callable[[int, bytes], bool] = lambda _status, _content: False
+    """Whether a reply, by status and content, asks to wait in words of the system's own."""
+
+
+class Outside(Protocol):
+    """The systems that ``conf/env`` declares."""
+
+    def place(self, name: str) -> FilePlace:
+        """A place by its name. Raises PlaceUnreachable where it does not answer."""
+
+    def api(self, name: str, published: Published) -> Api:
+        """The account of a connection. All that ask for it share one, and its limits."""
+
+
 class Landing(Protocol):
     """The landing area: ``landing/<source>/<first two of sha256>/<sha256>/<file name>``."""
 
@@ -193,6 +255,10 @@ class Capabilities:
     batch_records: int
     batch_bytes: int
     """Of the fields as JSON: leave room for what the system's own envelope adds."""
+    concurrency: int = 1
+    """Batches that may be on their way at one time."""
+    clears: bool = True
+    """Whether a field can be cleared there."""
     can_look_up: bool = False
     """Whether the outcome of a batch can be asked for after its reply was lost."""
     calls_per_batch: float = 1.0
@@ -248,6 +314,8 @@ class Batch:
 
     number: int
     records: Sequence[OutboundRecord]
+    job: str | None = None
+    """What the system calls its work on this batch, where it was noted when it was sent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -262,6 +330,11 @@ class Acknowledgement:
     """Of a refusal: the same record would be refused again, so it is not sent again."""
 
 
+NoteJob = Callable[[str], None]
+"""Keeps the name of a system's job for good before it returns, so that a later process asks about
+the job instead of sending its batch again."""
+
+
 class DestinationKind(Protocol):
     """One kind of destination system; ``tests/support/destinations.py`` is its contract."""
 
@@ -269,11 +342,14 @@ class DestinationKind(Protocol):
     def capabilities(self) -> Capabilities:
         """What it can do; the same for its whole life."""
 
-    def send(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement]:
+    def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
         """Send one batch; records without an acknowledgement count as unknown. Sending the same
         batch, or a part of it, again has no further effect. Removing what is not there is
-        acknowledged. Raises TransientError when it may or may not have been applied, Throttled
-        when it was not and the system asks to wait; neither message holds personal values.
+        acknowledged. A kind whose system works in jobs tells ``note`` their names as soon as it
+        knows them. Raises TransientError when it may or may not have been applied, Throttled when
+        it was not and the system asks to wait, CallRefused when all of it was refused: halves of
+        it are tried then, until the record that it was refused for stands alone. No message holds
+        personal values.
         """
 
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:

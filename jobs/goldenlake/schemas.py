@@ -185,6 +185,13 @@ OUTBOX = TableShape(
     statistics=("segment", "delivery", "batch"),
     partition_by=("destination",),
 )
+#: What a system calls its work on a batch, noted before anything waits for it; goes with the
+#: outbox.
+JOBS = TableShape(
+    ddl="destination STRING, delivery STRING, batch INT, job STRING, run_id STRING, noted_on DATE",
+    statistics=("delivery", "batch"),
+    partition_by=("destination",),
+)
 #: Records that a destination refused, with its reason.
 REJECTS = TableShape(
     ddl="""
@@ -231,6 +238,7 @@ SYSTEM_TABLES: dict[str, TableShape] = {
     "segments.sizes": SIZES,
     "activation.ledger": LEDGER,
     "activation.outbox": OUTBOX,
+    "activation.jobs": JOBS,
     "activation.rejects": REJECTS,
     "activation.held_back": HELD_BACK,
     "activation.settled": SETTLED,

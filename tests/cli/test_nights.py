@@ -197,7 +197,7 @@ def test_a_destination_that_fails_does_not_stop_the_next(
         [RuntimeError("ann@example.com"), PlaceUnreachable(place="exports", what="timed out")]
     )
 
-    def open_destination(destination, place):
+    def open_destination(destination, outside):
         opened.append(destination.destination)
         raise next(errors)
 

@@ -18,7 +18,15 @@ from goldenlake.errors import DeliveryIncomplete
 from goldenlake.io.places.folder import Folder
 from goldenlake.ports import Batch
 from support.activation import destination
-from support.destinations import SCHEMA, DestinationContract, delivery, removal, upsert
+from support.destinations import (
+    SCHEMA,
+    DestinationContract,
+    Places,
+    delivery,
+    removal,
+    unnoted,
+    upsert,
+)
 
 
 def declared(format="csv", fields=None, **target):
@@ -37,7 +45,7 @@ class Shelf:
 
     def open(self, **target):
         return open_destination(
-            declared(self.format, **target), lambda name: Folder(name, self.root)
+            declared(self.format, **target), Places(lambda name: Folder(name, self.root))
         )
 
     def folder(self, delivery):
@@ -74,9 +82,9 @@ ANN_AND_BOB = Batch(number=1, records=[upsert("ann"), upsert("bob", given_name='
 @pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
 def test_the_manifest_names_every_part_with_its_hash(tmp_path, format):
     shelf = Shelf(tmp_path, format)
-    shelf.open().send(delivery(), ANN_AND_BOB)
+    shelf.open().send(delivery(), ANN_AND_BOB, unnoted)
     later = shelf.open()
-    later.send(delivery(), Batch(number=2, records=[removal("cyd")]))
+    later.send(delivery(), Batch(number=2, records=[removal("cyd")]), unnoted)
     assert not list(tmp_path.rglob("manifest.json"))
     later.finish(delivery())
 
@@ -96,21 +104,21 @@ def test_the_same_batch_gives_the_same_bytes(tmp_path, format):
     for attempt in ("a", "b"):
         (tmp_path / attempt).mkdir()
         shelf = Shelf(tmp_path / attempt, format)
-        shelf.open().send(delivery(), ANN_AND_BOB)
+        shelf.open().send(delivery(), ANN_AND_BOB, unnoted)
         contents.append(next(shelf.folder(delivery()).glob("part-*")).read_bytes())
     assert contents[0] == contents[1]
 
 
 def test_a_part_with_other_bytes_does_not_pass_for_this_batch(tmp_path):
     shelf = Shelf(tmp_path)
-    shelf.open().send(delivery(), ANN_AND_BOB)
+    shelf.open().send(delivery(), ANN_AND_BOB, unnoted)
     other = Batch(number=1, records=[upsert("ann")])
     assert shelf.open().look_up(delivery(), other) is None
 
 
 def test_a_delivery_with_a_missing_part_is_not_closed(tmp_path):
     shelf = Shelf(tmp_path)
-    shelf.open().send(delivery(), ANN_AND_BOB)
+    shelf.open().send(delivery(), ANN_AND_BOB, unnoted)
     with pytest.raises(DeliveryIncomplete, match=r"part-00002\.csv"):
         shelf.open().finish(delivery())
     assert not list(tmp_path.rglob("manifest.json"))
@@ -119,17 +127,17 @@ def test_a_delivery_with_a_missing_part_is_not_closed(tmp_path):
 def test_two_deliveries_of_a_day_do_not_overwrite_each_other(tmp_path):
     shelf = Shelf(tmp_path)
     for name in ("d_1", "d_2"):
-        shelf.open().send(delivery(delivery_id=name), ANN_AND_BOB)
+        shelf.open().send(delivery(delivery_id=name), ANN_AND_BOB, unnoted)
     assert len(list(tmp_path.rglob("part-00001.csv"))) == 2
 
 
 def test_a_spreadsheet_never_sees_a_formula_and_a_machine_sees_every_byte(tmp_path):
     evil = Batch(number=1, records=[upsert("ann", given_name='=cmd|"/c calc"!A1', orders=-5)])
     shelf = Shelf(tmp_path)
-    shelf.open().send(delivery(), evil)
+    shelf.open().send(delivery(), evil, unnoted)
     assert shelf.state(delivery())["ann@example.com"]["given_name"] == '\'=cmd|"/c calc"!A1'
     assert shelf.state(delivery())["ann@example.com"]["orders"] == "-5"
-    shelf.open(spreadsheet_guard=False).send(delivery(), evil)
+    shelf.open(spreadsheet_guard=False).send(delivery(), evil, unnoted)
     assert shelf.state(delivery())["ann@example.com"]["given_name"] == '=cmd|"/c calc"!A1'
 
 
@@ -163,7 +171,7 @@ def test_json_lines_tell_left_alone_from_cleared(tmp_path):
     cleared = upsert("ann", orders=None)
     untouched = upsert("bob")
     untouched.fields.pop("orders")
-    shelf.open().send(delivery(), Batch(number=1, records=[cleared, untouched]))
+    shelf.open().send(delivery(), Batch(number=1, records=[cleared, untouched]), unnoted)
     state = shelf.state(delivery())
     assert state["ann@example.com"]["orders"] is None
     assert "orders" not in state["bob@example.com"]

@@ -7,7 +7,8 @@ import stamina
 
 from goldenlake.declarations.destination import Retries
 from goldenlake.destinations import deliver, finish
-from goldenlake.errors import PlaceUnreachable, TerminalError, Throttled
+from goldenlake.destinations.sending import without_values
+from goldenlake.errors import CallRefused, PlaceUnreachable, TerminalError, Throttled
 from goldenlake.ports import Acknowledgement, Batch, Capabilities
 from support.destinations import delivery, upsert
 
@@ -44,7 +45,7 @@ class Scripted:
             longest_job_seconds=6.0,
         )
 
-    def send(self, delivery, batch):
+    def send(self, delivery, batch, note):
         self.sent.append([r.key[:3] for r in batch.records])
         return self._next(self.replies)
 
@@ -130,11 +131,46 @@ def test_what_another_try_will_not_mend_is_raised_at_once():
     assert len(kind.sent) == 1
 
 
-def test_waiting_for_a_throttle_is_no_attempt_and_is_capped():
-    waits = [Throttled(destination="x", seconds=s) for s in (1, 5, 10**6)]
+def test_waiting_for_a_throttle_is_no_attempt():
+    waits = [Throttled(destination="x", seconds=s) for s in (1, 5, 300)]
     found, slept = outcome(Scripted([*waits, says("acknowledged", ANN, BOB)]), attempts=1)
     assert found == {"ann": "acknowledged", "bob": "acknowledged"}
-    assert slept == [1, 5, 60.0]
+    assert slept == [1, 5, 300]
+
+
+def test_whoever_asks_to_wait_for_hours_is_tried_by_a_later_run():
+    kind = Scripted([Throttled(destination="x", seconds=7200)])
+    with pytest.raises(Throttled):
+        outcome(kind, attempts=1)
+
+
+def test_a_batch_that_is_refused_is_halved_until_what_is_refused_stands_alone():
+    bad = CallRefused(system="x", call="POST /", status=400, told="cyd@example.com is bad")
+    kind = Scripted([bad, says("acknowledged", ANN), bad, says("acknowledged", BOB), bad])
+    found, _ = outcome(kind, records=(ANN, BOB, CYD))
+    assert found == {"ann": "acknowledged", "bob": "acknowledged", "cyd": "rejected"}
+    assert kind.sent == [["ann", "bob", "cyd"], ["ann"], ["bob", "cyd"], ["bob"], ["cyd"]]
+
+
+def test_a_call_that_is_refused_for_everybody_is_not_tried_for_each():
+    bad = CallRefused(system="x", call="POST /", status=400)
+    kind = Scripted([bad] * 100)
+    with pytest.raises(CallRefused):
+        outcome(kind, records=[upsert(f"p{at}") for at in range(64)])
+    assert len(kind.sent) < 20
+
+
+def test_a_job_that_an_earlier_process_noted_is_asked_before_anything_is_sent():
+    kind = Scripted([], look_ups=[says("pending", ANN, BOB), says("acknowledged", ANN, BOB)])
+    batch = Batch(number=1, records=(ANN, BOB), job="j1")
+    answers = deliver(kind, delivery(), batch, retries=Retries(attempts=1), sleep=lambda _: None)
+    assert {a.outcome for a in answers.values()} == {"acknowledged"}
+    assert kind.sent == []
+
+
+def test_words_of_a_refusal_tell_nothing_of_the_person():
+    told = "Ann at ANN@example.com (or bob@x.org, +49 30 1234567) is no one"
+    assert without_values(told, ANN) == "… at … (or …, …) is no one"
 
 
 def test_a_job_is_asked_until_it_is_done():

@@ -265,8 +265,8 @@ def test_a_segment_that_was_not_built_is_no_empty_audience(tables):
 class Mute(Remembering):
     """Applies what it is sent and answers nothing."""
 
-    def send(self, delivery, batch):
-        super().send(delivery, batch)
+    def send(self, delivery, batch, note):
+        super().send(delivery, batch, note)
         return []
 
 

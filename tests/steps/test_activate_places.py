@@ -11,6 +11,7 @@ from goldenlake.destinations import open_destination
 from goldenlake.errors import PlaceUnreachable
 from goldenlake.io.places.folder import Folder
 from support.activation import DAY, destination, night, silent, step
+from support.destinations import Places
 from support.gold import at, customer, grant, publish
 from support.receivers import S3Receiver, SftpReceiver, Watched
 
@@ -36,7 +37,7 @@ def export(tables, place, **others):
     target = {"kind": "files", "place": "out", "path": "to/{segment}", "batch_records": 2}
     declared = destination(fields={"FNAME": "given_name"}, target=target, **others)
     return step(destination=declared).run(
-        tables, open_destination(declared, lambda _: place), silent
+        tables, open_destination(declared, Places(lambda _: place)), silent
     )
 
 

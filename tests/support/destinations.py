@@ -11,11 +11,15 @@ import pytest
 
 from goldenlake.ports import (
     Acknowledgement,
+    Api,
     Batch,
     Capabilities,
     Delivery,
     DestinationKind,
+    FilePlace,
+    NoteJob,
     OutboundRecord,
+    Published,
 )
 
 SCHEMA = {"given_name": "string", "orders": "bigint"}
@@ -58,6 +62,21 @@ def removal(name: str) -> OutboundRecord:
     )
 
 
+@dataclass(frozen=True)
+class Places:
+    """``ports.Outside`` of places alone."""
+
+    place: Callable[[str], FilePlace]
+
+    def api(self, name: str, published: Published) -> Api:
+        """There is none."""
+        raise KeyError(name)
+
+
+def unnoted(job: str) -> None:
+    """Notes no job: for kinds that have none, and for processes that die before they can."""
+
+
 class World(Protocol):
     """A destination as its contract looks at it from the other side."""
 
@@ -78,7 +97,7 @@ class DestinationContract:
 
     def test_each_record_is_acknowledged_by_its_key(self, world: World) -> None:
         batch = Batch(number=1, records=[upsert("ann"), upsert("bob")])
-        answers = world.open().send(delivery(), batch)
+        answers = world.open().send(delivery(), batch, unnoted)
         assert {(a.key, a.outcome) for a in answers} == {
             ("ann@example.com", "acknowledged"),
             ("bob@example.com", "acknowledged"),
@@ -87,29 +106,30 @@ class DestinationContract:
 
     def test_sending_a_batch_again_changes_nothing(self, world: World) -> None:
         batch = Batch(number=1, records=[upsert("ann"), upsert("bob")])
-        world.open().send(delivery(), batch)
+        world.open().send(delivery(), batch, unnoted)
         once = world.state(delivery())
-        again = world.open().send(delivery(), batch)
+        again = world.open().send(delivery(), batch, unnoted)
         assert {a.outcome for a in again} == {"acknowledged"}
         assert world.state(delivery()) == once
 
     def test_a_removal_removes_and_is_harmless_where_nobody_is(self, world: World) -> None:
         kind = world.open()
-        kind.send(delivery(), Batch(number=1, records=[upsert("ann"), upsert("bob")]))
-        answers = kind.send(delivery(), Batch(number=2, records=[removal("ann"), removal("cyd")]))
+        kind.send(delivery(), Batch(number=1, records=[upsert("ann"), upsert("bob")]), unnoted)
+        leaving = Batch(number=2, records=[removal("ann"), removal("cyd")])
+        answers = kind.send(delivery(), leaving, unnoted)
         assert {a.outcome for a in answers} == {"acknowledged"}
         assert set(world.state(delivery())) == {"bob@example.com"}
 
     def test_a_batch_without_records_leaves_nothing_of_it(self, world: World) -> None:
         kind = world.open()
-        assert list(kind.send(delivery(), Batch(number=1, records=[]))) == []
+        assert list(kind.send(delivery(), Batch(number=1, records=[]), unnoted)) == []
         assert world.state(delivery()) == {}
 
     def test_a_later_process_can_finish_and_finishing_twice_is_harmless(self, world: World) -> None:
         first = world.open()
-        first.send(delivery(), Batch(number=1, records=[upsert("ann")]))
+        first.send(delivery(), Batch(number=1, records=[upsert("ann")]), unnoted)
         second = world.open()
-        second.send(delivery(), Batch(number=2, records=[upsert("bob")]))
+        second.send(delivery(), Batch(number=2, records=[upsert("bob")]), unnoted)
         second.finish(delivery())
         once = world.state(delivery())
         world.open().finish(delivery())
@@ -120,7 +140,7 @@ class DestinationContract:
         if not kind.capabilities.can_look_up:
             pytest.skip("cannot be asked")
         sent = Batch(number=1, records=[upsert("ann")])
-        kind.send(delivery(), sent)
+        kind.send(delivery(), sent, unnoted)
         found = world.open().look_up(delivery(), sent) or []
         assert [(a.key, a.outcome) for a in found] == [("ann@example.com", "acknowledged")]
         missing = world.open().look_up(delivery(), Batch(number=2, records=[upsert("bob")])) or []
@@ -155,7 +175,7 @@ class Remembering:
             calls_per_second=2.0,
         )
 
-    def send(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement]:
+    def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
         """Apply what is not refused; answers in reverse order, as some systems do."""
         self.before(delivery, batch)
         self.sent.append((delivery, batch))

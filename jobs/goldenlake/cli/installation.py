@@ -23,7 +23,7 @@ from goldenlake.cli.options import leading_to
 from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.declarations.loader import load_catalogue
 from goldenlake.errors import ExitCode, GoldenlakeError, SetupError, described
-from goldenlake.ports import Clock, FilePlace, Landing, StepResult
+from goldenlake.ports import Api, Clock, FilePlace, Landing, Published, StepResult
 
 if TYPE_CHECKING:
     from goldenlake.identity.trained import TrainedModel
@@ -57,6 +57,7 @@ class Installation:
         self.results: list[StepResult] = []
         self._started: list[tuple[datetime, float]] = []
         self._noting = Lock()
+        self._apis: dict[str, Api] = {}
         self.speaks_json = not sys.stdout.isatty()
         self._console = Console(stderr=True, highlight=False)
         self._begun = time.monotonic()
@@ -166,6 +167,16 @@ class Installation:
         from goldenlake.io.places import open_place
 
         return open_place(name, self.catalogue.environment.places[name], self.catalogue.root)
+
+    def api(self, name: str, published: Published) -> Api:
+        """The account of a connection that conf/env declares; one for all that ask for it."""
+        from goldenlake.io.api import open_api
+
+        with self._noting:
+            if name not in self._apis:
+                connection = self.catalogue.environment.connections[name]
+                self._apis[name] = open_api(name, connection, published)
+            return self._apis[name]
 
     @property
     def reports(self) -> Path:

@@ -130,7 +130,7 @@ def activate(installation: Installation, destinations: Sequence[str]) -> list[St
         )
         try:
             with installation.timed("activate", name) as found:
-                kind = open_destination(destination, installation.place)
+                kind = open_destination(destination, installation)
                 found.append(step.run(tables, kind, installation.progress))
                 return list(found)
         except Exception as error:  # noqa: BLE001 - one destination must not stop the others

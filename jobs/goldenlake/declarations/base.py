@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -166,26 +168,66 @@ TimeFormat = Annotated[str, AfterValidator(_checked_time_format)]
 """A date or time pattern of Spark, or ``iso``, or ``epoch``."""
 
 
+class AirflowSecret(Declaration):
+    """A field of an Airflow connection, as Airflow keeps it in ``AIRFLOW_CONN_<ID>``."""
+
+    connection: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_.-]*$")
+    field: str = Field(
+        default="password", description="login, password, host, or a name in the extras."
+    )
+
+    def find(self) -> str | None:
+        """The value, of a connection written as JSON or as an address."""
+        text = os.environ.get(f"AIRFLOW_CONN_{self.connection.upper()}", "")
+        if text.lstrip().startswith("{"):
+            found = json.loads(text)
+            extra = found.get("extra") or {}
+            extra = json.loads(extra) if isinstance(extra, str) else extra
+            value = found.get(self.field, extra.get(self.field))
+        else:
+            parts = urlsplit(text)
+            plain = {"login": parts.username, "password": parts.password, "host": parts.hostname}
+            extra = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            value = unquote(plain.get(self.field) or "") or extra.get(self.field)
+        return None if value is None else str(value)
+
+    def __str__(self) -> str:
+        return f"{self.connection}.{self.field}"
+
+
 class SecretReference(Declaration):
     """Where a secret is to be found; the secret itself never stands in a declaration."""
 
     env: str | None = Field(default=None, description="Name of an environment variable.")
     file: str | None = Field(default=None, description="Path of a file that holds only the secret.")
+    airflow: AirflowSecret | None = None
+    aws: str | None = Field(
+        default=None, description="Name or ARN of a secret in AWS Secrets Manager."
+    )
 
     def model_post_init(self, _context: Any) -> None:
-        if (self.env is None) == (self.file is None):
-            raise ValueError("name exactly one of env and file")
+        if sum(value is not None for _, value in self) != 1:
+            raise ValueError("name exactly one of env, file, airflow and aws")
 
     def __str__(self) -> str:
-        return f"env:{self.env}" if self.env else f"file:{self.file}"
+        return next(f"{where}:{value}" for where, value in self if value is not None)
 
     def reveal(self) -> str:
         """The secret. Raises SecretMissing; call it as late as possible and never log it."""
-        if self.env is not None:
-            value = os.environ.get(self.env)
-        else:
-            path = Path(str(self.file)).expanduser()
-            value = path.read_text(encoding="utf-8").strip() if path.is_file() else None
+        value = self._find()
         if not value:
             raise SecretMissing(str(self))
         return value
+
+    def _find(self) -> str | None:
+        if self.env is not None:
+            return os.environ.get(self.env)
+        if self.airflow is not None:
+            return self.airflow.find()
+        if self.aws is not None:
+            import boto3
+
+            found = boto3.client("secretsmanager").get_secret_value(SecretId=self.aws)
+            return str(found.get("SecretString") or "")
+        path = Path(str(self.file)).expanduser()
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else None

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from string import Formatter
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, StrictBool, Tag, field_validator
+from pydantic import Discriminator, Field, StrictBool, Tag
 
-from goldenlake.declarations.base import ColumnName, Declaration, Delimiter, PathInside, Slug
-
-OWN_COLUMNS = ("operation", "key")
-"""Columns that every file of a delivery has, before the declared fields."""
-_PATH_NAMES = {"destination", "segment", "as_of"}
+from goldenlake.declarations.base import ColumnName, Declaration, Slug
+from goldenlake.declarations.targets import Target
 
 
 class Guards(Declaration):
@@ -41,37 +37,6 @@ class Retries(Declaration):
     longest_wait_seconds: float = Field(default=60.0, gt=0)
 
 
-class FilesTarget(Declaration):
-    """Files in a folder, on an SFTP server or in S3, each delivery closed by a manifest."""
-
-    kind: Literal["files"]
-    place: Slug
-    path: PathInside = Field(
-        default="{destination}/{segment}/{as_of}",
-        description="Folder of a delivery; {destination}, {segment} and {as_of} are filled in.",
-    )
-    format: Literal["csv", "jsonl", "parquet"] = "csv"
-    delimiter: Delimiter = ","
-    spreadsheet_guard: StrictBool = Field(
-        default=True,
-        description="Prefix cells that a spreadsheet would run as a formula; for people who open "
-        "the file. Turn it off for machines: the file is then byte-exact.",
-    )
-    batch_records: int = Field(default=10_000, ge=1, description="Records in one file.")
-
-    @field_validator("path")
-    @classmethod
-    def _fills_in_what_is_known(cls, path: str) -> str:
-        try:
-            names = {name for _, name, _, _ in Formatter().parse(path) if name is not None}
-        except ValueError as error:
-            raise ValueError(f"is not a path with names in braces: {error}") from error
-        if unknown := names - _PATH_NAMES:
-            known = ", ".join(f"{{{name}}}" for name in sorted(_PATH_NAMES))
-            raise ValueError(f"has {{{min(unknown)}}}, which nothing fills in. Known: {known}")
-        return path
-
-
 class MappedField(Declaration):
     """Where a field's value comes from."""
 
@@ -99,16 +64,17 @@ class Destination(Declaration):
     description: str
     owner: str
     segments: list[Slug] = Field(min_length=1)
-    mode: Literal["mirror", "upsert", "append"] = Field(
+    mode: Literal["mirror", "upsert", "append", "suppress"] = Field(
         default="mirror",
         description="mirror: also remove those who left, of those that we added; upsert: add and "
-        "update; append: only add.",
+        "update; append: only add; suppress: tell the system of members who said no, so that it "
+        "sends them nothing either.",
     )
     purpose: Slug = Field(description="Consent that a member must have granted.")
     channel: Slug
     key: ColumnName = Field(description="Attribute that names a person there; without it: held.")
     fields: dict[str, FieldSource]
-    target: FilesTarget
+    target: Target
     guards: Guards = Guards()
     retries: Retries = Retries()
 

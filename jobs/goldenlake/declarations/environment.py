@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, StrictBool, WithJsonSchema
 
 from goldenlake.declarations.base import Declaration, Duration, SecretReference, Slug
+from goldenlake.declarations.connections import Connection
 from goldenlake.declarations.schedules import Schedule
 
 
@@ -141,6 +142,7 @@ class Environment(Declaration):
     landing: str | None = Field(default=None, description="Defaults to <lake>/landing.")
     reports: str = "var/reports"
     places: dict[Slug, Place] = Field(default={})
+    connections: dict[Slug, Connection] = Field(default={})
     spark: SparkSettings = SparkSettings()
     night: Night = Night()
     blast_radius: BlastRadius = BlastRadius()

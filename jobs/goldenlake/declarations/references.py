@@ -11,7 +11,7 @@ from goldenlake.declarations.base import Declaration
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.contracts import contract_problems
 from goldenlake.declarations.decisions import Decisions
-from goldenlake.declarations.destination import OWN_COLUMNS, Destination
+from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.environment import Environment
 from goldenlake.declarations.expressions import columns_of
@@ -22,6 +22,7 @@ from goldenlake.declarations.segment import Segment
 from goldenlake.declarations.sentences import hint
 from goldenlake.declarations.source import ConsentMapping, Source
 from goldenlake.declarations.table import Table
+from goldenlake.declarations.targets import OWN_COLUMNS, FilesTarget
 from goldenlake.errors import Problem
 
 ModelT = TypeVar("ModelT", bound=Declaration)
@@ -104,6 +105,7 @@ class _Known:
     """What can be referred to; None where the declaring file is faulty or absent."""
 
     places: frozenset[str] | None
+    connections: frozenset[str] | None
     environment: str
     sources: frozenset[str]
     identifiers: frozenset[str] | None
@@ -120,6 +122,7 @@ def _known(loaded: Loaded) -> _Known:
     tables = {name: read.model for name, read in loaded.tables.items() if read.model is not None}
     customers = tables.get(CUSTOMERS)
     return _Known(
+        connections=frozenset(model.connections) if model else None,
         places=frozenset(model.places) if model else None,
         environment=environment.document.file if environment else "",
         sources=frozenset(loaded.sources),
@@ -345,13 +348,17 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
     segments = known.vocabulary.segments
     for at, name in enumerate(destination.segments):
         yield from _unknown(document, ("segments", at), name, segments, where="conf/segments")
-    yield from _unknown(
-        document, ("target", "place"), destination.target.place, known.places,
-        where=known.environment,
-    )  # fmt: skip
+    target = destination.target
+    if isinstance(target, FilesTarget):
+        name, listed = target.place, known.places
+        path: KeyPath = ("target", "place")
+    else:
+        name, listed = target.connection, known.connections
+        path = ("target", "connection")
+    yield from _unknown(document, path, name, listed, where=known.environment)
     yield from _unknown(document, ("purpose",), destination.purpose, known.purposes, where=_CONSENT)
     yield from _unknown(document, ("channel",), destination.channel, known.channels, where=_CONSENT)
-    for name in destination.fields:
+    for name in destination.fields if isinstance(target, FilesTarget) else ():
         if name in OWN_COLUMNS:
             yield document.problem(
                 ("fields", name), "is a column that every file has. Choose another name."
@@ -362,7 +369,7 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
     columns = {column.name: column for column in customers.columns}
     mapped: list[tuple[KeyPath, str]] = [(("key",), destination.key)]
     for field, source in destination.fields.items():
-        path: KeyPath = ("fields", field)
+        path = ("fields", field)
         if isinstance(source, str):
             mapped.append((path, source))
         else:

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.destinations import files
+from goldenlake.destinations import files, hubspot
 from goldenlake.destinations.sending import deliver, finish
-from goldenlake.ports import Capabilities, DestinationKind, FilePlace
+from goldenlake.ports import Capabilities, DestinationKind, Outside
 
 __all__ = ["capabilities_of", "deliver", "finish", "open_destination"]
 
 
+class _Kind(Protocol):
+    """What a module of this package provides for its kind of target."""
+
+    def capabilities(self, target: Any) -> Capabilities:
+        """What a target can do, without calling anybody."""
+
+    def opened(self, destination: Destination, target: Any, outside: Outside) -> DestinationKind:
+        """The adapter. Raises PlaceUnreachable."""
+
+
+_KINDS: Mapping[str, _Kind] = {"files": files, "hubspot": hubspot}
+
+
 def capabilities_of(destination: Destination) -> Capabilities:
     """What the destination's kind can do, without calling anybody."""
-    return files.capabilities(destination.target)
+    return _KINDS[destination.target.kind].capabilities(destination.target)
 
 
-def open_destination(
-    destination: Destination, place: Callable[[str], FilePlace]
-) -> DestinationKind:
-    """The adapter for a declared destination; ``place`` opens a place of ``conf/env`` by name.
+def open_destination(destination: Destination, outside: Outside) -> DestinationKind:
+    """The adapter for a declared destination.
 
     Raises PlaceUnreachable; DeclarationError where its fields cannot be written.
     """
-    return files.FilesDestination.open(destination, place(destination.target.place))
+    target = destination.target
+    return _KINDS[target.kind].opened(destination, target, outside)

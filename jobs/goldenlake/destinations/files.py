@@ -13,11 +13,11 @@ import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
 
-from goldenlake.declarations.destination import OWN_COLUMNS, Destination, FilesTarget
+from goldenlake.declarations.destination import Destination
+from goldenlake.declarations.targets import OWN_COLUMNS, FilesTarget
+from goldenlake.destinations.values import text
 from goldenlake.errors import DeliveryIncomplete
 from goldenlake.ports import (
     Acknowledgement,
@@ -26,7 +26,9 @@ from goldenlake.ports import (
     Delivery,
     FieldValue,
     FilePlace,
+    NoteJob,
     OutboundRecord,
+    Outside,
 )
 
 MANIFEST = "manifest.json"
@@ -37,10 +39,20 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def capabilities(target: FilesTarget) -> Capabilities:
     """A file is one call; nobody limits its bytes."""
     return Capabilities(
-        modes=frozenset({"mirror", "upsert", "append"}),
+        modes=frozenset({"mirror", "upsert", "append", "suppress"}),
         batch_records=target.batch_records,
         batch_bytes=2**62,
         can_look_up=True,
+    )
+
+
+def opened(destination: Destination, target: FilesTarget, outside: Outside) -> FilesDestination:
+    """The destination as it is declared, with its files at the target's place."""
+    return FilesDestination(
+        destination=destination.destination,
+        target=target,
+        place=outside.place(target.place),
+        capabilities=capabilities(target),
     )
 
 
@@ -59,17 +71,7 @@ class FilesDestination:
     _written: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Entries of the manifest for parts that this process wrote, by path."""
 
-    @classmethod
-    def open(cls, destination: Destination, place: FilePlace) -> FilesDestination:
-        """The destination as it is declared, with its files at that place."""
-        return cls(
-            destination=destination.destination,
-            target=destination.target,
-            place=place,
-            capabilities=capabilities(destination.target),
-        )
-
-    def send(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement]:
+    def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
         """Write the part; a batch without records leaves a part without rows."""
         content = self._render(delivery, batch)
         path = self._path(delivery, self._part_name(batch.number))
@@ -113,8 +115,8 @@ class FilesDestination:
             "spreadsheet_guard": self.target.format == "csv" and self.target.spreadsheet_guard,
             "files": parts,
         }
-        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        self.place.write(self._path(delivery, MANIFEST), [text.encode()])
+        content = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        self.place.write(self._path(delivery, MANIFEST), [content.encode()])
 
     def _entry_from_place(self, delivery: Delivery, path: str) -> dict[str, Any]:
         if self.place.stat(path) is None:
@@ -164,38 +166,22 @@ def _entry(path: str, content: bytes, records: int) -> dict[str, Any]:
 def _csv(
     records: Sequence[OutboundRecord], schema: Mapping[str, str], target: FilesTarget
 ) -> bytes:
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=target.delimiter, lineterminator="\r\n")
+    written = io.StringIO(newline="")
+    writer = csv.writer(written, delimiter=target.delimiter, lineterminator="\r\n")
     writer.writerow([*OWN_COLUMNS, *schema])
     for record in records:
         values = [record.operation, record.key, *(record.fields.get(name) for name in schema)]
         writer.writerow([cell(value, guard=target.spreadsheet_guard) for value in values])
-    return text.getvalue().encode()
+    return written.getvalue().encode()
 
 
 def cell(value: FieldValue, *, guard: bool) -> str:
     """A value as text. With ``guard``, text that a spreadsheet would run gets an apostrophe in
     front; values that are numbers are never text, so -5 stays -5.
     """
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return f"'{value}" if guard and value.startswith(_FORMULA) else value
-        case Decimal():
-            return format(value, "f")
-        case int() | float():
-            return repr(value)
-        case _:
-            return _moment(value)
-
-
-def _moment(value: date) -> str:
-    if isinstance(value, datetime):
-        return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC).isoformat()
-    return value.isoformat()
+    plain = text(value)
+    is_run = guard and isinstance(value, str) and plain.startswith(_FORMULA)
+    return f"'{plain}" if is_run else plain
 
 
 def _jsonl(
@@ -208,12 +194,8 @@ def _jsonl(
     for record in records:
         values = {name: record.fields[name] for name in schema if name in record.fields}
         row = {"operation": record.operation, "key": record.key, **values}
-        lines.append(json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=_plain))
+        lines.append(json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=text))
     return "".join(f"{line}\n" for line in lines).encode()
-
-
-def _plain(value: Any) -> str:
-    return format(value, "f") if isinstance(value, Decimal) else _moment(value)
 
 
 def _parquet(
@@ -249,8 +231,8 @@ def _arrow(pa: Any, of: str) -> Any:
 
 
 def _count_csv(content: bytes, target: FilesTarget) -> int:
-    text = io.StringIO(content.decode(), newline="")
-    return sum(1 for _ in csv.reader(text, delimiter=target.delimiter)) - 1
+    lines = io.StringIO(content.decode(), newline="")
+    return sum(1 for _ in csv.reader(lines, delimiter=target.delimiter)) - 1
 
 
 def _count_parquet(content: bytes, _target: FilesTarget) -> int:

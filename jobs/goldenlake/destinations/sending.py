@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import stamina
 
 from goldenlake.declarations.destination import Retries
-from goldenlake.errors import Throttled, TransientError
+from goldenlake.errors import CallRefused, Throttled, TransientError
 from goldenlake.ports import (
     Acknowledgement,
     Batch,
     Delivery,
     DestinationKind,
+    NoteJob,
     OutboundRecord,
     Outcome,
 )
@@ -22,6 +25,12 @@ from goldenlake.ports import (
 #: Of two answers for one key the worse one counts, the first in this list being the worst.
 _WORST_FIRST: tuple[Outcome, ...] = ("unknown", "pending", "retry", "rejected", "acknowledged")
 _MOST_THROTTLES = 1000
+_LONGEST_THROTTLE = 900.0
+"""Seconds that a system may have us wait; beyond them the export is tried again later."""
+_LONGEST_ERROR = 300
+_ABOUT_CONTENT = (400, 409, 413, 422)
+"""Statuses of a call that is refused for something in it; others are about the call itself."""
+_MOST_REFUSED_ALONE = 5
 
 Sleep = Callable[[float], None]
 
@@ -36,25 +45,22 @@ def deliver(
     batch: Batch,
     *,
     retries: Retries,
+    note: NoteJob = lambda _: None,
     sleep: Sleep = time.sleep,
 ) -> Mapping[str, Acknowledgement]:
     """Send a batch until every record is settled or the attempts are used up; answers by key.
 
     A record without an answer counts as unknown, an answer for a stranger is ignored. Where a
-    reply was lost, the destination is asked before anything is sent again, if it can be asked.
-    Only unsettled records are sent again. Waiting for a throttle or for a job that goes on is no
-    attempt. What is still unsettled at the end keeps its last outcome: retry or unknown.
-    Raises TransientError when the last attempt ended without any reply.
+    reply was lost, the destination is asked before anything is sent again, if it can be asked; so
+    it is where the batch bears the job of an earlier process. Only unsettled records are sent
+    again. A batch that is refused as a whole is sent in halves, until what it was refused for
+    stands alone. Waiting for a throttle or for a job that goes on is no attempt. What is still
+    unsettled at the end keeps its last outcome: retry or unknown.
+
+    Raises TransientError when the last attempt ended without any reply; CallRefused where the
+    call itself is refused, or one record after the other.
     """
-    answers: dict[str, Acknowledgement] = {}
-    open_records: Sequence[OutboundRecord] = batch.records
-    doubtful = False
-
-    def take(found: Sequence[Acknowledgement], asked: Sequence[OutboundRecord]) -> None:
-        nonlocal open_records
-        answers.update(_by_key(found, asked))
-        open_records = [r for r in batch.records if _is_open(answers.get(r.key))]
-
+    course = _Course(kind=kind, delivery=delivery, batch=batch, note=note, sleep=sleep)
     try:
         for attempt in stamina.retry_context(
             on=TransientError,
@@ -64,20 +70,130 @@ def deliver(
             wait_max=retries.longest_wait_seconds,
         ):
             with attempt:
-                if doubtful and kind.capabilities.can_look_up:
-                    asked = _part(batch, open_records)
-                    take(kind.look_up(delivery, asked) or (), asked.records)
-                if open_records or not batch.records:
-                    sent = _part(batch, open_records)
-                    doubtful = True
-                    take(_patiently(kind, delivery, sent, retries, sleep), sent.records)
-                    _wait_for_jobs(kind, delivery, batch, answers, take, sleep)
-                doubtful = any(answers[r.key].outcome == "unknown" for r in open_records)
-                if open_records:
-                    raise _Unsettled
+                course.go_on(retries)
     except _Unsettled:
         pass
-    return answers
+    return course.answers
+
+
+@dataclass(kw_only=True)
+class _Course:
+    """How far one batch has come."""
+
+    kind: DestinationKind
+    delivery: Delivery
+    batch: Batch
+    note: NoteJob
+    sleep: Sleep
+    answers: dict[str, Acknowledgement] = field(default_factory=dict)
+    job: str | None = None
+    is_doubtful: bool = False
+    """Something was sent whose answer is not known."""
+
+    def __post_init__(self) -> None:
+        self.job = self.batch.job
+        self.is_doubtful = self.job is not None
+
+    @property
+    def open_records(self) -> Sequence[OutboundRecord]:
+        return [r for r in self.batch.records if _is_open(self.answers.get(r.key))]
+
+    def go_on(self, retries: Retries) -> None:
+        """One attempt. Raises TransientError unless all is settled."""
+        if self.is_doubtful and self.kind.capabilities.can_look_up:
+            asked = self._part(self.open_records)
+            self._take(self.kind.look_up(self.delivery, asked) or (), asked.records)
+            self._wait_for_jobs()
+        if self.open_records or not self.batch.records:
+            self.job, self.is_doubtful = None, True
+            self._send(self.open_records, retries)
+            self._wait_for_jobs()
+        left = self.open_records
+        self.is_doubtful = any(self.answers[r.key].outcome == "unknown" for r in left)
+        if left:
+            raise _Unsettled
+
+    def _send(self, records: Sequence[OutboundRecord], retries: Retries) -> None:
+        part = self._part(records)
+        try:
+            self._take(self._patiently(part, retries), records)
+        except CallRefused as refusal:
+            if refusal.status not in _ABOUT_CONTENT or not records:
+                raise
+            if len(records) == 1:
+                self._take([_refused(records[0], refusal)], records)
+                self._give_up_if_nothing_passes(refusal)
+                return
+            half = len(records) // 2
+            self._send(records[:half], retries)
+            self._send(records[half:], retries)
+
+    def _give_up_if_nothing_passes(self, refusal: CallRefused) -> None:
+        """A mapping that the system refuses is no fault of a record: do not try each of them."""
+        settled = [answer.outcome for answer in self.answers.values()]
+        if settled.count("rejected") >= _MOST_REFUSED_ALONE and "acknowledged" not in settled:
+            raise refusal
+
+    def _patiently(self, part: Batch, retries: Retries) -> Sequence[Acknowledgement]:
+        for _ in range(_MOST_THROTTLES):
+            try:
+                return self.kind.send(self.delivery, part, self._note)
+            except Throttled as wait:
+                if wait.seconds > max(_LONGEST_THROTTLE, retries.longest_wait_seconds):
+                    raise
+                self.sleep(max(wait.seconds, 0.0))
+        return self.kind.send(self.delivery, part, self._note)
+
+    def _note(self, job: str) -> None:
+        self.job = job
+        self.note(job)
+
+    def _wait_for_jobs(self) -> None:
+        """Ask about pending records until none is left; then what remains is unknown."""
+        can = self.kind.capabilities
+        for _ in range(math.ceil(can.longest_job_seconds / can.poll_seconds)):
+            waiting = self._pending()
+            if not waiting:
+                return
+            self.sleep(can.poll_seconds)
+            found = self.kind.look_up(self.delivery, self._part(waiting))
+            if found is None:
+                break
+            self._take(found, waiting)
+        self._take((), self._pending())
+
+    def _pending(self) -> list[OutboundRecord]:
+        return [
+            r
+            for r in self.batch.records
+            if r.key in self.answers and self.answers[r.key].outcome == "pending"
+        ]
+
+    def _take(self, found: Sequence[Acknowledgement], asked: Sequence[OutboundRecord]) -> None:
+        self.answers.update(_by_key(found, asked))
+
+    def _part(self, records: Sequence[OutboundRecord]) -> Batch:
+        return Batch(number=self.batch.number, records=records, job=self.job)
+
+
+def _refused(record: OutboundRecord, refusal: CallRefused) -> Acknowledgement:
+    return Acknowledgement(
+        key=record.key,
+        outcome="rejected",
+        error=without_values(f"{refusal.status} {refusal.code} {refusal.told}", record),
+        is_permanent=True,
+    )
+
+
+def without_values(text: str, record: OutboundRecord) -> str:
+    """A system's own words about a record, without what they may tell of the person: its values,
+    and whatever looks like an address or a number.
+    """
+    values = sorted({str(v) for v in (record.key, *record.fields.values()) if v}, key=len)
+    for value in reversed([value for value in values if len(value) > 2]):
+        text = re.sub(re.escape(value), "…", text, flags=re.IGNORECASE)
+    text = re.sub(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+", "…", text)
+    return " ".join(re.sub(r"\+?\d[\d ()./-]{5,}\d", "…", text).split())[:_LONGEST_ERROR]
 
 
 def finish(kind: DestinationKind, delivery: Delivery, *, retries: Retries) -> None:
@@ -95,10 +211,6 @@ def finish(kind: DestinationKind, delivery: Delivery, *, retries: Retries) -> No
 
 def _is_open(answer: Acknowledgement | None) -> bool:
     return answer is None or answer.outcome in ("retry", "pending", "unknown")
-
-
-def _part(batch: Batch, records: Sequence[OutboundRecord]) -> Batch:
-    return Batch(number=batch.number, records=records)
 
 
 def _by_key(
@@ -119,42 +231,3 @@ def _by_key(
             answers[each.key] = each
         seen.add(each.key)
     return answers
-
-
-def _patiently(
-    kind: DestinationKind, delivery: Delivery, batch: Batch, retries: Retries, sleep: Sleep
-) -> Sequence[Acknowledgement]:
-    for _ in range(_MOST_THROTTLES):
-        try:
-            return kind.send(delivery, batch)
-        except Throttled as wait:
-            sleep(min(max(wait.seconds, 0.0), retries.longest_wait_seconds))
-    return kind.send(delivery, batch)
-
-
-def _wait_for_jobs(
-    kind: DestinationKind,
-    delivery: Delivery,
-    batch: Batch,
-    answers: dict[str, Acknowledgement],
-    take: Callable[[Sequence[Acknowledgement], Sequence[OutboundRecord]], None],
-    sleep: Sleep,
-) -> None:
-    """Ask about pending records until none is left; then what remains is unknown."""
-    can = kind.capabilities
-
-    def pending() -> list[OutboundRecord]:
-        return [
-            r for r in batch.records if r.key in answers and answers[r.key].outcome == "pending"
-        ]
-
-    for _ in range(math.ceil(can.longest_job_seconds / can.poll_seconds)):
-        waiting = pending()
-        if not waiting:
-            return
-        sleep(can.poll_seconds)
-        found = kind.look_up(delivery, _part(batch, waiting))
-        if found is None:
-            break
-        take(found, waiting)
-    take((), pending())

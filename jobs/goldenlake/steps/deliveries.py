@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from goldenlake.declarations.destination import Retries
 from goldenlake.destinations import deliver, finish
 from goldenlake.errors import DeliveryIncomplete, TableMissing
-from goldenlake.ports import Batch, Delivery, DestinationKind, OutboundRecord, Progress, Tables
+from goldenlake.ports import (
+    Acknowledgement,
+    Batch,
+    Delivery,
+    DestinationKind,
+    OutboundRecord,
+    Progress,
+    Tables,
+)
 from goldenlake.steps import ledger, outbox
 from goldenlake.steps.generations import latest_generation
 from goldenlake.steps.people import newest_publication
@@ -107,29 +117,65 @@ class Sending:
         return ledger.settled_batches(self.tables, self.found.deliveries, sizes)
 
     def _send(self, wanted: Mapping[str, Collection[int]]) -> None:
+        """Send batches side by side, as many as the destination takes; answers are noted here, in
+        the order in which batches were begun.
+        """
+        jobs = outbox.jobs(self.tables, self.found) if self.is_resumed else {}
+        under_way: deque[tuple[outbox.Outgoing, Future[Mapping[str, Acknowledgement]]]] = deque()
+        at_once = self.kind.capabilities.concurrency
         done: list[tuple[str, int]] = []
-        try:
-            for outgoing in outbox.outgoing(self.tables, self.found, wanted):
-                self._send_batch(outgoing)
-                done.append((outgoing.delivery.delivery_id, outgoing.batch.number))
-                if len(self.writer) >= self.flush_records:
-                    self.writer.flush()
-        finally:
-            self.writer.flush()
-            for name, number in done:
-                self._sent[name].add(number)
 
-    def _send_batch(self, outgoing: outbox.Outgoing) -> None:
+        def settle_first() -> None:
+            outgoing, answers = under_way.popleft()
+            self.writer.take(outgoing, answers.result())
+            done.append((outgoing.delivery.delivery_id, outgoing.batch.number))
+            if len(self.writer) >= self.flush_records:
+                self.writer.flush()
+
+        with ThreadPoolExecutor(max_workers=at_once) as pool:
+            try:
+                for outgoing in outbox.outgoing(self.tables, self.found, wanted):
+                    batch = self._judged(outgoing, jobs)
+                    under_way.append((outgoing, pool.submit(self._deliver, outgoing, batch)))
+                    if len(under_way) >= at_once:
+                        settle_first()
+                while under_way:
+                    settle_first()
+            finally:
+                for outgoing, answers in under_way:
+                    # What is on its way when another batch fails may still come to a good end.
+                    if not answers.cancel() and answers.exception() is None:
+                        self.writer.take(outgoing, answers.result())
+                        done.append((outgoing.delivery.delivery_id, outgoing.batch.number))
+                self.writer.flush()
+                for name, number in done:
+                    self._sent[name].add(number)
+
+    def _judged(self, outgoing: outbox.Outgoing, jobs: Mapping[tuple[str, int], str]) -> Batch:
+        """The batch as it may be sent now."""
         self.gate.look_again()
         batch = self.gate.pass_through(outgoing.batch)
         for record in outgoing.batch.records if self.is_resumed else ():
             state = outgoing.before[record.key]["state"]
             if self.gate.stops(record) and state != "present":
                 self.writer.doubt(record, outgoing)
-        answers = deliver(
-            self.kind, outgoing.delivery, batch, retries=self.retries, sleep=self.sleep
+        job = jobs.get((outgoing.delivery.delivery_id, batch.number))
+        return replace(batch, job=job)
+
+    def _deliver(self, outgoing: outbox.Outgoing, batch: Batch) -> Mapping[str, Acknowledgement]:
+        def note(job: str) -> None:
+            outbox.note_job(
+                self.tables, outgoing, job, run_id=self.writer.run_id, on=self.writer.on
+            )
+
+        return deliver(
+            self.kind,
+            outgoing.delivery,
+            batch,
+            retries=self.retries,
+            note=note,
+            sleep=self.sleep,
         )
-        self.writer.take(outgoing, answers)
 
     def _close_what_is_sent(self) -> None:
         closed: list[Delivery] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import reduce
 from itertools import groupby
 from operator import itemgetter
@@ -15,11 +16,12 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from goldenlake.ports import Batch, Delivery, OutboundRecord, Scalar, Tables
-from goldenlake.schemas import OUTBOX
+from goldenlake.schemas import JOBS, OUTBOX
 from goldenlake.steps.plan import Drawn
 from goldenlake.transforms.planning import JSON_OPTIONS, clears
 
 TABLE = "activation.outbox"
+JOBS_TABLE = "activation.jobs"
 #: Records that travel to the driver at once, at most about.
 _RECORDS_AT_ONCE = 20_000
 
@@ -167,6 +169,32 @@ def outgoing(
         )
 
 
+def note_job(tables: Tables, outgoing: Outgoing, job: str, *, run_id: str, on: date) -> None:
+    """Keep the name of the job that works on a batch. The last one noted counts."""
+    delivery, number = outgoing.delivery, outgoing.batch.number
+    row = (delivery.destination, delivery.delivery_id, number, job, run_id, on)
+    tables.replace_slice(
+        JOBS_TABLE,
+        tables.frame([row], JOBS.ddl),
+        where={
+            "destination": delivery.destination,
+            "delivery": delivery.delivery_id,
+            "batch": number,
+        },
+    )
+
+
+def jobs(tables: Tables, found: Open) -> dict[tuple[str, int], str]:
+    """Jobs that an earlier run left, by delivery id and number of the batch."""
+    names = [each.delivery_id for each in found.deliveries]
+    rows = tables.rows(JOBS_TABLE, JOBS.ddl)
+    return {
+        (row["delivery"], row["batch"]): row["job"]
+        for row in rows
+        if row["destination"] == found.destination and row["delivery"] in names
+    }
+
+
 def batch_sizes(tables: Tables, found: Open) -> dict[tuple[str, int], int]:
     """How many records each batch has, by delivery id and number."""
     rows = _rows(tables, found.destination).groupBy("delivery", "batch").count().collect()
@@ -183,6 +211,8 @@ def forget(tables: Tables, found: Open, finished: Sequence[Delivery]) -> None:
     if len(finished) < len(found.deliveries):
         where["delivery"] = [each.delivery_id for each in finished]
     tables.delete_slice(TABLE, where=where)
+    if tables.exists(JOBS_TABLE):
+        tables.delete_slice(JOBS_TABLE, where=where)
 
 
 def _record(row: Row, clearing: Sequence[str]) -> OutboundRecord:

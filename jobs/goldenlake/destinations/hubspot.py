@@ -1,0 +1,303 @@
+"""HubSpot: contacts by a unique property, and a manual list for each segment.
+
+https://developers.hubspot.com/docs/api-reference/crm-contacts-v3 and crm-lists-v3. A contact is
+acknowledged only when it is in the list as well. What leaves is taken out of the list; the contact
+itself stays, unless ``gone`` says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from goldenlake.declarations.destination import Destination
+from goldenlake.declarations.targets import HubspotTarget
+from goldenlake.destinations.sending import without_values
+from goldenlake.destinations.values import audience_name, text
+from goldenlake.errors import CallRefused
+from goldenlake.ports import (
+    Acknowledgement,
+    Api,
+    Batch,
+    Capabilities,
+    Delivery,
+    NoteJob,
+    OutboundRecord,
+    Outside,
+    Published,
+)
+
+#: https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
+PUBLISHED = Published(rates=[(190, 10.0)], concurrency=8)
+_CONTACTS = "0-1"
+_PASSING = ("RATE_LIMITS", "INTERNAL_ERROR", "TIMEOUT")
+_TYPES = {
+    "boolean": ("bool", "booleancheckbox"),
+    "date": ("date", "date"),
+    "timestamp": ("datetime", "date"),
+    **dict.fromkeys(
+        ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal"), ("number", "number")
+    ),
+}
+_YES_OR_NO = [
+    {"label": label, "value": value, "displayOrder": at, "hidden": False}
+    for at, (label, value) in enumerate((("Yes", "true"), ("No", "false")))
+]
+
+
+def capabilities(_target: HubspotTarget) -> Capabilities:
+    """Contacts in hundreds, and a second call for the list."""
+    return Capabilities(
+        modes=frozenset({"mirror", "upsert", "append"}),
+        batch_records=100,
+        batch_bytes=3 * 2**20,
+        concurrency=4,
+        can_look_up=True,
+        calls_per_batch=2.0,
+        calls_per_second=19.0,
+    )
+
+
+def opened(_destination: Destination, target: HubspotTarget, outside: Outside) -> Hubspot:
+    """The account of the target's connection."""
+    return Hubspot(
+        target=target,
+        api=outside.api(target.connection, PUBLISHED),
+        capabilities=capabilities(target),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hubspot:
+    """``ports.DestinationKind`` over the API's version 3."""
+
+    target: HubspotTarget
+    api: Api
+    capabilities: Capabilities
+    _lists: dict[str, str] = field(default_factory=dict)
+    """Ids of lists by their names."""
+    _prepared: set[str] = field(default_factory=set)
+    _finding: Lock = field(default_factory=Lock)
+
+    def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
+        """Contacts first, then their membership; a removal is of the membership."""
+        if not batch.records:
+            return []
+        if batch.records[0].operation == "remove":
+            return self._remove(delivery, batch.records)
+        self._prepare(delivery)
+        answers, ids = self._upsert(batch.records)
+        return answers + self._enlist(delivery, ids)
+
+    def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
+        """Contacts with these very properties that are in the list; for a removal, not in it."""
+        found = self._read(batch.records, list(delivery.schema))
+        list_id = self._list(delivery)
+        members = self._members_of(list_id, [each["id"] for each in found.values()])
+        return [
+            Acknowledgement(
+                key=record.key,
+                outcome="acknowledged" if is_done else "retry",
+                remote_id=found.get(record.key, {}).get("id"),
+            )
+            for record in batch.records
+            for is_done in [_is_done(record, found.get(record.key), members)]
+        ]
+
+    def finish(self, delivery: Delivery) -> None:
+        """Nothing is left to do."""
+
+    def _upsert(
+        self, records: Sequence[OutboundRecord]
+    ) -> tuple[list[Acknowledgement], dict[str, str]]:
+        """Refusals, and the contact's id of each other record, by key. HubSpot gives results in
+        an order of its own, so each input bears a mark that comes back with its result.
+        """
+        by_mark = {str(at): record for at, record in enumerate(records)}
+        inputs = [
+            {
+                "id": record.key,
+                "idProperty": self.target.id_property,
+                "objectWriteTraceId": mark,
+                "properties": {name: text(value) for name, value in record.fields.items()},
+            }
+            for mark, record in by_mark.items()
+        ]
+        reply = self.api.call(
+            "POST", "/crm/v3/objects/contacts/batch/upsert", json={"inputs": inputs}
+        ).json()
+        ids = {
+            by_mark[mark].key: str(each["id"])
+            for each in reply["results"]
+            if (mark := each.get("objectWriteTraceId")) in by_mark
+        }
+        refused = [
+            _refusal(by_mark[mark], error)
+            for error in reply.get("errors", ())
+            for mark in error.get("context", {}).get("objectWriteTraceId", ())
+            if mark in by_mark
+        ]
+        return refused, ids
+
+    def _enlist(self, delivery: Delivery, ids: Mapping[str, str]) -> list[Acknowledgement]:
+        if not ids:
+            return []
+        reply = self.api.call(
+            "PUT",
+            "/crm/v3/lists/{list}/memberships/add",
+            ids={"list": self._list(delivery)},
+            json=sorted(set(ids.values())),
+        ).json()
+        missing = set(reply["recordIdsMissing"])
+        return [
+            Acknowledgement(
+                key=key,
+                outcome="retry" if contact in missing else "acknowledged",
+                remote_id=contact,
+            )
+            for key, contact in ids.items()
+        ]
+
+    def _remove(
+        self, delivery: Delivery, records: Sequence[OutboundRecord]
+    ) -> list[Acknowledgement]:
+        unknown = [record for record in records if record.remote_id is None]
+        found = self._read(unknown, []) if unknown else {}
+        ids = {
+            record.key: record.remote_id or str(found[record.key]["id"])
+            for record in records
+            if record.remote_id or record.key in found
+        }
+        if ids:
+            self.api.call(
+                "PUT",
+                "/crm/v3/lists/{list}/memberships/remove",
+                ids={"list": self._list(delivery)},
+                json=sorted(set(ids.values())),
+            )
+        gone = [r for r in records if r.reason in ("gone", "key_changed") and r.key in ids]
+        if gone and self.target.gone == "archive":
+            inputs = [{"id": ids[record.key]} for record in gone]
+            self.api.call("POST", "/crm/v3/objects/contacts/batch/archive", json={"inputs": inputs})
+        return [
+            Acknowledgement(key=record.key, outcome="acknowledged", remote_id=ids.get(record.key))
+            for record in records
+        ]
+
+    def _read(
+        self, records: Sequence[OutboundRecord], properties: list[str]
+    ) -> dict[str, dict[str, Any]]:
+        """Contacts by key, of those that exist."""
+        key = self.target.id_property
+        reply = self.api.call(
+            "POST",
+            "/crm/v3/objects/contacts/batch/read",
+            json={
+                "idProperty": key,
+                "inputs": [{"id": record.key} for record in records],
+                "properties": sorted({key, *properties}),
+                "propertiesWithHistory": [],
+            },
+        ).json()
+        by_value = {
+            (each["properties"].get(key) or "").casefold(): each for each in reply["results"]
+        }
+        return {r.key: by_value[r.key.casefold()] for r in records if r.key.casefold() in by_value}
+
+    def _members_of(self, list_id: str, contacts: Sequence[str]) -> set[str]:
+        if not contacts:
+            return set()
+        inputs = [{"objectTypeId": _CONTACTS, "recordId": contact} for contact in contacts]
+        reply = self.api.call(
+            "POST", "/crm/v3/lists/records/memberships/batch/read", json={"inputs": inputs}
+        ).json()
+        return {
+            each["recordId"]
+            for each in reply["results"]
+            if any(str(of["listId"]) == list_id for of in each["recordListMemberships"])
+        }
+
+    def _list(self, delivery: Delivery) -> str:
+        """The id of the segment's list, which is made where there is none."""
+        name = audience_name(self.target.list, delivery)
+        with self._finding:
+            if name not in self._lists:
+                self._lists[name] = self._find_list(name) or self._make_list(name)
+            return self._lists[name]
+
+    def _find_list(self, name: str) -> str | None:
+        try:
+            reply = self.api.call(
+                "GET",
+                "/crm/v3/lists/object-type-id/{type}/name/{name}",
+                ids={"type": _CONTACTS, "name": name},
+            )
+        except CallRefused as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+        found = reply.json()["list"]
+        if found["processingType"] not in ("MANUAL", "SNAPSHOT"):
+            raise CallRefused(
+                system=self.api.name,
+                call="GET /crm/v3/lists",
+                status=reply.status,
+                mend=f"List {name!r} is filled by HubSpot itself; name another one in target.list.",
+            )
+        return str(found["listId"])
+
+    def _make_list(self, name: str) -> str:
+        reply = self.api.call(
+            "POST",
+            "/crm/v3/lists",
+            json={"name": name, "objectTypeId": _CONTACTS, "processingType": "MANUAL"},
+        )
+        return str(reply.json()["list"]["listId"])
+
+    def _prepare(self, delivery: Delivery) -> None:
+        """Make the properties that the mapping names and the account does not have."""
+        with self._finding:
+            if not self.target.create_properties or delivery.destination in self._prepared:
+                return
+            known = self.api.call("GET", "/crm/v3/properties/contacts").json()["results"]
+            absent = set(delivery.schema) - {each["name"] for each in known}
+            if absent:
+                inputs = [self._property(name, delivery.schema[name]) for name in sorted(absent)]
+                self.api.call(
+                    "POST", "/crm/v3/properties/contacts/batch/create", json={"inputs": inputs}
+                )
+            self._prepared.add(delivery.destination)
+
+    def _property(self, name: str, of: str) -> dict[str, Any]:
+        kind, widget = _TYPES.get(of.partition("(")[0], ("string", "text"))
+        return {
+            "name": name,
+            "label": name.replace("_", " "),
+            "groupName": self.target.property_group,
+            "type": kind,
+            "fieldType": widget,
+            **({"options": _YES_OR_NO} if kind == "bool" else {}),
+        }
+
+
+def _refusal(record: OutboundRecord, error: Mapping[str, Any]) -> Acknowledgement:
+    is_passing = error.get("category") in _PASSING
+    told = f"{error.get('category', '')}: {error.get('message', '')}"
+    return Acknowledgement(
+        key=record.key,
+        outcome="retry" if is_passing else "rejected",
+        error=without_values(told, record),
+        is_permanent=not is_passing,
+    )
+
+
+def _is_done(record: OutboundRecord, contact: Mapping[str, Any] | None, members: set[str]) -> bool:
+    is_member = contact is not None and contact["id"] in members
+    if record.operation == "remove":
+        return not is_member
+    if contact is None or not is_member:
+        return False
+    has = contact["properties"]
+    return all((has.get(name) or "") == text(value) for name, value in record.fields.items())

@@ -1,0 +1,96 @@
+"""HubSpot holds exactly the members that were acknowledged."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from goldenlake.destinations import open_destination
+from goldenlake.errors import CallRefused
+from goldenlake.ports import Batch
+from support.activation import destination
+from support.destinations import delivery, removal, unnoted, upsert
+from support.vendors import Outside, serving
+from support.vendors.contract import VendorContract, brought
+from support.vendors.hubspot import Hubspot
+
+
+@dataclass
+class Account:
+    vendor: Hubspot
+    base_url: str
+
+    def open(self, **target):
+        declared = destination(
+            fields={"given_name": "given_name", "orders": "orders"},
+            target={"kind": "hubspot", "connection": "hubspot", **target},
+        )
+        return open_destination(declared, Outside(self.base_url))
+
+    def state(self, delivery):
+        for list_id, found in self.vendor.lists.items():
+            if found["name"] == delivery.segment:
+                contacts = [self.vendor.contacts[c] for c in self.vendor.members[list_id]]
+                return {contact["email"]: contact for contact in contacts}
+        return {}
+
+    def people(self):
+        return len(self.vendor.contacts)
+
+    def refuse(self, key):
+        self.vendor.refused.add(key)
+
+
+@pytest.fixture
+def world():
+    vendor = Hubspot()
+    with serving(vendor) as base_url:
+        yield Account(vendor, base_url)
+
+
+class TestHubspot(VendorContract):
+    @pytest.fixture
+    def world(self, world):
+        return world
+
+
+def test_one_bad_address_that_fails_the_call_does_not_keep_the_others_out(world):
+    names = ["ann", "bob", "cyd", "dan"]
+    batch = [upsert(name) for name in names]
+    batch.insert(2, type(batch[0])(**{**vars(batch[0]), "key": "no address"}))
+    found, _, _ = brought(world, Batch(number=1, records=batch))
+    assert found.pop("no address") == "rejected"
+    assert list(found.values()) == ["acknowledged"] * 4
+
+
+def test_a_property_that_is_not_there_stops_the_export_instead_of_refusing_everybody(world):
+    world.vendor.properties.discard("orders")
+    batch = Batch(number=1, records=[upsert(f"p{at}") for at in range(40)])
+    with pytest.raises(CallRefused):
+        brought(world, batch)
+    assert len(world.vendor.calls) < 20
+
+
+def test_properties_of_the_mapping_are_made_where_they_are_declared_to_be(world):
+    world.vendor.properties.discard("orders")
+    kind = world.open(create_properties=True)
+    found, _, _ = brought(world, Batch(number=1, records=[upsert("ann")]), kind)
+    assert found == {"ann@example.com": "acknowledged"}
+    assert "orders" in world.vendor.properties
+
+
+def test_the_contact_of_a_customer_who_is_gone_is_archived_where_it_is_declared(world):
+    brought(world, Batch(number=1, records=[upsert("ann"), upsert("bob")]))
+    gone = type(removal("ann"))(**{**vars(removal("ann")), "reason": "gone"})
+    left = removal("bob")
+    world.open(gone="archive").send(delivery(), Batch(number=1, records=[gone, left]), unnoted)
+    assert [each["email"] for each in world.vendor.contacts.values()] == ["bob@example.com"]
+
+
+def test_a_list_that_hubspot_fills_itself_is_refused(world):
+    world.vendor.lists["7"] = {
+        "name": "readers", "listId": "7", "listVersion": 1, "processingStatus": "COMPLETE",
+        "objectTypeId": "0-1", "processingType": "DYNAMIC",
+    }  # fmt: skip
+    world.vendor.members["7"] = set()
+    with pytest.raises(CallRefused, match="filled by HubSpot"):
+        brought(world, Batch(number=1, records=[upsert("ann")]))

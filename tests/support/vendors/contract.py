@@ -1,0 +1,224 @@
+"""What every kind that speaks to a vendor over HTTP must keep, whatever goes wrong on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from random import Random
+from typing import Any, Protocol
+
+import pytest
+import stamina
+
+from goldenlake.declarations.destination import Retries
+from goldenlake.destinations import deliver
+from goldenlake.errors import GoldenlakeError, NotAuthorised
+from goldenlake.ports import Batch, Delivery, DestinationKind, OutboundRecord
+from support.destinations import DestinationContract, delivery, removal, upsert
+from support.vendors import TOKEN, Fault, Vendor
+
+RETRIES = Retries(attempts=4)
+SEEDS = range(20)
+
+
+class VendorWorld(Protocol):
+    """A vendor's account, and how a process opens it."""
+
+    vendor: Vendor
+
+    def open(self) -> DestinationKind:
+        """The kind, as a new process would open it."""
+
+    def state(self, delivery: Delivery) -> Mapping[str, Mapping[str, Any]]:
+        """Members of the delivery's audience, by key."""
+
+    def people(self) -> int:
+        """How many people the account holds: one who is there twice counts twice."""
+
+    def refuse(self, key: str) -> None:
+        """From now on, refuse this person for good, and nobody else."""
+
+
+def _soon() -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+
+
+FAULTS = {
+    "throttled, in seconds": {"status": 429, "headers": {"Retry-After": "7"}},
+    "throttled, as a date": {"status": 429, "headers": {"Retry-After": _soon()}},
+    "throttled, without a word": {"status": 429},
+    "unavailable": {"status": 503, "headers": {"Retry-After": "3"}},
+    "failed before": {"status": 500},
+    "failed after": {"status": 500, "is_applied": True},
+    "gateway gave up after": {"status": 504, "is_applied": True},
+    "cut before": {"status": 0},
+    "cut after": {"status": 0, "is_applied": True},
+}
+
+
+def brought(
+    world: VendorWorld, batch: Batch, kind: DestinationKind | None = None
+) -> tuple[dict[str, str], list[float], list[str]]:
+    """Outcomes by key, what was slept, and the jobs noted."""
+    slept: list[float] = []
+    noted: list[str] = []
+    with stamina.set_testing(True, attempts=RETRIES.attempts):
+        answers = deliver(
+            kind or world.open(), delivery(), batch, retries=RETRIES, note=noted.append,
+            sleep=slept.append,
+        )  # fmt: skip
+    return {key: answer.outcome for key, answer in answers.items()}, slept, noted
+
+
+def _batch(number: int, *records: OutboundRecord, job: str | None = None) -> Batch:
+    return Batch(number=number, records=records, job=job)
+
+
+class VendorContract(DestinationContract):
+    """Inherit from it and provide the fixture ``world``."""
+
+    calls_in_the_longest_way = 6
+    """At each of so many calls a fault is tried."""
+
+    @pytest.fixture
+    def world(self) -> VendorWorld:
+        """The vendor's account."""
+        raise NotImplementedError
+
+    @pytest.fixture(autouse=True)
+    def _every_request_fits_the_specification(self, world: VendorWorld) -> Iterator[None]:
+        yield
+        assert not world.vendor.violations, "\n".join(world.vendor.violations[:3])
+
+    @pytest.mark.parametrize("fault", FAULTS)
+    def test_whatever_goes_wrong_once_the_end_is_the_same(
+        self, world: VendorWorld, fault: str
+    ) -> None:
+        there = set()
+        for at in range(self.calls_in_the_longest_way):
+            here = {f"ann{at}", f"bob{at}"}
+            world.vendor.faults = [Fault(skip=at, **FAULTS[fault])]
+            found, _, _ = brought(world, _batch(1, *map(upsert, sorted(here))))
+            assert set(found.values()) == {"acknowledged"}, (at, found)
+            there |= {f"{name}@example.com" for name in here}
+            assert set(world.state(delivery())) == there
+            world.vendor.faults = [Fault(skip=at, **FAULTS[fault])]
+            found, _, _ = brought(world, _batch(1, removal(f"ann{at}")))
+            assert set(found.values()) == {"acknowledged"}, (at, found)
+            there -= {f"ann{at}@example.com"}
+            assert set(world.state(delivery())) == there
+        assert world.people() <= 2 * self.calls_in_the_longest_way
+
+    def test_a_wait_that_is_asked_for_is_waited(self, world: VendorWorld) -> None:
+        world.vendor.faults = [Fault(status=429, headers={"Retry-After": "7"})]
+        _, slept, _ = brought(world, _batch(1, upsert("ann")))
+        assert 7.0 in slept
+
+    def test_who_is_refused_stands_alone_and_everybody_else_is_there(
+        self, world: VendorWorld
+    ) -> None:
+        names = ["ann", "bob", "cyd", "dan", "eve", "fay", "gus"]
+        for refused in ("bob@example.com", "gus@example.com"):
+            world.refuse(refused)
+        found, _, _ = brought(world, _batch(1, *map(upsert, names)))
+        refused = {key for key, outcome in found.items() if outcome == "rejected"}
+        assert refused == {"bob@example.com", "gus@example.com"}
+        assert set(found.values()) == {"rejected", "acknowledged"}
+        assert set(world.state(delivery())) == {f"{n}@example.com" for n in names} - refused
+
+    def test_a_refusal_tells_its_reason_and_nothing_of_the_person(self, world: VendorWorld) -> None:
+        world.refuse("bob@example.com")
+        with stamina.set_testing(True, attempts=RETRIES.attempts):
+            answers = deliver(
+                world.open(), delivery(), _batch(1, upsert("ann"), upsert("bob")),
+                retries=RETRIES, sleep=lambda _: None,
+            )  # fmt: skip
+        told = answers["bob@example.com"]
+        assert (told.outcome, told.is_permanent) == ("rejected", True)
+        assert told.error
+        for value in ("bob", "@"):
+            assert value not in told.error.lower()
+
+    def test_a_caller_who_is_not_known_is_told_so_and_sends_nothing(
+        self, world: VendorWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        kind = world.open()
+        monkeypatch.setenv("GOLDENLAKE_TEST_TOKEN", "another")
+        with pytest.raises(NotAuthorised) as raised:
+            brought(world, _batch(1, upsert("ann")), kind)
+        assert world.state(delivery()) == {}
+        for secret in ("ann@", "another"):
+            assert secret not in str(raised.value)
+
+    def test_nothing_is_sent_but_the_key_and_the_mapped_fields(self, world: VendorWorld) -> None:
+        brought(world, _batch(1, upsert("ann", given_name="Zoë")))
+        sent = "\n".join(world.vendor.bodies)
+        for unmapped in ("c_ann", "hash of", TOKEN):
+            assert unmapped not in sent
+
+    def test_someone_elses_members_stay(self, world: VendorWorld) -> None:
+        brought(world, _batch(1, upsert("theirs"), upsert("ours")))
+        brought(world, _batch(2, removal("ours")))
+        assert set(world.state(delivery())) == {"theirs@example.com"}
+
+    def test_who_left_and_comes_back_is_there_again(self, world: VendorWorld) -> None:
+        for _ in range(2):
+            brought(world, _batch(1, upsert("ann")))
+            brought(world, _batch(2, removal("ann")))
+        brought(world, _batch(3, upsert("ann")))
+        assert set(world.state(delivery())) == {"ann@example.com"}
+        assert world.people() == 1
+
+    def test_a_missing_value_overwrites_nothing_and_a_cleared_one_does(
+        self, world: VendorWorld
+    ) -> None:
+        kind = world.open()
+        clearing = kind.capabilities.clears
+        brought(world, _batch(1, upsert("ann", given_name="Ann", orders=3)), kind)
+        without = upsert("ann", orders=4)
+        fields = {name: value for name, value in without.fields.items() if name == "orders"}
+        brought(world, _batch(1, _with_fields(without, fields)), kind)
+        assert world.state(delivery())["ann@example.com"]["given_name"] == "Ann"
+        if clearing:
+            brought(world, _batch(1, _with_fields(without, {**fields, "given_name": None})), kind)
+            assert not world.state(delivery())["ann@example.com"].get("given_name")
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("seed", SEEDS)
+    def test_a_process_that_dies_at_any_call_is_finished_by_the_next_one(
+        self, world: VendorWorld, seed: int
+    ) -> None:
+        random = Random(seed)
+        wanted: set[str] = set()
+        for crash in range(5):
+            world.vendor.faults = [
+                Fault(
+                    status=0, is_applied=random.random() < 0.5, skip=random.randrange(6),
+                    times=100,
+                )
+            ]  # fmt: skip
+            names = {f"p{random.randrange(8)}" for _ in range(4)}
+            batch = _batch(crash + 1, *map(upsert, sorted(names)))
+            job = None
+            try:
+                brought_first = brought(world, batch)
+                job = brought_first[2][-1] if brought_first[2] else None
+            except GoldenlakeError:
+                pass
+            world.vendor.faults = []
+            found, _, _ = brought(world, _batch(batch.number, *batch.records, job=job))
+            assert set(found.values()) == {"acknowledged"}
+            wanted |= names
+            leaving = sorted(random.sample(sorted(wanted), k=len(wanted) // 2))
+            brought(world, _batch(99, *map(removal, leaving)))
+            wanted -= set(leaving)
+            assert set(world.state(delivery())) == {f"{name}@example.com" for name in wanted}
+        assert world.people() <= 8
+
+
+def _with_fields(record: OutboundRecord, fields: Mapping[str, Any]) -> OutboundRecord:
+    return OutboundRecord(
+        customer_id=record.customer_id, key=record.key, operation="upsert", fields=fields,
+        desired_hash=f"hash of {sorted(fields)}",
+    )  # fmt: skip

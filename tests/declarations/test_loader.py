@@ -227,7 +227,7 @@ def test_check_looks_at_every_environment(conf: Conf) -> None:
          "blast_radius.merged: input should be less than or equal to 1."),
         ("env/local.yml", "kind: folder, path: var/drops",
          "kind: s3, bucket: b, secret_key: {}", "places.drops.secret_key: name exactly one of "
-         "env and file."),
+         "env, file, airflow and aws."),
     ],
 )  # fmt: skip
 def test_a_fault_says_where_and_what(conf: Conf, file: str, old: str, new: str, says: str) -> None:

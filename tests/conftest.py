@@ -43,6 +43,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             **SMALL_DATA_CONF,
             "spark.sql.shuffle.partitions": "2",
             "spark.default.parallelism": "2",
+            # Each test has a lake of its own, and Delta keeps what it knows of each table for an
+            # hour: 2 GB of plans after a thousand tests.
+            "spark.databricks.delta.delta.log.cacheSize": "100",
         },
     )
     yield session

@@ -43,6 +43,8 @@ BASE_CONF: Mapping[str, str] = {
     DELETION_VECTORS: "true",
     # Of new tables. Beyond it the log of old versions is removed; the default is 30 days.
     "spark.databricks.delta.properties.defaults.logRetentionDuration": "interval 90 days",
+    # A machine that is busy elsewhere is no fault: the default of 5 minutes fails the query.
+    "spark.sql.broadcastTimeout": "3600",
     "spark.sql.shuffle.partitions": "4",
     "spark.python.worker.reuse": "true",
     "spark.ui.enabled": "false",

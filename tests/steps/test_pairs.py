@@ -16,11 +16,12 @@ from ruamel.yaml import YAML
 from goldenlake.declarations.decisions import Decision
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.errors import RecordUnknown, SetupError
+from goldenlake.identity.evidence import Link
 from goldenlake.identity.matching.training import train
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.io.tables import DeltaTables
 from goldenlake.reporting.pairs import PairExplanation, pair_page, pair_text
-from goldenlake.reporting.reviews import review_csv, review_page, review_parquet
+from goldenlake.reporting.reviews import ReviewPair, review_csv, review_page, review_parquet
 from goldenlake.steps.explain_pair import ExplainPair
 from goldenlake.steps.review import Review
 from support.bronze import source_of
@@ -228,6 +229,22 @@ def test_an_entry_for_the_decisions_is_ready_to_be_copied(
     assert entry in page.text
     written = YAML(typ="safe").load(entry.replace('"…"', "they told us"))
     assert Decision.model_validate(written[0]).records == ("crm:anna", "crm:anne")
+
+
+def test_a_value_that_a_spreadsheet_would_run_is_harmless_in_the_table_of_a_review() -> None:
+    link = Link(
+        left="crm:a", right="crm:b", identifier="match", strength="likely", rule="name",
+        linked_on=None, weight=-1.0, model="m",
+    )  # fmt: skip
+    evil = {"given": "=1+1", "family": "@SUM(A1)"}
+    pair = ReviewPair(
+        kind="uncertain", left="crm:a", right="crm:b", link=link, left_customer="c_a",
+        right_customer="c_b", bits=-1.0, affected=1, left_values=evil, right_values={},
+        waterfall=None,
+    )  # fmt: skip
+    row = next(csv.DictReader(io.StringIO(review_csv([pair]).decode())))
+    assert (row["left_given"], row["left_family"]) == ("'=1+1", "'@SUM(A1)")
+    assert float(row["probability"]) == pytest.approx(1 / 3, abs=1e-6)
 
 
 def test_the_table_of_a_review_holds_both_records_side_by_side(

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from goldenlake.columns.spreadsheets import guarded
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import OWN_COLUMNS, FilesTarget
 from goldenlake.destinations.values import text
@@ -32,8 +33,6 @@ from goldenlake.ports import (
 )
 
 MANIFEST = "manifest.json"
-#: What spreadsheets take for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def capabilities(target: FilesTarget) -> Capabilities:
@@ -180,8 +179,7 @@ def cell(value: FieldValue, *, guard: bool) -> str:
     front; values that are numbers are never text, so -5 stays -5.
     """
     plain = text(value)
-    is_run = guard and isinstance(value, str) and plain.startswith(_FORMULA)
-    return f"'{plain}" if is_run else plain
+    return guarded(plain) if guard and isinstance(value, str) else plain
 
 
 def _jsonl(

@@ -12,6 +12,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from goldenlake.columns.spreadsheets import guarded
 from goldenlake.identity.evidence import Link
 from goldenlake.identity.matching.waterfall import Waterfall
 from goldenlake.reporting.links import link_text, side_by_side
@@ -97,12 +98,15 @@ def review_page(pairs: Sequence[ReviewPair], on: date) -> str:
 
 
 def review_csv(pairs: Sequence[ReviewPair]) -> bytes:
-    """A row a pair, the columns of ``review_parquet``."""
+    """A row a pair, the columns of ``review_parquet``; safe to open in a spreadsheet."""
     out = io.StringIO()
     names = [*_COLUMNS, *_value_names(pairs)]
     writer = csv.DictWriter(out, names, lineterminator="\n")
     writer.writeheader()
-    writer.writerows(_row(pair) for pair in pairs)
+    for pair in pairs:
+        row = _row(pair)
+        safe = {name: guarded(text) for name, text in row.items() if isinstance(text, str)}
+        writer.writerow(row | safe)
     return out.getvalue().encode()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from goldenlake.columns.spreadsheets import guarded
 from goldenlake.errors import TruthUnfit
 from goldenlake.identity.matching.arrays import Codes
 from goldenlake.identity.matching.clustering import pairs_within
@@ -95,7 +96,7 @@ class DrawClericalSample:
     def _values(self, sample: ProfileSample, left: int, right: int) -> dict[str, object]:
         columns = self.model.matching.columns if self.with_values else ()
         return {
-            f"{side}_{column}": sample.table[column][at].as_py()
+            f"{side}_{column}": guarded(sample.table[column][at].as_py() or "")
             for column in columns
             for side, at in (("left", left), ("right", right))
         }

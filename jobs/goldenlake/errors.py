@@ -354,6 +354,19 @@ class HostRefused(TerminalError):
         )
 
 
+class CannotBeAsked(TerminalError):
+    """A destination of a kind that does not tell its members."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, destination: str) -> None:
+        self.destination = destination
+        super().__init__(
+            f"{destination} is of a kind that does not tell who is there; the ledger is all that "
+            f"is known. See `goldenlake ledger {destination}`."
+        )
+
+
 class DeliveryIncomplete(TransientError):
     """A destination does not show what it acknowledged; the delivery is not closed."""
 

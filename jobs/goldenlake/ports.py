@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
@@ -360,6 +360,16 @@ class DestinationKind(Protocol):
     def finish(self, delivery: Delivery) -> None:
         """Called once all batches are settled; repeating it has no further effect. Raises
         DeliveryIncomplete where something that was acknowledged is there no longer.
+        """
+
+
+@runtime_checkable
+class ListsMembers(Protocol):
+    """A kind that tells who is in an audience, too."""
+
+    def members(self, segment: str) -> Iterator[str]:
+        """Keys of everybody in the segment's audience, ours or not; none where there is no such
+        audience. Raises as ``send``.
         """
 
 

@@ -32,6 +32,9 @@ class Segment:
     held_back: dict[str, int] = field(default_factory=lambda: {"no_consent": 188, "no_key": 1})
     calls: int = 2
     minutes: float | None = 0.25
+    entered: int = 120
+    exited: int = 31
+    overlap: dict[str, int] = field(default_factory=lambda: {"win_back": 17})
     samples: dict[str, list[str]] = field(default_factory=lambda: {"add": ["c_aaa", "c_bbb"]})
 
 
@@ -58,6 +61,8 @@ def test_a_plan_shows_every_number_and_why_people_are_held_back() -> None:
     assert numbers == ["newsletter_readers", "4,210", "112", "28", "22", "3,837", "189", "2", "0.2"]
     assert "newsletter_readers: held back: no_consent 188, no_key 1" in text
     assert "for example c_aaa, c_bbb" in text
+    assert "newsletter_readers: entered 120, exited 31" in text
+    assert "newsletter_readers: shares members with win_back 17" in text
     assert "letters, 2026-01-03: plan abc123" in text
 
 

@@ -241,6 +241,13 @@ def test_guards_object_to_mass_damage(counts, says):
     assert any(says in verdict for verdict in judge(planned(**counts), Guards()))
 
 
+def test_a_sudden_drop_of_the_match_rate_is_objected_to():
+    plan = planned(members=1000, held_back={"no_key": 400})
+    assert judge(plan, Guards(), 0.9)
+    assert judge(plan, Guards(), 0.7) == []
+    assert judge(plan, Guards(), None) == []
+
+
 @pytest.mark.parametrize(
     "counts",
     [

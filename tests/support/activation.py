@@ -11,6 +11,7 @@ from goldenlake.declarations.destination import Destination
 from goldenlake.ports import Tables
 from goldenlake.schemas import MEMBERS, SIZES
 from goldenlake.steps.activate import Activate
+from goldenlake.steps.plan import PlanExport
 from support.gold import Row, publish
 
 DAY = date(2024, 5, 31)
@@ -83,8 +84,12 @@ def night(
 
 def step(as_of: date = DAY, **others: Any) -> Activate:
     """The export of a day, which waits for nobody."""
-    settings = {"destination": destination(), "consent": POLICY, "run_id": "run", **others}
-    return Activate(as_of=as_of, sleep=lambda _: None, **settings)
+    planned = ("destination", "consent", "now", "hold_outs")
+    plans = {name: others.pop(name) for name in planned if name in others}
+    planner = PlanExport(
+        **{"destination": destination(), "consent": POLICY, "as_of": as_of, **plans}
+    )
+    return Activate(planner=planner, sleep=lambda _: None, **{"run_id": "run", **others})
 
 
 def silent(message: str) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from goldenlake.ports import Tables
+from goldenlake.schemas import CUSTOMERS as IDENTITY_CUSTOMERS
 from goldenlake.schemas import HISTORY, PUBLICATIONS
 
 Row = dict[str, Any]
@@ -42,6 +43,7 @@ SHAPES = {
     "gold.identifiers": IDENTIFIERS,
     "gold.metrics": METRICS,
     "identity.history": HISTORY.ddl,
+    "identity.customers": IDENTITY_CUSTOMERS.ddl,
 }
 
 

@@ -1,8 +1,10 @@
 """A plan sends what is desired and not yet acknowledged, and takes back only what we sent."""
 
 from datetime import date
+from functools import reduce
 
 import pytest
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.transforms.planning import numbered, plan_rows, summary
@@ -60,7 +62,10 @@ CASES = {
     "namesake": (True, person("namesake", key="k_same", since=date(2021, 1, 1)), None),
     "shadow": (True, person("shadow", key="k_shadow"), known("k_shadow", "shadow")),
     "heir": (True, person("heir"), known("k_heir", "gone_one", now="heir", acknowledged="h_heir")),
+    "spared": (True, person("spared"), known("k_spared", "spared")),
+    "control": (True, person("control"), None),
 }
+WITHHELD = {"spared": "capped", "control": "hold_out"}
 
 MIRROR = {
     ("k_new", "add", None),
@@ -86,14 +91,20 @@ MIRROR = {
     ("k_shadow", "held", "key_opted_out"),
     ("k_shadow", "remove", "key_opted_out"),
     ("k_heir", "unchanged", None),
+    ("k_spared", "held", "capped"),
+    ("k_spared", "remove", "capped"),
+    ("k_control", "held", "hold_out"),
 }
+
+
+MODES = ("mirror", "upsert", "append", "suppress")
 
 
 def planned(spark, mode):
     """The cases under one mode."""
     members = spark.createDataFrame(
-        [("s", name) for name, (is_member, _, _) in CASES.items() if is_member],
-        "segment STRING, customer_id STRING",
+        [("s", n, WITHHELD.get(n)) for n, (is_member, _, _) in CASES.items() if is_member],
+        "segment STRING, customer_id STRING, withheld STRING",
     )
     people = spark.createDataFrame([p for _, p, _ in CASES.values() if p], PEOPLE)
     ledger = spark.createDataFrame([k for _, _, k in CASES.values() if k], LEDGER)
@@ -104,12 +115,9 @@ def planned(spark, mode):
 @pytest.fixture(scope="module")
 def plans(spark):
     """The cases under each mode."""
-    frames = [
-        planned(spark, mode).withColumn("mode", F.lit(mode))
-        for mode in ("mirror", "upsert", "append")
-    ]
-    rows = frames[0].union(frames[1]).union(frames[2]).collect()
-    return {mode: [r for r in rows if r["mode"] == mode] for mode in ("mirror", "upsert", "append")}
+    frames = [planned(spark, mode).withColumn("mode", F.lit(mode)) for mode in MODES]
+    rows = reduce(DataFrame.union, frames).collect()
+    return {mode: [r for r in rows if r["mode"] == mode] for mode in MODES}
 
 
 def test_a_mirror_follows_the_audience_and_removes_only_what_we_added(plans):
@@ -141,6 +149,14 @@ def test_in_every_mode_those_who_may_not_be_there_any_more_are_removed(plans):
         assert removed == {"k_no", "k_leftno", "k_erased", "k_shadow"}
 
 
+def test_a_suppression_is_told_of_those_alone_who_said_no_and_never_taken_back(plans):
+    rows = plans["suppress"]
+    assert {r["customer_id"] for r in rows if r["is_wanted"]} == {"no", "never", "shadow"}
+    assert not [r for r in rows if r["action"] == "remove"]
+    why = {r["customer_id"]: r["reason"] for r in rows if r["action"] == "held"}
+    assert why["new"] == why["silent"] == "may_be_sent_to"
+
+
 def test_appending_never_changes_what_is_there(plans):
     by_key = {r["key"]: r["action"] for r in plans["append"] if r["is_wanted"]}
     assert by_key["k_changed"] == "unchanged"
@@ -158,8 +174,9 @@ def test_what_was_acknowledged_for_a_later_day_is_counted_but_a_no_is_always_hea
     assert {reason for action, reason in turned_back if action == "remove"} == {
         "key_changed",
         "left",
+        "capped",
     }
-    assert sum(row["turned_back"] for row in found) == 7
+    assert sum(row["turned_back"] for row in found) == 8
 
 
 def test_batches_are_full_hold_one_operation_and_begin_with_removals(spark):

@@ -17,7 +17,7 @@ from goldenlake.cli.finishing import finish
 from goldenlake.cli.identity import PANEL as MATCHING_PANEL
 from goldenlake.cli.identity import identity
 from goldenlake.cli.installation import Installation
-from goldenlake.cli.looking import looking
+from goldenlake.cli.looking import looking, show_plan
 from goldenlake.cli.options import (
     CONF,
     ENV,
@@ -31,6 +31,7 @@ from goldenlake.cli.options import (
 )
 from goldenlake.cli.reviewing import reviewing
 from goldenlake.cli.setting_up import setting_up
+from goldenlake.cli.standing import standing
 from goldenlake.errors import ExitCode, GoldenlakeError, described
 from goldenlake.night import stage
 from goldenlake.ports import StepResult
@@ -47,7 +48,7 @@ app = typer.Typer(
 )
 NIGHT_PANEL = "The night"
 app.registered_commands += setting_up.registered_commands + looking.registered_commands
-app.registered_commands += explaining.registered_commands
+app.registered_commands += explaining.registered_commands + standing.registered_commands
 identity.registered_commands += reviewing.registered_commands
 app.add_typer(identity, name="identity", rich_help_panel=MATCHING_PANEL)
 
@@ -109,6 +110,9 @@ def activate(
     destination: Annotated[
         list[str] | None, typer.Option("--destination", help="Only this one; may be repeated.")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the plans alone; send and write nothing.")
+    ] = False,
     run_id: RunId = None,
     conf: Conf = CONF,
     env: Env = ENV,
@@ -117,6 +121,10 @@ def activate(
     """Send what changed to destinations, and note each acknowledgement."""
     installation = Installation.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
     names = installation.chosen_destinations(destination)
+    if dry_run:
+        for name in names:
+            show_plan(installation, name)
+        return
     finish(installation, lambda: stages.activate(installation, names))
 
 

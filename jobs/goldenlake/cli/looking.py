@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import json
 import re
+from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -38,17 +40,25 @@ DestinationName = Annotated[str, typer.Argument(help="A destination of conf/dest
 @looking.command(rich_help_panel=PANEL)
 def plan(
     destination: DestinationName,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for a program.")] = False,
     as_of: AsOfOrNewest = None,
     conf: Conf = CONF,
     env: Env = ENV,
     lake: Lake = None,
 ) -> None:
     """What an export would add, change, remove and hold back; nothing is sent."""
+    show_plan(at_newest(conf, env, lake, as_of, destination), destination, as_json=as_json)
+
+
+def show_plan(installation: Installation, destination: str, *, as_json: bool = False) -> None:
+    """Draw and print a destination's plan."""
     from goldenlake.reporting.plans import plan_text
 
-    installation = _at_newest(conf, env, lake, as_of, destination)
     found = _drawn(installation, destination)
-    Console().print(plan_text(found, options=installation.options))
+    if as_json:
+        print(json.dumps(asdict(found), default=str))  # noqa: T201
+    else:
+        Console().print(plan_text(found, options=installation.options))
 
 
 @looking.command(rich_help_panel=PANEL)
@@ -68,7 +78,7 @@ def approve(
     from goldenlake.steps.plan import approve as let_pass
 
     decider = by or _login()
-    installation = _at_newest(conf, env, lake, as_of, destination)
+    installation = at_newest(conf, env, lake, as_of, destination)
     found = _drawn(installation, destination)
     with installation.hinting():
         let_pass(
@@ -86,10 +96,10 @@ def approve(
     Console().print(with_options(told, installation.options), soft_wrap=True)
 
 
-def _at_newest(
+def at_newest(
     conf: Path, env: str, lake: str | None, as_of: datetime | None, destination: str
 ) -> Installation:
-    """Names that are not declared are told before Spark starts."""
+    """Of the given day, else of the newest; what is not declared is told before Spark starts."""
     Installation.load(conf, env, lake, as_of=date.min).chosen_destinations([destination])
     return Installation.load_newest(conf, env, lake, as_of=as_of)
 
@@ -97,9 +107,9 @@ def _at_newest(
 def _drawn(installation: Installation, destination: str) -> Plan:
     from goldenlake.steps.plan import PlanExport
 
-    step = PlanExport(
-        destination=installation.catalogue.destinations[destination],
-        consent=installation.catalogue.consent,
+    step = PlanExport.of(
+        installation.catalogue,
+        destination,
         as_of=installation.as_of,
         now=installation.clock.now(),
     )

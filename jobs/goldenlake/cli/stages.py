@@ -116,21 +116,19 @@ def activate(installation: Installation, destinations: Sequence[str]) -> list[St
     """Exports; one that is held or fails does not stop the others."""
     from goldenlake.destinations import open_destination
     from goldenlake.steps.activate import Activate
+    from goldenlake.steps.plan import PlanExport
 
     tables = installation.tables
 
     def export(name: str) -> list[StepResult]:
-        destination = installation.catalogue.destinations[name]
-        step = Activate(
-            destination=destination,
-            consent=installation.catalogue.consent,
-            as_of=installation.as_of,
-            run_id=installation.run_id,
-            now=installation.clock.now(),
+        catalogue = installation.catalogue
+        planner = PlanExport.of(
+            catalogue, name, as_of=installation.as_of, now=installation.clock.now()
         )
+        step = Activate(planner=planner, run_id=installation.run_id)
         try:
             with installation.timed("activate", name) as found:
-                kind = open_destination(destination, installation)
+                kind = open_destination(planner.destination, installation)
                 found.append(step.run(tables, kind, installation.progress))
                 return list(found)
         except Exception as error:  # noqa: BLE001 - one destination must not stop the others

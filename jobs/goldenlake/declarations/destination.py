@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, StrictBool, Tag
+from pydantic import Discriminator, Field, StrictBool, Tag, field_validator, model_validator
 
-from goldenlake.declarations.base import ColumnName, Declaration, Slug
+from goldenlake.declarations.base import (
+    ColumnName,
+    Declaration,
+    Duration,
+    Slug,
+    parse_duration,
+)
 from goldenlake.declarations.targets import Target
 
 
@@ -23,11 +30,36 @@ class Guards(Declaration):
     allow_empty: StrictBool = Field(
         default=False, description="Whether an audience may become empty."
     )
+    largest_match_drop: float = Field(
+        default=0.2,
+        ge=0,
+        description="How much smaller, as a share, the part of the members with a key may be than "
+        "at the last export.",
+    )
     least_members: int = Field(
         default=50,
         ge=0,
         description="The share of change is judged from this many acknowledged members on.",
     )
+
+
+class Cap(Declaration):
+    """How often a person may be reached by the channel, whoever sent it."""
+
+    most: int = Field(ge=1, description="Who was reached so often is left out for now.")
+    within: Duration = Field(default="7d", description="Whole days, the day itself included.")
+    kinds: list[str] = Field(
+        default=["delivered"],
+        min_length=1,
+        description="Kinds of gold.interactions that count, of the destination's channel.",
+    )
+
+    @field_validator("within")
+    @classmethod
+    def _is_of_whole_days(cls, within: str) -> str:
+        if parse_duration(within) % timedelta(days=1):
+            raise ValueError("is not of whole days; write it like 7d or 2w")
+        return within
 
 
 class Retries(Declaration):
@@ -75,8 +107,23 @@ class Destination(Declaration):
     key: ColumnName = Field(description="Attribute that names a person there; without it: held.")
     fields: dict[str, FieldSource]
     target: Target
+    priority: list[Slug] = Field(
+        default=[],
+        description="Segments, the most important first: a member of several of them is sent in "
+        "the first alone.",
+    )
+    cap: Cap | None = None
     guards: Guards = Guards()
     retries: Retries = Retries()
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        unknown = [name for name in self.priority if name not in self.segments]
+        if unknown:
+            raise ValueError(f"priority names {unknown[0]!r}, which is not among its segments")
+        if self.mode == "suppress" and self.fields:
+            raise ValueError("mode suppress sends the key alone; leave fields empty")
+        return self
 
     @property
     def mapping(self) -> dict[str, MappedField]:

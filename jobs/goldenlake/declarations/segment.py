@@ -172,6 +172,15 @@ _MODELS: dict[str, type[Declaration]] = {
 }  # fmt: skip
 
 
+class HoldOut(Declaration):
+    """A control group: members who are sent nothing, so that the effect on the others shows."""
+
+    share: float = Field(gt=0, lt=1, description="Of the members; 0.1 is one in ten.")
+    salt: str = Field(
+        min_length=1, description="Another text draws another group; keep it for a campaign's life."
+    )
+
+
 class Segment(Declaration):
     """An audience."""
 
@@ -185,6 +194,7 @@ class Segment(Declaration):
     include_anonymous: StrictBool = Field(
         default=False, description="Whether visitors that nobody knows yet can be members."
     )
+    hold_out: HoldOut | None = None
     who: Condition
 
 

@@ -7,7 +7,7 @@ itself stays, unless ``gone`` says otherwise.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -32,6 +32,8 @@ from goldenlake.ports import (
 #: https://developers.hubspot.com/docs/developer-tooling/platform/usage-guidelines
 PUBLISHED = Published(rates=[(190, 10.0)], concurrency=8)
 _CONTACTS = "0-1"
+_BATCH = 100
+_PAGE = 250
 _PASSING = ("RATE_LIMITS", "INTERNAL_ERROR", "TIMEOUT")
 _TYPES = {
     "boolean": ("bool", "booleancheckbox"),
@@ -51,7 +53,7 @@ def capabilities(_target: HubspotTarget) -> Capabilities:
     """Contacts in hundreds, and a second call for the list."""
     return Capabilities(
         modes=frozenset({"mirror", "upsert", "append"}),
-        batch_records=100,
+        batch_records=_BATCH,
         batch_bytes=3 * 2**20,
         concurrency=4,
         can_look_up=True,
@@ -60,9 +62,10 @@ def capabilities(_target: HubspotTarget) -> Capabilities:
     )
 
 
-def opened(_destination: Destination, target: HubspotTarget, outside: Outside) -> Hubspot:
+def opened(destination: Destination, target: HubspotTarget, outside: Outside) -> Hubspot:
     """The account of the target's connection."""
     return Hubspot(
+        destination=destination.destination,
         target=target,
         api=outside.api(target.connection, PUBLISHED),
         capabilities=capabilities(target),
@@ -73,6 +76,7 @@ def opened(_destination: Destination, target: HubspotTarget, outside: Outside) -
 class Hubspot:
     """``ports.DestinationKind`` over the API's version 3."""
 
+    destination: str
     target: HubspotTarget
     api: Api
     capabilities: Capabilities
@@ -94,7 +98,7 @@ class Hubspot:
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
         """Contacts with these very properties that are in the list; for a removal, not in it."""
         found = self._read(batch.records, list(delivery.schema))
-        list_id = self._list(delivery)
+        list_id = self._list(delivery.segment)
         members = self._members_of(list_id, [each["id"] for each in found.values()])
         return [
             Acknowledgement(
@@ -108,6 +112,34 @@ class Hubspot:
 
     def finish(self, delivery: Delivery) -> None:
         """Nothing is left to do."""
+
+    def members(self, segment: str) -> Iterator[str]:
+        """Values of the unique property, in the order of the list's pages."""
+        found = self._find_list(self._name(segment))
+        key = self.target.id_property
+        after: dict[str, str | int] = {}
+        while found:
+            page = self.api.call(
+                "GET",
+                "/crm/v3/lists/{list}/memberships",
+                ids={"list": found},
+                params={"limit": _PAGE, **after},
+            ).json()
+            inputs = [{"id": each["recordId"]} for each in page["results"]]
+            for some in range(0, len(inputs), _BATCH):
+                reply = self.api.call(
+                    "POST",
+                    "/crm/v3/objects/contacts/batch/read",
+                    json={
+                        "inputs": inputs[some : some + _BATCH],
+                        "properties": [key],
+                        "propertiesWithHistory": [],
+                    },
+                ).json()
+                yield from (each["properties"].get(key) or "" for each in reply["results"])
+            if not (following := page.get("paging", {}).get("next")):
+                return
+            after = {"after": following["after"]}
 
     def _upsert(
         self, records: Sequence[OutboundRecord]
@@ -147,7 +179,7 @@ class Hubspot:
         reply = self.api.call(
             "PUT",
             "/crm/v3/lists/{list}/memberships/add",
-            ids={"list": self._list(delivery)},
+            ids={"list": self._list(delivery.segment)},
             json=sorted(set(ids.values())),
         ).json()
         missing = set(reply["recordIdsMissing"])
@@ -174,7 +206,7 @@ class Hubspot:
             self.api.call(
                 "PUT",
                 "/crm/v3/lists/{list}/memberships/remove",
-                ids={"list": self._list(delivery)},
+                ids={"list": self._list(delivery.segment)},
                 json=sorted(set(ids.values())),
             )
         gone = [r for r in records if r.reason in ("gone", "key_changed") and r.key in ids]
@@ -219,9 +251,12 @@ class Hubspot:
             if any(str(of["listId"]) == list_id for of in each["recordListMemberships"])
         }
 
-    def _list(self, delivery: Delivery) -> str:
+    def _name(self, segment: str) -> str:
+        return audience_name(self.target.list, destination=self.destination, segment=segment)
+
+    def _list(self, segment: str) -> str:
         """The id of the segment's list, which is made where there is none."""
-        name = audience_name(self.target.list, delivery)
+        name = self._name(segment)
         with self._finding:
             if name not in self._lists:
                 self._lists[name] = self._find_list(name) or self._make_list(name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
-from goldenlake.ports import Delivery, FieldValue
+from goldenlake.ports import FieldValue
 
 
 def text(value: FieldValue) -> str:
@@ -43,6 +43,6 @@ def moment(value: date) -> str:
     return value.isoformat()
 
 
-def audience_name(template: str, delivery: Delivery) -> str:
-    """What the segment of a delivery is called at its destination."""
-    return template.format(destination=delivery.destination, segment=delivery.segment)
+def audience_name(template: str, *, destination: str, segment: str) -> str:
+    """What a segment is called at its destination."""
+    return template.format(destination=destination, segment=segment)

@@ -14,6 +14,8 @@ from datetime import date
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
+from goldenlake.errors import CustomerUnknown
+from goldenlake.identity.ids import redirects
 from goldenlake.identity.refinement import CONNECTING
 
 _ORDER = {strength: at for at, strength in enumerate(CONNECTING)}
@@ -61,6 +63,22 @@ class Evidence:
         Empty where they are one record, or where no link inside this customer connects them.
         """
         return path(self.links, start, end)
+
+
+def customer_named(who: str, customers: DataFrame, history: DataFrame) -> str:
+    """Today's id of a record, or of a customer who may have been merged into another.
+
+    Raises CustomerUnknown.
+    """
+    by_record = customer_of(customers, who)
+    if by_record:
+        return by_record
+    if not customers.where(F.col("customer_id") == who).isEmpty():
+        return who
+    moved = redirects(history).where(F.col("customer_id") == who).first()
+    if moved is None:
+        raise CustomerUnknown(who)
+    return str(moved[1])
 
 
 def customer_of(customers: DataFrame, record_id: str) -> str | None:

@@ -55,6 +55,18 @@ class SegmentPlanLike(Protocol):
         """How long, where the destination tells its rate."""
 
     @property
+    def entered(self) -> int:
+        """Members who were none the day before."""
+
+    @property
+    def exited(self) -> int:
+        """Members of the day before who are none now."""
+
+    @property
+    def overlap(self) -> Mapping[str, int]:
+        """Members whom it shares with other segments of the destination."""
+
+    @property
     def samples(self) -> Mapping[str, Sequence[str]]:
         """Some customer ids of each action."""
 
@@ -116,6 +128,11 @@ def plan_text(plan: PlanLike, *, options: str = "--env local") -> RenderableType
         reasons = ", ".join(f"{why} {count:,}" for why, count in sorted(each.held_back.items()))
         if reasons:
             notes.append(f"{each.segment}: held back: {reasons}")
+        if each.entered or each.exited:
+            notes.append(f"{each.segment}: entered {each.entered:,}, exited {each.exited:,}")
+        shared = ", ".join(f"{name} {count:,}" for name, count in sorted(each.overlap.items()))
+        if shared:
+            notes.append(f"{each.segment}: shares members with {shared}")
         for action, ids in each.samples.items():
             if ids:
                 notes.append(f"{each.segment}: {action}, for example {', '.join(ids)}")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination
 from goldenlake.errors import ExportHeld
 from goldenlake.ports import Capabilities, DestinationKind, Progress, StepResult, Tables
@@ -35,14 +34,11 @@ class Activate:
     drawn: the result is ``skipped``. Consent is judged when the plan is drawn, and again before
     every batch if a generation was published in between.
 
-    ``now`` is the instant of sending; see ``PlanExport`` for the grants that count.
+    The planner's ``now`` is the instant of sending.
     """
 
-    destination: Destination
-    consent: ConsentPolicy
-    as_of: date
+    planner: PlanExport
     run_id: str
-    now: datetime | None = None
     flush_records: int = 20_000
     """Acknowledgements that are gathered before they are committed."""
     sleep: Callable[[float], None] = time.sleep
@@ -58,12 +54,12 @@ class Activate:
         left = outbox.left_open(tables, self.destination.destination)
         if left is not None:
             counts = self._send(tables, kind, progress, left, seen=None)
-        basis, at = self._planner.basis(tables)
+        basis, at = self.planner.basis(tables)
         name = self.destination.destination
         settled = None if left else still_settled(tables, name, basis=basis, at=at)
         if settled is not None:
             return self._skipped(settled)
-        with self._planner.drawn(tables, kind.capabilities) as drawn:
+        with self.planner.drawn(tables, kind.capabilities) as drawn:
             plan = drawn.plan
             self._guard(plan, kind.capabilities)
             seen = newest_publication(tables)
@@ -77,15 +73,19 @@ class Activate:
             counts = {what: counts.get(what, 0) + sent.get(what, 0) for what in counts | sent}
             if sent.get("sent", 0) + sent.get("removed", 0) < plan.changes:
                 return self._result(plan, counts)
-        if basis == self._planner.basis(tables)[0]:
+        if basis == self.planner.basis(tables)[0]:
             settle(tables, self._settled(plan), basis=basis, at=at, good_until=plan.good_until)
         return self._result(plan, counts)
 
     @property
-    def _planner(self) -> PlanExport:
-        return PlanExport(
-            destination=self.destination, consent=self.consent, as_of=self.as_of, now=self.now
-        )
+    def destination(self) -> Destination:
+        """Where it goes."""
+        return self.planner.destination
+
+    @property
+    def as_of(self) -> date:
+        """The day that it is for."""
+        return self.planner.as_of
 
     def _guard(self, plan: Plan, can: Capabilities) -> None:
         reasons = plan.objections
@@ -129,7 +129,7 @@ class Activate:
             kind=kind,
             progress=progress,
             found=found,
-            gate=Gate(tables=tables, planner=self._planner, found=found, seen=seen),
+            gate=Gate(tables=tables, planner=self.planner, found=found, seen=seen),
             writer=ledger.LedgerWriter(tables=tables, run_id=self.run_id, on=self.as_of),
             retries=self.destination.retries,
             flush_records=self.flush_records,

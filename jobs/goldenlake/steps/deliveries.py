@@ -41,7 +41,8 @@ class Gate:
     def look_again(self) -> None:
         """Judge the whole outbox by the newest consents, if there are newer ones."""
         newest = newest_publication(self.tables)
-        if newest == self.seen:
+        # A no is what a suppression tells: it stops none.
+        if newest == self.seen or self.planner.destination.mode == "suppress":
             return
         generation = latest_generation(self.tables)
         if generation is None:

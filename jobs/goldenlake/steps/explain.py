@@ -14,9 +14,7 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import TableColumn
-from goldenlake.errors import CustomerUnknown
-from goldenlake.identity.evidence import customer_of, evidence, links_among
-from goldenlake.identity.ids import redirects
+from goldenlake.identity.evidence import customer_named, evidence, links_among
 from goldenlake.identity.matching.model import Model
 from goldenlake.identity.merging import Component, Merge, merges
 from goldenlake.identity.profiles import profile_table
@@ -54,7 +52,7 @@ class Explain:
         generation = generation_of(tables)
         customers = read(tables, generation, "identity.customers")
         history = read(tables, generation, "identity.history")
-        customer_id = self._resolved(customers, history)
+        customer_id = customer_named(self.who, customers, history)
         edges = read(tables, generation, "identity.edges")
         found = evidence(customer_id, customers, edges)
         golden = _rows(read(tables, generation, "gold.customers"), customer_id)
@@ -147,17 +145,6 @@ class Explain:
             for each in self.attributes
             if row[each.name] is not None
         ]
-
-    def _resolved(self, customers: DataFrame, history: DataFrame) -> str:
-        by_record = customer_of(customers, self.who)
-        if by_record:
-            return by_record
-        if not customers.where(F.col("customer_id") == self.who).isEmpty():
-            return self.who
-        moved = redirects(history).where(F.col("customer_id") == self.who).first()
-        if moved is None:
-            raise CustomerUnknown(self.who)
-        return str(moved[1])
 
 
 def _rows(frame: DataFrame, customer_id: str) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,19 +13,22 @@ from datetime import UTC, date, datetime, time, timedelta
 from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
 
+from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination, Guards
+from goldenlake.declarations.segment import HoldOut
 from goldenlake.destinations import capabilities_of
 from goldenlake.errors import PlanUnknown, SegmentNotBuilt, TableMissing
 from goldenlake.ports import Capabilities, Tables
-from goldenlake.schemas import APPROVALS, LEDGER, MEMBERS, OUTBOX, SIZES
-from goldenlake.steps.generations import Generation, fingerprint, latest_generation
+from goldenlake.schemas import APPROVALS, LEDGER, MEMBERS, OUTBOX, SETTLED, SIZES
+from goldenlake.steps.generations import Generation, fingerprint, latest_generation, read
 from goldenlake.steps.people import Newest
 from goldenlake.transforms.planning import numbered, plan_rows, summary
 from goldenlake.transforms.segments import follow_merges
+from goldenlake.transforms.withholding import at_cap, with_withheld
 
 #: Raise it when the code plans differently from the same state: every plan is drawn anew then.
-LOGIC = 2
+LOGIC = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLES = 5
 _ACTIONS = ("add", "update", "remove")
@@ -61,6 +65,16 @@ class SegmentPlan:
     verdicts: Sequence[str] = ()
     """What the guards object to."""
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    overlap: Mapping[str, int] = field(default_factory=dict)
+    """Members of other segments of the destination among its own, by segment."""
+    entered: int = 0
+    """Members of the day who were none the day before."""
+    exited: int = 0
+
+    @property
+    def unmatched(self) -> int:
+        """Members without a key."""
+        return self.held_back.get("no_key", 0)
 
     @property
     def changes(self) -> int:
@@ -121,13 +135,34 @@ class PlanExport:
     consent: ConsentPolicy
     as_of: date
     now: datetime | None = None
+    hold_outs: Mapping[str, HoldOut] = field(default_factory=dict)
+    """Control groups by segment."""
+
+    @classmethod
+    def of(
+        cls, catalogue: Catalogue, name: str, *, as_of: date, now: datetime | None = None
+    ) -> PlanExport:
+        """The plan of a declared destination."""
+        destination = catalogue.destinations[name]
+        held_out = {name: catalogue.segments[name].hold_out for name in destination.segments}
+        return cls(
+            destination=destination,
+            consent=catalogue.consent,
+            as_of=as_of,
+            now=now,
+            hold_outs={name: group for name, group in held_out.items() if group},
+        )
 
     def run(self, tables: Tables) -> Plan:
         """Raises SegmentNotBuilt; TableMissing before the first publication."""
         with self.drawn(tables, capabilities_of(self.destination)) as drawn:
-            samples = _samples(drawn.rows)
+            samples, overlap = _samples(drawn.rows), _overlap(drawn.rows)
             segments = [
-                replace(each, samples={a: samples.get((each.segment, a), []) for a in _ACTIONS})
+                replace(
+                    each,
+                    samples={a: samples.get((each.segment, a), []) for a in _ACTIONS},
+                    overlap=overlap.get(each.segment, {}),
+                )
                 for each in drawn.plan.segments
             ]
             return replace(drawn.plan, segments=segments, in_flight=self._in_flight(tables))
@@ -182,7 +217,9 @@ class PlanExport:
         members = {name: _content(sizes[name]) for name in self.destination.segments}
         if None in members.values():
             return "", self._judged_at(generation)
-        declared = (LOGIC, self.destination, self.consent, members)
+        # What counts for a cap moves with the day.
+        day = self.as_of.isoformat() if self.destination.cap else ""
+        declared = (LOGIC, self.destination, self.consent, members, self.hold_outs, day)
         mark = fingerprint({"generation": generation.generation}, *declared)
         return mark, self._judged_at(generation)
 
@@ -208,9 +245,22 @@ class PlanExport:
             .where(F.col("segment").isin(list(self.destination.segments)))
             .select("segment", "customer_id")
         )
-        return follow_merges(
+        todays = follow_merges(
             members, newest.history, after=then, to=newest.generation.generation
         ).distinct()
+        return with_withheld(
+            todays,
+            hold_outs=self.hold_outs,
+            priority=self.destination.priority,
+            capped=self._capped(tables, newest.generation),
+        )
+
+    def _capped(self, tables: Tables, generation: Generation) -> DataFrame | None:
+        cap = self.destination.cap
+        if cap is None or "gold.interactions" not in generation.tables:
+            return None
+        interactions = read(tables, generation, "gold.interactions")
+        return at_cap(interactions, cap, channel=self.destination.channel, as_of=self.as_of)
 
     def _ledger(self, tables: Tables) -> DataFrame:
         """All of the destination's records: those of a segment that it is no longer sent count as
@@ -228,14 +278,16 @@ class PlanExport:
         can: Capabilities,
     ) -> Plan:
         names = sorted({*self.destination.segments, *(row["segment"] for row in found)})
+        before = self._matched_before(tables)
         segments = [
             _segment_plan(
                 self.destination,
                 name,
                 [row for row in found if row["segment"] == name],
-                sizes[name]["members"] if name in self.destination.segments else 0,
+                sizes[name] if name in self.destination.segments else None,
                 can,
                 self.as_of,
+                before.get(name),
             )
             for name in names
         ]
@@ -251,6 +303,19 @@ class PlanExport:
             is_approved=is_held and self._is_approved(tables, plan_hash),
             good_until=EPOCH + timedelta(microseconds=min(turns)) if turns else None,
         )
+
+    def _matched_before(self, tables: Tables) -> Mapping[str, float]:
+        """Share of the members with a key at the last whole export, by segment."""
+        rows = tables.rows("activation.settled", SETTLED.ddl, _details)
+        told = [
+            row["details"] for row in rows if row["destination"] == self.destination.destination
+        ]
+        segments = json.loads(told[0])["segments"] if told else {}
+        return {
+            name: 1 - of["held_back"].get("no_key", 0) / of["members"]
+            for name, of in segments.items()
+            if of["members"] >= self.destination.guards.least_members
+        }
 
     def _is_approved(self, tables: Tables, plan_hash: str) -> bool:
         approvals = tables.read_or_empty("activation.approvals", APPROVALS.ddl)
@@ -294,9 +359,18 @@ def approve(
     tables.append("activation.approvals", tables.frame([row], APPROVALS.ddl))
 
 
-def judge(plan: SegmentPlan, guards: Guards) -> list[str]:
-    """What speaks against sending a plan; empty: nothing. Counts only, free of personal data."""
+def judge(plan: SegmentPlan, guards: Guards, matched_before: float | None = None) -> list[str]:
+    """What speaks against sending a plan; empty: nothing. Counts only, free of personal data.
+
+    ``matched_before`` is the share of the members that had a key at the last export.
+    """
     verdicts = []
+    matched = 1 - plan.unmatched / plan.members if plan.members else 1.0
+    if matched_before and 1 - matched / matched_before > guards.largest_match_drop:
+        verdicts.append(
+            f"{matched:.0%} of the members have a key, {matched_before:.0%} had one before; "
+            f"the limit is a drop by {guards.largest_match_drop:.0%}."
+        )
     known = plan.acknowledged
     if known and plan.removed and not plan.wanted and not guards.allow_empty:
         verdicts.append(
@@ -324,9 +398,10 @@ def _segment_plan(
     destination: Destination,
     segment: str,
     found: Sequence[Row],
-    members: int,
+    size: Row | None,
     can: Capabilities,
     as_of: date,
+    matched_before: float | None,
 ) -> SegmentPlan:
     def count(action: str, column: str = "records") -> int:
         return sum(row[column] for row in found if row["action"] == action)
@@ -345,7 +420,9 @@ def _segment_plan(
     plan = SegmentPlan(
         segment=segment,
         delivery_id="d_" + _hash(destination.destination, segment, str(as_of), *content),
-        members=members,
+        members=size["members"] if size else 0,
+        entered=(size["entered"] or 0) if size else 0,
+        exited=(size["exited"] or 0) if size else 0,
         wanted=sum(row["wanted"] for row in found),
         acknowledged=sum(row["there"] for row in found),
         added=added,
@@ -361,7 +438,22 @@ def _segment_plan(
         calls=calls,
         minutes=calls / can.calls_per_second / 60 if can.calls_per_second else None,
     )
-    return replace(plan, verdicts=judge(plan, destination.guards))
+    return replace(plan, verdicts=judge(plan, destination.guards, matched_before))
+
+
+def _details(settled: DataFrame) -> DataFrame:
+    return settled.select("destination", "details")
+
+
+def _overlap(rows: DataFrame) -> dict[str, dict[str, int]]:
+    """How many members two segments share, in both directions."""
+    members = rows.where(F.col("is_wanted") | (F.col("action") == "held"))
+    one, other = (members.select("customer_id", F.col("segment").alias(n)) for n in ("one", "two"))
+    shared = one.join(other, "customer_id", how="inner").where("one <> two")
+    found: dict[str, dict[str, int]] = {}
+    for row in shared.groupBy("one", "two").count().collect():
+        found.setdefault(row["one"], {})[row["two"]] = row["count"]
+    return found
 
 
 def _samples(rows: DataFrame) -> dict[tuple[str, str], list[str]]:

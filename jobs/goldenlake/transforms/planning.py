@@ -20,6 +20,8 @@ from goldenlake.transforms.consent import GRANTED
 
 #: Somebody said no under the key, or under another address to which the channel would send.
 KEY_OPTED_OUT = "key_opted_out"
+#: What a person must have said for a suppression to be told.
+_SAID_NO = ("suppressed", "withdrawn", KEY_OPTED_OUT)
 #: A person who is held back for one of these is removed in every mode, if it was us who added.
 LOST = ("suppressed", "withdrawn", "expired", "no_consent", KEY_OPTED_OUT, "gone")
 #: to_json would cut microseconds off.
@@ -92,30 +94,35 @@ def plan_rows(
     """One row a member, and one a record of the ledger that no member accounts for.
 
     Args:
-        members: ``segment, customer_id``, by today's ids.
+        members: ``segment, customer_id``, by today's ids, and ``withheld``: why somebody who may
+            be sent to is left out, or null.
         people: as ``people`` gives them, with ``consent`` and ``until``; whoever is not in it is
             gone.
         ledger: activation.ledger of the destination, ``customer_id`` by today's ids,
             ``owner_then`` as it stands in it.
         opted_out: ``key`` of people who said no, whichever customer they are.
-        mode: mirror, upsert or append.
+        mode: mirror, upsert, append, or suppress, which sends those alone who said no, and takes
+            none of them back.
 
     ``action`` is add, update, remove, unchanged or held, with a ``reason`` for remove and held.
     Of members with the same key the longest-standing customer is sent, then the smallest id.
     """
     record = F.struct("key", *_RECORD).alias("record")
-    both = members.select("segment", "customer_id", F.lit(True).alias("is_member")).unionByName(
+    is_member = F.lit(True).alias("is_member")
+    both = members.select("segment", "customer_id", "withheld", is_member).unionByName(
         ledger.select("segment", "customer_id", F.lit(False).alias("is_member"), record),
         allowMissingColumns=True,
     )
+    held = _not_suppressed() if mode == "suppress" else _held()
     of_customer = Window.partitionBy("segment", "customer_id")
     said_no = opted_out.select(F.col("key").alias("_no_key"), F.lit(True).alias("_said_no"))
     told = (
         both.withColumn("_belongs", F.max("is_member").over(of_customer))
+        .withColumn("withheld", F.max("withheld").over(of_customer))
         .join(people, "customer_id", how="left")
         .withColumn("key", F.when(F.col("is_member"), F.col("key")).otherwise(F.col("record.key")))
         .join(said_no, F.col("key") == F.col("_no_key"), how="left")
-        .withColumn("_blame", F.when(F.col("is_member"), _held()).otherwise(_lost()))
+        .withColumn("_blame", F.when(F.col("is_member"), held).otherwise(_lost()))
     )
     return _compared(told, mode)
 
@@ -134,6 +141,17 @@ def _held() -> Column:
         .when(F.col("consent") != GRANTED, F.col("consent"))
         .when(F.col("key").isNull(), "no_key")
         .when(F.col("_said_no"), KEY_OPTED_OUT)
+        .when(F.col("withheld").isNotNull(), F.col("withheld"))
+    )
+
+
+def _not_suppressed() -> Column:
+    """Why a suppression is not told; null for one who said no."""
+    said_no = F.col("consent").isin(*_SAID_NO) | F.coalesce(F.col("_said_no"), F.lit(False))
+    return (
+        F.when(F.col("consent").isNull(), "gone")
+        .when(~said_no, "may_be_sent_to")
+        .when(F.col("key").isNull(), "no_key")
     )
 
 
@@ -143,6 +161,7 @@ def _lost() -> Column:
         F.when(F.col("consent").isNull(), "gone")
         .when(F.col("consent") != GRANTED, F.col("consent"))
         .when(F.col("_said_no"), KEY_OPTED_OUT)
+        .when(F.col("withheld").isNotNull(), F.col("withheld"))
         .when(F.col("_belongs"), "key_changed")
         .otherwise("left")
     )
@@ -169,7 +188,7 @@ def _compared(told: DataFrame, mode: str) -> DataFrame:
     was_refused = (F.col("_record.outcome") == "rejected") & (
         F.col("_record.desired_hash") == F.col("desired_hash")
     )
-    may_go = F.lit(mode == "mirror") | F.col("_blame").isin(*LOST)
+    may_go = F.lit(mode == "mirror") | (F.lit(mode != "suppress") & F.col("_blame").isin(*LOST))
     wanted = (
         F.when(is_same, "unchanged")
         .when(F.coalesce(was_refused, F.lit(False)), "held")

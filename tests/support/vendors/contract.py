@@ -14,7 +14,7 @@ import stamina
 from goldenlake.declarations.destination import Retries
 from goldenlake.destinations import deliver
 from goldenlake.errors import GoldenlakeError, NotAuthorised
-from goldenlake.ports import Batch, Delivery, DestinationKind, OutboundRecord
+from goldenlake.ports import Batch, Delivery, DestinationKind, ListsMembers, OutboundRecord
 from support.destinations import DestinationContract, delivery, removal, upsert
 from support.vendors import TOKEN, Fault, Vendor
 
@@ -183,6 +183,15 @@ class VendorContract(DestinationContract):
         if clearing:
             brought(world, _batch(1, _with_fields(without, {**fields, "given_name": None})), kind)
             assert not world.state(delivery())["ann@example.com"].get("given_name")
+
+    def test_a_kind_that_tells_its_members_tells_all_of_them(self, world: VendorWorld) -> None:
+        kind = world.open()
+        if not isinstance(kind, ListsMembers):
+            pytest.skip("does not tell them")
+        assert list(kind.members("readers")) == []
+        names = [f"p{at}" for at in range(7)]
+        brought(world, _batch(1, *map(upsert, names)))
+        assert sorted(kind.members("readers")) == [f"{name}@example.com" for name in names]
 
     @pytest.mark.slow
     @pytest.mark.parametrize("seed", SEEDS)

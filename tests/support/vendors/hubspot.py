@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from werkzeug import Request
@@ -30,6 +31,7 @@ class Hubspot(Vendor):
         self.refused: set[str] = set()
         """Keys that batches refuse one by one."""
         self.created = 0
+        self.page_size = 2
 
     def refusal(self, status: int, message: str) -> Answer:
         """HubSpot's own words."""
@@ -97,7 +99,7 @@ class Hubspot(Vendor):
     def read(self, request: Request) -> Answer:
         """Those that exist."""
         asked = request.get_json()
-        known = self._by(asked["idProperty"])
+        known = self._by(asked["idProperty"]) if "idProperty" in asked else _itself(self.contacts)
         found = [known[e["id"].casefold()] for e in asked["inputs"] if e["id"].casefold() in known]
         results = [self._shown(contact) for contact in dict.fromkeys(found)]
         return _completed(results)
@@ -158,6 +160,17 @@ class Hubspot(Vendor):
             {"recordIdsMissing": missing, "recordsIdsAdded": added, "recordIdsRemoved": []}
         )
 
+    @route("GET", "/crm/v3/lists/<list_id>/memberships")
+    def page(self, request: Request, list_id: str) -> Answer:
+        """Small pages, in order."""
+        after = request.args.get("after", "")
+        found = sorted(each for each in self.members[list_id] if each > after)
+        page = found[: self.page_size]
+        results = [{"recordId": each, "membershipTimestamp": _AT} for each in page]
+        more = len(found) > len(page)
+        paging = {"paging": {"next": {"after": page[-1], "link": "x"}}} if more else {}
+        return Answer({"results": results, **paging})
+
     @route("PUT", "/crm/v3/lists/<list_id>/memberships/remove")
     def remove(self, request: Request, list_id: str) -> Answer:
         """By record id."""
@@ -182,6 +195,10 @@ class Hubspot(Vendor):
             for each in request.get_json()["inputs"]
         ]
         return _completed(results)
+
+
+def _itself(contacts: Iterable[str]) -> dict[str, str]:
+    return {contact: contact for contact in contacts}
 
 
 def _property(name: str) -> dict[str, Any]:

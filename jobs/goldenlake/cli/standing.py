@@ -1,0 +1,97 @@
+"""Commands that tell how a destination stands."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from goldenlake.cli.finishing import finish
+from goldenlake.cli.installation import Installation
+from goldenlake.cli.looking import PANEL, DestinationName, at_newest
+from goldenlake.cli.options import CONF, ENV, AsOfOrNewest, Conf, Env, Lake, RunId
+from goldenlake.ports import StepResult
+
+standing = typer.Typer()
+
+Person = Annotated[
+    str | None,
+    typer.Option("--person", help="Of this customer id, or record id such as crm:42, alone."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for a program.")]
+
+
+@standing.command(rich_help_panel=PANEL)
+def ledger(
+    destination: DestinationName,
+    person: Person = None,
+    as_json: AsJson = False,
+    as_of: AsOfOrNewest = None,
+    conf: Conf = CONF,
+    env: Env = ENV,
+    lake: Lake = None,
+) -> None:
+    """What a destination has acknowledged, by counts; or every decision about one person there."""
+    from goldenlake.reporting.standings import grid_text, person_text
+    from goldenlake.steps.plan import PlanExport
+    from goldenlake.steps.standing import ledger_counts, person_standing
+
+    installation = at_newest(conf, env, lake, as_of, destination)
+    with installation.hinting():
+        if person is None:
+            rows = ledger_counts(installation.tables, destination)
+            told = grid_text(rows, title=f"ledger of {destination}", nothing="empty")
+            found: object = rows
+        else:
+            planner = PlanExport.of(
+                installation.catalogue,
+                destination,
+                as_of=installation.as_of,
+                now=installation.clock.now(),
+            )
+            stands = person_standing(installation.tables, planner, person)
+            told, found = person_text(destination, **vars(stands)), vars(stands)
+    if as_json:
+        print(json.dumps(found, default=str))  # noqa: T201
+    else:
+        Console().print(told)
+
+
+@standing.command(rich_help_panel=PANEL)
+def reconcile(
+    destination: DestinationName,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Note what is there, so that the next export mends it; sends nothing."
+        ),
+    ] = False,
+    run_id: RunId = None,
+    conf: Conf = CONF,
+    env: Env = ENV,
+    lake: Lake = None,
+) -> None:
+    """Compare the ledger with what a destination really holds; exits with 3 where they differ."""
+    Installation.load(conf, env, lake, as_of=date.min).chosen_destinations([destination])
+    installation = Installation.load_newest(conf, env, lake, as_of=None, run_id=run_id)
+
+    def compared() -> list[StepResult]:
+        from goldenlake.destinations import open_destination
+        from goldenlake.steps.reconcile import Reconcile
+
+        declared = installation.catalogue.destinations[destination]
+        step = Reconcile(
+            destination=declared,
+            as_of=installation.as_of,
+            run_id=installation.run_id,
+            repair=repair,
+        )
+        with installation.timed("reconcile", destination) as found:
+            kind = open_destination(declared, installation)
+            found.append(step.run(installation.tables, kind, installation.progress))
+            return list(found)
+
+    finish(installation, compared)

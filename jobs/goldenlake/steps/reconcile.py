@@ -1,0 +1,108 @@
+"""What a destination really holds, beside what the ledger says of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.destination import Destination
+from goldenlake.errors import CannotBeAsked
+from goldenlake.ports import DestinationKind, ListsMembers, Progress, StepResult, Tables
+from goldenlake.schemas import LEDGER
+from goldenlake.steps import ledger
+
+_THERE = ("present", "unknown")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentDrift:
+    """One segment's audience, by counts."""
+
+    segment: str
+    agreeing: int
+    """There, and acknowledged."""
+    missing: int
+    """Acknowledged, and there no longer: somebody else took them out."""
+    lingering: int
+    """Ours, there, and not to be."""
+    foreign: int
+    """There, and never sent by us: they are not ours to touch."""
+
+    @property
+    def drift(self) -> int:
+        """Records that the ledger is wrong about."""
+        return self.missing + self.lingering
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconcile:
+    """Compare a destination's audiences with the ledger.
+
+    With ``repair``, the ledger learns what is there, so that the next export adds who is missing
+    and takes out who lingers. Nothing is sent, and what is not ours is not touched.
+    """
+
+    destination: Destination
+    as_of: date
+    run_id: str
+    repair: bool = False
+    _drifted: list[dict[str, Any]] = field(default_factory=list)
+
+    def run(self, tables: Tables, kind: DestinationKind, progress: Progress) -> StepResult:
+        """Raises CannotBeAsked; TransientError when the destination does not answer."""
+        if not isinstance(kind, ListsMembers):
+            raise CannotBeAsked(self.destination.destination)
+        found = []
+        for segment in self.destination.segments:
+            there = {key.casefold() for key in kind.members(segment)}
+            found.append(self._compared(tables, segment, there))
+            progress(f"{self.destination.destination}: {segment}: {len(there)} members are there")
+        drift = sum(each.drift for each in found)
+        if self.repair and self._drifted:
+            rows = tables.frame(self._drifted, LEDGER.ddl)
+            tables.merge(ledger.TABLE, rows, on=ledger.KEY)
+        return StepResult(
+            step="reconcile",
+            subject=self.destination.destination,
+            status="degraded" if drift and not self.repair else "done",
+            counts={
+                name: sum(getattr(each, name) for each in found)
+                for name in ("agreeing", "missing", "lingering", "foreign")
+            },
+            details={
+                "segments": {each.segment: vars(each) for each in found},
+                "repaired": drift if self.repair else 0,
+            },
+        )
+
+    def _compared(self, tables: Tables, segment: str, there: set[str]) -> SegmentDrift:
+        known = self._known(tables, segment)
+        ours = {row["key"].casefold(): row for row in known}
+        missing = [r for k, r in ours.items() if r["state"] == "present" and k not in there]
+        lingering = [r for k, r in ours.items() if r["state"] not in _THERE and k in there]
+        for row in missing:
+            self._note(row, state="absent", acknowledged_hash=None)
+        for row in lingering:
+            self._note(row, state="unknown")
+        return SegmentDrift(
+            segment=segment,
+            agreeing=sum(1 for k, r in ours.items() if r["state"] in _THERE and k in there),
+            missing=len(missing),
+            lingering=len(lingering),
+            foreign=len(there - set(ours)),
+        )
+
+    def _known(self, tables: Tables, segment: str) -> Sequence[Row]:
+        rows = tables.read_or_empty(ledger.TABLE, LEDGER.ddl).where(
+            (F.col("destination") == self.destination.destination) & (F.col("segment") == segment)
+        )
+        return rows.collect()
+
+    def _note(self, row: Row, **others: Any) -> None:
+        told = {"outcome": "reconciled", "run_id": self.run_id, "acknowledged_on": self.as_of}
+        self._drifted.append(row.asDict() | told | others)

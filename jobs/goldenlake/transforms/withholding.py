@@ -1,0 +1,85 @@
+"""Members whom an export leaves out although they may be sent to: hold-outs, priorities, caps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.base import parse_duration
+from goldenlake.declarations.destination import Cap
+from goldenlake.declarations.segment import HoldOut
+
+HOLD_OUT, CAPPED, PRIORITY = "hold_out", "capped", "priority"
+_DIGITS = 13
+"""Hexadecimal digits of the hash that count: as many as a double holds exactly."""
+
+
+def is_held_out(hold_out: HoldOut) -> Column:
+    """Whether a row's customer is in the control group.
+
+    The share of all ids whose salted SHA-256 is smallest. It hangs on the customer id alone: on a
+    merge the oldest id survives, and with it what it was.
+    """
+    salted = F.sha2(F.concat(F.lit(f"{hold_out.salt}:"), F.col("customer_id")), 256)
+    number = F.conv(F.substring(salted, 1, _DIGITS), 16, 10).cast("double")
+    return number < F.lit(hold_out.share * 16**_DIGITS)
+
+
+def with_withheld(
+    members: DataFrame,
+    *,
+    hold_outs: Mapping[str, HoldOut],
+    priority: Sequence[str],
+    capped: DataFrame | None,
+) -> DataFrame:
+    """``members`` (``segment, customer_id``) with ``withheld``: why somebody is left out, or null.
+
+    Args:
+        hold_outs: by segment.
+        priority: segments, the first being the most important: who is a member of several of them
+            is left out of all but the first, held out of that one or not.
+        capped: ``customer_id`` of those who have had enough for now.
+    """
+    held_out = F.lit(False)
+    for segment, hold_out in sorted(hold_outs.items()):
+        held_out = F.when(F.col("segment") == segment, is_held_out(hold_out)).otherwise(held_out)
+    reason = F.when(held_out, HOLD_OUT)
+    if capped is not None:
+        marked = capped.select("customer_id", F.lit(True).alias("_is_capped")).distinct()
+        members = members.join(marked, "customer_id", how="left")
+        reason = reason.when(F.col("_is_capped"), CAPPED)
+    if priority:
+        rank = F.lit(None).cast("int")
+        for at, segment in enumerate(priority):
+            rank = F.when(F.col("segment") == segment, at).otherwise(rank)
+        everywhere = Window.partitionBy("customer_id")
+        members = members.withColumn("_rank", rank).withColumn(
+            "_first", F.min("_rank").over(everywhere)
+        )
+        reason = F.when(F.col("_rank") > F.col("_first"), PRIORITY).otherwise(reason)
+    return members.select("segment", "customer_id", reason.alias("withheld"))
+
+
+def at_cap(interactions: DataFrame, cap: Cap, *, channel: str, as_of: date) -> DataFrame:
+    """``customer_id`` of those who were reached so often within the window that ends with the day
+    that they must not be reached again yet.
+    """
+    end = F.date_add(F.lit(as_of), 1).cast("timestamp")
+    begin = F.date_sub(F.date_add(F.lit(as_of), 1), parse_duration(cap.within).days).cast(
+        "timestamp"
+    )
+    reached = interactions.where(
+        (F.col("channel") == channel)
+        & F.col("kind").isin(cap.kinds)
+        & (F.col("at") >= begin)
+        & (F.col("at") < end)
+    )
+    return (
+        reached.groupBy("customer_id")
+        .agg(F.count(F.lit(1)).alias("_times"))
+        .where(F.col("_times") >= cap.most)
+        .select("customer_id")
+    )

@@ -1,0 +1,143 @@
+"""An export to a CRM, from the plan to what it holds, and what people are told of it."""
+
+from datetime import timedelta
+
+import pytest
+
+from goldenlake.declarations.segment import HoldOut
+from goldenlake.destinations import open_destination
+from goldenlake.errors import CannotBeAsked
+from goldenlake.steps.plan import PlanExport
+from goldenlake.steps.reconcile import Reconcile
+from goldenlake.steps.standing import ledger_counts, person_standing
+from support.activation import DAY, POLICY, destination, members_are, night, silent, step
+from support.destinations import Remembering
+from support.gold import customer, grant, publish
+from support.vendors import Outside, serving
+from support.vendors.hubspot import Hubspot
+
+NAMES = ["ann", "bob", "cyd", "dan", "eve"]
+TO_HUBSPOT = {
+    "fields": {"given_name": "given_name"},
+    "target": {"kind": "hubspot", "connection": "hubspot"},
+}
+
+
+@pytest.fixture
+def vendor():
+    return Hubspot()
+
+
+@pytest.fixture
+def outside(vendor):
+    with serving(vendor) as base_url:
+        yield Outside(base_url)
+    assert not vendor.violations, vendor.violations[:3]
+
+
+def members_there(vendor):
+    return {
+        vendor.contacts[contact]["email"].split("@")[0]
+        for members in vendor.members.values()
+        for contact in members
+    }
+
+
+def export(tables, outside, as_of=DAY, **others):
+    declared = destination(**TO_HUBSPOT, **others)
+    return step(as_of, destination=declared).run(
+        tables, open_destination(declared, outside), silent
+    )
+
+
+def reconciled(tables, outside, repair=False):
+    declared = destination(**TO_HUBSPOT)
+    found = Reconcile(destination=declared, as_of=DAY, run_id="r", repair=repair)
+    return found.run(tables, open_destination(declared, outside), silent)
+
+
+def test_drift_is_told_and_the_next_export_mends_it_without_touching_others(
+    tables, vendor, outside
+):
+    night(tables, DAY, [*map(customer, NAMES)], [*map(grant, NAMES)], {"readers": NAMES})
+    assert export(tables, outside).counts["sent"] == 5
+    assert reconciled(tables, outside).counts == {
+        "agreeing": 5, "missing": 0, "lingering": 0, "foreign": 0
+    }  # fmt: skip
+    members_are(tables, DAY, {"readers": NAMES[1:]}, publish(tables, DAY, {}))
+    export(tables, outside)
+    assert members_there(vendor) == {"bob", "cyd", "dan", "eve"}
+
+    list_id = next(iter(vendor.lists))
+    ids = {of["email"].split("@")[0]: contact for contact, of in vendor.contacts.items()}
+    vendor.members[list_id] -= {ids["bob"]}
+    vendor.members[list_id] |= {ids["ann"], "777"}
+    vendor.contacts["777"] = {"email": "stranger@example.com"}
+    found = reconciled(tables, outside)
+    assert found.status == "degraded"
+    assert found.counts == {"agreeing": 3, "missing": 1, "lingering": 1, "foreign": 1}
+
+    assert reconciled(tables, outside, repair=True).status == "done"
+    export(tables, outside)
+    assert members_there(vendor) == {"bob", "cyd", "dan", "eve", "stranger"}
+
+
+def test_a_kind_that_cannot_be_asked_says_so(tables):
+    step_ = Reconcile(destination=destination(), as_of=DAY, run_id="r")
+    with pytest.raises(CannotBeAsked, match="goldenlake ledger crm"):
+        step_.run(tables, Remembering(), silent)
+
+
+def test_every_decision_about_a_person_is_told(tables, vendor, outside):
+    who = ["ann", "bob", "cyd"]
+    records = [{"record_id": f"crm:{name}", "customer_id": name} for name in NAMES]
+    publish(tables, DAY, {"identity.customers": records, "identity.history": []})
+    night(
+        tables, DAY, [*map(customer, NAMES)], [*map(grant, who)],
+        {"readers": ["ann", "bob", "dan"], "buyers": ["ann"]},
+    )  # fmt: skip
+    vendor.refused.add("bob@example.com")
+    both = {"segments": ["readers", "buyers"], "priority": ["buyers", "readers"]}
+    export(tables, outside, **both)
+    declared = destination(**TO_HUBSPOT, **both)
+    planner = PlanExport(destination=declared, consent=POLICY, as_of=DAY)
+
+    def told(name):
+        return person_standing(tables, planner, f"crm:{name}")
+
+    ann = told("ann")
+    assert [(d["segment"], d["action"], d["reason"]) for d in ann.decisions] == [
+        ("buyers", "unchanged", None),
+        ("readers", "held", "priority"),
+    ]
+    assert [(row["segment"], row["state"]) for row in ann.ledger] == [("buyers", "present")]
+    bob = told("bob")
+    assert [(d["action"], d["reason"]) for d in bob.decisions] == [("held", "rejected_before")]
+    assert bob.rejects[0]["is_permanent"]
+    assert bob.absent_from == ["buyers"]
+    assert [(d["action"], d["reason"]) for d in told("dan").decisions] == [("held", "no_consent")]
+    assert told("cyd").absent_from == ["readers", "buyers"]
+    counts = ledger_counts(tables, "crm")
+    assert {(row["segment"], row["state"], row["records"]) for row in counts} == {
+        ("buyers", "present", 1),
+        ("readers", "absent", 1),
+    }
+    assert "@" not in str(ann) + str(bob) + str(counts)
+
+
+def test_who_is_held_out_is_noted_and_taken_out_where_they_were_sent_before(
+    tables, vendor, outside
+):
+    night(tables, DAY, [*map(customer, NAMES)], [*map(grant, NAMES)], {"readers": NAMES})
+    export(tables, outside)
+    later = DAY + timedelta(days=1)
+    everyone_but_few = {"readers": HoldOut(share=0.99999, salt="spring")}
+    members_are(tables, later, {"readers": NAMES}, publish(tables, later, {}))
+    declared = destination(**TO_HUBSPOT, guards={"allow_empty": True})
+    result = step(later, destination=declared, hold_outs=everyone_but_few).run(
+        tables, open_destination(declared, outside), silent
+    )
+    assert members_there(vendor) == set()
+    assert result.details["segments"]["readers"]["held_back"] == {"hold_out": 5}
+    held = tables.read("activation.held_back").where("as_of = '2024-06-01'").collect()
+    assert {row["reason"] for row in held} == {"hold_out"}

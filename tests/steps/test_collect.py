@@ -14,6 +14,7 @@ from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import StepResult
 from goldenlake.steps.collect import Collect, replay
 from goldenlake.steps.files import read_files
+from support.destinations import Places
 from support.landed import source
 
 DAY = date(2026, 1, 3)
@@ -66,7 +67,7 @@ def test_a_file_without_a_day_is_told_once_and_waits_for_its_day(
         [result] = step.run(
             tables=tables,
             landing=LocalLanding(tmp_path / "landing"),
-            place=lambda name: Folder(name, tmp_path / name),
+            outside=Places(lambda name: Folder(name, tmp_path / name)),
             clock=Clock(),
             progress=silent,
         )
@@ -101,7 +102,7 @@ def test_a_broken_source_stops_nothing_and_a_mended_contract_brings_its_rows_in(
         return step.run(
             tables=tables,
             landing=landing,
-            place=lambda name: Folder(name, tmp_path / name),
+            outside=Places(lambda name: Folder(name, tmp_path / name)),
             clock=Clock(),
             progress=silent,
         )
@@ -162,7 +163,7 @@ def test_a_source_of_which_too_much_is_quarantined_is_degraded_and_its_good_rows
     (found,) = step.run(
         tables=tables,
         landing=LocalLanding(tmp_path / "landing"),
-        place=lambda name: Folder(name, tmp_path / name),
+        outside=Places(lambda name: Folder(name, tmp_path / name)),
         clock=Clock(),
         progress=silent,
     )

@@ -43,8 +43,10 @@ class Drop:
 
     def land(self, as_of=date(2024, 3, 4), until=None, place=None, file_date=None, **fields):
         origin = {"place": "drop", "files": "**/*.csv", "file_date": file_date}
+        declared = source("id", origin=origin, **fields)
         step = Land(
-            source=source("id", origin=origin, **fields),
+            source=declared,
+            origin=declared.origin,
             as_of=as_of,
             run_id="r1",
             settle=timedelta(minutes=1),

@@ -36,7 +36,7 @@ def collect(installation: Installation, sources: Sequence[str]) -> list[StepResu
         found = step.run(
             tables=installation.tables,
             landing=installation.landing,
-            place=installation.place,
+            outside=installation,
             clock=installation.clock,
             progress=installation.progress,
         )

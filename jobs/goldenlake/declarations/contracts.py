@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from goldenlake.declarations.access_log import known_fields, unknown_directives
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.sentences import hint
-from goldenlake.declarations.source import AccessLogFormat, Source
+from goldenlake.declarations.source import AccessLogFormat, Origin, Source
 from goldenlake.errors import Problem
 
 
 def contract_problems(document: Document, source: Source) -> Iterator[Problem]:
     """All that is wrong with a source whatever else is declared."""
-    if source.load == "snapshot" and source.origin.file_date is None:
+    is_files = isinstance(source.origin, Origin)
+    if source.load == "snapshot" and is_files and source.origin.file_date is None:
         yield document.problem(
             ("origin", "file_date"),
             "is missing, but load is snapshot: of two files the newer one is the truth. Write "

@@ -20,7 +20,7 @@ from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.segment import Segment
 from goldenlake.declarations.sentences import hint
-from goldenlake.declarations.source import ConsentMapping, Source
+from goldenlake.declarations.source import ConsentMapping, Origin, Source
 from goldenlake.declarations.table import Table
 from goldenlake.declarations.targets import OWN_COLUMNS, FilesTarget
 from goldenlake.errors import Problem
@@ -153,9 +153,12 @@ def _unknown(
 
 
 def _source(document: Document, source: Source, known: _Known) -> Iterator[Problem]:
-    yield from _unknown(
-        document, ("origin", "place"), source.origin.place, known.places, where=known.environment
-    )
+    origin = source.origin
+    if isinstance(origin, Origin):
+        path, name, declared = ("origin", "place"), origin.place, known.places
+    else:
+        path, name, declared = ("origin", "connection"), origin.connection, known.connections
+    yield from _unknown(document, path, name, declared, where=known.environment)
     for name in source.identifiers:
         yield from _unknown(
             document, ("identifiers", name), name, known.identifiers, where=_IDENTIFIERS

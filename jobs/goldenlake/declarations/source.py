@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, StrictBool, field_validator, model_validator
+from pydantic import Discriminator, Field, StrictBool, Tag, field_validator, model_validator
 
 from goldenlake.declarations.base import (
     ColumnName,
@@ -22,6 +22,7 @@ from goldenlake.declarations.base import (
 )
 from goldenlake.declarations.countries import NO_COUNTRY, Region
 from goldenlake.declarations.expressions import columns_of
+from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.declarations.rules import RowRule
 
 PersonalClass = Literal["none", "pseudonym", "contact", "sensitive"]
@@ -43,6 +44,18 @@ class Origin(Declaration):
         description="Regular expression with groups year, month and day, found anywhere in the "
         "file's path; and, where corrected files of a day come under names of their own, version.",
     )
+
+
+def _origin_form(value: Any) -> str:
+    is_api = "connection" in value if isinstance(value, dict) else isinstance(value, ApiOrigin)
+    return "api" if is_api else "files"
+
+
+SourceOrigin = Annotated[
+    Annotated[Origin, Tag("files")] | Annotated[ApiOrigin, Tag("api")],
+    Discriminator(_origin_form),
+]
+"""Files in a place, or an account that is asked."""
 
 
 class CsvFormat(Declaration):
@@ -212,7 +225,7 @@ class Source(Declaration):
     description: str
     system: Slug = Field(description="The system that drops it: crm, web, shops, esp, erp …")
     owner: str = Field(description="Who answers for it.")
-    origin: Origin
+    origin: SourceOrigin
     format: Format
     load: Literal["snapshot", "increment", "append"] = Field(
         description="snapshot: every file is the whole truth; increment: newer rows replace older "
@@ -295,6 +308,12 @@ class Source(Declaration):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError(f"is {name!r}, no time zone; write it like Europe/Berlin") from error
         return name
+
+    @model_validator(mode="after")
+    def _reads_what_it_pulls(self) -> Self:
+        if isinstance(self.origin, ApiOrigin) and self.format.kind != "jsonl":
+            raise ValueError("what is pulled is JSON lines: write format: {kind: jsonl}")
+        return self
 
     @model_validator(mode="after")
     def _refers_to_its_own_columns(self) -> Self:

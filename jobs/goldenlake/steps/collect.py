@@ -5,20 +5,30 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Literal
 
+from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.declarations.source import Source
 from goldenlake.errors import ExitCode, MostlyQuarantined, TransientError, described
-from goldenlake.ports import Clock, FilePlace, Landing, Progress, StepResult, Tables
+from goldenlake.ports import (
+    Clock,
+    Landing,
+    Outside,
+    Progress,
+    Published,
+    StepResult,
+    Tables,
+)
 from goldenlake.schemas import BROKEN, CONFORMED, INGESTED, LANDED
 from goldenlake.steps.conform import Conform
 from goldenlake.steps.files import FileRow, read_files, record_drift, record_files
 from goldenlake.steps.ingest import Ingest
 from goldenlake.steps.land import Land, Landed
+from goldenlake.steps.pull import Pull
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +56,7 @@ class Collect:
         *,
         tables: Tables,
         landing: Landing,
-        place: Callable[[str], FilePlace],
+        outside: Outside,
         clock: Clock,
         progress: Progress,
     ) -> list[StepResult]:
@@ -54,10 +64,21 @@ class Collect:
         known = _by_source(read_files(tables))
 
         def land(source: Source) -> Landed | Exception:
-            step = Land(source=source, as_of=self.as_of, run_id=self.run_id, settle=self.settle)
+            files = known.get(source.source, [])
+            origin = source.origin
             try:
-                files = known.get(source.source, [])
-                return step.run(place(source.origin.place), landing, files, clock)
+                if isinstance(origin, ApiOrigin):
+                    pull = Pull(source=source, origin=origin, as_of=self.as_of, run_id=self.run_id)
+                    api = outside.api(origin.connection, Published())
+                    return pull.run(api, landing, files, clock)
+                step = Land(
+                    source=source,
+                    origin=origin,
+                    as_of=self.as_of,
+                    run_id=self.run_id,
+                    settle=self.settle,
+                )
+                return step.run(outside.place(origin.place), landing, files, clock)
             except Exception as error:  # noqa: BLE001 - one source must not stop the others
                 return error
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Any, BinaryIO, cast
 
-from goldenlake.declarations.source import Source
+from goldenlake.declarations.source import Origin, Source
 from goldenlake.errors import ContractBroken
 from goldenlake.ports import Clock, FilePlace, Landing, RemoteFile
 from goldenlake.schemas import BROKEN, DUPLICATE
@@ -43,6 +43,7 @@ class Land:
     """
 
     source: Source
+    origin: Origin
     as_of: date
     run_id: str
     settle: timedelta
@@ -65,7 +66,7 @@ class Land:
         landed = Landed()
         growing, files = landed.growing, landed.files
         now, unchanged, later, ahead = clock.now(), 0, 0, 0
-        found = place.list(self.source.origin.files)
+        found = place.list(self.origin.files)
         listed = [(self.day_of(f.path) or self.as_of, f) for f in found]
         for file_on, file in sorted(listed, key=lambda pair: (pair[0], pair[1].path)):
             if file_on > (self.until or self.as_of):
@@ -90,7 +91,7 @@ class Land:
         """The day that the file is about: as its path says, or that of the run where the source
         says nothing of days. None where the path should say it and does not.
         """
-        pattern = self.source.origin.file_date
+        pattern = self.origin.file_date
         if pattern is None:
             return self.as_of
         found = re.search(pattern, path)
@@ -148,7 +149,7 @@ class Land:
         broken = ContractBroken(
             source=self.source.source,
             file=path,
-            what=f"origin.file_date ({self.source.origin.file_date}) finds no day in its name.",
+            what=f"origin.file_date ({self.origin.file_date}) finds no day in its name.",
             mend="Have it sent under a name with its day, or mend origin.file_date: it is then "
             "taken by the next run.",
         )

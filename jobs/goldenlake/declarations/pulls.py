@@ -1,0 +1,141 @@
+"""``origin`` of a source that is asked over HTTP: what to ask, page by page, and from where on."""
+
+from __future__ import annotations
+
+from string import Formatter
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from goldenlake.declarations.base import Declaration, Duration, Slug
+
+_FILLED_IN = {"since", "as_of"}
+
+FieldPath = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
+"""Names of nested fields with dots between them, such as ``paging.next.after``."""
+
+
+def _checked_text(text: str) -> str:
+    try:
+        names = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    except ValueError as error:
+        raise ValueError(f"is no text with names in braces: {error}") from error
+    if unknown := names - _FILLED_IN:
+        raise ValueError(
+            f"has {{{min(unknown)}}}, which nothing fills in. Known: {{as_of}}, {{since}}; a brace "
+            "of its own is written twice"
+        )
+    return text
+
+
+Text = Annotated[str, AfterValidator(_checked_text)]
+"""Text in which {since} and {as_of} are filled in."""
+
+
+def _checked_body(value: Any) -> Any:
+    for text in _texts(value):
+        _checked_text(text)
+    return value
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for each in value.values() for text in _texts(each)]
+    return [text for each in value for text in _texts(each)] if isinstance(value, list) else []
+
+
+class OnePage(Declaration):
+    """All records come in one reply."""
+
+    kind: Literal["one_page"]
+
+
+class NextToken(Declaration):
+    """The reply bears a token; the next call sends it."""
+
+    kind: Literal["next_token"]
+    path: FieldPath = Field(description="Where the token stands in the reply; absent: the end.")
+    param: str = Field(description="Its name in the query, or in the body of a POST.")
+
+
+class NextUrl(Declaration):
+    """The reply bears the next call's address, on the same host."""
+
+    kind: Literal["next_url"]
+    path: FieldPath
+
+
+class Offset(Declaration):
+    """Calls say how many records to leave out; a page that is not full is the last."""
+
+    kind: Literal["offset"]
+    param: str = "offset"
+    size_param: str = "limit"
+    size: int = Field(default=500, ge=1)
+    start: int = 0
+
+
+class RangeHeader(Declaration):
+    """Calls say which records in a header, ``Range: records=0-99``; RFC 9110, section 14.2."""
+
+    kind: Literal["range"]
+    unit: str = "records"
+    size: int = Field(default=100, ge=1)
+
+
+Paging = Annotated[
+    OnePage | NextToken | NextUrl | Offset | RangeHeader, Field(discriminator="kind")
+]
+
+
+class HighWater(Declaration):
+    """The field that tells how new a record is; the next night asks from the newest one on."""
+
+    field: FieldPath
+    start: str = Field(description="What the first night asks from, such as 2020-01-01T00:00:00Z.")
+    overlap: Duration = Field(
+        default="1h",
+        description="Asked again each night: what was written late, or by a clock that is behind.",
+    )
+    write: Literal["iso", "epoch", "epoch_millis", "date"] = Field(
+        default="iso", description="How {since} is written in the call."
+    )
+
+
+class ApiOrigin(Declaration):
+    """Records that are pulled from an account of ``conf/env``, one file of JSON lines a night."""
+
+    connection: Slug
+    path: Text
+    method: Literal["GET", "POST"] = "GET"
+    params: dict[str, Text] = Field(default={})
+    body: Annotated[dict[str, Any] | None, AfterValidator(_checked_body)] = None
+    headers: dict[str, str] = Field(default={})
+    records: FieldPath | None = Field(
+        default=None, description="Where the list stands in the reply; left out: the reply is it."
+    )
+    fields: dict[str, FieldPath] = Field(
+        default={},
+        description="Nested fields to be lifted to columns; others come as they are.",
+    )
+    paging: Paging = OnePage(kind="one_page")
+    high_water: HighWater | None = Field(
+        default=None, description="Left out: everything is asked for every night."
+    )
+    most_pages: int = Field(default=100_000, ge=1)
+
+    @property
+    def file_date(self) -> None:
+        """A pull is about the day of its run."""
+
+    @model_validator(mode="after")
+    def _asks_from_somewhere(self) -> Self:
+        told = [self.path, *self.params.values(), *_texts(self.body)]
+        asks = any("{since}" in text for text in told)
+        if asks and self.high_water is None:
+            raise ValueError("{since} is filled in by high_water, which is missing")
+        if self.body is not None and self.method == "GET":
+            raise ValueError("body is sent by method POST alone")
+        return self

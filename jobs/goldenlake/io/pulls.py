@@ -1,0 +1,171 @@
+"""Asks a system for records, page by page, as a source's origin declares it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, date, datetime
+from typing import Any
+
+import stamina
+
+from goldenlake.declarations.base import parse_duration
+from goldenlake.declarations.pulls import (
+    ApiOrigin,
+    HighWater,
+    NextToken,
+    NextUrl,
+    Offset,
+    OnePage,
+    RangeHeader,
+)
+from goldenlake.errors import ContractBroken, Throttled, TransientError
+from goldenlake.ports import Api, Reply
+
+_ATTEMPTS = 5
+_LONGEST_THROTTLE = 900.0
+
+
+def pulled(
+    api: Api,
+    origin: ApiOrigin,
+    *,
+    source: str,
+    since: str | None,
+    as_of: date,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Iterator[dict[str, Any]]:
+    """Records from ``since`` on, as ``high_water`` wrote it the night before; None: the first.
+
+    Raises ContractBroken where a reply is not as declared, TransientError, CallRefused.
+    """
+    filled = {"as_of": as_of.isoformat()}
+    if origin.high_water is not None:
+        filled["since"] = _asked_from(origin.high_water, since)
+    for reply in _pages(api, origin, filled, sleep):
+        for record in _records(source, origin, reply):
+            lifted = {name: at(record, path) for name, path in origin.fields.items()}
+            yield {**record, **lifted}
+
+
+def at(value: Any, path: str) -> Any:
+    """The nested field, or None where something on the way is not there."""
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def instant(text: str) -> datetime:
+    """ISO 8601, or seconds or milliseconds since 1970. Raises ValueError."""
+    try:
+        number = float(text)
+    except ValueError:
+        found = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        return found if found.tzinfo else found.replace(tzinfo=UTC)
+    return datetime.fromtimestamp(number / 1000 if number > 1e11 else number, UTC)
+
+
+def _asked_from(high_water: HighWater, since: str | None) -> str:
+    moment = instant(since or high_water.start)
+    if since is not None:
+        moment -= parse_duration(high_water.overlap)
+    match high_water.write:
+        case "iso":
+            return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        case "date":
+            return moment.astimezone(UTC).date().isoformat()
+        case "epoch":
+            return str(int(moment.timestamp()))
+        case "epoch_millis":
+            return str(int(moment.timestamp() * 1000))
+
+
+def _pages(
+    api: Api, origin: ApiOrigin, filled: Mapping[str, str], sleep: Callable[[float], None]
+) -> Iterator[Any]:
+    path: str = origin.path.format_map(filled)
+    params = {name: text.format_map(filled) for name, text in origin.params.items()}
+    body = _filled(origin.body, filled)
+    headers = dict(origin.headers)
+    paging = origin.paging
+    more: dict[str, Any] = {}
+    for number in range(origin.most_pages):
+        match paging:
+            case Offset():
+                more = {
+                    paging.param: paging.start + number * paging.size,
+                    paging.size_param: paging.size,
+                }
+            case RangeHeader():
+                first = number * paging.size
+                headers["Range"] = f"{paging.unit}={first}-{first + paging.size - 1}"
+        in_body = origin.method == "POST"
+        reply = _called(
+            api,
+            origin.method,
+            path,
+            sleep,
+            params=params | ({} if in_body else more) or None,
+            json=({**body, **more} if in_body else None),
+            headers=headers or None,
+        ).json()
+        yield reply
+        match paging:
+            case OnePage():
+                return
+            case NextToken():
+                token = at(reply, paging.path)
+                if not token:
+                    return
+                more = {paging.param: token}
+            case NextUrl():
+                following = at(reply, paging.path)
+                if not following:
+                    return
+                path, params = str(following), {}
+            case Offset() | RangeHeader():
+                found = reply if origin.records is None else at(reply, origin.records)
+                if len(found or ()) < paging.size:
+                    return
+
+
+def _called(
+    api: Api, method: str, path: str, sleep: Callable[[float], None], **others: Any
+) -> Reply:
+    """One call, patiently: reading again is harmless."""
+    # What stands in braces was filled in.
+    literal = path.replace("{", "{{").replace("}", "}}")
+    for attempt in stamina.retry_context(on=TransientError, attempts=_ATTEMPTS, timeout=None):
+        with attempt:
+            while True:
+                try:
+                    return api.call(method, literal, **others)
+                except Throttled as wait:
+                    if wait.seconds > _LONGEST_THROTTLE:
+                        raise
+                    sleep(wait.seconds)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _records(source: str, origin: ApiOrigin, reply: Any) -> list[dict[str, Any]]:
+    found = reply if origin.records is None else at(reply, origin.records)
+    if found is None:
+        found = []
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise ContractBroken(
+            source=source,
+            file=origin.path,
+            what=f"the reply has no list of records at {origin.records or 'its top'}.",
+            mend="Correct origin.records.",
+        )
+    return found
+
+
+def _filled(value: Any, filled: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return value.format_map(filled)
+    if isinstance(value, dict):
+        return {name: _filled(each, filled) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_filled(each, filled) for each in value]
+    return {} if value is None else value

@@ -1,0 +1,98 @@
+"""Take over what a system with an API has that is new, as one file of the landing area a night."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import BinaryIO, cast
+
+from goldenlake.declarations.pulls import ApiOrigin
+from goldenlake.declarations.source import Source
+from goldenlake.errors import ContractBroken
+from goldenlake.io.pulls import at, instant, pulled
+from goldenlake.ports import Api, Clock, Landing
+from goldenlake.schemas import BROKEN
+from goldenlake.steps.files import FileRow
+from goldenlake.steps.land import Landed
+
+_IN_MEMORY = 8 * 2**20
+_PREFIX = "pulled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pull:
+    """Ask for the records of one source from the newest one on that was landed before.
+
+    How far the source has come stands in the names of its files in ``ops.files``, so a run that
+    dies before it noted its file asks for the same again; the source's key makes one of both.
+    """
+
+    source: Source
+    origin: ApiOrigin
+    as_of: date
+    run_id: str
+    sleep: Callable[[float], None] = time.sleep
+
+    def run(self, api: Api, landing: Landing, known: Iterable[FileRow], clock: Clock) -> Landed:
+        """Raises TransientError, CallRefused, ContractBroken; nothing is landed then."""
+        rows = list(known)
+        since = max((mark for row in rows if (mark := _mark(row))), key=instant, default=None)
+        newest, count = since, 0
+        name = self.source.source
+        with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as kept:
+            for record in pulled(
+                api, self.origin, source=name, since=since, as_of=self.as_of, sleep=self.sleep
+            ):
+                kept.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+                newest = self._newer(newest, record)
+                count += 1
+            if not count:
+                return Landed()
+            kept.seek(0)
+            mark = newest or ""
+            path = f"{_PREFIX}/{self.as_of}/{mark}.jsonl"
+            sha256, landed_path, size = landing.put(
+                name, f"{self.as_of}.jsonl", cast(BinaryIO, kept)
+            )
+        row = FileRow(
+            source=name,
+            path=path,
+            size_bytes=size,
+            sha256=sha256,
+            modified_at=clock.now(),
+            file_id=sha256,
+            file_on=self.as_of,
+            landed_path=landed_path,
+            landed_on=self.as_of,
+            run_id=self.run_id,
+        )
+        if any(each.sha256 == sha256 for each in rows):
+            # The overlap alone, word for word.
+            return Landed(known=1)
+        return replace(Landed(), files=[row])
+
+    def _newer(self, newest: str | None, record: dict[str, object]) -> str | None:
+        if self.origin.high_water is None:
+            return newest
+        found = at(record, self.origin.high_water.field)
+        try:
+            moment = instant(str(found))
+        except ValueError:
+            raise ContractBroken(
+                source=self.source.source,
+                file=self.origin.path,
+                what=f"{self.origin.high_water.field} of a record is no instant.",
+                mend="Correct origin.high_water.field.",
+            ) from None
+        return str(found) if newest is None or moment > instant(newest) else newest
+
+
+def _mark(row: FileRow) -> str:
+    """How new the newest record of a file is."""
+    parts = row.path.removesuffix(".jsonl").split("/", 2)
+    is_ours = parts[0] == _PREFIX and len(parts) == 3 and row.status != BROKEN
+    return parts[2] if is_ours else ""

@@ -1,0 +1,245 @@
+"""What a system with an API has that is new comes in once, however it pages and whatever fails."""
+
+import json
+from datetime import UTC, date, datetime
+
+import pytest
+import stamina
+from pydantic import ValidationError
+from werkzeug import Request
+
+from goldenlake.declarations.pulls import ApiOrigin
+from goldenlake.errors import ContractBroken, HostRefused, NotAuthorised, ReplyLost
+from goldenlake.io.landing import LocalLanding
+from goldenlake.ports import Published
+from goldenlake.steps.pull import Pull
+from support.bronze import source_of
+from support.vendors import Answer, Fault, Outside, Vendor, route, serving
+
+DAY = date(2026, 3, 1)
+DECLARED = source_of(columns=[{"name": "id"}], load="increment", key=["id"])
+
+
+class Crm(Vendor):
+    """A made-up CRM whose contacts can be asked for in every way of paging."""
+
+    def __init__(self):
+        super().__init__()
+        self.contacts = [
+            {"id": at, "changed": f"2026-02-{1 + at:02}T08:00:00Z", "name": {"given": f"p{at}"}}
+            for at in range(7)
+        ]
+        self.asked = []
+
+    def found(self, request: Request):
+        since = request.args.get("since", "")
+        self.asked.append(since)
+        return [each for each in self.contacts if each["changed"] >= since]
+
+    @route("GET", "/all")
+    def everything(self, request):
+        return Answer(self.found(request))
+
+    @route("GET", "/token")
+    def token(self, request):
+        found, first = self.found(request), int(request.args.get("after", 0))
+        following = {"next": {"after": first + 3}} if first + 3 < len(found) else {}
+        return Answer({"results": found[first : first + 3], "paging": following})
+
+    @route("GET", "/url")
+    def url(self, request):
+        found, first = self.found(request), int(request.args.get("page", 0))
+        more = first + 3 < len(found)
+        following = f"/url?since={request.args['since']}&page={first + 3}" if more else None
+        return Answer({"data": found[first : first + 3], "links": {"next": following}})
+
+    @route("GET", "/offset")
+    def offset(self, request):
+        first, size = int(request.args["offset"]), int(request.args["limit"])
+        return Answer({"items": self.found(request)[first : first + size]})
+
+    @route("GET", "/range")
+    def ranged(self, request):
+        first, last = map(int, request.headers["Range"].removeprefix("records=").split("-"))
+        return Answer(self.found(request)[first : last + 1])
+
+    @route("POST", "/search")
+    def search(self, request):
+        told = request.get_json()
+        since, first = told["filter"]["from"], int(told.get("after", 0))
+        self.asked.append(since)
+        found = [each for each in self.contacts if each["changed"] >= since]
+        following = str(first + 3) if first + 3 < len(found) else None
+        return Answer({"results": found[first : first + 3], "next": following})
+
+
+WAYS = {
+    "all": {"path": "/all", "params": {"since": "{since}"}},
+    "token": {
+        "path": "/token", "records": "results", "params": {"since": "{since}"},
+        "paging": {"kind": "next_token", "path": "paging.next.after", "param": "after"},
+    },
+    "url": {
+        "path": "/url", "records": "data", "params": {"since": "{since}"},
+        "paging": {"kind": "next_url", "path": "links.next"},
+    },
+    "offset": {
+        "path": "/offset", "records": "items", "params": {"since": "{since}"},
+        "paging": {"kind": "offset", "size": 3},
+    },
+    "range": {
+        "path": "/range", "params": {"since": "{since}"}, "paging": {"kind": "range", "size": 3},
+    },
+    "search": {
+        "path": "/search", "method": "POST", "records": "results",
+        "body": {"filter": {"from": "{since}"}},
+        "paging": {"kind": "next_token", "path": "next", "param": "after"},
+    },
+}  # fmt: skip
+
+
+def origin_of(way, **others):
+    return ApiOrigin.model_validate(
+        {
+            "connection": "crm",
+            "high_water": {"field": "changed", "start": "2026-01-01T00:00:00Z"},
+            "fields": {"given_name": "name.given"},
+            **WAYS[way],
+            **others,
+        }
+    )
+
+
+class Clock:
+    def now(self):
+        return datetime(2026, 3, 1, 2, tzinfo=UTC)
+
+
+class Night:
+    """Pulls, one after the other, into one landing area."""
+
+    def __init__(self, folder, base_url):
+        self.landing = LocalLanding(folder)
+        self.outside = Outside(base_url)
+        self.files = []
+        self.slept = []
+
+    def pull(self, origin, as_of=DAY):
+        step = Pull(
+            source=DECLARED, origin=origin, as_of=as_of, run_id="r", sleep=self.slept.append
+        )  # fmt: skip
+        api = self.outside.api("crm", Published())
+        with stamina.set_testing(True, attempts=3):
+            landed = step.run(api, self.landing, self.files, Clock())
+        self.files += landed.files
+        return [
+            json.loads(line)
+            for row in landed.files
+            for line in self.landing.open(row.landed_path).read().splitlines()
+        ]
+
+
+@pytest.fixture
+def crm():
+    return Crm()
+
+
+@pytest.fixture
+def night(crm, tmp_path):
+    with serving(crm) as base_url:
+        yield Night(tmp_path, base_url)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_every_record_comes_however_the_system_pages(crm, night, way):
+    found = night.pull(origin_of(way))
+    assert [each["id"] for each in found] == list(range(7))
+    assert {each["given_name"] for each in found} == {f"p{at}" for at in range(7)}
+    assert set(crm.asked) == {"2026-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_next_night_asks_from_the_newest_record_on_and_lands_what_is_new(crm, night, way):
+    night.pull(origin_of(way))
+    crm.asked.clear()
+    crm.contacts.append({"id": 9, "changed": "2026-03-01T01:00:00Z", "name": {}})
+    assert [each["id"] for each in night.pull(origin_of(way))] == [6, 9]
+    assert set(crm.asked) == {"2026-02-07T07:00:00Z"}, "the overlap of an hour before the newest"
+    assert night.files[-1].path == "pulled/2026-03-01/2026-03-01T01:00:00Z.jsonl"
+
+
+def test_a_night_that_brings_the_overlap_alone_lands_it_once(night):
+    night.pull(origin_of("token"))
+    night.pull(origin_of("token"))
+    assert night.pull(origin_of("token")) == []
+    assert len(night.files) == 2
+
+
+def test_nothing_new_lands_no_file_and_forgets_nothing(crm, night):
+    night.pull(origin_of("token"))
+    crm.contacts = []
+    assert night.pull(origin_of("token")) == []
+    crm.asked.clear()
+    night.pull(origin_of("token"))
+    assert set(crm.asked) == {"2026-02-07T07:00:00Z"}
+
+
+def test_a_run_that_dies_before_its_file_is_noted_asks_for_the_same_again(crm, night):
+    night.pull(origin_of("token"))
+    night.files.clear()
+    assert len(night.pull(origin_of("token"))) == 7
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"status": 429, "headers": {"Retry-After": "5"}}, {"status": 500}, {"status": 0}],
+    ids=["throttled", "failed", "cut"],
+)
+def test_a_passing_fault_in_the_middle_loses_and_doubles_nothing(crm, night, fault):
+    crm.faults = [Fault(skip=1, **fault)]
+    assert [each["id"] for each in night.pull(origin_of("token"))] == list(range(7))
+    assert night.slept == ([5.0] if fault["status"] == 429 else [])
+
+
+def test_a_fault_that_stays_lands_nothing(crm, night):
+    crm.faults = [Fault(skip=1, times=100)]
+    with pytest.raises(ReplyLost):
+        night.pull(origin_of("token"))
+    assert night.files == []
+    crm.faults = []
+    assert len(night.pull(origin_of("token"))) == 7
+
+
+def test_a_next_page_on_another_host_is_not_asked(crm, night):
+    crm.contacts = crm.contacts[:2]
+    away = {"kind": "next_url", "path": "away"}
+    reply = {"rows": crm.contacts, "away": "https://elsewhere.example.com/all"}
+    crm._handlers["GET /all"] = lambda _: Answer(reply)
+    with pytest.raises(HostRefused, match=r"elsewhere\.example\.com"):
+        night.pull(origin_of("all", records="rows", paging=away))
+
+
+def test_a_caller_who_is_not_known_is_told_so(night):
+    night.outside.settings = {"auth": {"kind": "none"}}
+    with pytest.raises(NotAuthorised):
+        night.pull(origin_of("all"))
+
+
+def test_a_reply_that_is_not_as_declared_is_named(night):
+    with pytest.raises(ContractBroken, match=r"no list of records at its top"):
+        night.pull(origin_of("all", path="/token"))
+    with pytest.raises(ContractBroken, match=r"high_water\.field"):
+        night.pull(origin_of("all", high_water={"field": "name.given", "start": "2026-01-01"}))
+
+
+@pytest.mark.parametrize(
+    ("others", "says"),
+    [
+        ({"params": {"q": "{nobody}"}}, "nothing fills in"),
+        ({"high_water": None, "params": {"q": "{since}"}}, "high_water, which is missing"),
+        ({"body": {"a": "b"}}, "method POST alone"),
+    ],
+)
+def test_a_faulty_origin_says_what_is_wrong(others, says):
+    with pytest.raises(ValidationError, match=says):
+        ApiOrigin.model_validate({"connection": "crm", "path": "/all", **others})

@@ -45,7 +45,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             "spark.default.parallelism": "2",
             # Each test has a lake of its own, and Delta keeps what it knows of each table for an
             # hour: 2 GB of plans after a thousand tests.
-            "spark.databricks.delta.delta.log.cacheSize": "100",
+            "spark.databricks.delta.delta.log.cacheSize": "40",
         },
     )
     yield session

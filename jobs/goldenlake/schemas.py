@@ -208,6 +208,15 @@ HELD_BACK = TableShape(
     statistics=("destination", "segment", "as_of"),
     partition_by=("as_of",),
 )
+#: Who was first sent to for a segment, or held out of it, and when: insert only. ``campaign``: the
+#: salt of the control group; ``until``: the last day on which what they do counts as a result.
+ASSIGNMENTS = TableShape(
+    ddl="""
+        segment STRING, campaign STRING, customer_id STRING, arm STRING, channel STRING,
+        destination STRING, assigned_on DATE, until DATE
+    """,
+    statistics=("segment", "campaign", "arm", "assigned_on"),
+)
 #: One row a destination: what its last export judged, if all of it was acknowledged. As long as
 #: that is the same, another export has nothing to send. ``ledger`` is a hash over its records.
 SETTLED = TableShape(
@@ -242,6 +251,7 @@ SYSTEM_TABLES: dict[str, TableShape] = {
     "activation.rejects": REJECTS,
     "activation.held_back": HELD_BACK,
     "activation.settled": SETTLED,
+    "activation.assignments": ASSIGNMENTS,
     "activation.approvals": APPROVALS,
 }
 
@@ -265,6 +275,7 @@ _GOLD_STATISTICS = {
     "gold.consents": ("customer_id", "purpose", "channel", "status"),
     "gold.metrics": ("customer_id",),
     "gold.households": ("household_id", "customer_id", "household_since"),
+    "gold.campaigns": ("segment", "campaign"),
 }
 
 

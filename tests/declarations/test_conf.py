@@ -26,7 +26,7 @@ def test_our_own_declarations_load(environment: str) -> None:
     catalogue = load_catalogue(CONF, environment=environment)
 
     assert len(catalogue.sources) == 13
-    assert len(catalogue.tables) == 9
+    assert len(catalogue.tables) == 10
     assert len(catalogue.segments) >= 8
     assert len(catalogue.destinations) >= 3
 

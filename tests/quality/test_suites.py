@@ -91,7 +91,7 @@ SOUND: dict[str, Any] = {
     "amount": 4, "currency": "EUR", "is_cancellation": False, "purpose": "marketing",
     "status": "granted", "stated_at": "2024-03-04", "interactions": 1, "orders": 1, "items": 1,
     "sessions": 1, "emails_opened": 0, "emails_clicked": 0, "revenue": 1, "cancelled_revenue": 0,
-    "household_id": "h_1", "household_since": "2024-03-04", "size": 2,
+    "household_id": "h_1", "household_since": "2024-03-04", "size": 2, "segment": "s", "sent": 1,
 }  # fmt: skip
 
 

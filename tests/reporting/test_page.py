@@ -195,3 +195,12 @@ def test_who_is_behind_a_refused_generation_is_told() -> None:
 def test_on_a_night_without_exports_nobody_is_told_that_destinations_are_empty() -> None:
     assert "records at destinations" in said(good_night())
     assert "records at destinations" not in said(held_night())
+
+
+def test_results_of_campaigns_are_told_with_what_chance_alone_could_do() -> None:
+    text = said(good_night())
+    assert "win back spring 2026" in text
+    assert "+3.1 (+0.4 to +5.8)" in text
+    assert text.count("shows no effect yet") == 1, "an interval that holds zero"
+    assert text.count("no control group") == 1
+    assert "Campaigns" not in said(replace(good_night(), campaigns=()))

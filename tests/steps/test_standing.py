@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from goldenlake.declarations.segment import HoldOut
+from goldenlake.declarations.segment import Segment
 from goldenlake.destinations import open_destination
 from goldenlake.errors import CannotBeAsked
 from goldenlake.steps.plan import PlanExport
@@ -33,6 +33,11 @@ def outside(vendor):
     with serving(vendor) as base_url:
         yield Outside(base_url)
     assert not vendor.violations, vendor.violations[:3]
+
+
+def segment(name, **others):
+    told = {"segment": name, "description": "x", "owner": "x", "who": {"sql": "TRUE"}}
+    return Segment.model_validate({**told, **others})
 
 
 def members_there(vendor):
@@ -131,13 +136,34 @@ def test_who_is_held_out_is_noted_and_taken_out_where_they_were_sent_before(
     night(tables, DAY, [*map(customer, NAMES)], [*map(grant, NAMES)], {"readers": NAMES})
     export(tables, outside)
     later = DAY + timedelta(days=1)
-    everyone_but_few = {"readers": HoldOut(share=0.99999, salt="spring")}
+    hold_out = {"share": 0.99999, "salt": "spring"}
+    segments = {"readers": segment("readers", hold_out=hold_out, attribution="7d")}
     members_are(tables, later, {"readers": NAMES}, publish(tables, later, {}))
     declared = destination(**TO_HUBSPOT, guards={"allow_empty": True})
-    result = step(later, destination=declared, hold_outs=everyone_but_few).run(
+    result = step(later, destination=declared, segments=segments).run(
         tables, open_destination(declared, outside), silent
     )
     assert members_there(vendor) == set()
     assert result.details["segments"]["readers"]["held_back"] == {"hold_out": 5}
     held = tables.read("activation.held_back").where("as_of = '2024-06-01'").collect()
     assert {row["reason"] for row in held} == {"hold_out"}
+    drawn = tables.read("activation.assignments").collect()
+    assert {(row["campaign"], row["arm"], row["until"] - row["assigned_on"]) for row in drawn} == {
+        ("spring", "held_out", timedelta(days=7))
+    }
+    assert len(drawn) == 5
+
+
+def test_who_was_first_sent_to_is_noted_once_for_a_campaign(tables, vendor, outside):
+    night(tables, DAY, [*map(customer, NAMES)], [*map(grant, NAMES)], {"readers": NAMES[:3]})
+    segments = {"readers": segment("readers")}
+    declared = destination(**TO_HUBSPOT)
+    for as_of, members in ((DAY, NAMES[:3]), (DAY + timedelta(days=1), NAMES[:4])):
+        members_are(tables, as_of, {"readers": members}, publish(tables, as_of, {}))
+        kind = open_destination(declared, outside)
+        step(as_of, destination=declared, segments=segments).run(tables, kind, silent)
+    rows = tables.read("activation.assignments").collect()
+    assert {(row["customer_id"], row["arm"], row["assigned_on"]) for row in rows} == {
+        *((name, "sent", DAY) for name in NAMES[:3]),
+        ("dan", "sent", DAY + timedelta(days=1)),
+    }

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from goldenlake.reporting.facts import (
+    CampaignFacts,
     ExportFacts,
     NightFacts,
     SegmentFacts,
@@ -41,6 +42,34 @@ def step(name: str, subject: str = "", status: str = "done", **others: Any) -> S
     )
 
 
+def campaign(
+    segment: str,
+    name: str,
+    *,
+    held_out: int = 0,
+    lift: float | None = None,
+    low: float | None = None,
+    high: float | None = None,
+) -> CampaignFacts:
+    """Results of some four thousand people."""
+    return CampaignFacts(
+        segment=segment,
+        campaign=name,
+        until=date(2026, 1, 17),
+        sent=3704,
+        held_out=held_out,
+        delivered=3650,
+        opened=1204,
+        clicked=311,
+        converted=402,
+        converted_held_out=29,
+        revenue=40112.5,
+        lift=lift,
+        lift_low=low,
+        lift_high=high,
+    )
+
+
 def good_night() -> NightFacts:
     """A night on which all went well."""
     return NightFacts(
@@ -58,6 +87,11 @@ def good_night() -> NightFacts:
                 reasons={"email_is_valid": 12, "birth_on_not_in_future": 5},
             ),
             source("web_events", system="web", read=1234567, accepted=1234567, files=24),
+        ],
+        campaigns=[
+            campaign("win_back", "spring_2026", held_out=412, lift=0.031, low=0.004, high=0.058),
+            campaign("lapsing_buyers", "spring_2026", held_out=40, lift=0.01, low=-0.05, high=0.07),
+            campaign("newsletter_readers", ""),
         ],
         identity={
             "records": 48210,

@@ -195,6 +195,11 @@ class Segment(Declaration):
         default=False, description="Whether visitors that nobody knows yet can be members."
     )
     hold_out: HoldOut | None = None
+    attribution: Duration = Field(
+        default="14d",
+        description="Days after somebody was first sent to, or held out, in which what they do "
+        "counts as a result; see gold.campaigns.",
+    )
     who: Condition
 
 

@@ -106,6 +106,32 @@ class AccuracyFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CampaignFacts:
+    """What came of a segment's exports, beside those who were held out; see gold.campaigns."""
+
+    segment: str
+    campaign: str
+    until: date
+    sent: int
+    held_out: int
+    delivered: int
+    opened: int
+    clicked: int
+    converted: int
+    converted_held_out: int
+    revenue: float
+    lift: float | None
+    lift_low: float | None
+    lift_high: float | None
+
+    @property
+    def shows_an_effect(self) -> bool:
+        """Whether the interval of the lift leaves zero out."""
+        low, high = self.lift_low, self.lift_high
+        return low is not None and high is not None and not low <= 0 <= high
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attention:
     """One thing that a person should look at."""
 
@@ -151,6 +177,7 @@ class NightFacts:
     """Decisions in force and waiting, and pairs that wait for one."""
     matching: MatchingFacts | None = None
     accuracy: Sequence[AccuracyFacts] = field(default_factory=tuple)
+    campaigns: Sequence[CampaignFacts] = field(default_factory=tuple)
 
     @property
     def verdict(self) -> str:

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.destination import Destination
 from goldenlake.errors import ExportHeld
 from goldenlake.ports import Capabilities, DestinationKind, Progress, StepResult, Tables
-from goldenlake.steps import ledger, outbox
+from goldenlake.steps import assignments, ledger, outbox
 from goldenlake.steps.deliveries import Gate, Sending
 from goldenlake.steps.people import newest_publication
 from goldenlake.steps.plan import Plan, PlanExport
@@ -64,15 +64,20 @@ class Activate:
             self._guard(plan, kind.capabilities)
             seen = newest_publication(tables)
             self._write_held_back(tables, drawn.rows)
+            assignments.note_held_out(tables, self.planner, drawn.rows)
             if any(each.reowned for each in plan.segments):
                 ledger.hand_over(tables, name, drawn.rows)
             found = outbox.put(tables, drawn) if plan.changes else None
+        settled_now = 0
         if found is not None:
             progress(f"{plan.destination}: {plan.changes} records to send")
             sent = self._send(tables, kind, progress, found, seen=seen)
             counts = {what: counts.get(what, 0) + sent.get(what, 0) for what in counts | sent}
-            if sent.get("sent", 0) + sent.get("removed", 0) < plan.changes:
-                return self._result(plan, counts)
+            settled_now = sent.get("sent", 0) + sent.get("removed", 0)
+        if counts.get("sent"):
+            assignments.note_sent(tables, self.planner)
+        if settled_now < plan.changes:
+            return self._result(plan, counts)
         if basis == self.planner.basis(tables)[0]:
             settle(tables, self._settled(plan), basis=basis, at=at, good_until=plan.good_until)
         return self._result(plan, counts)

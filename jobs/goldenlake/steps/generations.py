@@ -41,8 +41,11 @@ GOLD_TABLES = (
     "gold.consents",
     "gold.metrics",
     "gold.households",
+    "gold.campaigns",
 )
-"""``gold.households`` is there only where conf/identity/households.yml is."""
+"""``gold.households`` is there only where conf/identity/households.yml is, ``gold.campaigns`` where
+conf/tables describes it.
+"""
 GENERATION_TABLES = IDENTITY_TABLES + GOLD_TABLES
 
 

@@ -127,8 +127,11 @@ class Golden:
     @property
     def _built(self) -> tuple[str, ...]:
         """The tables that there are to be."""
-        optional = () if self.households else ("gold.households",)
-        return tuple(name for name in GOLD_TABLES if name not in optional)
+        absent = {
+            "gold.households": self.households is None,
+            "gold.campaigns": "gold.campaigns" not in self.declared,
+        }
+        return tuple(name for name in GOLD_TABLES if not absent.get(name))
 
     def _declared(self) -> dict[str, Any]:
         """What in the declarations decides the golden tables; texts and owners do not."""

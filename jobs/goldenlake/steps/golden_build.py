@@ -31,6 +31,7 @@ KEYS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "gold.consents": (("customer_id", "purpose", "channel"), "status"),
     "gold.metrics": (("customer_id",), "interactions"),
     "gold.households": (("customer_id",), "household_id"),
+    "gold.campaigns": (("segment", "campaign"), "sent"),
 }
 
 

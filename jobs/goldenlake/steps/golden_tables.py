@@ -13,6 +13,7 @@ from goldenlake.identity.links import BLOCKED, TOO_MANY, link_key
 from goldenlake.identity.records import identifiers_of
 from goldenlake.steps.generations import Generation, Stage
 from goldenlake.steps.golden_build import KEYS, Build, Written, names_of
+from goldenlake.transforms.campaigns import campaign_results
 from goldenlake.transforms.golden_changes import difference, shaped
 from goldenlake.transforms.golden_consents import COLUMNS as CONSENTS
 from goldenlake.transforms.golden_consents import (
@@ -287,6 +288,27 @@ def households(build: Build) -> dict[str, Written]:
     return {table: build.write(table, new, old)}
 
 
+def campaigns(build: Build) -> dict[str, Written]:
+    """gold.campaigns, from the golden tables that are already written: whole, being small."""
+    table = "gold.campaigns"
+    if table not in build.declared:
+        return {}
+    old = build.old(table)
+    if not build.tables.exists("activation.assignments"):
+        return {table: build.write(table, build.empty(table), old)}
+    to = (build.base.generation if build.base else 0) + 1
+    assigned = follow_merges(
+        build.tables.read("activation.assignments"),
+        build.read("identity.history"),
+        after=0,
+        to=to,
+    )
+    new = campaign_results(
+        assigned, build.tables.read("gold.interactions"), build.tables.read("gold.purchases")
+    )
+    return {table: build.write(table, new, old)}
+
+
 def _keyed(values: DataFrame) -> DataFrame:
     return values.withColumn("link_key", link_key(F.col("identifier"), F.col("value")))
 
@@ -294,5 +316,5 @@ def _keyed(values: DataFrame) -> DataFrame:
 #: What may be written side by side, one wave after the other.
 WAVES: tuple[tuple[Writer, ...], ...] = (
     (interactions, customers, purchases, identifiers, consents, sources_of_customers),
-    (metrics, households),
+    (metrics, households, campaigns),
 )

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination, Guards
-from goldenlake.declarations.segment import HoldOut
+from goldenlake.declarations.segment import HoldOut, Segment
 from goldenlake.destinations import capabilities_of
 from goldenlake.errors import PlanUnknown, SegmentNotBuilt, TableMissing
 from goldenlake.ports import Capabilities, Tables
@@ -135,8 +135,8 @@ class PlanExport:
     consent: ConsentPolicy
     as_of: date
     now: datetime | None = None
-    hold_outs: Mapping[str, HoldOut] = field(default_factory=dict)
-    """Control groups by segment."""
+    segments: Mapping[str, Segment] = field(default_factory=dict)
+    """Those of the destination, by name: for their control groups."""
 
     @classmethod
     def of(
@@ -144,14 +144,18 @@ class PlanExport:
     ) -> PlanExport:
         """The plan of a declared destination."""
         destination = catalogue.destinations[name]
-        held_out = {name: catalogue.segments[name].hold_out for name in destination.segments}
         return cls(
             destination=destination,
             consent=catalogue.consent,
             as_of=as_of,
             now=now,
-            hold_outs={name: group for name, group in held_out.items() if group},
+            segments={name: catalogue.segments[name] for name in destination.segments},
         )
+
+    @property
+    def hold_outs(self) -> dict[str, HoldOut]:
+        """Control groups by segment, of those that have one."""
+        return {name: of.hold_out for name, of in self.segments.items() if of.hold_out}
 
     def run(self, tables: Tables) -> Plan:
         """Raises SegmentNotBuilt; TableMissing before the first publication."""

@@ -6,7 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from itertools import combinations
 from pathlib import Path
@@ -21,6 +21,7 @@ from goldenlake.identity.trained import TrainedModel
 from goldenlake.ports import Clock, StepResult, Tables
 from goldenlake.reporting.facts import (
     AccuracyFacts,
+    CampaignFacts,
     ExportFacts,
     MatchingFacts,
     NightFacts,
@@ -102,6 +103,7 @@ class WriteReport:
             warnings=audit.get("warnings", []),
             matching=self._matching(tables, generation, runs),
             accuracy=_accuracy(runs),
+            campaigns=_campaigns(tables, generation) if generation else (),
         )
 
     def _runs(self, tables: Tables) -> list[Any]:
@@ -297,6 +299,15 @@ class WriteReport:
             for row in runs
             if row["step"] == "activate"
         ]
+
+
+def _campaigns(tables: Tables, generation: Generation) -> list[CampaignFacts]:
+    if "gold.campaigns" not in generation.tables:
+        return []
+    rows = read(tables, generation, "gold.campaigns").orderBy("segment", "campaign").collect()
+    names = [each.name for each in fields(CampaignFacts)]
+    found = [{name: row[name] for name in names} for row in rows]
+    return [CampaignFacts(**{**each, "revenue": float(each["revenue"])}) for each in found]
 
 
 def _accuracy(runs: Sequence[Any]) -> list[AccuracyFacts]:

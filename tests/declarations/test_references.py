@@ -225,6 +225,40 @@ def test_a_segment_that_needs_itself_is_a_problem(conf: Conf) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("{readers: '7'}", "{reader: '7'}",
+         "4: segments[0]: 'readers' has no audience. Name its id in target.audiences."),
+        ("{phone: tel}", "{phone: tell}",
+         "9: fields.tel: is no identifier, so it would not be sent. Say in target.identifiers "
+         "which one it is, or take it out."),
+        ("{phone: tel}", "{phone: tell}",
+         "14: target.identifiers.phone: 'tell' is not declared in fields. Did you mean 'tel'?"),
+        ("{phone: tel}", "{given_name: tel}",
+         "10: target: identifiers of an address lack family_name and postal_code and "
+         "region; name all four or none."),
+    ],
+)  # fmt: skip
+def test_an_audience_knows_its_segments_and_its_identifiers(conf, old, new, says) -> None:
+    connection = "connections: {ads: {base_url: 'https://ads.example.com', auth: {kind: none}}}"
+    conf.change("env/local.yml", "places:", f"{connection}\nplaces:")
+    target = """target:
+  kind: google
+  connection: ads
+  audiences: {readers: '7'}
+  identifiers: {phone: tel}
+  account: "12"
+"""
+    conf.change(LETTERS, "target: {kind: files, place: exports}\n", target)
+    conf.change(LETTERS, "address: email\n  customer: {attribute: customer_id}", "tel: email")
+    assert conf.problems() == []
+
+    conf.change(LETTERS, old, new)
+
+    assert f"conf/{LETTERS}:{says}" in conf.problems()
+
+
 def test_households_are_optional_and_so_is_their_table_without_them(conf: Conf) -> None:
     (conf.path / HOUSEHOLDS).unlink()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Protocol
 
@@ -139,8 +139,10 @@ class DestinationContract:
         kind = world.open()
         if not kind.capabilities.can_look_up:
             pytest.skip("cannot be asked")
+        noted: list[str] = []
         sent = Batch(number=1, records=[upsert("ann")])
-        kind.send(delivery(), sent, unnoted)
+        kind.send(delivery(), sent, noted.append)
+        sent = replace(sent, job=noted[-1] if noted else None)
         found = world.open().look_up(delivery(), sent) or []
         assert [(a.key, a.outcome) for a in found] == [("ann@example.com", "acknowledged")]
         missing = world.open().look_up(delivery(), Batch(number=2, records=[upsert("bob")])) or []

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from string import Formatter
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StrictBool
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints, model_validator
 
 from goldenlake.declarations.base import Declaration, Delimiter, PathInside, Slug
 
@@ -35,6 +35,13 @@ def _checked_name(text: str) -> str:
 AudienceName = Annotated[str, AfterValidator(_checked_name), Field(min_length=1)]
 """What a segment is called there; {destination} and {segment} are filled in."""
 
+Audiences = Annotated[
+    dict[Slug, Annotated[str, StringConstraints(pattern=r"^\d+$")]], Field(min_length=1)
+]
+"""The audience's id there for each segment; one that was made there before."""
+
+Consented = Literal["granted", "denied"]
+
 
 class FilesTarget(Declaration):
     """Files in a folder, on an SFTP server or in S3, each delivery closed by a manifest."""
@@ -53,6 +60,51 @@ class FilesTarget(Declaration):
         "the file. Turn it off for machines: the file is then byte-exact.",
     )
     batch_records: int = Field(default=10_000, ge=1, description="Records in one file.")
+
+
+class GoogleTarget(Declaration):
+    """Customer Match audiences of Google, through its Data Manager API."""
+
+    kind: Literal["google"]
+    connection: Slug
+    account: str = Field(pattern=r"^\d+$", description="Whose audience it is, without dashes.")
+    account_type: Literal[
+        "GOOGLE_ADS", "DISPLAY_VIDEO_ADVERTISER", "DISPLAY_VIDEO_PARTNER", "DATA_PARTNER"
+    ] = "GOOGLE_ADS"
+    login_account: str | None = Field(
+        default=None,
+        pattern=r"^\d+$",
+        description="Account that the connection is a user of, such as a manager account, where "
+        "it is another one.",
+    )
+    login_account_type: Literal["GOOGLE_ADS", "DATA_PARTNER"] = "GOOGLE_ADS"
+    audiences: Audiences
+    key_is: Literal["email", "phone"] = Field(
+        default="email", description="Which identifier the key is."
+    )
+    identifiers: dict[
+        Literal["email", "phone", "given_name", "family_name", "region", "postal_code"], str
+    ] = Field(
+        default={},
+        description="Which field is which further identifier. A name counts with the country and "
+        "the postcode alone, so all four are named or none.",
+    )
+    ad_user_data: Consented | None = Field(
+        default=None, description="Consent to sending user data to Google, as the DMA has it."
+    )
+    ad_personalization: Consented | None = None
+    accepts_customer_match_terms: StrictBool = Field(
+        default=False, description="Tell Google that its terms of Customer Match are accepted."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_whole_address(self) -> Self:
+        address = {"given_name", "family_name", "region", "postal_code"}
+        named = address & set(self.identifiers)
+        if named and named != address:
+            lacking = " and ".join(sorted(address - named))
+            raise ValueError(f"identifiers of an address lack {lacking}; name all four or none")
+        return self
 
 
 class HubspotTarget(Declaration):
@@ -81,4 +133,24 @@ class HubspotTarget(Declaration):
     )
 
 
-Target = Annotated[FilesTarget | HubspotTarget, Field(discriminator="kind")]
+class MetaTarget(Declaration):
+    """Custom audiences of Meta, made from lists of customers."""
+
+    kind: Literal["meta"]
+    connection: Slug
+    audiences: Audiences
+    key_is: Literal["email", "external_id", "phone"] = Field(
+        default="email", description="Which identifier the key is."
+    )
+    identifiers: dict[
+        Literal[
+            "city", "country", "email", "external_id", "family_name", "given_name", "phone",
+            "postal_code", "region",
+        ],
+        str,
+    ] = Field(default={}, description="Which field is which further identifier.")  # fmt: skip
+
+
+Target = Annotated[
+    FilesTarget | GoogleTarget | HubspotTarget | MetaTarget, Field(discriminator="kind")
+]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.destinations import files, hubspot
+from goldenlake.destinations import files, google, hubspot, meta
 from goldenlake.destinations.sending import deliver, finish
 from goldenlake.ports import Capabilities, DestinationKind, Outside
 
@@ -23,7 +23,12 @@ class _Kind(Protocol):
         """The adapter. Raises PlaceUnreachable."""
 
 
-_KINDS: Mapping[str, _Kind] = {"files": files, "hubspot": hubspot}
+_KINDS: Mapping[str, _Kind] = {
+    "files": files,
+    "google": google,
+    "hubspot": hubspot,
+    "meta": meta,
+}
 
 
 def capabilities_of(destination: Destination) -> Capabilities:

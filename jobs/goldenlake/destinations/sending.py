@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import stamina
 
 from goldenlake.declarations.destination import Retries
-from goldenlake.errors import CallRefused, Throttled, TransientError
+from goldenlake.errors import CallRefused, NotAuthorised, Throttled, TransientError
 from goldenlake.ports import (
     Acknowledgement,
     Batch,
@@ -118,7 +118,8 @@ class _Course:
         try:
             self._take(self._patiently(part, retries), records)
         except CallRefused as refusal:
-            if refusal.status not in _ABOUT_CONTENT or not records:
+            is_about_content = refusal.status in _ABOUT_CONTENT
+            if isinstance(refusal, NotAuthorised) or not is_about_content or not records:
                 raise
             if len(records) == 1:
                 self._take([_refused(records[0], refusal)], records)

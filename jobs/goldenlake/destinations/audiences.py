@@ -1,0 +1,67 @@
+"""What audiences of advertisers have in common: people are known there by identifiers alone.
+
+What was sent of a person is kept as its ``remote_id``, so that a removal names all of it: who was
+found by a telephone number would stay if the removal named the e-mail address alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from goldenlake.declarations.targets import GoogleTarget, MetaTarget
+from goldenlake.errors import SetupError
+from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord
+
+Identifiers = list[dict[str, Any]]
+"""Of one person, in the system's own form, the newest first."""
+
+_ANOTHER_HAS_THEM = ("key_changed", "gone")
+"""Reasons of a removal after which another key may bear the same identifiers."""
+
+
+def audience_of(target: GoogleTarget | MetaTarget, delivery: Delivery) -> str:
+    """The id of the segment's audience. Raises SetupError where none is declared."""
+    if delivery.segment not in target.audiences:
+        raise SetupError(
+            f"{delivery.destination}: segment {delivery.segment!r} has no audience.",
+            mend="Name its id in target.audiences; keep it there while its members leave.",
+        )
+    return target.audiences[delivery.segment]
+
+
+def to_send(record: OutboundRecord, now: Identifiers, *, most: int) -> Identifiers:
+    """For a removal all that was ever sent of a person and not taken back, else what is now.
+
+    After a change of key only what is named now: the rest is somebody's who stays.
+    """
+    is_whole = record.operation == "remove" and record.reason not in _ANOTHER_HAS_THEM
+    return _all_known(record, now)[:most] if is_whole and now else now
+
+
+def settled(record: OutboundRecord, sent: Identifiers, *, most: int) -> Acknowledgement:
+    """The answer for a record that was applied; it remembers what a later removal must name."""
+    left = [] if record.operation == "remove" else _all_known(record, sent)[:most]
+    told = json.dumps(left, separators=(",", ":"), sort_keys=True)
+    return Acknowledgement(key=record.key, outcome="acknowledged", remote_id=told)
+
+
+def _all_known(record: OutboundRecord, now: Identifiers) -> Identifiers:
+    before = json.loads(record.remote_id) if record.remote_id else []
+    return [*now, *(each for each in before if each not in now)]
+
+
+def without_identifier(records: Sequence[OutboundRecord], key_is: str) -> list[Acknowledgement]:
+    """Answers for records whose key cannot be compared: they are not sent, and never were."""
+    return [
+        Acknowledgement(key=record.key, outcome="acknowledged")
+        if record.operation == "remove"
+        else Acknowledgement(
+            key=record.key,
+            outcome="rejected",
+            error=f"its key cannot be read as {key_is}",
+            is_permanent=True,
+        )
+        for record in records
+    ]

@@ -259,6 +259,33 @@ def test_an_audience_knows_its_segments_and_its_identifiers(conf, old, new, says
     assert f"conf/{LETTERS}:{says}" in conf.problems()
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("{fields.tel}", "{fields.tell}",
+         "14: target.upsert: {fields.tell} is no field. Did you mean 'tel'?"),
+        ("{fields.tel}", "{key}",
+         "9: fields.tel: is in no body of target.upsert. Add {fields.tel} there."),
+    ],
+)  # fmt: skip
+def test_a_body_has_what_is_mapped(conf, old, new, says) -> None:
+    connection = "connections: {crm: {base_url: 'https://crm.example.com', auth: {kind: none}}}"
+    conf.change("env/local.yml", "places:", f"{connection}\nplaces:")
+    target = """target:
+  kind: rest
+  connection: crm
+  remove: [{method: DELETE, path: '/contacts/{key}'}]
+  upsert: [{method: PUT, path: '/contacts/{key}', body: {phone: '{fields.tel}'}}]
+"""
+    conf.change(LETTERS, "target: {kind: files, place: exports}\n", target)
+    conf.change(LETTERS, "address: email\n  customer: {attribute: customer_id}", "tel: email")
+    assert conf.problems() == []
+
+    conf.change(LETTERS, old, new)
+
+    assert f"conf/{LETTERS}:{says}" in conf.problems()
+
+
 def test_households_are_optional_and_so_is_their_table_without_them(conf: Conf) -> None:
     (conf.path / HOUSEHOLDS).unlink()
 

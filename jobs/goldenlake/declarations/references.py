@@ -17,17 +17,13 @@ from goldenlake.declarations.environment import Environment
 from goldenlake.declarations.expressions import columns_of
 from goldenlake.declarations.households import HouseholdRules
 from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.mappings import mapping_problems
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.segment import Segment
 from goldenlake.declarations.sentences import hint
 from goldenlake.declarations.source import ConsentMapping, Origin, Source
 from goldenlake.declarations.table import Table
-from goldenlake.declarations.targets import (
-    OWN_COLUMNS,
-    FilesTarget,
-    GoogleTarget,
-    MetaTarget,
-)
+from goldenlake.declarations.targets import OWN_COLUMNS, FilesTarget
 from goldenlake.errors import Problem
 
 ModelT = TypeVar("ModelT", bound=Declaration)
@@ -371,8 +367,7 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
             yield document.problem(
                 ("fields", name), "is a column that every file has. Choose another name."
             )
-    if isinstance(target, GoogleTarget | MetaTarget):
-        yield from _audiences(document, destination, target)
+    yield from mapping_problems(document, destination)
     customers = known.vocabulary.customers
     if customers is None:
         return
@@ -391,25 +386,4 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
         elif name in columns and columns[name].type.startswith(("ARRAY", "MAP", "STRUCT")):
             yield document.problem(
                 path, f"{name!r} is {columns[name].type}; only single values can be sent."
-            )
-
-
-def _audiences(
-    document: Document, destination: Destination, target: GoogleTarget | MetaTarget
-) -> Iterator[Problem]:
-    """Every segment has its audience, and every field is an identifier."""
-    for at, name in enumerate(destination.segments):
-        if name not in target.audiences:
-            yield document.problem(
-                ("segments", at), f"{name!r} has no audience. Name its id in target.audiences."
-            )
-    for identifier, name in target.identifiers.items():
-        path: KeyPath = ("target", "identifiers", identifier)
-        yield from _unknown(document, path, name, destination.fields, where="fields")
-    for name in destination.fields:
-        if name not in target.identifiers.values():
-            yield document.problem(
-                ("fields", name),
-                "is no identifier, so it would not be sent. Say in target.identifiers which one "
-                "it is, or take it out.",
             )

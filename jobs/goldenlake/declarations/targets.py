@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints, model_validator
 
 from goldenlake.declarations.base import Declaration, Delimiter, PathInside, Slug
+from goldenlake.declarations.rest import RestTarget
 
 OWN_COLUMNS = ("operation", "key")
 """Columns that every file of a delivery has, before the declared fields."""
@@ -152,5 +153,6 @@ class MetaTarget(Declaration):
 
 
 Target = Annotated[
-    FilesTarget | GoogleTarget | HubspotTarget | MetaTarget, Field(discriminator="kind")
+    FilesTarget | GoogleTarget | HubspotTarget | MetaTarget | RestTarget,
+    Field(discriminator="kind"),
 ]

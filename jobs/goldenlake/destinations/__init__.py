@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.destinations import files, google, hubspot, meta
+from goldenlake.destinations import files, google, hubspot, meta, rest
 from goldenlake.destinations.sending import deliver, finish
 from goldenlake.ports import Capabilities, DestinationKind, Outside
 
@@ -28,6 +28,7 @@ _KINDS: Mapping[str, _Kind] = {
     "google": google,
     "hubspot": hubspot,
     "meta": meta,
+    "rest": rest,
 }
 
 

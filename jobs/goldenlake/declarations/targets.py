@@ -152,7 +152,32 @@ class MetaTarget(Declaration):
     ] = Field(default={}, description="Which field is which further identifier.")  # fmt: skip
 
 
+class SalesforceTarget(Declaration):
+    """Contacts or leads of Salesforce, and a campaign for each segment."""
+
+    kind: Literal["salesforce"]
+    connection: Slug
+    version: str = Field(default="v65.0", pattern=r"^v\d+\.0$", description="Of the API.")
+    object: Literal["Contact", "Lead"] = "Contact"
+    external_id: str = Field(
+        pattern=r"^[A-Za-z]\w*$",
+        description="Field marked as a unique external id; the key is its value.",
+    )
+    campaign: AudienceName = Field(default="{segment}", description="Name of the campaign.")
+    create_campaign: StrictBool = Field(
+        default=False, description="Make the campaign where there is none."
+    )
+    member_status: str | None = Field(
+        default=None, description="Status of members that are added; the campaign's own if not."
+    )
+    bulk_from: int = Field(
+        default=1000,
+        ge=1,
+        description="Batches of so many records go as jobs of Bulk API 2.0, smaller ones at once.",
+    )
+
+
 Target = Annotated[
-    FilesTarget | GoogleTarget | HubspotTarget | MetaTarget | RestTarget,
+    FilesTarget | GoogleTarget | HubspotTarget | MetaTarget | RestTarget | SalesforceTarget,
     Field(discriminator="kind"),
 ]

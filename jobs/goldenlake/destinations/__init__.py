@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.destinations import files, google, hubspot, meta, rest
+from goldenlake.destinations import files, google, hubspot, meta, rest, salesforce
 from goldenlake.destinations.sending import deliver, finish
 from goldenlake.ports import Capabilities, DestinationKind, Outside
 
@@ -29,6 +29,7 @@ _KINDS: Mapping[str, _Kind] = {
     "hubspot": hubspot,
     "meta": meta,
     "rest": rest,
+    "salesforce": salesforce,
 }
 
 

@@ -1,0 +1,171 @@
+"""Salesforce: contacts or leads by an external id, and a campaign for each segment.
+
+A record is acknowledged only when it is a member of the campaign as well. Large batches go as jobs
+of Bulk API 2.0, small ones at once. What leaves loses the membership that we gave it; the contact
+itself stays, and so does a membership that somebody else gave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from goldenlake.declarations.destination import Destination
+from goldenlake.declarations.targets import SalesforceTarget
+from goldenlake.destinations.salesforce_jobs import Jobs
+from goldenlake.destinations.salesforce_org import Org, refusal
+from goldenlake.destinations.values import plain, text
+from goldenlake.errors import TransientError
+from goldenlake.ports import (
+    Acknowledgement,
+    Batch,
+    Capabilities,
+    Delivery,
+    NoteJob,
+    OutboundRecord,
+    Outside,
+    Published,
+)
+
+
+def _throttles(status: int, content: bytes) -> bool:
+    return status == 403 and b"REQUEST_LIMIT_EXCEEDED" in content
+
+
+#: https://developer.salesforce.com/docs/platform/api-rest/guide/errorcodes.html; calls are limited
+#: by the day and by the org, so the org's own figures belong into its connection.
+PUBLISHED = Published(concurrency=5, throttles=_throttles)
+
+
+def capabilities(_target: SalesforceTarget) -> Capabilities:
+    """Records in ten thousands, as Salesforce itself divides a job."""
+    return Capabilities(
+        modes=frozenset({"mirror", "upsert", "append"}),
+        batch_records=10_000,
+        batch_bytes=50 * 2**20,
+        concurrency=2,
+        can_look_up=True,
+        calls_per_batch=110.0,
+        poll_seconds=15.0,
+        longest_job_seconds=4 * 3600.0,
+    )
+
+
+def opened(_destination: Destination, target: SalesforceTarget, outside: Outside) -> Salesforce:
+    """The org of the target's connection."""
+    org = Org(target=target, api=outside.api(target.connection, PUBLISHED))
+    return Salesforce(target=target, org=org, jobs=Jobs(org=org), capabilities=capabilities(target))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Salesforce:
+    """``ports.DestinationKind`` over an org."""
+
+    target: SalesforceTarget
+    org: Org
+    jobs: Jobs
+    capabilities: Capabilities
+
+    def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
+        """Contacts first, then their membership; a removal is of the membership."""
+        if not batch.records:
+            return []
+        if batch.records[0].operation == "remove":
+            return self._remove(delivery, batch.records)
+        campaign = self.org.campaign(delivery)
+        if len(batch.records) < self.target.bulk_from:
+            answers = self.org.upsert(batch.records)
+            refused = {answer.key for answer in answers}
+            return answers + self._enlist(
+                campaign, [record for record in batch.records if record.key not in refused]
+            )
+        job = self.jobs.hand_in(batch.records, note)
+        try:
+            return self._of_job(delivery, job, batch.records)
+        except TransientError:
+            return [Acknowledgement(key=r.key, outcome="pending") for r in batch.records]
+
+    def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
+        """What its job did, whose records are made members then; without a job, what is there."""
+        if batch.job is not None:
+            return self._of_job(delivery, batch.job, batch.records)
+        found = self.org.found(batch.records, list(delivery.schema))
+        people = [str(row["Id"]) for row in found.values()]
+        is_removal = any(record.operation == "remove" for record in batch.records)
+        members = self.org.members(self.org.campaign(delivery), people, ours=is_removal)
+        return [
+            Acknowledgement(
+                key=record.key,
+                outcome="acknowledged" if _is_done(record, row, members) else "retry",
+                remote_id=str(row["Id"]) if row else None,
+            )
+            for record in batch.records
+            for row in [found.get(record.key)]
+        ]
+
+    def finish(self, delivery: Delivery) -> None:
+        """Nothing is left to do."""
+
+    def _of_job(
+        self, delivery: Delivery, job: str, records: Sequence[OutboundRecord]
+    ) -> list[Acknowledgement]:
+        answers, applied = self.jobs.outcomes(job, records)
+        return answers + (self._enlist(self.org.campaign(delivery), applied) if applied else [])
+
+    def _enlist(self, campaign: str, records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
+        """Members are read back by the ids of their contacts; only who is one is acknowledged."""
+        found = {key: str(row["Id"]) for key, row in self.org.found(records).items()}
+        people = list(found.values())
+        members = self.org.members(campaign, people) if people else {}
+        absent = [person for person in people if person not in members]
+        refused = self.org.enlist(campaign, absent) if absent else {}
+        members |= self.org.members(campaign, absent) if absent else {}
+        answers = []
+        for record in records:
+            person = found.get(record.key)
+            if person in members:
+                done = Acknowledgement(key=record.key, outcome="acknowledged", remote_id=person)
+                answers.append(done)
+            elif person in refused:
+                answers.append(refusal(record, refused[person]))
+        return answers
+
+    def _remove(
+        self, delivery: Delivery, records: Sequence[OutboundRecord]
+    ) -> list[Acknowledgement]:
+        unknown = [record for record in records if record.remote_id is None]
+        found = self.org.found(unknown) if unknown else {}
+        people = {
+            record.key: record.remote_id or str(found[record.key]["Id"])
+            for record in records
+            if record.remote_id or record.key in found
+        }
+        left: Mapping[str, str] = {}
+        if people:
+            campaign, ids = self.org.campaign(delivery), list(people.values())
+            ours = self.org.members(campaign, ids, ours=True)
+            if ours:
+                self.org.delete(list(ours.values()))
+                left = self.org.members(campaign, list(ours), ours=True)
+        return [
+            Acknowledgement(
+                key=record.key,
+                outcome="retry" if person in left else "acknowledged",
+                remote_id=person,
+            )
+            for record in records
+            for person in [people.get(record.key)]
+        ]
+
+
+def _is_done(
+    record: OutboundRecord, row: Mapping[str, Any] | None, members: Mapping[str, str]
+) -> bool:
+    is_member = row is not None and str(row["Id"]) in members
+    if record.operation == "remove":
+        return not is_member
+    return is_member and all(
+        row is not None and text(row.get(name)) == text(plain(value))
+        for name, value in record.fields.items()
+    )

@@ -1,0 +1,230 @@
+"""An org of Salesforce: its records by external id, its campaigns and their members.
+
+https://developer.salesforce.com/docs/platform/api-rest/guide/resources-composite-sobjects-collections.html
+and resources-composite-batch.html. Queries that hold keys travel in the body of a batch, not in an
+address.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from goldenlake.declarations.targets import SalesforceTarget
+from goldenlake.destinations.sending import without_values
+from goldenlake.destinations.values import audience_name, plain
+from goldenlake.errors import CallRefused, NotAuthorised
+from goldenlake.ports import Acknowledgement, Api, Delivery, OutboundRecord, Reply
+
+ItemT = TypeVar("ItemT")
+_AT_ONCE = 200
+_QUERIES_AT_ONCE = 25
+_PASSING = ("UNABLE_TO_LOCK_ROW", "REQUEST_LIMIT_EXCEEDED", "SERVER_UNAVAILABLE")
+_ABOUT_A_VALUE = "JSON_PARSER_ERROR"
+"""The one refusal of a whole call that is for a record: a text where a number is due."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Org:
+    """What the kind asks of an org, in as many calls as it takes."""
+
+    target: SalesforceTarget
+    api: Api
+    _campaigns: dict[str, str] = field(default_factory=dict)
+    """Ids by name."""
+    _us: dict[str, str] = field(default_factory=dict)
+    _finding: Lock = field(default_factory=Lock)
+
+    def call(self, method: str, path: str, **others: Any) -> Reply:
+        """Below the API's version. Raises NotAuthorised for what no record is at fault for."""
+        try:
+            return self.api.call(method, f"/services/data/{self.target.version}{path}", **others)
+        except CallRefused as refusal:
+            code = _code(refusal)
+            if code == _ABOUT_A_VALUE:
+                raise
+            raise NotAuthorised(
+                system=refusal.system,
+                call=refusal.call,
+                status=refusal.status,
+                code=code,
+                mend="See the destination's target and connections in conf/env.",
+            ) from None
+
+    def upsert(self, records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
+        """Refusals of records. Salesforce answers in the order of what it was asked."""
+        refused = []
+        for part in _parts(records, _AT_ONCE):
+            results = self.call(
+                "PATCH",
+                f"/composite/sobjects/{self.target.object}/{self.target.external_id}",
+                json={"allOrNone": False, "records": [self._row(record) for record in part]},
+            ).json()
+            if len(results) == len(part):
+                refused += [
+                    refusal(record, _told(result))
+                    for record, result in zip(part, results, strict=True)
+                    if not result["success"]
+                ]
+        return refused
+
+    def _row(self, record: OutboundRecord) -> dict[str, Any]:
+        return {
+            "attributes": {"type": self.target.object},
+            **{name: plain(value) for name, value in record.fields.items()},
+            self.target.external_id: record.key,
+        }
+
+    def found(
+        self, records: Sequence[OutboundRecord], fields: Sequence[str] = ()
+    ) -> dict[str, Mapping[str, Any]]:
+        """Records of the org by key, of those that exist."""
+        external_id = self.target.external_id
+        columns = ", ".join(dict.fromkeys(("Id", external_id, *fields)))
+        rows = self.query(
+            f"SELECT {columns} FROM {self.target.object} WHERE {external_id} IN ({listed})"
+            for listed in _lists(record.key for record in records)
+        )
+        by_value = {str(row[external_id]).casefold(): row for row in rows}
+        return {r.key: by_value[r.key.casefold()] for r in records if r.key.casefold() in by_value}
+
+    def query(self, queries: Iterable[str]) -> list[Mapping[str, Any]]:
+        """The rows of all of them; each is small enough to be answered whole."""
+        rows: list[Mapping[str, Any]] = []
+        for part in _parts(list(queries), _QUERIES_AT_ONCE):
+            asked = [
+                {"method": "GET", "url": f"{self.target.version}/query?q={quote(query)}"}
+                for query in part
+            ]
+            reply = self.call("POST", "/composite/batch", json={"batchRequests": asked}).json()
+            for result in reply["results"]:
+                if result["statusCode"] != 200 or not result["result"]["done"]:
+                    raise NotAuthorised(
+                        system=self.api.name,
+                        call="POST /composite/batch",
+                        status=result["statusCode"],
+                        code=_code_of(result["result"]),
+                        mend="See target.object, target.external_id and the fields' names.",
+                    )
+                rows += result["result"]["records"]
+        return rows
+
+    def campaign(self, delivery: Delivery) -> str:
+        """The id of the segment's campaign; raises NotAuthorised where there is none, or two."""
+        name = audience_name(self.target.campaign, delivery)
+        with self._finding:
+            if name not in self._campaigns:
+                self._campaigns[name] = self._find_campaign(name)
+            return self._campaigns[name]
+
+    def _find_campaign(self, name: str) -> str:
+        rows = self.query([f"SELECT Id FROM Campaign WHERE Name = {_text(name)}"])
+        if not rows and self.target.create_campaign:
+            made = self.call("POST", "/sobjects/Campaign", json={"Name": name, "IsActive": True})
+            return str(made.json()["id"])
+        if len(rows) != 1:
+            many = "No campaign is" if not rows else f"{len(rows)} campaigns are"
+            raise NotAuthorised(
+                system=self.api.name,
+                call="SELECT Id FROM Campaign",
+                status=404,
+                mend=f"{many} called {name!r}: make one, or see target.campaign.",
+            )
+        return str(rows[0]["Id"])
+
+    def members(
+        self, campaign: str, people: Sequence[str], *, ours: bool = False
+    ) -> dict[str, str]:
+        """Ids of members by ids of people; with ``ours`` of those alone whom we made members."""
+        person = f"{self.target.object}Id"
+        by_us = f" AND CreatedById = {_text(self._our_id())}" if ours else ""
+        rows = self.query(
+            f"SELECT Id, {person} FROM CampaignMember WHERE CampaignId = {_text(campaign)} "
+            f"AND {person} IN ({listed}){by_us}"
+            for listed in _lists(people)
+        )
+        return {str(row[person]): str(row["Id"]) for row in rows}
+
+    def enlist(self, campaign: str, people: Sequence[str]) -> dict[str, str]:
+        """Make them members; gives what Salesforce said of those whom it refused, by their ids."""
+        status = {"Status": self.target.member_status} if self.target.member_status else {}
+        refused: dict[str, str] = {}
+        for part in _parts(people, _AT_ONCE):
+            rows = [
+                {
+                    "attributes": {"type": "CampaignMember"},
+                    "CampaignId": campaign,
+                    f"{self.target.object}Id": person,
+                    **status,
+                }
+                for person in part
+            ]
+            body = {"allOrNone": False, "records": rows}
+            results = self.call("POST", "/composite/sobjects", json=body).json()
+            for person, result in zip(part, results, strict=False):
+                if not result["success"]:
+                    refused[person] = _told(result)
+        return refused
+
+    def delete(self, members: Sequence[str]) -> None:
+        """Take members out of their campaigns; what is gone already is no matter."""
+        for part in _parts(members, _AT_ONCE):
+            self.call(
+                "DELETE",
+                "/composite/sobjects",
+                params={"ids": ",".join(part), "allOrNone": "false"},
+            )
+
+    def _our_id(self) -> str:
+        with self._finding:
+            if not self._us:
+                reply = self.api.call("GET", "/services/oauth2/userinfo").json()
+                self._us["id"] = str(reply["user_id"])
+            return self._us["id"]
+
+
+def refusal(record: OutboundRecord, told: str) -> Acknowledgement:
+    """An answer in Salesforce's words, which begin with its code."""
+    is_passing = told.startswith(_PASSING)
+    return Acknowledgement(
+        key=record.key,
+        outcome="retry" if is_passing else "rejected",
+        error=without_values(told, record),
+        is_permanent=not is_passing,
+    )
+
+
+def _told(result: Mapping[str, Any]) -> str:
+    return "; ".join(f"{each['statusCode']}: {each['message']}" for each in result["errors"])
+
+
+def _code(refusal: CallRefused) -> str:
+    try:
+        return _code_of(json.loads(refusal.told))
+    except ValueError:
+        return ""
+
+
+def _code_of(told: Any) -> str:
+    is_errors = isinstance(told, list) and told and isinstance(told[0], dict)
+    return str(told[0].get("errorCode", "")) if is_errors else ""
+
+
+def _parts(items: Sequence[ItemT], size: int) -> Iterator[Sequence[ItemT]]:
+    for at in range(0, len(items), size):
+        yield items[at : at + size]
+
+
+def _text(value: str) -> str:
+    """A literal of SOQL."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _lists(values: Iterable[str]) -> Iterator[str]:
+    for part in _parts(list(values), _AT_ONCE):
+        yield ", ".join(map(_text, part))

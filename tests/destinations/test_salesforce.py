@@ -63,28 +63,27 @@ def by_job():
     yield from account(1)
 
 
-class TestAtOnce(VendorContract):
-    calls_in_the_longest_way = 4
-
-    @pytest.fixture
-    def world(self, at_once):
-        return at_once
-
-
-class TestByJob(VendorContract):
+class SalesforceContract(VendorContract):
     calls_in_the_longest_way = 2
-
-    @pytest.fixture
-    def world(self, by_job):
-        return by_job
 
     @pytest.mark.slow
     @pytest.mark.parametrize("fault", FAULTS)
-    def test_whatever_goes_wrong_at_any_call_of_a_job_the_end_is_the_same(
-        self, world, fault, monkeypatch
-    ):
+    def test_whatever_goes_wrong_at_any_call_the_end_is_the_same(self, world, fault, monkeypatch):
         monkeypatch.setattr(self, "calls_in_the_longest_way", 13)
         self.test_whatever_goes_wrong_once_the_end_is_the_same(world, fault)
+
+
+class TestAtOnce(SalesforceContract):
+    @pytest.fixture
+    def world(self, at_once, monkeypatch):
+        monkeypatch.setattr("goldenlake.destinations.salesforce_org._PAGE", 3)
+        return at_once
+
+
+class TestByJob(SalesforceContract):
+    @pytest.fixture
+    def world(self, by_job):
+        return by_job
 
 
 def people(*names):

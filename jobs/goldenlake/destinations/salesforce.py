@@ -7,7 +7,7 @@ itself stays, and so does a membership that somebody else gave it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import SalesforceTarget
 from goldenlake.destinations.salesforce_jobs import Jobs
 from goldenlake.destinations.salesforce_org import Org, refusal
-from goldenlake.destinations.values import plain, text
+from goldenlake.destinations.values import audience_name, plain, text
 from goldenlake.errors import TransientError
 from goldenlake.ports import (
     Acknowledgement,
@@ -52,16 +52,23 @@ def capabilities(_target: SalesforceTarget) -> Capabilities:
     )
 
 
-def opened(_destination: Destination, target: SalesforceTarget, outside: Outside) -> Salesforce:
+def opened(destination: Destination, target: SalesforceTarget, outside: Outside) -> Salesforce:
     """The org of the target's connection."""
     org = Org(target=target, api=outside.api(target.connection, PUBLISHED))
-    return Salesforce(target=target, org=org, jobs=Jobs(org=org), capabilities=capabilities(target))
+    return Salesforce(
+        destination=destination.destination,
+        target=target,
+        org=org,
+        jobs=Jobs(org=org),
+        capabilities=capabilities(target),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Salesforce:
     """``ports.DestinationKind`` over an org."""
 
+    destination: str
     target: SalesforceTarget
     org: Org
     jobs: Jobs
@@ -73,7 +80,7 @@ class Salesforce:
             return []
         if batch.records[0].operation == "remove":
             return self._remove(delivery, batch.records)
-        campaign = self.org.campaign(delivery)
+        campaign = self._campaign(delivery.segment)
         if len(batch.records) < self.target.bulk_from:
             answers = self.org.upsert(batch.records)
             refused = {answer.key for answer in answers}
@@ -93,7 +100,7 @@ class Salesforce:
         found = self.org.found(batch.records, list(delivery.schema))
         people = [str(row["Id"]) for row in found.values()]
         is_removal = any(record.operation == "remove" for record in batch.records)
-        members = self.org.members(self.org.campaign(delivery), people, ours=is_removal)
+        members = self.org.members(self._campaign(delivery.segment), people, ours=is_removal)
         return [
             Acknowledgement(
                 key=record.key,
@@ -107,11 +114,25 @@ class Salesforce:
     def finish(self, delivery: Delivery) -> None:
         """Nothing is left to do."""
 
+    def members(self, segment: str) -> Iterator[str]:
+        """External ids of the campaign's members; an empty one for somebody who has none."""
+        campaign = self.org.known_campaign(self._name(segment))
+        if campaign is not None:
+            yield from self.org.keys(campaign)
+
+    def _name(self, segment: str) -> str:
+        return audience_name(self.target.campaign, destination=self.destination, segment=segment)
+
+    def _campaign(self, segment: str) -> str:
+        return self.org.campaign(self._name(segment))
+
     def _of_job(
         self, delivery: Delivery, job: str, records: Sequence[OutboundRecord]
     ) -> list[Acknowledgement]:
         answers, applied = self.jobs.outcomes(job, records)
-        return answers + (self._enlist(self.org.campaign(delivery), applied) if applied else [])
+        return answers + (
+            self._enlist(self._campaign(delivery.segment), applied) if applied else []
+        )
 
     def _enlist(self, campaign: str, records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
         """Members are read back by the ids of their contacts; only who is one is acknowledged."""
@@ -143,7 +164,7 @@ class Salesforce:
         }
         left: Mapping[str, str] = {}
         if people:
-            campaign, ids = self.org.campaign(delivery), list(people.values())
+            campaign, ids = self._campaign(delivery.segment), list(people.values())
             ours = self.org.members(campaign, ids, ours=True)
             if ours:
                 self.org.delete(list(ours.values()))

@@ -16,13 +16,14 @@ from urllib.parse import quote
 
 from goldenlake.declarations.targets import SalesforceTarget
 from goldenlake.destinations.sending import without_values
-from goldenlake.destinations.values import audience_name, plain
+from goldenlake.destinations.values import plain
 from goldenlake.errors import CallRefused, NotAuthorised
-from goldenlake.ports import Acknowledgement, Api, Delivery, OutboundRecord, Reply
+from goldenlake.ports import Acknowledgement, Api, OutboundRecord, Reply
 
 ItemT = TypeVar("ItemT")
 _AT_ONCE = 200
 _QUERIES_AT_ONCE = 25
+_PAGE = 2000
 _PASSING = ("UNABLE_TO_LOCK_ROW", "REQUEST_LIMIT_EXCEEDED", "SERVER_UNAVAILABLE")
 _ABOUT_A_VALUE = "JSON_PARSER_ERROR"
 """The one refusal of a whole call that is for a record: a text where a number is due."""
@@ -113,28 +114,52 @@ class Org:
                 rows += result["result"]["records"]
         return rows
 
-    def campaign(self, delivery: Delivery) -> str:
-        """The id of the segment's campaign; raises NotAuthorised where there is none, or two."""
-        name = audience_name(self.target.campaign, delivery)
+    def campaign(self, name: str) -> str:
+        """The id of a campaign. Raises NotAuthorised where there is none, or two."""
         with self._finding:
             if name not in self._campaigns:
-                self._campaigns[name] = self._find_campaign(name)
+                self._campaigns[name] = self.known_campaign(name) or self._made_campaign(name)
             return self._campaigns[name]
 
-    def _find_campaign(self, name: str) -> str:
+    def known_campaign(self, name: str) -> str | None:
+        """The id of a campaign that there is. Raises NotAuthorised where there are two."""
         rows = self.query([f"SELECT Id FROM Campaign WHERE Name = {_text(name)}"])
-        if not rows and self.target.create_campaign:
-            made = self.call("POST", "/sobjects/Campaign", json={"Name": name, "IsActive": True})
-            return str(made.json()["id"])
-        if len(rows) != 1:
-            many = "No campaign is" if not rows else f"{len(rows)} campaigns are"
-            raise NotAuthorised(
-                system=self.api.name,
-                call="SELECT Id FROM Campaign",
-                status=404,
-                mend=f"{many} called {name!r}: make one, or see target.campaign.",
+        if len(rows) > 1:
+            raise self._no_campaign(f"{len(rows)} campaigns are", name)
+        return str(rows[0]["Id"]) if rows else None
+
+    def _made_campaign(self, name: str) -> str:
+        if not self.target.create_campaign:
+            raise self._no_campaign("No campaign is", name)
+        made = self.call("POST", "/sobjects/Campaign", json={"Name": name, "IsActive": True})
+        return str(made.json()["id"])
+
+    def _no_campaign(self, many: str, name: str) -> NotAuthorised:
+        return NotAuthorised(
+            system=self.api.name,
+            call="SELECT Id FROM Campaign",
+            status=404,
+            mend=f"{many} called {name!r}: make one, or see target.campaign.",
+        )
+
+    def keys(self, campaign: str) -> Iterator[str]:
+        """External ids of all members of a campaign."""
+        person, last = self.target.object, ""
+        while True:
+            rows = self.query(
+                [
+                    f"SELECT Id, {person}.{self.target.external_id} FROM CampaignMember "
+                    f"WHERE CampaignId = {_text(campaign)}"
+                    + (f" AND Id > {_text(last)}" if last else "")
+                    + f" ORDER BY Id LIMIT {_PAGE}"
+                ]
             )
-        return str(rows[0]["Id"])
+            for row in rows:
+                key = (row[person] or {}).get(self.target.external_id)
+                yield str(key or "")
+            if len(rows) < _PAGE:
+                return
+            last = str(rows[-1]["Id"])
 
     def members(
         self, campaign: str, people: Sequence[str], *, ours: bool = False

@@ -11,6 +11,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -270,7 +271,10 @@ class Salesforce(Vendor):
         return {"id": contact, "success": True, "errors": [], "created": not found}
 
     def _queried(self, query: str) -> dict[str, Any]:
-        told = re.fullmatch(r"SELECT ([\w, ]+) FROM (\w+) WHERE (.+)", query, re.DOTALL)
+        told = re.fullmatch(
+            r"SELECT ([\w., ]+) FROM (\w+) WHERE (.+?)(?: ORDER BY Id LIMIT (\d+))?", query,
+            re.DOTALL,
+        )  # fmt: skip
         assert told, query
         columns = told[1].split(", ")
         rows: list[dict[str, Any]] = {
@@ -284,11 +288,20 @@ class Salesforce(Vendor):
         conditions = re.sub(_LITERAL, "?", told[3])
         values = iter(re.sub(r"\\(.)", r"\1", each) for each in re.findall(_LITERAL, told[3]))
         for condition in conditions.split(" AND "):
+            if condition == "Id > ?":
+                after = next(values)
+                rows = [row for row in rows if row["Id"] > after]
+                continue
             asked = re.fullmatch(r"(\w+) (?:= \?|IN \((\?(?:, \?)*)\))", condition)
             assert asked, condition
             wanted = {next(values).casefold() for _ in range((asked[2] or "?").count("?"))}
             rows = [row for row in rows if str(row.get(asked[1])).casefold() in wanted]
+        if told[4]:
+            rows = sorted(rows, key=itemgetter("Id"))[: int(told[4])]
+            columns.remove(f"Contact.{self.external_id}")
         shown = [{column: row.get(column) for column in columns} for row in rows]
+        for each, row in zip(shown, rows, strict=True) if told[4] else ():
+            each["Contact"] = {self.external_id: self.contacts[row["ContactId"]][self.external_id]}
         result = {"totalSize": len(shown), "done": True, "records": shown}
         return {"statusCode": 200, "result": result}
 

@@ -49,9 +49,11 @@ test: setup setup-airflow lint ## Checks, then all tests but the slow ones, with
 	@.venv/bin/pytest --cov --cov-report=term $(ARGS)
 
 .PHONY: test-full
-test-full: setup setup-airflow lint ## Every test, the slow ones too
+test-full: setup setup-airflow setup-splink lint ## Every test, the slow ones and those against Splink too
 	@infra/setup/counterparts.sh
 	@.venv/bin/pytest -m "slow or not slow" --cov --cov-report=term $(ARGS)
+	@PYTHONPATH=.venv-splink/lib/python3.11/site-packages .venv/bin/pytest -q \
+	  tests/identity/matching/test_em.py tests/identity/matching/test_splink_models.py
 
 .PHONY: demo
 demo: setup setup-airflow ## A made-up company, from raw files to exports, on this machine

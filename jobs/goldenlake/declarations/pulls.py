@@ -124,7 +124,12 @@ class ApiOrigin(Declaration):
     high_water: HighWater | None = Field(
         default=None, description="Left out: everything is asked for every night."
     )
-    most_pages: int = Field(default=100_000, ge=1)
+    most_pages: int = Field(
+        default=100_000,
+        ge=1,
+        description="Of one night. With high_water the next night goes on, so records must come in "
+        "its order; without, more is an error.",
+    )
 
     @property
     def file_date(self) -> None:

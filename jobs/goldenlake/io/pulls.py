@@ -42,16 +42,21 @@ def pulled(
     filled = {"as_of": as_of.isoformat()}
     if origin.high_water is not None:
         filled["since"] = _asked_from(origin.high_water, since)
-    for reply in _pages(api, origin, filled, sleep):
+    for reply in _pages(api, source, origin, filled, sleep):
         for record in _records(source, origin, reply):
             lifted = {name: at(record, path) for name, path in origin.fields.items()}
             yield {**record, **lifted}
 
 
 def at(value: Any, path: str) -> Any:
-    """The nested field, or None where something on the way is not there."""
+    """The nested field, or element of a list by its number; None where something is not there."""
     for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
+        if isinstance(value, Mapping):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
     return value
 
 
@@ -81,7 +86,11 @@ def _asked_from(high_water: HighWater, since: str | None) -> str:
 
 
 def _pages(
-    api: Api, origin: ApiOrigin, filled: Mapping[str, str], sleep: Callable[[float], None]
+    api: Api,
+    source: str,
+    origin: ApiOrigin,
+    filled: Mapping[str, str],
+    sleep: Callable[[float], None],
 ) -> Iterator[Any]:
     path: str = origin.path.format_map(filled)
     params = {name: text.format_map(filled) for name, text in origin.params.items()}
@@ -127,6 +136,13 @@ def _pages(
                 found = reply if origin.records is None else at(reply, origin.records)
                 if len(found or ()) < paging.size:
                     return
+    if origin.high_water is None:
+        raise ContractBroken(
+            source=source,
+            file=origin.path,
+            what=f"there are more than {origin.most_pages} pages.",
+            mend="Raise origin.most_pages, or declare origin.high_water to go on the next night.",
+        )
 
 
 def _called(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from werkzeug import Request
@@ -32,6 +33,8 @@ class Hubspot(Vendor):
         """Keys that batches refuse one by one."""
         self.created = 0
         self.page_size = 2
+        self.changed: dict[str, int] = {}
+        """Milliseconds since 1970 at which somebody changed a contact there, by its id."""
 
     def refusal(self, status: int, message: str) -> Answer:
         """HubSpot's own words."""
@@ -103,6 +106,23 @@ class Hubspot(Vendor):
         found = [known[e["id"].casefold()] for e in asked["inputs"] if e["id"].casefold() in known]
         results = [self._shown(contact) for contact in dict.fromkeys(found)]
         return _completed(results)
+
+    @route("POST", "/crm/v3/objects/contacts/search")
+    def search(self, request: Request) -> Answer:
+        """Those that were changed since, in that order, in small pages."""
+        asked = request.get_json()
+        since = int(asked["filterGroups"][0]["filters"][0]["value"])
+        found = sorted(
+            (changed, contact) for contact, changed in self.changed.items() if changed >= since
+        )
+        first = int(asked["after"])
+        page = found[first : first + self.page_size]
+        results = [
+            {**self._shown(contact), "updatedAt": _instant(changed)} for changed, contact in page
+        ]
+        more = first + len(page) < len(found)
+        paging = {"paging": {"next": {"after": str(first + len(page))}}} if more else {}
+        return Answer({"total": len(found), "results": results, **paging})
 
     @route("POST", "/crm/v3/objects/contacts/batch/archive")
     def archive(self, request: Request) -> Answer:
@@ -195,6 +215,10 @@ class Hubspot(Vendor):
             for each in request.get_json()["inputs"]
         ]
         return _completed(results)
+
+
+def _instant(millis: int) -> str:
+    return datetime.fromtimestamp(millis / 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
 def _itself(contacts: Iterable[str]) -> dict[str, str]:

@@ -1,0 +1,106 @@
+"""The declared examples are sound, and bring in what their systems really answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+from goldenlake.declarations.pulls import ApiOrigin
+from goldenlake.declarations.source import Source
+from goldenlake.io.landing import LocalLanding
+from goldenlake.ports import Published
+from goldenlake.steps.pull import Pull
+from support.vendors import Outside, Vendor, serving
+from support.vendors.hubspot import Hubspot
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SOURCES = sorted(EXAMPLES.glob("*/sources/*.yml"))
+
+
+class Clock:
+    """A night."""
+
+    def now(self) -> datetime:
+        return datetime(2026, 3, 1, 2, tzinfo=UTC)
+
+
+def example(name: str) -> Source:
+    (path,) = EXAMPLES.glob(f"*/sources/{name}.yml")
+    return Source.model_validate(YAML(typ="safe").load(path.read_text()))
+
+
+def brought(
+    source: Source, vendor: Vendor, tmp_path: Path, nights: int = 1
+) -> list[list[dict[str, Any]]]:
+    """The records that each night lands."""
+    landing, known, found = LocalLanding(tmp_path), [], []
+    assert isinstance(source.origin, ApiOrigin)
+    with serving(vendor) as base_url:
+        api = Outside(base_url).api("x", Published())
+        for _ in range(nights):
+            pull = Pull(source=source, origin=source.origin, as_of=date(2026, 3, 1), run_id="r")
+            landed = pull.run(api, landing, known, Clock())
+            known += landed.files
+            found.append(
+                [
+                    json.loads(line)
+                    for row in landed.files
+                    for line in landing.open(row.landed_path).read().splitlines()
+                ]
+            )
+    assert not vendor.violations, vendor.violations[:3]
+    return found
+
+
+def columns_read(source: Source) -> set[str]:
+    return {each.source or each.name for each in source.columns if not each.derive}
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)
+def test_an_example_is_a_sound_source_of_its_own_name(path: Path) -> None:
+    source = Source.model_validate(YAML(typ="safe").load(path.read_text()))
+    assert source.source == path.stem
+    assert isinstance(source.origin, ApiOrigin)
+    assert source.columns[0].name in source.key
+
+
+@pytest.fixture
+def hubspot() -> Iterator[Hubspot]:
+    vendor = Hubspot()
+    for at in range(5):
+        vendor.contacts[str(at)] = {
+            "email": f"p{at}@example.com", "firstname": f"P{at}", "lastname": "Q", "phone": "1",
+            "country": "DE",
+        }  # fmt: skip
+        vendor.changed[str(at)] = 1_770_000_000_000 + at * 3_600_000
+    return vendor
+
+
+def test_contacts_of_hubspot_come_from_where_the_last_night_ended(
+    hubspot: Hubspot, tmp_path: Path
+) -> None:
+    source = example("hubspot_contacts")
+    first, second = brought(source, hubspot, tmp_path, nights=2)
+    assert [each["id"] for each in first] == ["0", "1", "2", "3", "4"]
+    assert [each["id"] for each in second] == ["3", "4"], "the overlap of an hour"
+    assert columns_read(source) <= set(first[0])
+    assert first[0]["given_name"] == "P0"
+
+
+def test_a_night_with_more_contacts_than_a_search_gives_is_gone_on_with(
+    hubspot: Hubspot, tmp_path: Path
+) -> None:
+    source = example("hubspot_contacts")
+    assert isinstance(source.origin, ApiOrigin)
+    short = source.model_copy(update={"origin": source.origin.model_copy(update={"most_pages": 2})})
+    found = brought(short, hubspot, tmp_path, nights=2)
+    assert [[each["id"] for each in night] for night in found] == [
+        ["0", "1", "2", "3"],
+        ["2", "3", "4"],
+    ]

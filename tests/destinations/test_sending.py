@@ -33,6 +33,8 @@ class Scripted:
     look_ups: list | None = None
     sent: list = field(default_factory=list)
     asked: list = field(default_factory=list)
+    jobs: list = field(default_factory=list)
+    asked_jobs: list = field(default_factory=list)
 
     @property
     def capabilities(self):
@@ -47,10 +49,13 @@ class Scripted:
 
     def send(self, delivery, batch, note):
         self.sent.append([r.key[:3] for r in batch.records])
+        if self.jobs:
+            note(self.jobs.pop(0))
         return self._next(self.replies)
 
     def look_up(self, delivery, batch):
         self.asked.append([r.key[:3] for r in batch.records])
+        self.asked_jobs.append(batch.job)
         return self._next(self.look_ups)
 
     def finish(self, delivery):
@@ -160,6 +165,15 @@ def test_a_call_that_is_refused_for_everybody_is_not_tried_for_each():
     assert len(kind.sent) < 20
 
 
+def test_records_that_a_job_took_speak_for_a_call_of_which_others_are_refused():
+    bad = CallRefused(system="x", call="POST /", status=400)
+    wrong = [upsert(f"p{at}") for at in range(6)]
+    kind = Scripted([bad, bad, says("pending", ANN), *[bad] * 12], [says("acknowledged", ANN)])
+    found, _ = outcome(kind, attempts=1, records=[ANN, *wrong])
+    assert list(found.values()).count("rejected") == 6
+    assert found["ann"] == "acknowledged"
+
+
 def test_a_job_that_an_earlier_process_noted_is_asked_before_anything_is_sent():
     kind = Scripted([], look_ups=[says("pending", ANN, BOB), says("acknowledged", ANN, BOB)])
     batch = Batch(number=1, records=(ANN, BOB), job="j1")
@@ -181,6 +195,15 @@ def test_a_job_is_asked_until_it_is_done():
     found, slept = outcome(kind, attempts=1)
     assert found == {"ann": "acknowledged", "bob": "rejected"}
     assert (kind.asked, slept) == ([["ann", "bob"], ["bob"]], [2.0, 2.0])
+
+
+def test_each_half_of_a_refused_batch_is_asked_for_under_the_job_that_it_was_sent_in():
+    bad = CallRefused(system="x", call="POST /", status=400)
+    pending = [says("pending", ANN), says("pending", BOB)]
+    kind = Scripted([bad, *pending], [says("acknowledged", ANN), says("acknowledged", BOB)])
+    kind.jobs = ["j0", "j1", "j2"]
+    assert outcome(kind, attempts=1)[0] == {"ann": "acknowledged", "bob": "acknowledged"}
+    assert kind.asked_jobs == ["j1", "j2"]
 
 
 def test_a_job_that_never_ends_leaves_its_records_unknown():

@@ -86,13 +86,15 @@ class _Course:
     note: NoteJob
     sleep: Sleep
     answers: dict[str, Acknowledgement] = field(default_factory=dict)
-    job: str | None = None
+    jobs: dict[str, str] = field(default_factory=dict)
+    """The job that works on a record, by key: halves of a batch have jobs of their own."""
     is_doubtful: bool = False
     """Something was sent whose answer is not known."""
 
     def __post_init__(self) -> None:
-        self.job = self.batch.job
-        self.is_doubtful = self.job is not None
+        if self.batch.job is not None:
+            self.jobs = dict.fromkeys((r.key for r in self.batch.records), self.batch.job)
+            self.is_doubtful = True
 
     @property
     def open_records(self) -> Sequence[OutboundRecord]:
@@ -101,11 +103,10 @@ class _Course:
     def go_on(self, retries: Retries) -> None:
         """One attempt. Raises TransientError unless all is settled."""
         if self.is_doubtful and self.kind.capabilities.can_look_up:
-            asked = self._part(self.open_records)
-            self._take(self.kind.look_up(self.delivery, asked) or (), asked.records)
+            self._ask(self.open_records)
             self._wait_for_jobs()
         if self.open_records or not self.batch.records:
-            self.job, self.is_doubtful = None, True
+            self.is_doubtful = True
             self._send(self.open_records, retries)
             self._wait_for_jobs()
         left = self.open_records
@@ -114,9 +115,10 @@ class _Course:
             raise _Unsettled
 
     def _send(self, records: Sequence[OutboundRecord], retries: Retries) -> None:
-        part = self._part(records)
+        for record in records:
+            self.jobs.pop(record.key, None)
         try:
-            self._take(self._patiently(part, retries), records)
+            self._take(self._patiently(self._part(records), retries), records)
         except CallRefused as refusal:
             is_about_content = refusal.status in _ABOUT_CONTENT
             if isinstance(refusal, NotAuthorised) or not is_about_content or not records:
@@ -132,22 +134,23 @@ class _Course:
     def _give_up_if_nothing_passes(self, refusal: CallRefused) -> None:
         """A mapping that the system refuses is no fault of a record: do not try each of them."""
         settled = [answer.outcome for answer in self.answers.values()]
-        if settled.count("rejected") >= _MOST_REFUSED_ALONE and "acknowledged" not in settled:
+        is_hopeless = not {"acknowledged", "pending"} & set(settled)
+        if settled.count("rejected") >= _MOST_REFUSED_ALONE and is_hopeless:
             raise refusal
 
     def _patiently(self, part: Batch, retries: Retries) -> Sequence[Acknowledgement]:
+        def note(job: str) -> None:
+            self.jobs.update(dict.fromkeys((record.key for record in part.records), job))
+            self.note(job)
+
         for _ in range(_MOST_THROTTLES):
             try:
-                return self.kind.send(self.delivery, part, self._note)
+                return self.kind.send(self.delivery, part, note)
             except Throttled as wait:
                 if wait.seconds > max(_LONGEST_THROTTLE, retries.longest_wait_seconds):
                     raise
                 self.sleep(max(wait.seconds, 0.0))
-        return self.kind.send(self.delivery, part, self._note)
-
-    def _note(self, job: str) -> None:
-        self.job = job
-        self.note(job)
+        return self.kind.send(self.delivery, part, note)
 
     def _wait_for_jobs(self) -> None:
         """Ask about pending records until none is left; then what remains is unknown."""
@@ -157,11 +160,16 @@ class _Course:
             if not waiting:
                 return
             self.sleep(can.poll_seconds)
-            found = self.kind.look_up(self.delivery, self._part(waiting))
-            if found is None:
-                break
-            self._take(found, waiting)
+            self._ask(waiting)
         self._take((), self._pending())
+
+    def _ask(self, records: Sequence[OutboundRecord]) -> None:
+        """Look up records, job by job."""
+        by_job: dict[str | None, list[OutboundRecord]] = {}
+        for record in records:
+            by_job.setdefault(self.jobs.get(record.key), []).append(record)
+        for job, part in by_job.items():
+            self._take(self.kind.look_up(self.delivery, self._part(part, job)) or (), part)
 
     def _pending(self) -> list[OutboundRecord]:
         return [
@@ -173,8 +181,8 @@ class _Course:
     def _take(self, found: Sequence[Acknowledgement], asked: Sequence[OutboundRecord]) -> None:
         self.answers.update(_by_key(found, asked))
 
-    def _part(self, records: Sequence[OutboundRecord]) -> Batch:
-        return Batch(number=self.batch.number, records=records, job=self.job)
+    def _part(self, records: Sequence[OutboundRecord], job: str | None = None) -> Batch:
+        return Batch(number=self.batch.number, records=records, job=job)
 
 
 def _refused(record: OutboundRecord, refusal: CallRefused) -> Acknowledgement:
@@ -195,6 +203,19 @@ def without_values(text: str, record: OutboundRecord) -> str:
         text = re.sub(re.escape(value), "…", text, flags=re.IGNORECASE)
     text = re.sub(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+", "…", text)
     return " ".join(re.sub(r"\+?\d[\d ()./-]{5,}\d", "…", text).split())[:_LONGEST_ERROR]
+
+
+def never_lifted(records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
+    """What a removal is answered in mode ``suppress``: who said no is not written to again."""
+    return [
+        Acknowledgement(
+            key=record.key,
+            outcome="rejected",
+            error="a suppression is lifted by nobody but the person",
+            is_permanent=True,
+        )
+        for record in records
+    ]
 
 
 def finish(kind: DestinationKind, delivery: Delivery, *, retries: Retries) -> None:

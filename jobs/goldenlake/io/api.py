@@ -203,8 +203,7 @@ def _auth(name: str, connection: Connection) -> httpx.Auth | None:
         case HeaderAuth() as declared:
             return _Header(declared)
         case BasicAuth() as declared:
-            user = declared.user_from.reveal() if declared.user_from else declared.user
-            return httpx.BasicAuth(user, declared.password.reveal())
+            return _Basic(declared)
         case TokenAuth() as declared:
             return _Token(name=name, declared=declared)
 
@@ -217,6 +216,16 @@ class _Header(httpx.Auth):
         declared = self._declared
         request.headers[declared.header] = f"{declared.prefix}{declared.value.reveal()}"
         yield request
+
+
+class _Basic(httpx.Auth):
+    def __init__(self, declared: BasicAuth) -> None:
+        self._declared = declared
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        declared = self._declared
+        user = declared.user_from.reveal() if declared.user_from else declared.user
+        yield from httpx.BasicAuth(user, declared.password.reveal()).auth_flow(request)
 
 
 @dataclass(kw_only=True)

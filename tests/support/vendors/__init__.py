@@ -106,11 +106,12 @@ def specification(name: str, base: str) -> OpenAPI:
         for operation in operations.values():
             if isinstance(operation, dict):
                 operation.pop("security", None)
-    settings = Config(extra_media_type_deserializers=_READERS)
+    # Specifications are taken as they are published: Mailchimp's has a default of a wrong type.
+    settings = Config(extra_media_type_deserializers=_READERS, spec_validator_cls=None)
     return OpenAPI.from_dict(told, config=settings)
 
 
-_READERS = {"application/vnd.api+json": json.loads}
+_READERS = dict.fromkeys(("application/vnd.api+json", "application/problem+json"), json.loads)
 
 
 class Vendor:

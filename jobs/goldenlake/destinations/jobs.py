@@ -1,0 +1,75 @@
+"""What a system's job tells of the records that it was given, once it has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from goldenlake.destinations.sending import without_values
+from goldenlake.errors import CallRefused
+from goldenlake.ports import Acknowledgement, OutboundRecord, Outcome
+
+FoundT = TypeVar("FoundT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """A job, as far as its system tells. One of which nothing is known vouches for nobody."""
+
+    is_running: bool = False
+    is_ours: bool = False
+    """Sent by this process, so that it is known to be about the records that are asked for."""
+    errors: Mapping[str, str] = field(default_factory=dict)
+    """What it says of those whom it refused, by name."""
+    errored: int = 0
+    """How many it refused."""
+
+    def refused(self, records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
+        """Answers for those whom it names among its errors."""
+        return [
+            Acknowledgement(
+                key=record.key,
+                outcome="rejected",
+                error=without_values(self.errors[name(record)], record)
+                or "named among the errors of the job",
+                is_permanent=True,
+            )
+            for record in records
+            if name(record) in self.errors
+        ]
+
+    def vouches(self, refused: Sequence[Acknowledgement]) -> bool:
+        """Whether everybody but these was applied, as far as the job can know."""
+        return self.is_ours and len(refused) >= self.errored
+
+
+def name(record: OutboundRecord) -> str:
+    """A key as it is compared with what a system calls somebody."""
+    return record.key.casefold()
+
+
+def all_are(records: Sequence[OutboundRecord], outcome: Outcome) -> list[Acknowledgement]:
+    """One answer for all of them."""
+    return [Acknowledgement(key=record.key, outcome=outcome) for record in records]
+
+
+def found(
+    records: Sequence[OutboundRecord], size: int, ask: Callable[[list[str]], Iterable[FoundT]]
+) -> list[FoundT]:
+    """What a search for keys gives, so many at a time. A search that is refused with 400 for one of
+    them is made in halves: what it is refused for alone is nobody's.
+    """
+    keys = [record.key for record in records]
+    parts = [keys[at : at + size] for at in range(0, len(keys), size)]
+    return [each for part in parts for each in _searched(part, ask)]
+
+
+def _searched(keys: list[str], ask: Callable[[list[str]], Iterable[FoundT]]) -> list[FoundT]:
+    try:
+        return list(ask(keys))
+    except CallRefused as refusal:
+        if refusal.status != 400:
+            raise
+    half = len(keys) // 2
+    return [*_searched(keys[:half], ask), *_searched(keys[half:], ask)] if half else []

@@ -134,6 +134,36 @@ class HubspotTarget(Declaration):
     )
 
 
+class KlaviyoTarget(Declaration):
+    """Profiles of Klaviyo, and a list for each segment."""
+
+    kind: Literal["klaviyo"]
+    connection: Slug
+    identifier: Literal["email", "phone_number"] = Field(
+        default="email", description="By which a profile is known; the key is its value."
+    )
+    list: AudienceName = Field(default="{segment}", description="Name of the list; made if absent.")
+
+
+class MailchimpTarget(Declaration):
+    """Members of an audience of Mailchimp, and a static segment for each segment."""
+
+    kind: Literal["mailchimp"]
+    connection: Slug
+    audience: str = Field(pattern=r"^[A-Za-z0-9]+$", description="Id of the audience.")
+    segment: AudienceName = Field(
+        default="{segment}", description="Name of the static segment; made if absent."
+    )
+    status_if_new: Literal["subscribed", "pending", "transactional"] = Field(
+        default="subscribed",
+        description="Of people whom the audience does not have: pending asks them to confirm. "
+        "Nobody else's status is touched.",
+    )
+    create_fields: StrictBool = Field(
+        default=False, description="Make merge fields that the mapping names."
+    )
+
+
 class MetaTarget(Declaration):
     """Custom audiences of Meta, made from lists of customers."""
 
@@ -177,7 +207,32 @@ class SalesforceTarget(Declaration):
     )
 
 
+class SendgridTarget(Declaration):
+    """Contacts of SendGrid's Marketing Campaigns, and a list for each segment."""
+
+    kind: Literal["sendgrid"]
+    connection: Slug
+    identifier: Literal["email", "phone_number_id", "external_id"] = Field(
+        default="email", description="By which a contact is known; the key is its value."
+    )
+    list: AudienceName = Field(default="{segment}", description="Name of the list; made if absent.")
+    create_fields: StrictBool = Field(
+        default=False, description="Make custom fields that the mapping names."
+    )
+    unsubscribe_group: int | None = Field(
+        default=None, ge=1, description="Id of the group that mode suppress adds addresses to."
+    )
+
+
 Target = Annotated[
-    FilesTarget | GoogleTarget | HubspotTarget | MetaTarget | RestTarget | SalesforceTarget,
+    FilesTarget
+    | GoogleTarget
+    | HubspotTarget
+    | KlaviyoTarget
+    | MailchimpTarget
+    | MetaTarget
+    | RestTarget
+    | SalesforceTarget
+    | SendgridTarget,
     Field(discriminator="kind"),
 ]

@@ -6,7 +6,17 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.destinations import files, google, hubspot, meta, rest, salesforce
+from goldenlake.destinations import (
+    files,
+    google,
+    hubspot,
+    klaviyo,
+    mailchimp,
+    meta,
+    rest,
+    salesforce,
+    sendgrid,
+)
 from goldenlake.destinations.sending import deliver, finish
 from goldenlake.ports import Capabilities, DestinationKind, Outside
 
@@ -27,9 +37,12 @@ _KINDS: Mapping[str, _Kind] = {
     "files": files,
     "google": google,
     "hubspot": hubspot,
+    "klaviyo": klaviyo,
+    "mailchimp": mailchimp,
     "meta": meta,
     "rest": rest,
     "salesforce": salesforce,
+    "sendgrid": sendgrid,
 }
 
 

@@ -36,6 +36,11 @@ def plain(value: FieldValue) -> str | int | float | bool | None:
     return value
 
 
+def counted(value: FieldValue) -> str | int | float | bool | None:
+    """A value as JSON has it, decimals as numbers: for systems that compare and add them up."""
+    return float(value) if isinstance(value, Decimal) else plain(value)
+
+
 def moment(value: date) -> str:
     """A day, or an instant in UTC, in ISO 8601."""
     if isinstance(value, datetime):

@@ -170,6 +170,13 @@ def test_a_segment_of_that_name_that_mailchimp_fills_itself_is_not_used(world):
     assert len(world.vendor.segments) == 2
 
 
+def test_members_of_a_segment_who_left_are_told_too(world):
+    brought(world, _batch(upsert("ann"), upsert("bob")))
+    world.has("bob", "unsubscribed")
+    found = set(world.open().members("readers"))
+    assert found == {"ann@example.com", "bob@example.com"}
+
+
 def test_values_go_as_merge_fields_take_them(world):
     world.vendor.fields |= {"SPENT": "number", "BORN": "date", "VIP": "text"}
     fields = {"SPENT": Decimal("12.50"), "BORN": date(1990, 5, 31), "VIP": True}

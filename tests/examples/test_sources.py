@@ -10,17 +10,45 @@ from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from werkzeug import Request
 
 from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.declarations.source import Source
 from goldenlake.io.landing import LocalLanding
 from goldenlake.ports import Published
 from goldenlake.steps.pull import Pull
-from support.vendors import Outside, Vendor, serving
+from support.vendors import Answer, Outside, Vendor, route, serving
 from support.vendors.hubspot import Hubspot
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SOURCES = sorted(EXAMPLES.glob("*/sources/*.yml"))
+
+
+class Suppressions(Vendor):
+    """SendGrid's lists of addresses that it sends nothing to."""
+
+    specs = ("sendgrid/tsg_suppressions_v3.json",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows: dict[str, list[dict[str, Any]]] = {}
+
+    def page(self, request: Request, name: str) -> Answer:
+        since, first = int(request.args["start_time"]), int(request.args["offset"])
+        found = [each for each in self.rows.get(name, []) if each["created"] >= since]
+        return Answer(found[first : first + int(request.args["limit"])])
+
+    @route("GET", "/v3/suppression/bounces")
+    def bounces(self, request: Request) -> Answer:
+        return self.page(request, "bounces")
+
+    @route("GET", "/v3/suppression/spam_reports")
+    def spam_reports(self, request: Request) -> Answer:
+        return self.page(request, "spam_reports")
+
+    @route("GET", "/v3/suppression/unsubscribes")
+    def unsubscribes(self, request: Request) -> Answer:
+        return self.page(request, "unsubscribes")
 
 
 class Clock:
@@ -91,6 +119,27 @@ def test_contacts_of_hubspot_come_from_where_the_last_night_ended(
     assert [each["id"] for each in second] == ["3", "4"], "the overlap of an hour"
     assert columns_read(source) <= set(first[0])
     assert first[0]["given_name"] == "P0"
+
+
+@pytest.mark.parametrize("name", ["bounces", "spam_reports", "unsubscribes"])
+def test_suppressions_of_sendgrid_come_once_and_with_all_that_is_declared(
+    name: str, tmp_path: Path
+) -> None:
+    vendor = Suppressions()
+    others = {
+        "bounces": {"reason": "550 5.1.1 no such user", "status": "5.1.1"},
+        "spam_reports": {"ip": "10.0.0.1"},
+        "unsubscribes": {},
+    }[name]
+    vendor.rows[name] = [
+        {"created": 1_770_000_000 + at, "email": f"p{at}@example.com", **others} for at in range(3)
+    ]
+    source = example(f"sendgrid_{name}")
+    first, second, third = brought(source, vendor, tmp_path, nights=3)
+    assert [each["email"] for each in first] == [f"p{at}@example.com" for at in range(3)]
+    assert second == third == [], "the overlap alone, word for word"
+    assert columns_read(source) <= set(first[0])
+    assert source.consents[0].statuses
 
 
 def test_a_night_with_more_contacts_than_a_search_gives_is_gone_on_with(

@@ -15,7 +15,7 @@ import hypothesis
 import pytest
 from pyspark.sql import SparkSession
 
-pytest_plugins = ["support.lake", "support.servers"]
+pytest_plugins = ["support.lake", "support.servers", "support.live"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

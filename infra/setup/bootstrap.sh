@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Bring this checkout to a state; each part is skipped when its inputs are as they were.
-# Usage: bootstrap.sh PART...   with PART one of jobs, airflow, splink, jars, jars-s3, prime.
+# Usage: bootstrap.sh PART...
+# with PART one of jobs, airflow, splink, mailman, tryton, tryton-data, jars, jars-s3, prime.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -95,6 +96,19 @@ for wanted in "$@"; do
     splink)
       part "Python packages of Splink (some 900 MB)" .venv-splink/.state \
         "$(digest requirements/splink.txt)" environment .venv-splink requirements/splink.txt
+      ;;
+    mailman)
+      part "Python packages of GNU Mailman (some 85 MB)" .venv-mailman/.state \
+        "$(digest requirements/mailman.txt)" environment .venv-mailman requirements/mailman.txt
+      ;;
+    tryton)
+      part "Python packages of Tryton (some 50 MB)" .venv-tryton/.state \
+        "$(digest requirements/tryton.txt)" environment .venv-tryton requirements/tryton.txt
+      ;;
+    tryton-data)
+      part "A Tryton that tests start with (some 40 s)" .cache/tryton/.state \
+        "$(digest requirements/tryton.txt infra/setup/tryton_data.py)" \
+        .venv-tryton/bin/python infra/setup/tryton_data.py .cache/tryton
       ;;
     jars)
       part "Delta JARs (13 MB)" .jars/.state "$(digest infra/setup/jars.lock)" \

@@ -14,7 +14,9 @@ from goldenlake.declarations.base import (
     Slug,
     parse_duration,
 )
-from goldenlake.declarations.targets import Target
+from goldenlake.declarations.targets import MailmanTarget, Target
+
+_OF_MAILMAN = {"display_name"}
 
 
 class Guards(Declaration):
@@ -121,6 +123,10 @@ class Destination(Declaration):
         unknown = [name for name in self.priority if name not in self.segments]
         if unknown:
             raise ValueError(f"priority names {unknown[0]!r}, which is not among its segments")
+        if isinstance(self.target, MailmanTarget) and (others := set(self.fields) - _OF_MAILMAN):
+            raise ValueError(
+                f"fields names {min(others)!r}, but Mailman keeps of a member display_name alone"
+            )
         if self.mode == "suppress" and self.fields:
             raise ValueError("mode suppress sends the key alone; leave fields empty")
         return self

@@ -164,6 +164,16 @@ class MailchimpTarget(Declaration):
     )
 
 
+class MailmanTarget(Declaration):
+    """Members of a list of GNU Mailman, one list for each segment."""
+
+    kind: Literal["mailman"]
+    connection: Slug
+    list: AudienceName = Field(
+        description="Id of the list, such as {segment}.lists.example.com; it must be there."
+    )
+
+
 class MetaTarget(Declaration):
     """Custom audiences of Meta, made from lists of customers."""
 
@@ -230,6 +240,7 @@ Target = Annotated[
     | HubspotTarget
     | KlaviyoTarget
     | MailchimpTarget
+    | MailmanTarget
     | MetaTarget
     | RestTarget
     | SalesforceTarget

@@ -1,0 +1,242 @@
+"""GNU Mailman 3: a list's members, subscribed and unsubscribed without a letter to anybody.
+
+https://docs.mailman3.org/projects/mailman/en/latest/src/mailman/rest/docs/rest.html. Mailman keeps
+no trace of somebody who unsubscribed. What we acknowledged bears the member's id from then on, so a
+change for a member who is there no longer is refused, and nobody is subscribed against their will.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from goldenlake.declarations.destination import Destination
+from goldenlake.declarations.targets import MailmanTarget
+from goldenlake.destinations.sending import without_values
+from goldenlake.destinations.values import audience_name, text
+from goldenlake.errors import CallRefused
+from goldenlake.ports import (
+    Acknowledgement,
+    Api,
+    Batch,
+    Capabilities,
+    Delivery,
+    NoteJob,
+    OutboundRecord,
+    Outside,
+    Published,
+)
+
+#: None is published; its REST server has two workers unless told otherwise.
+PUBLISHED = Published(concurrency=2)
+_BATCH = 50
+_PAGE = 500
+_TAKEN_OUT = "taken out"
+"""What a member's id becomes when we took the member out, and not the member."""
+_LEFT = "is a member no longer, and it was not us: unsubscribed in Mailman"
+
+
+def capabilities(_target: MailmanTarget) -> Capabilities:
+    """One call a member, and another one where a name is mapped."""
+    return Capabilities(
+        modes=frozenset({"mirror", "upsert", "append"}),
+        batch_records=_BATCH,
+        batch_bytes=2**20,
+        can_look_up=True,
+        calls_per_batch=2.0 * _BATCH,
+        calls_per_second=30.0,
+    )
+
+
+def opened(destination: Destination, target: MailmanTarget, outside: Outside) -> Mailman:
+    """The account of the target's connection."""
+    return Mailman(
+        destination=destination.destination,
+        target=target,
+        api=outside.api(target.connection, PUBLISHED),
+        capabilities=capabilities(target),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mailman:
+    """``ports.DestinationKind`` over the REST API's version 3.1."""
+
+    destination: str
+    target: MailmanTarget
+    api: Api
+    capabilities: Capabilities
+    _found: set[str] = field(default_factory=set)
+    """Lists that are known to be there."""
+
+    def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
+        """Members one by one; removals all at once, since that alone says good-bye to nobody."""
+        if not batch.records:
+            return []
+        list_id = self._list(delivery.segment)
+        if batch.records[0].operation == "remove":
+            return self._take_out(list_id, batch.records)
+        return [self._bring_in(list_id, record) for record in batch.records]
+
+    def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
+        """Who is a member, by the name that was sent; for a removal, who is not."""
+        list_id = self._list(delivery.segment)
+        answers = []
+        for record in batch.records:
+            member = self._member(list_id, record.key)
+            answers.append(
+                Acknowledgement(
+                    key=record.key,
+                    outcome="acknowledged" if _is_done(record, member) else "retry",
+                    remote_id=member["member_id"] if member else None,
+                )
+            )
+        return answers
+
+    def finish(self, delivery: Delivery) -> None:
+        """Nothing is left to do."""
+
+    def members(self, segment: str) -> Iterator[str]:
+        """Addresses of the list's roster, in lower case."""
+        number, seen = 1, 0
+        while True:
+            try:
+                page = self.api.call(
+                    "GET",
+                    "/lists/{list}/roster/member",
+                    ids={"list": self._name(segment)},
+                    params={"count": _PAGE, "page": number, "fields": "email"},
+                ).json()
+            except CallRefused as refusal:
+                if refusal.status == 404:
+                    return
+                raise
+            found = [each["email"] for each in page.get("entries", ())]
+            yield from found
+            number, seen = number + 1, seen + len(found)
+            if not found or seen >= page["total_size"]:
+                return
+
+    def _bring_in(self, list_id: str, record: OutboundRecord) -> Acknowledgement:
+        member_id = record.remote_id if record.remote_id != _TAKEN_OUT else None
+        if member_id is not None:
+            member = self._member(list_id, record.key)
+            if member is None:
+                return Acknowledgement(
+                    key=record.key, outcome="rejected", error=_LEFT, is_permanent=True
+                )
+        else:
+            try:
+                member_id = self._subscribe(list_id, record)
+            except CallRefused as refusal:
+                if refusal.status != 400:
+                    raise
+                return Acknowledgement(
+                    key=record.key,
+                    outcome="rejected",
+                    error=without_values(_words(refusal.told), record),
+                    is_permanent=True,
+                )
+        if member_id is None:
+            # Somebody asked to join, and waits for a confirmation: theirs to give.
+            return Acknowledgement(
+                key=record.key, outcome="rejected", error="has asked to join, and is not confirmed"
+            )
+        if "display_name" in record.fields:
+            self.api.call(
+                "PATCH",
+                "/addresses/{email}",
+                ids={"email": record.key},
+                json={"display_name": text(record.fields["display_name"])},
+            )
+        return Acknowledgement(key=record.key, outcome="acknowledged", remote_id=member_id)
+
+    def _subscribe(self, list_id: str, record: OutboundRecord) -> str | None:
+        """The member's id; None where a request to join is pending."""
+        try:
+            reply = self.api.call(
+                "POST",
+                "/members",
+                json={
+                    "list_id": list_id,
+                    "subscriber": record.key,
+                    "pre_verified": True,
+                    "pre_confirmed": True,
+                    "pre_approved": True,
+                    "send_welcome_message": False,
+                },
+            )
+        except CallRefused as refusal:
+            if refusal.status != 409:
+                raise
+            member = self._member(list_id, record.key)
+            return str(member["member_id"]) if member else None
+        location = reply.headers.get("location", "")
+        return location.rpartition("/")[2] or None
+
+    def _take_out(
+        self, list_id: str, records: Sequence[OutboundRecord]
+    ) -> Sequence[Acknowledgement]:
+        reply = self.api.call(
+            "DELETE",
+            "/lists/{list}/roster/member",
+            ids={"list": list_id},
+            json={"emails": [record.key.lower() for record in records]},
+        ).json()
+        return [
+            Acknowledgement(key=record.key, outcome="acknowledged", remote_id=_TAKEN_OUT)
+            for record in records
+            if record.key.lower() in reply
+        ]
+
+    def _member(self, list_id: str, email: str) -> dict[str, Any] | None:
+        try:
+            reply = self.api.call(
+                "GET", "/lists/{list}/member/{email}", ids={"list": list_id, "email": email}
+            )
+        except CallRefused as refusal:
+            if refusal.status == 404:
+                return None
+            raise
+        found: dict[str, Any] = reply.json()
+        return found
+
+    def _name(self, segment: str) -> str:
+        return audience_name(self.target.list, destination=self.destination, segment=segment)
+
+    def _list(self, segment: str) -> str:
+        """The id of the segment's list. Raises CallRefused where there is none."""
+        list_id = self._name(segment)
+        if list_id not in self._found:
+            try:
+                self.api.call("GET", "/lists/{list}", ids={"list": list_id})
+            except CallRefused as refusal:
+                if refusal.status != 404:
+                    raise
+                raise CallRefused(
+                    system=self.api.name,
+                    call="GET /lists/{list}",
+                    status=404,
+                    mend=f"There is no list {list_id!r}: make it in Mailman, or name another one "
+                    "in target.list.",
+                ) from None
+            self._found.add(list_id)
+        return list_id
+
+
+def _words(told: str) -> str:
+    try:
+        return str(json.loads(told)["description"])
+    except (ValueError, KeyError, TypeError):
+        return told
+
+
+def _is_done(record: OutboundRecord, member: dict[str, Any] | None) -> bool:
+    if record.operation == "remove":
+        return member is None
+    if member is None:
+        return False
+    wanted = record.fields
+    return "display_name" not in wanted or member["display_name"] == text(wanted["display_name"])

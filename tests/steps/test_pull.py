@@ -1,7 +1,8 @@
 """What a system with an API has that is new comes in once, however it pages and whatever fails."""
 
+import base64
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import stamina
@@ -30,6 +31,8 @@ class Crm(Vendor):
             for at in range(7)
         ]
         self.asked = []
+        self.largest_page = 1000
+        self.hides_total = False
 
     def found(self, request: Request):
         since = request.args.get("since", "")
@@ -56,12 +59,33 @@ class Crm(Vendor):
     @route("GET", "/offset")
     def offset(self, request):
         first, size = int(request.args["offset"]), int(request.args["limit"])
+        size = min(size, self.largest_page)
         return Answer({"items": self.found(request)[first : first + size]})
+
+    @route("GET", "/page")
+    def page(self, request):
+        size = min(int(request.args["count"]), self.largest_page)
+        first = (int(request.args["page"]) - 1) * size
+        return Answer({"entries": self.found(request)[first : first + size]})
 
     @route("GET", "/range")
     def ranged(self, request):
+        """The last one belongs to the range, as RFC 9110 has it of bytes."""
+        return self.between(request, 1)
+
+    @route("GET", "/open_range")
+    def open_ranged(self, request):
+        """The last one does not, as Tryton has it."""
+        return self.between(request, 0)
+
+    def between(self, request, more):
         first, last = map(int, request.headers["Range"].removeprefix("records=").split("-"))
-        return Answer(self.found(request)[first : last + 1])
+        found = self.found(request)
+        some = found[first : last + more]
+        if not some:
+            return Answer({"message": "nothing there"}, 416)
+        total = "*" if self.hides_total else len(found)
+        return Answer(some, headers={"Content-Range": f"records {first}-{last}/{total}"})
 
     @route("POST", "/search")
     def search(self, request):
@@ -87,8 +111,16 @@ WAYS = {
         "path": "/offset", "records": "items", "params": {"since": "{since}"},
         "paging": {"kind": "offset", "size": 3},
     },
+    "page": {
+        "path": "/page", "records": "entries", "params": {"since": "{since}"},
+        "paging": {"kind": "page", "size": 3},
+    },
     "range": {
         "path": "/range", "params": {"since": "{since}"}, "paging": {"kind": "range", "size": 3},
+    },
+    "open range": {
+        "path": "/open_range", "params": {"since": "{since}"},
+        "paging": {"kind": "range", "size": 3},
     },
     "search": {
         "path": "/search", "method": "POST", "records": "results",
@@ -124,9 +156,9 @@ class Night:
         self.files = []
         self.slept = []
 
-    def pull(self, origin, as_of=DAY):
+    def pull(self, origin, as_of=DAY, source=DECLARED):
         step = Pull(
-            source=DECLARED, origin=origin, as_of=as_of, run_id="r", sleep=self.slept.append
+            source=source, origin=origin, as_of=as_of, run_id="r", sleep=self.slept.append
         )  # fmt: skip
         api = self.outside.api("crm", Published())
         with stamina.set_testing(True, attempts=3):
@@ -168,11 +200,69 @@ def test_the_next_night_asks_from_the_newest_record_on_and_lands_what_is_new(crm
     assert night.files[-1].path == "pulled/2026-03-01/2026-03-01T01:00:00Z.jsonl"
 
 
+@pytest.mark.parametrize("way", ["offset", "page"])
+def test_pages_that_are_smaller_than_asked_for_are_not_the_last(crm, night, way):
+    crm.largest_page = 2
+    assert len(night.pull(origin_of(way))) == 7
+
+
+@pytest.mark.parametrize("way", ["range", "open range"])
+@pytest.mark.parametrize("contacts", [0, 1, 3, 4, 6, 7])
+@pytest.mark.parametrize(("size", "hides_total"), [(1, True), (3, True), (3, False)])
+def test_a_range_ends_where_nothing_is_behind_it(crm, night, way, contacts, size, hides_total):
+    crm.contacts, crm.hides_total = crm.contacts[:contacts], hides_total
+    found = night.pull(origin_of(way, paging={"kind": "range", "size": size}))
+    assert [each["id"] for each in found] == list(range(contacts))
+
+
+def test_a_system_that_knows_no_ranges_is_asked_once(crm, night):
+    paging = {"kind": "range", "size": 3}
+    assert len(night.pull(origin_of("all", paging=paging))) == 7
+    assert len(crm.calls) == 1
+
+
+def test_a_parameter_is_encoded_after_it_was_filled_in(crm, night):
+    asked = []
+    crm._handlers["GET /all"] = lambda request: asked.append(request.args["d"]) or Answer([])
+    night.pull(origin_of("all", params={}, encoded={"d": '[["changed", ">=", "{since}"]]'}))
+    assert base64.urlsafe_b64decode(asked[0]) == b'[["changed", ">=", "2026-01-01T00:00:00Z"]]'
+
+
+def test_values_that_say_their_class_are_read_as_what_they_are(crm, night):
+    day = {"__class__": "date", "year": 2026, "month": 1, "day": 2}
+    clock = {"hour": 3, "minute": 4, "second": 5, "microsecond": 60}
+    crm.contacts = [
+        {
+            "id": 1, "changed": "2026-02-01T00:00:00Z", "on": day,
+            "at": {**day, **clock, "__class__": "datetime"},
+            "lines": [{"price": {"__class__": "Decimal", "decimal": "30.10"}}],
+            "opens": {**clock, "__class__": "time"},
+            "takes": {"__class__": "timedelta", "seconds": 90.0},
+        }
+    ]  # fmt: skip
+    (found,) = night.pull(origin_of("all", values="tryton"))
+    assert found["on"] == "2026-01-02"
+    assert found["at"] == "2026-01-02T03:04:05.000060+00:00"
+    assert found["lines"] == [{"price": "30.10"}]
+    assert (found["opens"], found["takes"]) == ("03:04:05.000060", 90.0)
+
+
 def test_a_night_that_brings_the_overlap_alone_lands_it_once(night):
     night.pull(origin_of("token"))
     night.pull(origin_of("token"))
     assert night.pull(origin_of("token")) == []
     assert len(night.files) == 2
+
+
+def test_a_snapshot_that_returns_to_an_older_one_is_news(crm, night):
+    everything = source_of(columns=[{"name": "id"}], load="snapshot", key=["id"])
+    declared, whole = origin_of("all", high_water=None, params={}), crm.contacts
+    landed = []
+    for at, contacts in enumerate([whole, whole, whole[:5], whole]):
+        crm.contacts = contacts
+        landed.append(len(night.pull(declared, DAY + timedelta(days=at), everything)))
+    assert landed == [7, 0, 5, 7]
+    assert len({row.file_id for row in night.files}) == 3
 
 
 def test_nothing_new_lands_no_file_and_forgets_nothing(crm, night):

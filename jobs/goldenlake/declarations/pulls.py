@@ -68,7 +68,7 @@ class NextUrl(Declaration):
 
 
 class Offset(Declaration):
-    """Calls say how many records to leave out; a page that is not full is the last."""
+    """Calls say how many records to leave out, until nothing comes any more."""
 
     kind: Literal["offset"]
     param: str = "offset"
@@ -77,8 +77,22 @@ class Offset(Declaration):
     start: int = 0
 
 
+class PageNumber(Declaration):
+    """Calls say which page they want, until nothing comes any more."""
+
+    kind: Literal["page"]
+    param: str = "page"
+    size_param: str = "count"
+    size: int = Field(default=500, ge=1)
+    start: int = 1
+
+
 class RangeHeader(Declaration):
-    """Calls say which records in a header, ``Range: records=0-99``; RFC 9110, section 14.2."""
+    """Calls say which records in a header, ``Range: records=0-100``; RFC 9110, section 14.
+
+    Whether the last one belongs to the range is no matter: the next call goes on behind what came.
+    It ends where ``Content-Range`` says so, with a 416, or when nothing comes any more.
+    """
 
     kind: Literal["range"]
     unit: str = "records"
@@ -86,7 +100,7 @@ class RangeHeader(Declaration):
 
 
 Paging = Annotated[
-    OnePage | NextToken | NextUrl | Offset | RangeHeader, Field(discriminator="kind")
+    OnePage | NextToken | NextUrl | Offset | PageNumber | RangeHeader, Field(discriminator="kind")
 ]
 
 
@@ -111,6 +125,10 @@ class ApiOrigin(Declaration):
     path: Text
     method: Literal["GET", "POST"] = "GET"
     params: dict[str, Text] = Field(default={})
+    encoded: dict[str, Text] = Field(
+        default={},
+        description="Parameters that are sent in base64 for addresses: RFC 4648, section 5.",
+    )
     body: Annotated[dict[str, Any] | None, AfterValidator(_checked_body)] = None
     headers: dict[str, str] = Field(default={})
     records: FieldPath | None = Field(
@@ -119,6 +137,10 @@ class ApiOrigin(Declaration):
     fields: dict[str, FieldPath] = Field(
         default={},
         description="Nested fields to be lifted to columns; others come as they are.",
+    )
+    values: Literal["json", "tryton"] = Field(
+        default="json",
+        description="tryton: days, instants and decimals come as objects with a __class__.",
     )
     paging: Paging = OnePage(kind="one_page")
     high_water: HighWater | None = Field(
@@ -137,7 +159,7 @@ class ApiOrigin(Declaration):
 
     @model_validator(mode="after")
     def _asks_from_somewhere(self) -> Self:
-        told = [self.path, *self.params.values(), *_texts(self.body)]
+        told = [self.path, *self.params.values(), *self.encoded.values(), *_texts(self.body)]
         asks = any("{since}" in text for text in told)
         if asks and self.high_water is None:
             raise ValueError("{since} is filled in by high_water, which is missing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -17,13 +18,17 @@ from goldenlake.declarations.pulls import (
     NextUrl,
     Offset,
     OnePage,
+    PageNumber,
     RangeHeader,
 )
-from goldenlake.errors import ContractBroken, Throttled, TransientError
+from goldenlake.errors import CallRefused, ContractBroken, Throttled, TransientError
+from goldenlake.io.typed_values import plain
 from goldenlake.ports import Api, Reply
 
 _ATTEMPTS = 5
 _LONGEST_THROTTLE = 900.0
+_NOTHING_THERE = 416
+"""Of a range behind the last record: RFC 9110, section 15.5.17."""
 
 
 def pulled(
@@ -44,6 +49,8 @@ def pulled(
         filled["since"] = _asked_from(origin.high_water, since)
     for reply in _pages(api, source, origin, filled, sleep):
         for record in _records(source, origin, reply):
+            if origin.values == "tryton":
+                record = plain(record)
             lifted = {name: at(record, path) for name, path in origin.fields.items()}
             yield {**record, **lifted}
 
@@ -94,30 +101,36 @@ def _pages(
 ) -> Iterator[Any]:
     path: str = origin.path.format_map(filled)
     params = {name: text.format_map(filled) for name, text in origin.params.items()}
+    params |= {name: _encoded(text.format_map(filled)) for name, text in origin.encoded.items()}
     body = _filled(origin.body, filled)
     headers = dict(origin.headers)
     paging = origin.paging
     more: dict[str, Any] = {}
+    seen = 0
     for number in range(origin.most_pages):
         match paging:
             case Offset():
-                more = {
-                    paging.param: paging.start + number * paging.size,
-                    paging.size_param: paging.size,
-                }
+                more = {paging.param: paging.start + seen, paging.size_param: paging.size}
+            case PageNumber():
+                more = {paging.param: paging.start + number, paging.size_param: paging.size}
             case RangeHeader():
-                first = number * paging.size
-                headers["Range"] = f"{paging.unit}={first}-{first + paging.size - 1}"
+                headers["Range"] = f"{paging.unit}={seen}-{seen + paging.size}"
         in_body = origin.method == "POST"
-        reply = _called(
-            api,
-            origin.method,
-            path,
-            sleep,
-            params=params | ({} if in_body else more) or None,
-            json=({**body, **more} if in_body else None),
-            headers=headers or None,
-        ).json()
+        try:
+            answer = _called(
+                api,
+                origin.method,
+                path,
+                sleep,
+                params=params | ({} if in_body else more) or None,
+                json=({**body, **more} if in_body else None),
+                headers=headers or None,
+            )
+        except CallRefused as refusal:
+            if isinstance(paging, RangeHeader) and refusal.status == _NOTHING_THERE:
+                return
+            raise
+        reply = answer.json()
         yield reply
         match paging:
             case OnePage():
@@ -132,9 +145,10 @@ def _pages(
                 if not following:
                     return
                 path, params = str(following), {}
-            case Offset() | RangeHeader():
-                found = reply if origin.records is None else at(reply, origin.records)
-                if len(found or ()) < paging.size:
+            case Offset() | PageNumber() | RangeHeader():
+                found = len((reply if origin.records is None else at(reply, origin.records)) or ())
+                seen += found
+                if not found or (isinstance(paging, RangeHeader) and _is_all(answer, seen)):
                     return
     if origin.high_water is None:
         raise ContractBroken(
@@ -143,6 +157,17 @@ def _pages(
             what=f"there are more than {origin.most_pages} pages.",
             mend="Raise origin.most_pages, or declare origin.high_water to go on the next night.",
         )
+
+
+def _is_all(reply: Reply, seen: int) -> bool:
+    """Whether a ranged reply was the last; one without ``Content-Range`` is the whole."""
+    told = reply.headers.get("content-range")
+    total = told.rpartition("/")[2].strip() if told is not None else "0"
+    return total.isdigit() and seen >= int(total)
+
+
+def _encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
 
 
 def _called(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import tempfile
 import time
@@ -70,10 +71,20 @@ class Pull:
             landed_on=self.as_of,
             run_id=self.run_id,
         )
-        if any(each.sha256 == sha256 for each in rows):
+        same = [each for each in rows if each.sha256 == sha256]
+        if same and not self._is_news_again(rows, sha256):
             # The overlap alone, word for word.
             return Landed(known=1)
-        return replace(Landed(), files=[row])
+        if same:
+            again = f"{sha256} {path}"
+            row = replace(row, file_id=hashlib.sha256(again.encode()).hexdigest())
+        return Landed(files=[row])
+
+    def _is_news_again(self, rows: Iterable[FileRow], sha256: str) -> bool:
+        """Whether a snapshot returns to what an older one said, with another one in between."""
+        if self.source.load != "snapshot":
+            return False
+        return max(rows, key=lambda r: (r.file_on, r.modified_at)).sha256 != sha256
 
     def _newer(self, newest: str | None, record: dict[str, object]) -> str | None:
         if self.origin.high_water is None:

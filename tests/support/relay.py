@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
@@ -28,14 +28,13 @@ class Relay(Vendor):
     def __init__(self, target: str, client: httpx.Client) -> None:
         super().__init__()
         self.target, self.client = target, client
-        self.refusals: dict[str, Answer] = {}
-        """Answers to calls that name somebody, instead of the system's own."""
+        self.refuses: Callable[[Request], Answer | None] = lambda _: None
+        """What is answered instead of handing a call on."""
 
     def _handled(self, request: Request) -> Answer:
         content = request.get_data()
-        for name, answer in self.refusals.items():
-            if name.encode() in content:
-                return answer
+        if refusal := self.refuses(request):
+            return refusal
         query = f"?{request.query_string.decode()}" if request.query_string else ""
         path = request.environ["RAW_URI"].partition("?")[0]
         headers = {n: request.headers[n] for n in _HANDED_ON if n in request.headers}

@@ -14,7 +14,7 @@ from goldenlake.declarations.base import (
     Slug,
     parse_duration,
 )
-from goldenlake.declarations.targets import MailmanTarget, Target
+from goldenlake.declarations.targets import MailmanTarget, Target, TrytonTarget
 
 _OF_MAILMAN = {"display_name"}
 
@@ -127,6 +127,8 @@ class Destination(Declaration):
             raise ValueError(
                 f"fields names {min(others)!r}, but Mailman keeps of a member display_name alone"
             )
+        if isinstance(self.target, TrytonTarget) and self.target.key in self.fields:
+            raise ValueError(f"fields names {self.target.key!r}, which is the key already")
         if self.mode == "suppress" and self.fields:
             raise ValueError("mode suppress sends the key alone; leave fields empty")
         return self

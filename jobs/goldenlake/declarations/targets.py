@@ -234,6 +234,21 @@ class SendgridTarget(Declaration):
     )
 
 
+class TrytonTarget(Declaration):
+    """Parties of Tryton, and a category for each segment."""
+
+    kind: Literal["tryton"]
+    connection: Slug
+    key: Literal["code", "email"] = Field(
+        default="email",
+        description="What the key of the destination is there: the code of the party, or an e-mail "
+        "address among its contact mechanisms.",
+    )
+    category: AudienceName = Field(
+        default="{segment}", description="Name of the category; made where absent."
+    )
+
+
 Target = Annotated[
     FilesTarget
     | GoogleTarget
@@ -244,6 +259,7 @@ Target = Annotated[
     | MetaTarget
     | RestTarget
     | SalesforceTarget
-    | SendgridTarget,
+    | SendgridTarget
+    | TrytonTarget,
     Field(discriminator="kind"),
 ]

@@ -17,6 +17,7 @@ from goldenlake.destinations import (
     rest,
     salesforce,
     sendgrid,
+    tryton,
 )
 from goldenlake.destinations.sending import deliver, finish
 from goldenlake.ports import Capabilities, DestinationKind, Outside
@@ -45,6 +46,7 @@ _KINDS: Mapping[str, _Kind] = {
     "rest": rest,
     "salesforce": salesforce,
     "sendgrid": sendgrid,
+    "tryton": tryton,
 }
 
 

@@ -228,6 +228,16 @@ def test_a_parameter_is_encoded_after_it_was_filled_in(crm, night):
     assert base64.urlsafe_b64decode(asked[0]) == b'[["changed", ">=", "2026-01-01T00:00:00Z"]]'
 
 
+def test_a_list_is_sent_as_a_parameter_for_each_of_its_texts(crm, night):
+    asked = []
+    crm._handlers["GET /all"] = lambda request: (
+        asked.extend(request.args.items(multi=True)) or (Answer([]))
+    )
+    night.pull(origin_of("all", params={"f": ["id", "{as_of}"], "since": "{since}"}))
+    since = ("since", "2026-01-01T00:00:00Z")
+    assert asked == [("f", "id"), ("f", "2026-03-01"), since]
+
+
 def test_values_that_say_their_class_are_read_as_what_they_are(crm, night):
     day = {"__class__": "date", "year": 2026, "month": 1, "day": 2}
     clock = {"hour": 3, "minute": 4, "second": 5, "microsecond": 60}
@@ -328,8 +338,9 @@ def test_a_reply_that_is_not_as_declared_is_named(night):
         ({"params": {"q": "{nobody}"}}, "nothing fills in"),
         ({"high_water": None, "params": {"q": "{since}"}}, "high_water, which is missing"),
         ({"body": {"a": "b"}}, "method POST alone"),
+        ({"path": "/all?limit=7"}, "write it under params"),
     ],
 )
 def test_a_faulty_origin_says_what_is_wrong(others, says):
     with pytest.raises(ValidationError, match=says):
-        ApiOrigin.model_validate({"connection": "crm", "path": "/all", **others})
+        ApiOrigin.model_validate({"connection": "crm", "path": "/all"} | others)

@@ -31,6 +31,7 @@ def collect(installation: Installation, sources: Sequence[str]) -> list[StepResu
         run_id=installation.run_id,
         settle=parse_duration(night.settle),
         parallel=night.parallel_sources,
+        destinations=installation.catalogue.destinations,
     )
     with installation.timed("collect") as results:
         found = step.run(

@@ -118,13 +118,34 @@ class HighWater(Declaration):
     )
 
 
+class DepartureOrigin(Declaration):
+    """Members whom a destination acknowledged and has no longer: they left by themselves.
+
+    Each becomes a JSON line with ``key``, ``segment`` and ``noticed_at``.
+    """
+
+    destination: Slug
+    most_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="With a larger share gone at once (and more than ten) nothing is believed.",
+    )
+
+    @property
+    def file_date(self) -> None:
+        """What is asked is about the day of its run."""
+
+
 class ApiOrigin(Declaration):
     """Records that are pulled from an account of ``conf/env``, one file of JSON lines a night."""
 
     connection: Slug
     path: Text
     method: Literal["GET", "POST"] = "GET"
-    params: dict[str, Text] = Field(default={})
+    params: dict[str, Text | list[Text]] = Field(
+        default={}, description="A list is sent as one parameter for each of its texts."
+    )
     encoded: dict[str, Text] = Field(
         default={},
         description="Parameters that are sent in base64 for addresses: RFC 4648, section 5.",
@@ -159,7 +180,9 @@ class ApiOrigin(Declaration):
 
     @model_validator(mode="after")
     def _asks_from_somewhere(self) -> Self:
-        told = [self.path, *self.params.values(), *self.encoded.values(), *_texts(self.body)]
+        if "?" in self.path:
+            raise ValueError("path has a query; write it under params")
+        told = [self.path, *_texts(self.params), *self.encoded.values(), *_texts(self.body)]
         asks = any("{since}" in text for text in told)
         if asks and self.high_water is None:
             raise ValueError("{since} is filled in by high_water, which is missing")

@@ -19,6 +19,7 @@ from goldenlake.declarations.households import HouseholdRules
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.mappings import mapping_problems
 from goldenlake.declarations.matching import Matching
+from goldenlake.declarations.pulls import ApiOrigin, DepartureOrigin
 from goldenlake.declarations.segment import Segment
 from goldenlake.declarations.sentences import hint
 from goldenlake.declarations.source import ConsentMapping, Origin, Source
@@ -107,6 +108,7 @@ class _Known:
 
     places: frozenset[str] | None
     connections: frozenset[str] | None
+    destinations: frozenset[str]
     environment: str
     sources: frozenset[str]
     identifiers: frozenset[str] | None
@@ -125,6 +127,7 @@ def _known(loaded: Loaded) -> _Known:
     return _Known(
         connections=frozenset(model.connections) if model else None,
         places=frozenset(model.places) if model else None,
+        destinations=frozenset(loaded.destinations),
         environment=environment.document.file if environment else "",
         sources=frozenset(loaded.sources),
         identifiers=frozenset(identity.identifiers) if identity else None,
@@ -154,12 +157,14 @@ def _unknown(
 
 
 def _source(document: Document, source: Source, known: _Known) -> Iterator[Problem]:
-    origin = source.origin
-    if isinstance(origin, Origin):
-        path, name, declared = ("origin", "place"), origin.place, known.places
-    else:
-        path, name, declared = ("origin", "connection"), origin.connection, known.connections
-    yield from _unknown(document, path, name, declared, where=known.environment)
+    match source.origin:
+        case Origin(place=name):
+            of, declared, where = "place", known.places, known.environment
+        case ApiOrigin(connection=name):
+            of, declared, where = "connection", known.connections, known.environment
+        case DepartureOrigin(destination=name):
+            of, declared, where = "destination", known.destinations, "conf/destinations"
+    yield from _unknown(document, ("origin", of), name, declared, where=where)
     for name in source.identifiers:
         yield from _unknown(
             document, ("identifiers", name), name, known.identifiers, where=_IDENTIFIERS

@@ -22,7 +22,7 @@ from goldenlake.declarations.base import (
 )
 from goldenlake.declarations.countries import NO_COUNTRY, Region
 from goldenlake.declarations.expressions import columns_of
-from goldenlake.declarations.pulls import ApiOrigin
+from goldenlake.declarations.pulls import ApiOrigin, DepartureOrigin
 from goldenlake.declarations.rules import RowRule
 
 PersonalClass = Literal["none", "pseudonym", "contact", "sensitive"]
@@ -47,15 +47,21 @@ class Origin(Declaration):
 
 
 def _origin_form(value: Any) -> str:
-    is_api = "connection" in value if isinstance(value, dict) else isinstance(value, ApiOrigin)
-    return "api" if is_api else "files"
+    if isinstance(value, dict):
+        known = {"connection": "api", "destination": "departures"}
+        return next((form for name, form in known.items() if name in value), "files")
+    if isinstance(value, ApiOrigin):
+        return "api"
+    return "departures" if isinstance(value, DepartureOrigin) else "files"
 
 
 SourceOrigin = Annotated[
-    Annotated[Origin, Tag("files")] | Annotated[ApiOrigin, Tag("api")],
+    Annotated[Origin, Tag("files")]
+    | Annotated[ApiOrigin, Tag("api")]
+    | Annotated[DepartureOrigin, Tag("departures")],
     Discriminator(_origin_form),
 ]
-"""Files in a place, or an account that is asked."""
+"""Files in a place, an account that is asked, or a destination that members left."""
 
 
 class CsvFormat(Declaration):
@@ -311,7 +317,7 @@ class Source(Declaration):
 
     @model_validator(mode="after")
     def _reads_what_it_pulls(self) -> Self:
-        if isinstance(self.origin, ApiOrigin) and self.format.kind != "jsonl":
+        if not isinstance(self.origin, Origin) and self.format.kind != "jsonl":
             raise ValueError("what is pulled is JSON lines: write format: {kind: jsonl}")
         return self
 

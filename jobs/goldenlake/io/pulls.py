@@ -100,7 +100,7 @@ def _pages(
     sleep: Callable[[float], None],
 ) -> Iterator[Any]:
     path: str = origin.path.format_map(filled)
-    params = {name: text.format_map(filled) for name, text in origin.params.items()}
+    params: dict[str, Any] = _filled(origin.params, filled)
     params |= {name: _encoded(text.format_map(filled)) for name, text in origin.encoded.items()}
     body = _filled(origin.body, filled)
     headers = dict(origin.headers)

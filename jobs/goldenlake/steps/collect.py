@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Literal
 
-from goldenlake.declarations.pulls import ApiOrigin
+from goldenlake.declarations.destination import Destination
+from goldenlake.declarations.pulls import ApiOrigin, DepartureOrigin
 from goldenlake.declarations.source import Source
+from goldenlake.destinations import open_destination
 from goldenlake.errors import ExitCode, MostlyQuarantined, TransientError, described
 from goldenlake.ports import (
     Clock,
@@ -25,6 +27,7 @@ from goldenlake.ports import (
 )
 from goldenlake.schemas import BROKEN, CONFORMED, INGESTED, LANDED
 from goldenlake.steps.conform import Conform
+from goldenlake.steps.departures import Departures
 from goldenlake.steps.files import FileRow, read_files, record_drift, record_files
 from goldenlake.steps.ingest import Ingest
 from goldenlake.steps.land import Land, Landed
@@ -50,6 +53,8 @@ class Collect:
     run_id: str
     settle: timedelta
     parallel: int = 2
+    destinations: Mapping[str, Destination] = field(default_factory=dict)
+    """Those whose departures are a source."""
 
     def run(
         self,
@@ -71,6 +76,16 @@ class Collect:
                     pull = Pull(source=source, origin=origin, as_of=self.as_of, run_id=self.run_id)
                     api = outside.api(origin.connection, Published())
                     return pull.run(api, landing, files, clock)
+                if isinstance(origin, DepartureOrigin):
+                    left = Departures(
+                        source=source,
+                        origin=origin,
+                        destination=self.destinations[origin.destination],
+                        as_of=self.as_of,
+                        run_id=self.run_id,
+                    )
+                    kind = open_destination(left.destination, outside)
+                    return left.run(tables, kind, landing, clock)
                 step = Land(
                     source=source,
                     origin=origin,

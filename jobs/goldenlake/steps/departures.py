@@ -1,0 +1,98 @@
+"""Take over who left a destination by themselves: acknowledged there, and there no longer."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.destination import Destination
+from goldenlake.declarations.pulls import DepartureOrigin
+from goldenlake.declarations.source import Source
+from goldenlake.errors import CannotBeAsked, ContractBroken
+from goldenlake.ports import Clock, DestinationKind, Landing, ListsMembers, Tables
+from goldenlake.schemas import LEDGER
+from goldenlake.steps import ledger
+from goldenlake.steps.files import FileRow
+from goldenlake.steps.land import Landed
+
+_FEW = 10
+"""So many may leave at once, whatever share of the members they are."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Departures:
+    """One file of JSON lines a night: ``key``, ``segment`` and ``noticed_at``.
+
+    The ledger tells whom we took out ourselves, and that is nobody's word about anything. Who is
+    told of is told of again until an export has settled their record.
+    """
+
+    source: Source
+    origin: DepartureOrigin
+    destination: Destination
+    as_of: date
+    run_id: str
+
+    def run(self, tables: Tables, kind: DestinationKind, landing: Landing, clock: Clock) -> Landed:
+        """Raises CannotBeAsked, TransientError, CallRefused; ContractBroken where so many are gone
+        that the list rather than its members must have changed. Nothing is landed then.
+        """
+        if not isinstance(kind, ListsMembers):
+            raise CannotBeAsked(self.destination.destination)
+        now = clock.now()
+        # A run that is late must not speak of a time that its day has not come to.
+        noticed_at = min(now, datetime.combine(self.as_of + timedelta(days=1), time.max, UTC))
+        found = list(self._departed(tables, kind))
+        if not found:
+            return Landed()
+        lines = [
+            json.dumps({**each, "noticed_at": noticed_at.isoformat()}) + "\n" for each in found
+        ]
+        content = io.BytesIO("".join(lines).encode())
+        name = self.source.source
+        sha256, landed_path, size = landing.put(name, f"{self.as_of}.jsonl", content)
+        row = FileRow(
+            source=name,
+            path=f"left/{self.as_of}/{now.isoformat()}.jsonl",
+            size_bytes=size,
+            sha256=sha256,
+            modified_at=now,
+            file_id=sha256,
+            file_on=self.as_of,
+            landed_path=landed_path,
+            landed_on=self.as_of,
+            run_id=self.run_id,
+        )
+        return Landed(files=[row])
+
+    def _departed(self, tables: Tables, kind: ListsMembers) -> Iterator[Mapping[str, str]]:
+        acknowledged = self._acknowledged(tables)
+        for segment in self.destination.segments:
+            ours = acknowledged.get(segment, [])
+            there = {key.casefold() for key in kind.members(segment)} if ours else set()
+            gone = [key for key in ours if key.casefold() not in there]
+            if len(gone) > max(_FEW, self.origin.most_share * len(ours)):
+                raise ContractBroken(
+                    source=self.source.source,
+                    file=self.destination.destination,
+                    what=f"{len(gone)} of {len(ours)} members of {segment} are gone at once, more "
+                    f"than most_share ({self.origin.most_share:.0%}).",
+                    mend="See whether its list is still there; `goldenlake reconcile --repair` "
+                    "where somebody else emptied it, a larger origin.most_share where they left.",
+                )
+            yield from ({"key": key, "segment": segment} for key in sorted(gone))
+
+    def _acknowledged(self, tables: Tables) -> dict[str, list[str]]:
+        """Keys that are there by the ledger, by segment."""
+        rows = tables.read_or_empty(ledger.TABLE, LEDGER.ddl).where(
+            (F.col("destination") == self.destination.destination) & (F.col("state") == "present")
+        )
+        found: dict[str, list[str]] = {}
+        for row in rows.select("segment", "key").collect():
+            found.setdefault(row["segment"], []).append(row["key"])
+        return found

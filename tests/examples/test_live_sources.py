@@ -14,7 +14,7 @@ from goldenlake.steps.pull import Pull
 from support.live import Mailman, Tryton
 from support.vendors import Outside
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CONNECTIONS = """
 connections:
   mailman: {base_url: "http://127.0.0.1:8001/3.1", auth: {kind: none}}

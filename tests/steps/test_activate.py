@@ -103,6 +103,7 @@ def test_an_older_day_turns_nothing_back_unless_a_person_approves(tables):
     assert {key for _, key in kind.people} == {"ann@example.com"}
 
 
+@pytest.mark.slow
 def test_a_plan_is_drawn_again_when_anything_that_it_depends_on_has_changed(tables):
     ann, bob = customer("ann"), customer("bob")
     until = at("2024-06-20 00:00")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from goldenlake.declarations.households import HouseholdRules
 from goldenlake.io.tables import DeltaTables
 from goldenlake.steps.generations import GOLD_TABLES, Generation, publish, staged
@@ -40,6 +42,7 @@ def homes(tables: DeltaTables) -> dict[tuple[str, date], list[str]]:
     return {home: sorted(members) for home, members in found.items()}
 
 
+@pytest.mark.slow
 def test_a_household_keeps_its_id_over_moves_merges_and_other_rules(tables: DeltaTables) -> None:
     world, home = World(), {"family_name": "Hill", "email": "a@example.com"}
     world.contact("a", "c_1", **home)

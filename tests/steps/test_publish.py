@@ -167,6 +167,7 @@ NO_RULES = {
 }
 
 
+@pytest.mark.slow
 def test_moves_and_customers_that_grow_too_large_are_held_and_named(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -1,7 +1,6 @@
 """A list of a real GNU Mailman holds exactly the members that were acknowledged."""
 
 from dataclasses import dataclass, replace
-from itertools import count
 
 import pytest
 from pydantic import ValidationError
@@ -17,7 +16,6 @@ from support.vendors import Outside
 from support.vendors.contract import VendorContract, brought
 
 pytestmark = pytest.mark.live
-_NUMBERS = count(1)
 
 
 def declared(**target):
@@ -32,18 +30,14 @@ class Lists:
     mailman: Mailman
     vendor: Relay
     base_url: str
-    domain: str
+    readers: str
 
     def open(self, **target):
         user = {"kind": "basic", "user": "restadmin", "password": {"env": "GOLDENLAKE_TEST_TOKEN"}}
         outside = Outside(f"{self.base_url}/3.1", {"auth": user})
-        target = {"list": f"{{segment}}{self.domain}", **target}
+        target = {"list": "{segment}.lists.example.com", **target}
         names = {"given_name": "display_name"}
         return Renamed(open_destination(declared(**target), outside), names)
-
-    @property
-    def readers(self):
-        return f"readers{self.domain}"
 
     def state(self, delivery):
         roster = self.mailman.roster(self.readers)
@@ -58,10 +52,9 @@ class Lists:
 
 @pytest.fixture
 def world(mailman: Mailman):
-    name = f"readers{next(_NUMBERS)}"
-    mailman.make_list(name)
+    list_id = mailman.make_list("readers")
     with relaying(mailman.base_url.removesuffix("/3.1")) as (relay, base_url):
-        yield Lists(mailman, relay, base_url, f"{name.removeprefix('readers')}.lists.example.com")
+        yield Lists(mailman, relay, base_url, list_id)
     assert mailman.outbox == [], "nobody is written to"
 
 

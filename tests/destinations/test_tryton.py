@@ -57,7 +57,6 @@ class Database:
 
 @pytest.fixture
 def world(tryton: Tryton):
-    tryton.forget()
     with relaying(tryton.base_url.removesuffix("/crm")) as (relay, base_url):
         found = Database(tryton, relay, base_url)
         relay.refuses = found.judge

@@ -82,7 +82,6 @@ def test_every_party_comes_although_a_range_ends_before_its_last(
     catalogue, tryton: Tryton, tmp_path, parties
 ):
     """``Range: records=0-100`` gives a hundred of them. Two are the template's own."""
-    tryton.forget()
     mechanism = {"type": "email", "value": "ann@example.com"}
     some = [{"name": f"P{at}"} for at in range(parties - 3)]
     ann = {"name": "Ann", "contact_mechanisms": [["create", [mechanism]]]}

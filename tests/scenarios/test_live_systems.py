@@ -39,7 +39,6 @@ def at(
     told = local.read_text().replace("http://127.0.0.1:1/3.1", mailman.base_url)
     local.write_text(told.replace("http://127.0.0.1:2/crm", tryton.base_url))
     monkeypatch.setenv("GOLDENLAKE_TEST_TOKEN", TOKEN)
-    tryton.forget()
     return found
 
 

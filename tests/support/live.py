@@ -84,6 +84,13 @@ class Mailman:
         """Somebody unsubscribes by themselves."""
         self.call("DELETE", f"/lists/{list_id}/member/{email}", pre_approved=True)
 
+    def forget(self) -> None:
+        """Delete every list, and every message that waits."""
+        for found in self.call("GET", "/lists").get("entries", ()):
+            self.call("DELETE", f"/lists/{found['list_id']}")
+        for message in self.outbox:
+            Path(message).unlink()
+
     @property
     def outbox(self) -> list[str]:
         """Messages that wait to be sent."""
@@ -92,7 +99,7 @@ class Mailman:
 
 
 @pytest.fixture(scope="session")
-def mailman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailman]:
+def mailman_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailman]:
     """A real GNU Mailman 3.3 on SQLite; ready after 8 to 16 seconds."""
     master = _program(".venv-mailman", "master")
     home, port = tmp_path_factory.mktemp("mailman"), free_port()
@@ -112,6 +119,13 @@ def mailman(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailman]:
     server.start()
     yield Mailman(base_url, home)
     server.stop()
+
+
+@pytest.fixture
+def mailman(mailman_server: Mailman) -> Mailman:
+    """The server, without what tests before have left."""
+    mailman_server.forget()
+    return mailman_server
 
 
 @dataclass(frozen=True)
@@ -160,7 +174,7 @@ class Tryton:
 
 
 @pytest.fixture(scope="session")
-def tryton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tryton]:
+def tryton_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tryton]:
     """A real Tryton 8.2 on a copy of the template; ready after 3 to 8 seconds."""
     program = _program(".venv-tryton", "trytond")
     template = ROOT / ".cache" / "tryton" / "crm.sqlite"
@@ -179,3 +193,10 @@ def tryton(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tryton]:
     server.start()
     yield Tryton(f"http://127.0.0.1:{port}/crm")
     server.stop()
+
+
+@pytest.fixture
+def tryton(tryton_server: Tryton) -> Tryton:
+    """The server, without what tests before have left."""
+    tryton_server.forget()
+    return tryton_server

@@ -291,9 +291,9 @@ def test_looking_needs_no_day_and_takes_the_newest(
 
     seen: list[tuple[str, str]] = []
 
-    def look(**fields: Any) -> Any:
-        seen.append((fields["destination"].destination, str(fields["as_of"])))
-        return SimpleNamespace(run=lambda _: _raise(SetupError("Seen.", mend="")))
+    def look(planner: plan.PlanExport, _: Any) -> None:
+        seen.append((planner.destination.destination, str(planner.as_of)))
+        raise SetupError("Seen.", mend="")
 
     def note(of: Installation) -> list[StepResult]:
         seen.append((of.run_id, str(of.as_of)))
@@ -301,7 +301,7 @@ def test_looking_needs_no_day_and_takes_the_newest(
 
     monkeypatch.setattr(Installation, "tables", SimpleNamespace())
     monkeypatch.setattr(reading, "newest_day", lambda _: date(2026, 1, 7))
-    monkeypatch.setattr(plan, "PlanExport", look)
+    monkeypatch.setattr(plan.PlanExport, "run", look)
     monkeypatch.setattr(stages, "report", note)
     goldenlake("plan", "letters", *at(conf))
     goldenlake("approve", "letters", "--plan", "p", "--reason", "r", "--by", "me", *at(conf))

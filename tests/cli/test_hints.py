@@ -37,11 +37,10 @@ def unknown() -> None:
 
 @pytest.fixture
 def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Puts something in the place of a step, whatever that is given."""
+    """Puts something in the place of what a step does."""
 
     def put(module: Any, name: str, does: Callable[[], Any]) -> None:
-        step = SimpleNamespace(run=lambda *_: does())
-        monkeypatch.setattr(module, name, lambda **_: step)
+        monkeypatch.setattr(getattr(module, name), "run", lambda *_: does())
 
     return put
 

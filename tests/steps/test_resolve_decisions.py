@@ -82,6 +82,7 @@ def edges(tables: DeltaTables) -> set[tuple[str, ...]]:
     return {tuple(row) for row in tables.read("identity.edges").select(*said).collect()}
 
 
+@pytest.mark.slow
 def test_a_decision_splits_and_joins_there_and_nowhere_else_until_it_is_taken_back(
     spark: SparkSession, tmp_path: Path, night: Callable[..., tuple[StepResult, list[str]]]
 ) -> None:

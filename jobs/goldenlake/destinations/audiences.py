@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from goldenlake.declarations.targets import GoogleTarget, MetaTarget
+from goldenlake.destinations.sending import rejected
 from goldenlake.errors import SetupError
 from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord
 
@@ -57,11 +58,6 @@ def without_identifier(records: Sequence[OutboundRecord], key_is: str) -> list[A
     return [
         Acknowledgement(key=record.key, outcome="acknowledged")
         if record.operation == "remove"
-        else Acknowledgement(
-            key=record.key,
-            outcome="rejected",
-            error=f"its key cannot be read as {key_is}",
-            is_permanent=True,
-        )
+        else rejected(record, f"its key cannot be read as {key_is}")
         for record in records
     ]

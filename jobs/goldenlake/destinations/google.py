@@ -16,6 +16,7 @@ from typing import Any
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import GoogleTarget
 from goldenlake.destinations import hashing
+from goldenlake.destinations.accounts import Account, open_account
 from goldenlake.destinations.audiences import (
     Identifiers,
     audience_of,
@@ -23,12 +24,11 @@ from goldenlake.destinations.audiences import (
     to_send,
     without_identifier,
 )
-from goldenlake.destinations.sending import without_values
+from goldenlake.destinations.sending import refused
 from goldenlake.destinations.values import text
 from goldenlake.errors import CallRefused, NotAuthorised, TransientError
 from goldenlake.ports import (
     Acknowledgement,
-    Api,
     Batch,
     Capabilities,
     Delivery,
@@ -63,22 +63,14 @@ def capabilities(_target: GoogleTarget) -> Capabilities:
     )
 
 
-def opened(_destination: Destination, target: GoogleTarget, outside: Outside) -> Google:
+def opened(destination: Destination, target: GoogleTarget, outside: Outside) -> Google:
     """The account of the target's connection."""
-    return Google(
-        target=target,
-        api=outside.api(target.connection, PUBLISHED),
-        capabilities=capabilities(target),
-    )
+    return open_account(Google, destination, outside, published=PUBLISHED, can=capabilities(target))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Google:
+class Google(Account[GoogleTarget]):
     """``ports.DestinationKind`` over the API's version 1."""
-
-    target: GoogleTarget
-    api: Api
-    capabilities: Capabilities
 
     def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
         """One request for the batch, without those of its members that Google finds malformed."""
@@ -113,9 +105,6 @@ class Google:
         if batch.job is None or batch.job.partition("/")[2] != _these(batch.records):
             return None
         return self._answers(batch.records, self._status(batch.job))
-
-    def finish(self, delivery: Delivery) -> None:
-        """Nothing is left to do."""
 
     def _to_send(self, record: OutboundRecord) -> Identifiers:
         return to_send(record, self._identifiers(record), most=_MOST_IDENTIFIERS)
@@ -242,10 +231,7 @@ def _these(records: Sequence[OutboundRecord]) -> str:
 
 def _malformed(record: OutboundRecord, refusal: CallRefused) -> Acknowledgement:
     reason = re.search(r'"reason":\s*"(\w+)"', refusal.told)
-    told = f"malformed: {reason[1] if reason else refusal.status}"
-    return Acknowledgement(
-        key=record.key, outcome="rejected", error=without_values(told, record), is_permanent=True
-    )
+    return refused(record, f"malformed: {reason[1] if reason else refusal.status}")
 
 
 def _about_the_call(refusal: CallRefused) -> CallRefused:

@@ -14,12 +14,12 @@ from typing import Any
 
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import HubspotTarget
-from goldenlake.destinations.sending import without_values
+from goldenlake.destinations.accounts import Account, Known, open_account, there
+from goldenlake.destinations.sending import refused
 from goldenlake.destinations.values import audience_name, text
 from goldenlake.errors import CallRefused
 from goldenlake.ports import (
     Acknowledgement,
-    Api,
     Batch,
     Capabilities,
     Delivery,
@@ -64,26 +64,19 @@ def capabilities(_target: HubspotTarget) -> Capabilities:
 
 def opened(destination: Destination, target: HubspotTarget, outside: Outside) -> Hubspot:
     """The account of the target's connection."""
-    return Hubspot(
-        destination=destination.destination,
-        target=target,
-        api=outside.api(target.connection, PUBLISHED),
-        capabilities=capabilities(target),
+    return open_account(
+        Hubspot, destination, outside, published=PUBLISHED, can=capabilities(target)
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Hubspot:
+class Hubspot(Account[HubspotTarget]):
     """``ports.DestinationKind`` over the API's version 3."""
 
-    destination: str
-    target: HubspotTarget
-    api: Api
-    capabilities: Capabilities
-    _lists: dict[str, str] = field(default_factory=dict)
+    _lists: Known[str] = field(default_factory=Known)
     """Ids of lists by their names."""
     _prepared: set[str] = field(default_factory=set)
-    _finding: Lock = field(default_factory=Lock)
+    _preparing: Lock = field(default_factory=Lock)
 
     def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
         """Contacts first, then their membership; a removal is of the membership."""
@@ -109,9 +102,6 @@ class Hubspot:
             for record in batch.records
             for is_done in [_is_done(record, found.get(record.key), members)]
         ]
-
-    def finish(self, delivery: Delivery) -> None:
-        """Nothing is left to do."""
 
     def members(self, segment: str) -> Iterator[str]:
         """Values of the unique property, in the order of the list's pages."""
@@ -165,13 +155,13 @@ class Hubspot:
             for each in reply["results"]
             if (mark := each.get("objectWriteTraceId")) in by_mark
         }
-        refused = [
+        refusals = [
             _refusal(by_mark[mark], error)
             for error in reply.get("errors", ())
             for mark in error.get("context", {}).get("objectWriteTraceId", ())
             if mark in by_mark
         ]
-        return refused, ids
+        return refusals, ids
 
     def _enlist(self, delivery: Delivery, ids: Mapping[str, str]) -> list[Acknowledgement]:
         if not ids:
@@ -256,23 +246,19 @@ class Hubspot:
 
     def _list(self, segment: str) -> str:
         """The id of the segment's list, which is made where there is none."""
-        name = self._name(segment)
-        with self._finding:
-            if name not in self._lists:
-                self._lists[name] = self._find_list(name) or self._make_list(name)
-            return self._lists[name]
+        return self._lists.of(
+            self._name(segment), lambda name: self._find_list(name) or self._make_list(name)
+        )
 
     def _find_list(self, name: str) -> str | None:
-        try:
-            reply = self.api.call(
-                "GET",
-                "/crm/v3/lists/object-type-id/{type}/name/{name}",
-                ids={"type": _CONTACTS, "name": name},
-            )
-        except CallRefused as refusal:
-            if refusal.status == 404:
-                return None
-            raise
+        reply = there(
+            self.api,
+            "GET",
+            "/crm/v3/lists/object-type-id/{type}/name/{name}",
+            ids={"type": _CONTACTS, "name": name},
+        )
+        if reply is None:
+            return None
         found = reply.json()["list"]
         if found["processingType"] not in ("MANUAL", "SNAPSHOT"):
             raise CallRefused(
@@ -293,7 +279,7 @@ class Hubspot:
 
     def _prepare(self, delivery: Delivery) -> None:
         """Make the properties that the mapping names and the account does not have."""
-        with self._finding:
+        with self._preparing:
             if not self.target.create_properties or delivery.destination in self._prepared:
                 return
             known = self.api.call("GET", "/crm/v3/properties/contacts").json()["results"]
@@ -320,12 +306,7 @@ class Hubspot:
 def _refusal(record: OutboundRecord, error: Mapping[str, Any]) -> Acknowledgement:
     is_passing = error.get("category") in _PASSING
     told = f"{error.get('category', '')}: {error.get('message', '')}"
-    return Acknowledgement(
-        key=record.key,
-        outcome="retry" if is_passing else "rejected",
-        error=without_values(told, record),
-        is_permanent=not is_passing,
-    )
+    return refused(record, told, is_passing=is_passing)
 
 
 def _is_done(record: OutboundRecord, contact: Mapping[str, Any] | None, members: set[str]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from goldenlake.destinations.sending import without_values
+from goldenlake.destinations.sending import refused
 from goldenlake.errors import CallRefused
 from goldenlake.ports import Acknowledgement, OutboundRecord, Outcome
 
@@ -28,13 +28,7 @@ class Work:
     def refused(self, records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
         """Answers for those whom it names among its errors."""
         return [
-            Acknowledgement(
-                key=record.key,
-                outcome="rejected",
-                error=without_values(self.errors[name(record)], record)
-                or "named among the errors of the job",
-                is_permanent=True,
-            )
+            refused(record, self.errors[name(record)], silent="named among the errors of the job")
             for record in records
             if name(record) in self.errors
         ]

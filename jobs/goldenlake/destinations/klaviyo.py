@@ -10,19 +10,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import KlaviyoTarget
+from goldenlake.destinations.accounts import Account, Known, open_account, there, token_of
 from goldenlake.destinations.jobs import Work, all_are, found, name
 from goldenlake.destinations.sending import never_lifted
 from goldenlake.destinations.values import audience_name, counted
-from goldenlake.errors import CallRefused
 from goldenlake.ports import (
     Acknowledgement,
-    Api,
     Batch,
     Capabilities,
     Delivery,
@@ -34,7 +31,8 @@ from goldenlake.ports import (
 
 #: https://developers.klaviyo.com/en/docs/rate_limits_and_error_handling, of the slowest call.
 PUBLISHED = Published(rates=[(10, 1.0), (150, 60.0)], concurrency=4)
-_REVISION = "2026-07-15"
+_JSON_API = "application/vnd.api+json"
+_HEADERS = {"revision": "2026-07-15", "accept": _JSON_API}
 _IMPORTS = "/api/profile-bulk-import-jobs"
 _SUPPRESSIONS = "/api/profile-suppression-bulk-create-jobs"
 _MEMBERS = "/api/lists/{list}/relationships/profiles"
@@ -69,26 +67,18 @@ def capabilities(target: KlaviyoTarget) -> Capabilities:
 
 def opened(destination: Destination, target: KlaviyoTarget, outside: Outside) -> Klaviyo:
     """The account of the target's connection."""
-    return Klaviyo(
-        destination=destination.destination,
-        target=target,
-        api=outside.api(target.connection, PUBLISHED),
-        capabilities=capabilities(target),
+    return open_account(
+        Klaviyo, destination, outside, published=PUBLISHED, can=capabilities(target)
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Klaviyo:
+class Klaviyo(Account[KlaviyoTarget]):
     """``ports.DestinationKind`` and ``ListsMembers`` over the JSON:API of one revision."""
 
-    destination: str
-    target: KlaviyoTarget
-    api: Api
-    capabilities: Capabilities
-    _lists: dict[str, str] = field(default_factory=dict)
+    _lists: Known[str] = field(default_factory=Known)
     """Ids of lists by their names."""
     _jobs: set[str] = field(default_factory=set)
-    _finding: Lock = field(default_factory=Lock)
 
     def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
         """Profiles and their membership in one job; a removal is of the membership."""
@@ -122,9 +112,6 @@ class Klaviyo:
             self._judged(record, members.get(name(record)), is_told=work.vouches(refused))
             for record in left
         ]
-
-    def finish(self, delivery: Delivery) -> None:
-        """Nothing is left to do."""
 
     def members(self, segment: str) -> Iterator[str]:
         """What profiles of the segment's list are known by, in the order of its pages."""
@@ -192,13 +179,8 @@ class Klaviyo:
         """What a job says of itself; nothing, if Klaviyo knows it no more."""
         if job is None:
             return {}
-        try:
-            told = self._call("GET", path + "/{job}", ids={"job": job})
-        except CallRefused as refusal:
-            if refusal.status == 404:
-                return {}
-            raise
-        attributes: Mapping[str, Any] = told["data"]["attributes"]
+        told = there(self.api, "GET", path + "/{job}", ids={"job": job}, headers=_HEADERS)
+        attributes: Mapping[str, Any] = told.json()["data"]["attributes"] if told else {}
         return attributes
 
     def _work(self, job: str | None) -> Work:
@@ -229,11 +211,10 @@ class Klaviyo:
         while True:
             page = self._call("GET", path, ids=ids, params=asked)
             yield from page["data"]
-            following = (page.get("links") or {}).get("next") or ""
-            cursor = parse_qs(urlsplit(following).query).get("page[cursor]")
-            if not cursor:
+            cursor = token_of((page.get("links") or {}).get("next"), "page[cursor]")
+            if cursor is None:
                 return
-            asked["page[cursor]"] = cursor[0]
+            asked["page[cursor]"] = cursor
 
     def _judged(
         self, record: OutboundRecord, member: Mapping[str, Any] | None, *, is_told: bool
@@ -317,11 +298,10 @@ class Klaviyo:
 
     def _list(self, delivery: Delivery) -> str:
         """The id of the segment's list, which is made where there is none."""
-        called = self._name(delivery.segment)
-        with self._finding:
-            if called not in self._lists:
-                self._lists[called] = self._find_list(called) or self._make_list(called)
-            return self._lists[called]
+        return self._lists.of(
+            self._name(delivery.segment),
+            lambda called: self._find_list(called) or self._make_list(called),
+        )
 
     def _name(self, segment: str) -> str:
         return audience_name(self.target.list, destination=self.destination, segment=segment)
@@ -352,11 +332,7 @@ class Klaviyo:
             ids=ids,
             params=params,
             json=None if data is None else {"data": data},
-            headers={
-                "revision": _REVISION,
-                "accept": "application/vnd.api+json",
-                **({} if data is None else {"content-type": "application/vnd.api+json"}),
-            },
+            headers=_HEADERS | ({} if data is None else {"content-type": _JSON_API}),
         )
         return reply.json()
 

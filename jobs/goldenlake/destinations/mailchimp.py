@@ -16,13 +16,13 @@ from typing import Any
 
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import MailchimpTarget
+from goldenlake.destinations.accounts import Account, Known, open_account, there
 from goldenlake.destinations.jobs import name
-from goldenlake.destinations.sending import never_lifted, without_values
+from goldenlake.destinations.sending import never_lifted, refused, rejected
 from goldenlake.destinations.values import audience_name, counted, text
 from goldenlake.errors import CallRefused
 from goldenlake.ports import (
     Acknowledgement,
-    Api,
     Batch,
     Capabilities,
     Delivery,
@@ -70,26 +70,19 @@ def capabilities(_target: MailchimpTarget) -> Capabilities:
 
 def opened(destination: Destination, target: MailchimpTarget, outside: Outside) -> Mailchimp:
     """The account of the target's connection."""
-    return Mailchimp(
-        destination=destination.destination,
-        target=target,
-        api=outside.api(target.connection, PUBLISHED),
-        capabilities=capabilities(target),
+    return open_account(
+        Mailchimp, destination, outside, published=PUBLISHED, can=capabilities(target)
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mailchimp:
+class Mailchimp(Account[MailchimpTarget]):
     """``ports.DestinationKind`` and ``ListsMembers`` over the Marketing API's version 3.0."""
 
-    destination: str
-    target: MailchimpTarget
-    api: Api
-    capabilities: Capabilities
-    _segments: dict[str, int] = field(default_factory=dict)
+    _segments: Known[int] = field(default_factory=Known)
     """Ids of static segments by their names."""
     _fields: set[str] = field(default_factory=set)
-    _finding: Lock = field(default_factory=Lock)
+    _preparing: Lock = field(default_factory=Lock)
 
     def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
         """Members of the audience first, then of the segment; a removal is of the segment."""
@@ -112,9 +105,6 @@ class Mailchimp:
             ]
         segment = self._segment(delivery)
         return [_looked_up(record, members.get(record.key), segment) for record in batch.records]
-
-    def finish(self, delivery: Delivery) -> None:
-        """Nothing is left to do."""
 
     def members(self, segment: str) -> Iterator[str]:
         """Addresses in the static segment, of whatever status, in the order of its pages."""
@@ -217,29 +207,27 @@ class Mailchimp:
         """Members by key, of those whom the audience has or had."""
         members: dict[str, Member] = {}
         for record in records:
-            try:
-                members[record.key] = self._call(
-                    "GET",
-                    _AUDIENCE + "/members/{member}",
-                    member=_hash(record),
-                    params={"fields": "id,email_address,status,merge_fields,tags"},
-                )
-            except CallRefused as refusal:
-                if refusal.status != 404:
-                    raise
+            reply = there(
+                self.api,
+                "GET",
+                _AUDIENCE + "/members/{member}",
+                ids={"audience": self.target.audience, "member": _hash(record)},
+                params={"fields": "id,email_address,status,merge_fields,tags"},
+            )
+            if reply is not None:
+                members[record.key] = reply.json()
         return members
 
     def _segment(self, delivery: Delivery) -> int:
         """The id of the static segment, which is made where there is none."""
-        called = self._name(delivery.segment)
-        with self._finding:
-            if called not in self._segments:
-                found = self._find_segment(called)
-                self._segments[called] = self._make_segment(called) if found is None else found
-            return self._segments[called]
+        return self._segments.of(self._name(delivery.segment), self._found_or_made)
 
     def _name(self, segment: str) -> str:
         return audience_name(self.target.segment, destination=self.destination, segment=segment)
+
+    def _found_or_made(self, called: str) -> int:
+        found = self._find_segment(called)
+        return self._make_segment(called) if found is None else found
 
     def _find_segment(self, called: str) -> int | None:
         """The oldest of that name that Mailchimp does not fill itself."""
@@ -262,7 +250,7 @@ class Mailchimp:
 
     def _prepare(self, delivery: Delivery) -> None:
         """Know the merge fields that the mapping names, and make those that are not there."""
-        with self._finding:
+        with self._preparing:
             if set(delivery.schema) <= self._fields:
                 return
             self._fields.update(each["tag"] for each in self._pages(_FIELDS, "merge_fields", {}))
@@ -287,11 +275,10 @@ class Mailchimp:
         path: str,
         *,
         segment: int | None = None,
-        member: str | None = None,
         params: Mapping[str, str | int] | None = None,
         json: Any = None,
     ) -> Any:
-        ids = {"audience": self.target.audience, "segment": str(segment), "member": str(member)}
+        ids = {"audience": self.target.audience, "segment": str(segment)}
         return self.api.call(method, path, ids=ids, params=params, json=json).json()
 
 
@@ -348,9 +335,7 @@ def _answer(record: OutboundRecord, *, is_done: bool) -> Acknowledgement:
 
 
 def _kept(record: OutboundRecord, status: str) -> Acknowledgement:
-    return Acknowledgement(
-        key=record.key, outcome="rejected", error=f"is {status} there", is_permanent=True
-    )
+    return rejected(record, f"is {status} there")
 
 
 def _refusal(record: OutboundRecord, error: Mapping[str, Any]) -> Acknowledgement:
@@ -359,12 +344,7 @@ def _refusal(record: OutboundRecord, error: Mapping[str, Any]) -> Acknowledgemen
         return Acknowledgement(key=record.key, outcome="retry", error="is there already")
     words = (error.get(part, "") for part in ("error_code", "error", "field", "field_message"))
     told = " ".join(word for word in words if word)
-    return Acknowledgement(
-        key=record.key,
-        outcome="rejected",
-        error=without_values(told, record),
-        is_permanent=True,
-    )
+    return refused(record, told)
 
 
 def _looked_up(record: OutboundRecord, member: Member | None, segment: int) -> Acknowledgement:

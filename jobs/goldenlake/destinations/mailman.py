@@ -14,12 +14,12 @@ from typing import Any
 
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import MailmanTarget
-from goldenlake.destinations.sending import without_values
+from goldenlake.destinations.accounts import Account, open_account, there
+from goldenlake.destinations.sending import refused, rejected
 from goldenlake.destinations.values import audience_name, text
 from goldenlake.errors import CallRefused
 from goldenlake.ports import (
     Acknowledgement,
-    Api,
     Batch,
     Capabilities,
     Delivery,
@@ -52,22 +52,15 @@ def capabilities(_target: MailmanTarget) -> Capabilities:
 
 def opened(destination: Destination, target: MailmanTarget, outside: Outside) -> Mailman:
     """The account of the target's connection."""
-    return Mailman(
-        destination=destination.destination,
-        target=target,
-        api=outside.api(target.connection, PUBLISHED),
-        capabilities=capabilities(target),
+    return open_account(
+        Mailman, destination, outside, published=PUBLISHED, can=capabilities(target)
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mailman:
+class Mailman(Account[MailmanTarget]):
     """``ports.DestinationKind`` over the REST API's version 3.1."""
 
-    destination: str
-    target: MailmanTarget
-    api: Api
-    capabilities: Capabilities
     _found: set[str] = field(default_factory=set)
     """Lists that are known to be there."""
 
@@ -95,24 +88,20 @@ class Mailman:
             )
         return answers
 
-    def finish(self, delivery: Delivery) -> None:
-        """Nothing is left to do."""
-
     def members(self, segment: str) -> Iterator[str]:
         """Addresses of the list's roster, in lower case."""
         number, seen = 1, 0
         while True:
-            try:
-                page = self.api.call(
-                    "GET",
-                    "/lists/{list}/roster/member",
-                    ids={"list": self._name(segment)},
-                    params={"count": _PAGE, "page": number, "fields": "email"},
-                ).json()
-            except CallRefused as refusal:
-                if refusal.status == 404:
-                    return
-                raise
+            reply = there(
+                self.api,
+                "GET",
+                "/lists/{list}/roster/member",
+                ids={"list": self._name(segment)},
+                params={"count": _PAGE, "page": number, "fields": "email"},
+            )
+            if reply is None:
+                return
+            page = reply.json()
             found = [each["email"] for each in page.get("entries", ())]
             yield from found
             number, seen = number + 1, seen + len(found)
@@ -124,21 +113,14 @@ class Mailman:
         if member_id is not None:
             member = self._member(list_id, record.key)
             if member is None:
-                return Acknowledgement(
-                    key=record.key, outcome="rejected", error=_LEFT, is_permanent=True
-                )
+                return rejected(record, _LEFT)
         else:
             try:
                 member_id = self._subscribe(list_id, record)
             except CallRefused as refusal:
                 if refusal.status != 400:
                     raise
-                return Acknowledgement(
-                    key=record.key,
-                    outcome="rejected",
-                    error=without_values(_words(refusal.told), record),
-                    is_permanent=True,
-                )
+                return refused(record, _words(refusal.told))
         if member_id is None:
             # Somebody asked to join, and waits for a confirmation: theirs to give.
             return Acknowledgement(
@@ -192,16 +174,9 @@ class Mailman:
         ]
 
     def _member(self, list_id: str, email: str) -> dict[str, Any] | None:
-        try:
-            reply = self.api.call(
-                "GET", "/lists/{list}/member/{email}", ids={"list": list_id, "email": email}
-            )
-        except CallRefused as refusal:
-            if refusal.status == 404:
-                return None
-            raise
-        found: dict[str, Any] = reply.json()
-        return found
+        ids = {"list": list_id, "email": email}
+        reply = there(self.api, "GET", "/lists/{list}/member/{email}", ids=ids)
+        return reply.json() if reply else None
 
     def _name(self, segment: str) -> str:
         return audience_name(self.target.list, destination=self.destination, segment=segment)
@@ -210,18 +185,14 @@ class Mailman:
         """The id of the segment's list. Raises CallRefused where there is none."""
         list_id = self._name(segment)
         if list_id not in self._found:
-            try:
-                self.api.call("GET", "/lists/{list}", ids={"list": list_id})
-            except CallRefused as refusal:
-                if refusal.status != 404:
-                    raise
+            if there(self.api, "GET", "/lists/{list}", ids={"list": list_id}) is None:
                 raise CallRefused(
                     system=self.api.name,
                     call="GET /lists/{list}",
                     status=404,
                     mend=f"There is no list {list_id!r}: make it in Mailman, or name another one "
                     "in target.list.",
-                ) from None
+                )
             self._found.add(list_id)
         return list_id
 

@@ -18,6 +18,7 @@ from secrets import randbits
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import MetaTarget
 from goldenlake.destinations import hashing
+from goldenlake.destinations.accounts import Account, open_account
 from goldenlake.destinations.audiences import (
     Identifiers,
     audience_of,
@@ -25,11 +26,11 @@ from goldenlake.destinations.audiences import (
     to_send,
     without_identifier,
 )
+from goldenlake.destinations.sending import rejected
 from goldenlake.destinations.values import text
 from goldenlake.errors import CallRefused, NotAuthorised, TransientError
 from goldenlake.ports import (
     Acknowledgement,
-    Api,
     Batch,
     Capabilities,
     Delivery,
@@ -84,22 +85,14 @@ def capabilities(_target: MetaTarget) -> Capabilities:
     )
 
 
-def opened(_destination: Destination, target: MetaTarget, outside: Outside) -> Meta:
+def opened(destination: Destination, target: MetaTarget, outside: Outside) -> Meta:
     """The account of the target's connection."""
-    return Meta(
-        target=target,
-        api=outside.api(target.connection, PUBLISHED),
-        capabilities=capabilities(target),
-    )
+    return open_account(Meta, destination, outside, published=PUBLISHED, can=capabilities(target))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Meta:
+class Meta(Account[MetaTarget]):
     """``ports.DestinationKind`` over the Marketing API."""
-
-    target: MetaTarget
-    api: Api
-    capabilities: Capabilities
 
     def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
         """Add or take out; without a word about a row that is invalid, smaller parts are tried."""
@@ -115,9 +108,6 @@ class Meta:
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
         """Who is in an audience cannot be asked for."""
         return None
-
-    def finish(self, delivery: Delivery) -> None:
-        """Nothing is left to do."""
 
     def _to_send(self, record: OutboundRecord) -> Identifiers:
         column, read = _COLUMNS[self.target.key_is]
@@ -185,14 +175,7 @@ class _Search:
         if not reply["num_invalid_entries"]:
             return [settled(each, self.sent[each.key], most=_MOST_ROWS) for each in records]
         if len(records) == 1:
-            return [
-                Acknowledgement(
-                    key=records[0].key,
-                    outcome="rejected",
-                    error="Meta counts it among num_invalid_entries",
-                    is_permanent=True,
-                )
-            ]
+            return [rejected(records[0], "Meta counts it among num_invalid_entries")]
         half = len(records) // 2
         return self.of(records[:half]) + self.of(records[half:])
 

@@ -16,12 +16,12 @@ from goldenlake.declarations.rest import (
     RestReply,
     RestTarget,
 )
-from goldenlake.destinations.sending import without_values
+from goldenlake.destinations.accounts import Account, open_account
+from goldenlake.destinations.sending import refused, rejected
 from goldenlake.destinations.values import plain, text
 from goldenlake.errors import CallRefused, NotAuthorised
 from goldenlake.ports import (
     Acknowledgement,
-    Api,
     Batch,
     Capabilities,
     Delivery,
@@ -53,26 +53,19 @@ def capabilities(target: RestTarget) -> Capabilities:
     )
 
 
-def opened(_destination: Destination, target: RestTarget, outside: Outside) -> Rest:
+def opened(destination: Destination, target: RestTarget, outside: Outside) -> Rest:
     """The account of the target's connection."""
     published = Published(
         concurrency=target.concurrency,
         throttles=lambda status, _content: status in target.throttle_statuses,
     )
-    return Rest(
-        target=target,
-        api=outside.api(target.connection, published),
-        capabilities=capabilities(target),
-    )
+    return open_account(Rest, destination, outside, published=published, can=capabilities(target))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rest:
+class Rest(Account[RestTarget]):
     """``ports.DestinationKind`` over declared calls."""
 
-    target: RestTarget
-    api: Api
-    capabilities: Capabilities
     _taken: dict[tuple[str, int], dict[tuple[int, str], Acknowledgement]] = field(
         default_factory=dict
     )
@@ -118,9 +111,6 @@ class Rest:
             )
             for record in batch.records
         ]
-
-    def finish(self, delivery: Delivery) -> None:
-        """Nothing is left to do."""
 
     def _one_by_one(
         self,
@@ -217,12 +207,7 @@ class Rest:
     def _refusal(self, record: OutboundRecord, told: str) -> Acknowledgement:
         words = told.casefold()
         is_passing = any(each.casefold() in words for each in self.target.passing_errors)
-        return Acknowledgement(
-            key=record.key,
-            outcome="retry" if is_passing else "rejected",
-            error=without_values(told, record) or "refused",
-            is_permanent=not is_passing,
-        )
+        return refused(record, told, is_passing=is_passing, silent="refused")
 
     def _call(self, delivery: Delivery, call: RestCall, key: str, body: Any) -> Any:
         """The reply's JSON. No template but the declared one stands in errors."""
@@ -256,8 +241,7 @@ class Rest:
 def _refused_or_gone(record: OutboundRecord) -> Acknowledgement:
     if record.operation == "remove":
         return Acknowledgement(key=record.key, outcome="acknowledged")
-    told = "its key cannot stand in a path"
-    return Acknowledgement(key=record.key, outcome="rejected", error=told, is_permanent=True)
+    return rejected(record, "its key cannot stand in a path")
 
 
 def _body(

@@ -10,12 +10,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 from goldenlake.declarations.targets import SalesforceTarget
-from goldenlake.destinations.sending import without_values
+from goldenlake.destinations.accounts import Known
+from goldenlake.destinations.sending import refused
 from goldenlake.destinations.values import plain
 from goldenlake.errors import CallRefused, NotAuthorised
 from goldenlake.ports import Acknowledgement, Api, OutboundRecord, Reply
@@ -35,10 +35,9 @@ class Org:
 
     target: SalesforceTarget
     api: Api
-    _campaigns: dict[str, str] = field(default_factory=dict)
+    _campaigns: Known[str] = field(default_factory=Known)
     """Ids by name."""
-    _us: dict[str, str] = field(default_factory=dict)
-    _finding: Lock = field(default_factory=Lock)
+    _users: Known[str] = field(default_factory=Known)
 
     def call(self, method: str, path: str, **others: Any) -> Reply:
         """Below the API's version. Raises NotAuthorised for what no record is at fault for."""
@@ -58,7 +57,7 @@ class Org:
 
     def upsert(self, records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
         """Refusals of records. Salesforce answers in the order of what it was asked."""
-        refused = []
+        refusals = []
         for part in _parts(records, _AT_ONCE):
             results = self.call(
                 "PATCH",
@@ -66,12 +65,12 @@ class Org:
                 json={"allOrNone": False, "records": [self._row(record) for record in part]},
             ).json()
             if len(results) == len(part):
-                refused += [
+                refusals += [
                     refusal(record, _told(result))
                     for record, result in zip(part, results, strict=True)
                     if not result["success"]
                 ]
-        return refused
+        return refusals
 
     def _row(self, record: OutboundRecord) -> dict[str, Any]:
         return {
@@ -116,10 +115,9 @@ class Org:
 
     def campaign(self, name: str) -> str:
         """The id of a campaign. Raises NotAuthorised where there is none, or two."""
-        with self._finding:
-            if name not in self._campaigns:
-                self._campaigns[name] = self.known_campaign(name) or self._made_campaign(name)
-            return self._campaigns[name]
+        return self._campaigns.of(
+            name, lambda name: self.known_campaign(name) or self._made_campaign(name)
+        )
 
     def known_campaign(self, name: str) -> str | None:
         """The id of a campaign that there is. Raises NotAuthorised where there are two."""
@@ -205,22 +203,16 @@ class Org:
             )
 
     def _our_id(self) -> str:
-        with self._finding:
-            if not self._us:
-                reply = self.api.call("GET", "/services/oauth2/userinfo").json()
-                self._us["id"] = str(reply["user_id"])
-            return self._us["id"]
+        def asked(_: str) -> str:
+            return str(self.api.call("GET", "/services/oauth2/userinfo").json()["user_id"])
+
+        return self._users.of("us", asked)
 
 
 def refusal(record: OutboundRecord, told: str) -> Acknowledgement:
     """An answer in Salesforce's words, which begin with its code."""
     is_passing = told.startswith(_PASSING)
-    return Acknowledgement(
-        key=record.key,
-        outcome="retry" if is_passing else "rejected",
-        error=without_values(told, record),
-        is_permanent=not is_passing,
-    )
+    return refused(record, told, is_passing=is_passing)
 
 
 def _told(result: Mapping[str, Any]) -> str:

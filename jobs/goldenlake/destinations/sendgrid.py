@@ -14,17 +14,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from threading import Lock
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import SendgridTarget
+from goldenlake.destinations.accounts import Account, Known, open_account, there, token_of
 from goldenlake.destinations.jobs import Work, all_are, found, name
 from goldenlake.destinations.sending import never_lifted
 from goldenlake.destinations.values import audience_name, text
 from goldenlake.errors import CallRefused
 from goldenlake.ports import (
     Acknowledgement,
-    Api,
     Batch,
     Capabilities,
     Delivery,
@@ -65,12 +64,10 @@ def capabilities(target: SendgridTarget) -> Capabilities:
     )
 
 
-def opened(_destination: Destination, target: SendgridTarget, outside: Outside) -> Sendgrid:
+def opened(destination: Destination, target: SendgridTarget, outside: Outside) -> Sendgrid:
     """The account of the target's connection."""
-    return Sendgrid(
-        target=target,
-        api=outside.api(target.connection, PUBLISHED),
-        capabilities=capabilities(target),
+    return open_account(
+        Sendgrid, destination, outside, published=PUBLISHED, can=capabilities(target)
     )
 
 
@@ -83,17 +80,14 @@ class _Field:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sendgrid:
+class Sendgrid(Account[SendgridTarget]):
     """``ports.DestinationKind`` over the Marketing Campaigns API."""
 
-    target: SendgridTarget
-    api: Api
-    capabilities: Capabilities
-    _lists: dict[str, str] = field(default_factory=dict)
+    _lists: Known[str] = field(default_factory=Known)
     """Ids of lists by their names."""
     _fields: dict[str, _Field] = field(default_factory=dict)
     _jobs: set[str] = field(default_factory=set)
-    _finding: Lock = field(default_factory=Lock)
+    _preparing: Lock = field(default_factory=Lock)
 
     def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
         """Contacts and their membership in one job; a removal is of the membership."""
@@ -124,9 +118,6 @@ class Sendgrid:
             self._judged(record, contacts.get(name(record)), list_id, is_told=is_told)
             for record in left
         ]
-
-    def finish(self, delivery: Delivery) -> None:
-        """Nothing is left to do."""
 
     def _upsert(self, delivery: Delivery, records: Sequence[OutboundRecord], note: NoteJob) -> None:
         self._prepare(delivery)
@@ -180,12 +171,10 @@ class Sendgrid:
         """How far a job is. One that SendGrid knows no more has told nothing."""
         if job is None:
             return Work()
-        try:
-            told = self.api.call("GET", _CONTACTS + "/imports/{job}", ids={"job": job}).json()
-        except CallRefused as refusal:
-            if refusal.status == 404:
-                return Work()
-            raise
+        reply = there(self.api, "GET", _CONTACTS + "/imports/{job}", ids={"job": job})
+        if reply is None:
+            return Work()
+        told = reply.json()
         if told["status"] == "pending":
             return Work(is_running=True)
         results = told.get("results") or {}
@@ -250,36 +239,28 @@ class Sendgrid:
         }
 
     def _searched(self, keys: list[str]) -> list[tuple[str, dict[str, Any]]]:
-        try:
-            reply = self.api.call(
-                "POST",
-                _CONTACTS + "/search/identifiers/{identifier}",
-                ids={"identifier": self.target.identifier},
-                json={"identifiers": keys},
-            )
-        except CallRefused as refusal:
-            if refusal.status == 404:
-                return []
-            raise
-        return list(reply.json()["result"].items())
+        reply = there(
+            self.api,
+            "POST",
+            _CONTACTS + "/search/identifiers/{identifier}",
+            ids={"identifier": self.target.identifier},
+            json={"identifiers": keys},
+        )
+        return list(reply.json()["result"].items()) if reply else []
 
     def _suppress(self, records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
         """Add addresses to the group. Were the group not there, SendGrid would suppress them for
         all mail, so it is asked for first.
         """
         group = {"group": str(self.target.unsubscribe_group)}
-        try:
-            self.api.call("GET", _GROUP, ids=group)
-        except CallRefused as refusal:
-            if refusal.status != 404:
-                raise
+        if there(self.api, "GET", _GROUP, ids=group) is None:
             raise CallRefused(
                 system=self.api.name,
                 call=f"GET {_GROUP}",
-                status=refusal.status,
+                status=404,
                 mend="Addresses would be suppressed for all mail, so nothing was sent; name a "
                 "group that exists in target.unsubscribe_group.",
-            ) from None
+            )
         for at in range(0, len(records), _MOST_SUPPRESSED):
             part = [record.key for record in records[at : at + _MOST_SUPPRESSED]]
             body = {"recipient_emails": part}
@@ -304,31 +285,30 @@ class Sendgrid:
     def _list(self, delivery: Delivery) -> str:
         """The id of the segment's list, which is made where there is none."""
         called = audience_name(
-            self.target.list, destination=delivery.destination, segment=delivery.segment
+            self.target.list, destination=self.destination, segment=delivery.segment
         )
-        with self._finding:
-            if called not in self._lists:
-                known = {each["name"]: each["id"] for each in self._all_lists()}
-                self._lists[called] = known.get(called) or self._make_list(called)
-            return self._lists[called]
+        return self._lists.of(called, self._found_or_made)
+
+    def _found_or_made(self, called: str) -> str:
+        known = {each["name"]: each["id"] for each in self._all_lists()}
+        return known.get(called) or self._make_list(called)
 
     def _all_lists(self) -> Iterator[Mapping[str, Any]]:
         asked: dict[str, str | int] = {"page_size": 1000}
         while True:
             page = self.api.call("GET", _LISTS, params=asked).json()
             yield from page["result"]
-            following = (page.get("_metadata") or {}).get("next") or ""
-            tokens = parse_qs(urlsplit(following).query).get("page_token")
-            if not tokens:
+            token = token_of((page.get("_metadata") or {}).get("next"), "page_token")
+            if token is None:
                 return
-            asked["page_token"] = tokens[0]
+            asked["page_token"] = token
 
     def _make_list(self, called: str) -> str:
         return str(self.api.call("POST", _LISTS, json={"name": called}).json()["id"])
 
     def _prepare(self, delivery: Delivery) -> None:
         """Know the fields that the mapping names, and make those that the account does not have."""
-        with self._finding:
+        with self._preparing:
             absent = set(delivery.schema) - set(self._fields)
             if not absent:
                 return

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import stamina
 
@@ -62,13 +62,7 @@ def deliver(
     """
     course = _Course(kind=kind, delivery=delivery, batch=batch, note=note, sleep=sleep)
     try:
-        for attempt in stamina.retry_context(
-            on=TransientError,
-            attempts=retries.attempts,
-            timeout=None,
-            wait_initial=min(1.0, retries.longest_wait_seconds),
-            wait_max=retries.longest_wait_seconds,
-        ):
+        for attempt in _attempts(retries):
             with attempt:
                 course.go_on(retries)
     except _Unsettled:
@@ -124,7 +118,8 @@ class _Course:
             if isinstance(refusal, NotAuthorised) or not is_about_content or not records:
                 raise
             if len(records) == 1:
-                self._take([_refused(records[0], refusal)], records)
+                told = f"{refusal.status} {refusal.code} {refusal.told}"
+                self._take([refused(records[0], told)], records)
                 self._give_up_if_nothing_passes(refusal)
                 return
             half = len(records) // 2
@@ -185,13 +180,19 @@ class _Course:
         return Batch(number=self.batch.number, records=records, job=job)
 
 
-def _refused(record: OutboundRecord, refusal: CallRefused) -> Acknowledgement:
-    return Acknowledgement(
-        key=record.key,
-        outcome="rejected",
-        error=without_values(f"{refusal.status} {refusal.code} {refusal.told}", record),
-        is_permanent=True,
-    )
+def rejected(record: OutboundRecord, error: str) -> Acknowledgement:
+    """A refusal for good, in words of ours."""
+    return Acknowledgement(key=record.key, outcome="rejected", error=error, is_permanent=True)
+
+
+def refused(
+    record: OutboundRecord, told: str, *, is_passing: bool = False, silent: str = ""
+) -> Acknowledgement:
+    """A refusal in the system's words, or in ``silent`` where it has none; for good, unless it is
+    passing.
+    """
+    answer = rejected(record, without_values(told, record) or silent)
+    return replace(answer, outcome="retry", is_permanent=False) if is_passing else answer
 
 
 def without_values(text: str, record: OutboundRecord) -> str:
@@ -207,28 +208,25 @@ def without_values(text: str, record: OutboundRecord) -> str:
 
 def never_lifted(records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
     """What a removal is answered in mode ``suppress``: who said no is not written to again."""
-    return [
-        Acknowledgement(
-            key=record.key,
-            outcome="rejected",
-            error="a suppression is lifted by nobody but the person",
-            is_permanent=True,
-        )
-        for record in records
-    ]
+    why = "a suppression is lifted by nobody but the person"
+    return [rejected(record, why) for record in records]
 
 
 def finish(kind: DestinationKind, delivery: Delivery, *, retries: Retries) -> None:
     """Close a delivery, trying again after passing faults."""
-    for attempt in stamina.retry_context(
+    for attempt in _attempts(retries):
+        with attempt:
+            kind.finish(delivery)
+
+
+def _attempts(retries: Retries) -> Iterable[stamina.Attempt]:
+    return stamina.retry_context(
         on=TransientError,
         attempts=retries.attempts,
         timeout=None,
         wait_initial=min(1.0, retries.longest_wait_seconds),
         wait_max=retries.longest_wait_seconds,
-    ):
-        with attempt:
-            kind.finish(delivery)
+    )
 
 
 def _is_open(answer: Acknowledgement | None) -> bool:

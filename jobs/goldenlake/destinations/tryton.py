@@ -18,12 +18,12 @@ from typing import Any
 
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import TrytonTarget
-from goldenlake.destinations.sending import without_values
+from goldenlake.destinations.accounts import Account, Known, open_account
+from goldenlake.destinations.sending import refused
 from goldenlake.destinations.values import audience_name, text
 from goldenlake.errors import CallRefused, NotAuthorised
 from goldenlake.ports import (
     Acknowledgement,
-    Api,
     Batch,
     Capabilities,
     Delivery,
@@ -69,26 +69,17 @@ def capabilities(_target: TrytonTarget) -> Capabilities:
 
 def opened(destination: Destination, target: TrytonTarget, outside: Outside) -> Tryton:
     """The database of the target's connection."""
-    return Tryton(
-        destination=destination.destination,
-        target=target,
-        api=outside.api(target.connection, PUBLISHED),
-        capabilities=capabilities(target),
-    )
+    return open_account(Tryton, destination, outside, published=PUBLISHED, can=capabilities(target))
 
 
 @dataclass(frozen=True, kw_only=True)
-class Tryton:
+class Tryton(Account[TrytonTarget]):
     """``ports.DestinationKind`` over the REST API."""
 
-    destination: str
-    target: TrytonTarget
-    api: Api
-    capabilities: Capabilities
     _kinds: dict[str, str] = field(default_factory=dict)
     """Types of the mapped fields of a party, once they were asked for."""
-    _categories: dict[str, int] = field(default_factory=dict)
-    _finding: Lock = field(default_factory=Lock)
+    _categories: Known[int] = field(default_factory=Known)
+    _preparing: Lock = field(default_factory=Lock)
 
     def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
         """Parties and their category in one call; a removal is of the category."""
@@ -130,9 +121,6 @@ class Tryton:
             for party in [found.get(record.key)]
         ]
 
-    def finish(self, delivery: Delivery) -> None:
-        """Nothing is left to do."""
-
     def members(self, segment: str) -> Iterator[str]:
         """Codes, or e-mail addresses: of a party that has several of them, each."""
         category = self._find_category(self._name(segment))
@@ -153,12 +141,7 @@ class Tryton:
         except CallRefused as refusal:
             if refusal.status == 404:
                 return Acknowledgement(key=record.key, outcome="retry", error="was deleted there")
-            return Acknowledgement(
-                key=record.key,
-                outcome="rejected",
-                error=without_values(f"{refusal.status} {refusal.told}", record),
-                is_permanent=True,
-            )
+            return refused(record, f"{refusal.status} {refusal.told}")
         return _acknowledged(record, party)
 
     def _take_out(
@@ -245,7 +228,7 @@ class Tryton:
     def _compare_fields(self, delivery: Delivery) -> None:
         """Raises CallRefused for a mapped field that a party does not have, or not as a value."""
         wanted = [name for name in delivery.schema if name not in _CONTACTS]
-        with self._finding:
+        with self._preparing:
             if all(name in self._kinds for name in wanted):
                 return
             model = self._call("party.party/fields_get")
@@ -267,23 +250,22 @@ class Tryton:
 
     def _category(self, segment: str) -> int:
         """The id of the segment's category, which is made where there is none."""
-        name = self._name(segment)
-        with self._finding:
-            if name not in self._categories:
-                found = self._find_category(name)
-                if found is None:
-                    self._call("party.category/create", vlist=[{"name": name}])
-                    found = self._find_category(name)
-                if found is None:
-                    raise CallRefused(
-                        system=self.api.name,
-                        call="POST /rest/model/party.category/create",
-                        status=200,
-                        mend=f"Category {name!r} was made and cannot be seen: let the user of the "
-                        "key read party.category.",
-                    )
-                self._categories[name] = found
-            return self._categories[name]
+        return self._categories.of(self._name(segment), self._found_or_made)
+
+    def _found_or_made(self, name: str) -> int:
+        found = self._find_category(name)
+        if found is None:
+            self._call("party.category/create", vlist=[{"name": name}])
+            found = self._find_category(name)
+        if found is None:
+            raise CallRefused(
+                system=self.api.name,
+                call="POST /rest/model/party.category/create",
+                status=200,
+                mend=f"Category {name!r} was made and cannot be seen: let the user of the key "
+                "read party.category.",
+            )
+        return found
 
     def _find_category(self, name: str) -> int | None:
         found = self._call(

@@ -5,7 +5,6 @@ Both ``jobs/`` and ``tests/`` are import roots (``pythonpath`` in pyproject.toml
 mode test folders need no ``__init__.py``, and two test files may bear the same name.
 """
 
-import ipaddress
 import os
 import socket
 from collections.abc import Iterator
@@ -14,6 +13,8 @@ from pathlib import Path
 import hypothesis
 import pytest
 from pyspark.sql import SparkSession
+
+from goldenlake.declarations.connections import is_this_machine
 
 pytest_plugins = ["support.lake", "support.servers", "support.live"]
 
@@ -58,7 +59,7 @@ def _only_this_machine() -> Iterator[None]:
     connect = socket.socket.connect
 
     def guarded(self: socket.socket, address: object) -> None:
-        if self.family in (socket.AF_INET, socket.AF_INET6) and not _is_loopback(address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not _stays_here(address):
             raise RuntimeError(
                 f"A test wants to connect to {address!r}; only 127.0.0.1 is allowed."
             )
@@ -69,9 +70,5 @@ def _only_this_machine() -> Iterator[None]:
         yield
 
 
-def _is_loopback(address: object) -> bool:
-    host = str(address[0]) if isinstance(address, tuple) else ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _stays_here(address: object) -> bool:
+    return isinstance(address, tuple) and is_this_machine(str(address[0]))

@@ -5,14 +5,16 @@ from __future__ import annotations
 import getpass
 import json
 import re
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
+from rich.console import Console, RenderableType
 
+from goldenlake.cli import stages
 from goldenlake.cli.finishing import finish
 from goldenlake.cli.installation import Installation, SystemClock
 from goldenlake.cli.options import (
@@ -34,13 +36,14 @@ if TYPE_CHECKING:
 PANEL = "Looking and deciding"
 looking = typer.Typer()
 
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for a program.")]
 DestinationName = Annotated[str, typer.Argument(help="A destination of conf/destinations.")]
 
 
 @looking.command(rich_help_panel=PANEL)
 def plan(
     destination: DestinationName,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for a program.")] = False,
+    as_json: AsJson = False,
     as_of: AsOfOrNewest = None,
     conf: Conf = CONF,
     env: Env = ENV,
@@ -55,10 +58,16 @@ def show_plan(installation: Installation, destination: str, *, as_json: bool = F
     from goldenlake.reporting.plans import plan_text
 
     found = _drawn(installation, destination)
+    text = plan_text(found, options=installation.options)
+    show(text, lambda: asdict(found), as_json=as_json)
+
+
+def show(text: RenderableType, found: Callable[[], object], *, as_json: bool) -> None:
+    """What was found, for a person or for a program."""
     if as_json:
-        print(json.dumps(asdict(found), default=str))  # noqa: T201
+        print(json.dumps(found(), default=str))  # noqa: T201
     else:
-        Console().print(plan_text(found, options=installation.options))
+        Console().print(text)
 
 
 @looking.command(rich_help_panel=PANEL)
@@ -97,24 +106,22 @@ def approve(
 
 
 def at_newest(
-    conf: Path, env: str, lake: str | None, as_of: datetime | None, destination: str
+    conf: Path,
+    env: str,
+    lake: str | None,
+    as_of: datetime | None,
+    destination: str,
+    *,
+    run_id: str | None = None,
 ) -> Installation:
     """Of the given day, else of the newest; what is not declared is told before Spark starts."""
     Installation.load(conf, env, lake, as_of=date.min).chosen_destinations([destination])
-    return Installation.load_newest(conf, env, lake, as_of=as_of)
+    return Installation.load_newest(conf, env, lake, as_of=as_of, run_id=run_id)
 
 
 def _drawn(installation: Installation, destination: str) -> Plan:
-    from goldenlake.steps.plan import PlanExport
-
-    step = PlanExport.of(
-        installation.catalogue,
-        destination,
-        as_of=installation.as_of,
-        now=installation.clock.now(),
-    )
     with installation.hinting():
-        return step.run(installation.tables)
+        return stages.planner_of(installation, destination).run(installation.tables)
 
 
 @looking.command(rich_help_panel=PANEL)

@@ -18,6 +18,7 @@ from goldenlake.ports import StepResult
 
 if TYPE_CHECKING:
     from goldenlake.identity.trained import TrainedModel
+    from goldenlake.steps.plan import PlanExport
 
 
 def collect(installation: Installation, sources: Sequence[str]) -> list[StepResult]:
@@ -117,15 +118,11 @@ def activate(installation: Installation, destinations: Sequence[str]) -> list[St
     """Exports; one that is held or fails does not stop the others."""
     from goldenlake.destinations import open_destination
     from goldenlake.steps.activate import Activate
-    from goldenlake.steps.plan import PlanExport
 
     tables = installation.tables
 
     def export(name: str) -> list[StepResult]:
-        catalogue = installation.catalogue
-        planner = PlanExport.of(
-            catalogue, name, as_of=installation.as_of, now=installation.clock.now()
-        )
+        planner = planner_of(installation, name)
         step = Activate(planner=planner, run_id=installation.run_id)
         try:
             with installation.timed("activate", name) as found:
@@ -137,6 +134,18 @@ def activate(installation: Installation, destinations: Sequence[str]) -> list[St
 
     with ThreadPoolExecutor(installation.catalogue.environment.night.parallel_destinations) as pool:
         return [result for results in pool.map(export, destinations) for result in results]
+
+
+def planner_of(installation: Installation, destination: str) -> PlanExport:
+    """The plan of a declared destination, of the installation's day and of this instant."""
+    from goldenlake.steps.plan import PlanExport
+
+    return PlanExport.of(
+        installation.catalogue,
+        destination,
+        as_of=installation.as_of,
+        now=installation.clock.now(),
+    )
 
 
 def report(installation: Installation) -> list[StepResult]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from datetime import date
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from goldenlake.cli import stages
 from goldenlake.cli.finishing import finish
-from goldenlake.cli.installation import Installation
-from goldenlake.cli.looking import PANEL, DestinationName, at_newest
+from goldenlake.cli.looking import PANEL, AsJson, DestinationName, at_newest, show
 from goldenlake.cli.options import CONF, ENV, AsOfOrNewest, Conf, Env, Lake, RunId
 from goldenlake.ports import StepResult
 
@@ -21,7 +18,6 @@ Person = Annotated[
     str | None,
     typer.Option("--person", help="Of this customer id, or record id such as crm:42, alone."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for a program.")]
 
 
 @standing.command(rich_help_panel=PANEL)
@@ -36,7 +32,6 @@ def ledger(
 ) -> None:
     """What a destination has acknowledged, by counts; or every decision about one person there."""
     from goldenlake.reporting.standings import grid_text, person_text
-    from goldenlake.steps.plan import PlanExport
     from goldenlake.steps.standing import ledger_counts, person_standing
 
     installation = at_newest(conf, env, lake, as_of, destination)
@@ -46,18 +41,10 @@ def ledger(
             told = grid_text(rows, title=f"ledger of {destination}", nothing="empty")
             found: object = rows
         else:
-            planner = PlanExport.of(
-                installation.catalogue,
-                destination,
-                as_of=installation.as_of,
-                now=installation.clock.now(),
-            )
+            planner = stages.planner_of(installation, destination)
             stands = person_standing(installation.tables, planner, person)
             told, found = person_text(destination, **vars(stands)), vars(stands)
-    if as_json:
-        print(json.dumps(found, default=str))  # noqa: T201
-    else:
-        Console().print(told)
+    show(told, lambda: found, as_json=as_json)
 
 
 @standing.command(rich_help_panel=PANEL)
@@ -75,8 +62,7 @@ def reconcile(
     lake: Lake = None,
 ) -> None:
     """Compare the ledger with what a destination really holds; exits with 3 where they differ."""
-    Installation.load(conf, env, lake, as_of=date.min).chosen_destinations([destination])
-    installation = Installation.load_newest(conf, env, lake, as_of=None, run_id=run_id)
+    installation = at_newest(conf, env, lake, None, destination, run_id=run_id)
 
     def compared() -> list[StepResult]:
         from goldenlake.destinations import open_destination

@@ -7,6 +7,7 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -142,6 +143,19 @@ def _checked_inside(path: str) -> str:
 
 PathInside = Annotated[str, AfterValidator(_checked_inside)]
 """A path or glob below a place."""
+
+
+def filled_in(text: str, known: set[str], *, hint: str = "") -> str:
+    """Text with names in braces. Raises ValueError for a name that nothing fills in."""
+    try:
+        names = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
+    except ValueError as error:
+        raise ValueError(f"is no text with names in braces: {error}") from error
+    if unknown := names - known:
+        listed = ", ".join(f"{{{name}}}" for name in sorted(known))
+        raise ValueError(f"has {{{min(unknown)}}}, which nothing fills in. Known: {listed}{hint}")
+    return text
+
 
 # https://spark.apache.org/docs/latest/sql-ref-datetime-pattern.html
 _TIME_LETTERS = frozenset("GyMLdDQqEFahHkKmsSVzOXxZ")

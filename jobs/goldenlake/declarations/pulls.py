@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from string import Formatter
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from goldenlake.declarations.base import Declaration, Duration, Slug
-
-_FILLED_IN = {"since", "as_of"}
-
-FieldPath = Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")]
-"""Names of nested fields with dots between them, such as ``paging.next.after``."""
+from goldenlake.declarations.base import Declaration, Duration, Slug, filled_in
+from goldenlake.declarations.nested import FieldPath
 
 
 def _checked_text(text: str) -> str:
-    try:
-        names = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
-    except ValueError as error:
-        raise ValueError(f"is no text with names in braces: {error}") from error
-    if unknown := names - _FILLED_IN:
-        raise ValueError(
-            f"has {{{min(unknown)}}}, which nothing fills in. Known: {{as_of}}, {{since}}; a brace "
-            "of its own is written twice"
-        )
-    return text
+    return filled_in(text, {"since", "as_of"}, hint="; a brace of its own is written twice")
 
 
 Text = Annotated[str, AfterValidator(_checked_text)]

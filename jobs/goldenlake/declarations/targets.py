@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-from string import Formatter
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints, model_validator
 
-from goldenlake.declarations.base import Declaration, Delimiter, PathInside, Slug
+from goldenlake.declarations.base import Declaration, Delimiter, PathInside, Slug, filled_in
 from goldenlake.declarations.rest import RestTarget
 
 OWN_COLUMNS = ("operation", "key")
 """Columns that every file of a delivery has, before the declared fields."""
 
 
-def _filled_in(text: str, known: set[str]) -> str:
-    try:
-        names = {name for _, name, _, _ in Formatter().parse(text) if name is not None}
-    except ValueError as error:
-        raise ValueError(f"is no text with names in braces: {error}") from error
-    if unknown := names - known:
-        listed = ", ".join(f"{{{name}}}" for name in sorted(known))
-        raise ValueError(f"has {{{min(unknown)}}}, which nothing fills in. Known: {listed}")
-    return text
-
-
 def _checked_path(text: str) -> str:
-    return _filled_in(text, {"destination", "segment", "as_of"})
+    return filled_in(text, {"destination", "segment", "as_of"})
 
 
 def _checked_name(text: str) -> str:
-    return _filled_in(text, {"destination", "segment"})
+    return filled_in(text, {"destination", "segment"})
 
 
 AudienceName = Annotated[str, AfterValidator(_checked_name), Field(min_length=1)]

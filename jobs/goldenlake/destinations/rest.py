@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
+from goldenlake.declarations.nested import at
 from goldenlake.declarations.rest import (
     PLACEHOLDER,
     WHOLE_BODY,
@@ -281,14 +282,7 @@ def _put(body: dict[str, Any], path: str, value: Any) -> None:
 
 def _at(told: Any, path: str) -> Any:
     """What stands at a path; None where nothing does."""
-    for name in path.split(".") if path != WHOLE_BODY else ():
-        if isinstance(told, dict):
-            told = told.get(name)
-        elif isinstance(told, list) and name.isdecimal() and int(name) < len(told):
-            told = told[int(name)]
-        else:
-            return None
-    return told
+    return told if path == WHOLE_BODY else at(told, path)
 
 
 def _json(reply: Reply) -> Any:

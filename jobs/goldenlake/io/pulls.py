@@ -11,6 +11,7 @@ from typing import Any
 import stamina
 
 from goldenlake.declarations.base import parse_duration
+from goldenlake.declarations.nested import at
 from goldenlake.declarations.pulls import (
     ApiOrigin,
     HighWater,
@@ -53,18 +54,6 @@ def pulled(
                 record = plain(record)
             lifted = {name: at(record, path) for name, path in origin.fields.items()}
             yield {**record, **lifted}
-
-
-def at(value: Any, path: str) -> Any:
-    """The nested field, or element of a list by its number; None where something is not there."""
-    for name in path.split("."):
-        if isinstance(value, Mapping):
-            value = value.get(name)
-        elif isinstance(value, list) and name.isdigit() and int(name) < len(value):
-            value = value[int(name)]
-        else:
-            return None
-    return value
 
 
 def instant(text: str) -> datetime:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.base import parse_duration
 from goldenlake.ports import Tables
-from goldenlake.schemas import LEDGER
+from goldenlake.steps import ledger
 from goldenlake.steps.plan import PlanExport
 from goldenlake.transforms.campaigns import HELD_OUT, SENT
+from goldenlake.transforms.planning import per_segment
 from goldenlake.transforms.withholding import HOLD_OUT
 
 TABLE = "activation.assignments"
@@ -30,10 +30,8 @@ def note_sent(tables: Tables, planner: PlanExport) -> None:
     """Those who are there by what was acknowledged on the day."""
     if not planner.segments:
         return
-    ledger = tables.read_or_empty("activation.ledger", LEDGER.ddl)
-    sent = ledger.where(
-        (F.col("destination") == planner.destination.destination)
-        & (F.col("state") == "present")
+    sent = ledger.records_of(tables, planner.destination.destination).where(
+        (F.col("state") == "present")
         & (F.col("acknowledged_on") == F.lit(planner.as_of))
         & F.col("segment").isin(list(planner.segments))
     )
@@ -49,17 +47,12 @@ def _note(tables: Tables, planner: PlanExport, people: DataFrame, arm: str) -> N
     campaigns = {name: of.salt for name, of in planner.hold_outs.items()}
     rows = people.select(
         "segment",
-        _by_segment({name: campaigns.get(name, "") for name in planner.segments}).alias("campaign"),
+        per_segment({name: campaigns.get(name, "") for name in planner.segments}).alias("campaign"),
         "customer_id",
         F.lit(arm).alias("arm"),
         F.lit(planner.destination.channel).alias("channel"),
         F.lit(planner.destination.destination).alias("destination"),
         F.lit(planner.as_of).alias("assigned_on"),
-        _by_segment(until).alias("until"),
+        per_segment(until).alias("until"),
     ).dropDuplicates(list(_KEY))
     tables.merge(TABLE, rows, on=_KEY, update=False)
-
-
-def _by_segment(values: Mapping[str, object]) -> Column:
-    pairs = [F.lit(each) for pair in sorted(values.items()) for each in pair]
-    return F.create_map(*pairs)[F.col("segment")]

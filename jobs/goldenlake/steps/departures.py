@@ -15,10 +15,8 @@ from goldenlake.declarations.pulls import DepartureOrigin
 from goldenlake.declarations.source import Source
 from goldenlake.errors import CannotBeAsked, ContractBroken
 from goldenlake.ports import Clock, DestinationKind, Landing, ListsMembers, Tables
-from goldenlake.schemas import LEDGER
 from goldenlake.steps import ledger
-from goldenlake.steps.files import FileRow
-from goldenlake.steps.land import Landed
+from goldenlake.steps.land import Landed, landed_lines
 
 _FEW = 10
 """So many may leave at once, whatever share of the members they are."""
@@ -54,18 +52,13 @@ class Departures:
             json.dumps({**each, "noticed_at": noticed_at.isoformat()}) + "\n" for each in found
         ]
         content = io.BytesIO("".join(lines).encode())
-        name = self.source.source
-        sha256, landed_path, size = landing.put(name, f"{self.as_of}.jsonl", content)
-        row = FileRow(
-            source=name,
-            path=f"left/{self.as_of}/{now.isoformat()}.jsonl",
-            size_bytes=size,
-            sha256=sha256,
-            modified_at=now,
-            file_id=sha256,
-            file_on=self.as_of,
-            landed_path=landed_path,
-            landed_on=self.as_of,
+        row = landed_lines(
+            landing,
+            self.source.source,
+            f"left/{self.as_of}/{now.isoformat()}.jsonl",
+            content,
+            at=now,
+            as_of=self.as_of,
             run_id=self.run_id,
         )
         return Landed(files=[row])
@@ -89,9 +82,8 @@ class Departures:
 
     def _acknowledged(self, tables: Tables) -> dict[str, list[str]]:
         """Keys that are there by the ledger, by segment."""
-        rows = tables.read_or_empty(ledger.TABLE, LEDGER.ddl).where(
-            (F.col("destination") == self.destination.destination) & (F.col("state") == "present")
-        )
+        ours = ledger.records_of(tables, self.destination.destination)
+        rows = ours.where(F.col("state") == "present")
         found: dict[str, list[str]] = {}
         for row in rows.select("segment", "key").collect():
             found.setdefault(row["segment"], []).append(row["key"])

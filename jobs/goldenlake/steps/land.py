@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, BinaryIO, cast
 
 from goldenlake.declarations.source import Origin, Source
@@ -31,6 +31,32 @@ class Landed:
     """Of these, files about a day that has not come yet by the clock."""
     known: int = 0
     """Files that are as the ledger knows them; they were not read."""
+
+
+def landed_lines(
+    landing: Landing,
+    source: str,
+    path: str,
+    content: BinaryIO,
+    *,
+    at: datetime,
+    as_of: date,
+    run_id: str,
+) -> FileRow:
+    """JSON lines that we wrote down ourselves, as a file of the day; ``path`` names them."""
+    sha256, landed_path, size = landing.put(source, f"{as_of}.jsonl", content)
+    return FileRow(
+        source=source,
+        path=path,
+        size_bytes=size,
+        sha256=sha256,
+        modified_at=at,
+        file_id=sha256,
+        file_on=as_of,
+        landed_path=landed_path,
+        landed_on=as_of,
+        run_id=run_id,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -133,6 +133,11 @@ class LedgerWriter:
         }
 
 
+def records_of(tables: Tables, destination: str) -> DataFrame:
+    """All that the ledger holds of a destination."""
+    return tables.read_or_empty(TABLE, LEDGER.ddl).where(F.col("destination") == destination)
+
+
 def mark(tables: Tables, destination: str) -> str:
     """A hash over what the ledger holds of a destination; equal ones mean the same records."""
     marks = tables.rows(TABLE, LEDGER.ddl, _marks)

@@ -18,7 +18,7 @@ from pyspark.sql import types as T
 from goldenlake.ports import Batch, Delivery, OutboundRecord, Scalar, Tables
 from goldenlake.schemas import JOBS, OUTBOX
 from goldenlake.steps.plan import Drawn
-from goldenlake.transforms.planning import JSON_OPTIONS, clears
+from goldenlake.transforms.planning import JSON_OPTIONS, clears, per_segment
 
 TABLE = "activation.outbox"
 JOBS_TABLE = "activation.jobs"
@@ -57,10 +57,6 @@ def put(tables: Tables, drawn: Drawn) -> Open:
     newest, plan = drawn.newest, drawn.plan
     destination = newest.destination
     changed = [each for each in plan.segments if each.changes]
-
-    def per_segment(values: Mapping[str, Any]) -> Any:
-        pairs = [F.lit(each) for pair in sorted(values.items()) for each in pair]
-        return F.create_map(*pairs)[F.col("segment")]
 
     types = newest.types.json()
     constants = {

@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import BinaryIO, cast
 
+from goldenlake.declarations.nested import at
 from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.declarations.source import Source
 from goldenlake.errors import ContractBroken
-from goldenlake.io.pulls import at, instant, pulled
+from goldenlake.io.pulls import instant, pulled
 from goldenlake.ports import Api, Clock, Landing
 from goldenlake.schemas import BROKEN
 from goldenlake.steps.files import FileRow
-from goldenlake.steps.land import Landed
+from goldenlake.steps.land import Landed, landed_lines
 
 _IN_MEMORY = 8 * 2**20
 _PREFIX = "pulled"
@@ -54,29 +55,21 @@ class Pull:
             if not count:
                 return Landed()
             kept.seek(0)
-            mark = newest or ""
-            path = f"{_PREFIX}/{self.as_of}/{mark}.jsonl"
-            sha256, landed_path, size = landing.put(
-                name, f"{self.as_of}.jsonl", cast(BinaryIO, kept)
+            row = landed_lines(
+                landing,
+                name,
+                f"{_PREFIX}/{self.as_of}/{newest or ''}.jsonl",
+                cast(BinaryIO, kept),
+                at=clock.now(),
+                as_of=self.as_of,
+                run_id=self.run_id,
             )
-        row = FileRow(
-            source=name,
-            path=path,
-            size_bytes=size,
-            sha256=sha256,
-            modified_at=clock.now(),
-            file_id=sha256,
-            file_on=self.as_of,
-            landed_path=landed_path,
-            landed_on=self.as_of,
-            run_id=self.run_id,
-        )
-        same = [each for each in rows if each.sha256 == sha256]
-        if same and not self._is_news_again(rows, sha256):
+        same = [each for each in rows if each.sha256 == row.sha256]
+        if same and not self._is_news_again(rows, row.sha256):
             # The overlap alone, word for word.
             return Landed(known=1)
         if same:
-            again = f"{sha256} {path}"
+            again = f"{row.sha256} {row.path}"
             row = replace(row, file_id=hashlib.sha256(again.encode()).hexdigest())
         return Landed(files=[row])
 

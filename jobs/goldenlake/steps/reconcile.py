@@ -98,10 +98,8 @@ class Reconcile:
         )
 
     def _known(self, tables: Tables, segment: str) -> Sequence[Row]:
-        rows = tables.read_or_empty(ledger.TABLE, LEDGER.ddl).where(
-            (F.col("destination") == self.destination.destination) & (F.col("segment") == segment)
-        )
-        return rows.collect()
+        ours = ledger.records_of(tables, self.destination.destination)
+        return ours.where(F.col("segment") == segment).collect()
 
     def _note(self, row: Row, **others: Any) -> None:
         told = {"outcome": "reconciled", "run_id": self.run_id, "acknowledged_on": self.as_of}

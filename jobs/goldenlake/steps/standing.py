@@ -12,7 +12,8 @@ from pyspark.sql import functions as F
 from goldenlake.destinations import capabilities_of
 from goldenlake.identity.evidence import customer_named
 from goldenlake.ports import Tables
-from goldenlake.schemas import LEDGER, REJECTS
+from goldenlake.schemas import REJECTS
+from goldenlake.steps import ledger
 from goldenlake.steps.generations import read
 from goldenlake.steps.plan import PlanExport
 from goldenlake.steps.reading import generation_of
@@ -26,7 +27,7 @@ _TOLD = (
 def ledger_counts(tables: Tables, destination: str) -> list[dict[str, Any]]:
     """``segment, state, outcome, records, newest``: how many records stand how."""
     rows = (
-        _ours(tables.read_or_empty("activation.ledger", LEDGER.ddl), destination)
+        ledger.records_of(tables, destination)
         .groupBy("segment", "state", "outcome")
         .agg(F.count(F.lit(1)).alias("records"), F.max("acknowledged_on").alias("newest"))
         .orderBy("segment", "state", "outcome")
@@ -74,22 +75,21 @@ def person_standing(tables: Tables, planner: PlanExport, who: str) -> PersonStan
     decisions = [row.asDict() for row in rows]
     seen = {each["segment"] for each in decisions}
 
-    def told(table: str, ddl: str, columns: Sequence[str]) -> list[dict[str, Any]]:
-        ours = _ours(tables.read_or_empty(table, ddl), destination.destination)
+    def told(ours: DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
         found = ours.where(F.col("customer_id") == customer_id).select(*columns)
         return [row.asDict() for row in found.orderBy("segment").collect()]
+
+    name = destination.destination
+    rejects = tables.read_or_empty("activation.rejects", REJECTS.ddl)
 
     return PersonStanding(
         customer_id=customer_id,
         decisions=decisions,
-        ledger=told("activation.ledger", LEDGER.ddl, _TOLD),
+        ledger=told(ledger.records_of(tables, name), _TOLD),
         rejects=told(
-            "activation.rejects", REJECTS.ddl, ("segment", "reason", "is_permanent", "rejected_on")
+            rejects.where(F.col("destination") == name),
+            ("segment", "reason", "is_permanent", "rejected_on"),
         ),
         absent_from=[name for name in destination.segments if name not in seen],
         objections=objections,
     )
-
-
-def _ours(rows: DataFrame, destination: str) -> DataFrame:
-    return rows.where(F.col("destination") == destination)

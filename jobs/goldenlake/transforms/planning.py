@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from typing import Any
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -289,10 +290,10 @@ def numbered(
     )
     within = Window.partitionBy(*group, "_bucket").orderBy("key")
     position = F.col("_offset") + F.row_number().over(within) - 1
-    batch = F.floor(position / _per_segment(capacity)) + 1
+    batch = F.floor(position / per_segment(capacity)) + 1
     first = F.when(
         F.col("operation") == "upsert",
-        F.ceil(_per_segment(removals) / _per_segment(capacity)),
+        F.ceil(per_segment(removals) / per_segment(capacity)),
     ).otherwise(F.lit(0))
     return (
         rows.join(F.broadcast(offsets), [*group, "_bucket"], how="inner")
@@ -301,6 +302,7 @@ def numbered(
     )
 
 
-def _per_segment(values: Mapping[str, int]) -> Column:
+def per_segment(values: Mapping[str, Any]) -> Column:
+    """The value of a row's segment."""
     pairs = [F.lit(each) for pair in sorted(values.items()) for each in pair]
     return F.create_map(*pairs)[F.col("segment")]

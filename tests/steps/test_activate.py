@@ -8,7 +8,8 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.destination import Guards
 from goldenlake.errors import ExportHeld, PlanUnknown, SegmentNotBuilt, TransientError
 from goldenlake.schemas import LEDGER
-from goldenlake.steps.plan import PlanExport, SegmentPlan, approve, judge
+from goldenlake.steps.plan import PlanExport, approve
+from goldenlake.steps.planned import SegmentPlan, judge
 from goldenlake.steps.story import activation_story
 from support.activation import (
     DAY,

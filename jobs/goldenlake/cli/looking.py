@@ -31,7 +31,7 @@ from goldenlake.cli.options import (
 from goldenlake.errors import SetupError, with_options
 
 if TYPE_CHECKING:
-    from goldenlake.steps.plan import Plan
+    from goldenlake.steps.planned import Plan
 
 PANEL = "Looking and deciding"
 looking = typer.Typer()

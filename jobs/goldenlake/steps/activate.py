@@ -16,7 +16,8 @@ from goldenlake.ports import Capabilities, DestinationKind, Progress, StepResult
 from goldenlake.steps import assignments, ledger, outbox
 from goldenlake.steps.deliveries import Gate, Sending
 from goldenlake.steps.people import newest_publication
-from goldenlake.steps.plan import Plan, PlanExport
+from goldenlake.steps.plan import PlanExport
+from goldenlake.steps.planned import Plan
 from goldenlake.steps.settled import Settled, settle, still_settled
 
 _SENT = ("sent", "removed", "rejected", "unsettled", "withheld")

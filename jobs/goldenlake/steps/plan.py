@@ -1,10 +1,8 @@
-"""What an export would do, before anything is sent: sizes, reasons, guards, and the plan's hash."""
+"""Draws the plan of an export, before anything is sent; and lets a person approve it."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,7 +13,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.declarations.consent import ConsentPolicy
-from goldenlake.declarations.destination import Destination, Guards
+from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.segment import HoldOut, Segment
 from goldenlake.destinations import capabilities_of
 from goldenlake.errors import PlanUnknown, SegmentNotBuilt, TableMissing
@@ -23,6 +21,7 @@ from goldenlake.ports import Capabilities, Tables
 from goldenlake.schemas import APPROVALS, LEDGER, MEMBERS, OUTBOX, SETTLED, SIZES
 from goldenlake.steps.generations import Generation, fingerprint, latest_generation, read
 from goldenlake.steps.people import Newest
+from goldenlake.steps.planned import ACTIONS, Plan, digest, segment_plan
 from goldenlake.transforms.planning import numbered, plan_rows, summary
 from goldenlake.transforms.segments import follow_merges
 from goldenlake.transforms.withholding import at_cap, with_withheld
@@ -31,81 +30,6 @@ from goldenlake.transforms.withholding import at_cap, with_withheld
 LOGIC = 3
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLES = 5
-_ACTIONS = ("add", "update", "remove")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SegmentPlan:
-    """What would become of one segment at a destination; ids are customer ids only."""
-
-    segment: str
-    delivery_id: str
-    members: int
-    wanted: int
-    """Members who may be sent and have a key."""
-    acknowledged: int
-    """Records that are there because of us, as far as we know."""
-    added: int
-    updated: int
-    removed: int
-    unchanged: int
-    reowned: int
-    """Unchanged records that now belong to another customer id, after a merge."""
-    turned_back: int
-    """Changes to what was acknowledged for a later day."""
-    held_back: Mapping[str, int]
-    """How many members are held back, by reason."""
-    removed_for: Mapping[str, int]
-    batches: int
-    capacity: int
-    """Records in a batch."""
-    calls: int
-    minutes: float | None
-    """None where the destination publishes no rate."""
-    verdicts: Sequence[str] = ()
-    """What the guards object to."""
-    samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    overlap: Mapping[str, int] = field(default_factory=dict)
-    """Members of other segments of the destination among its own, by segment."""
-    entered: int = 0
-    """Members of the day who were none the day before."""
-    exited: int = 0
-
-    @property
-    def unmatched(self) -> int:
-        """Members without a key."""
-        return self.held_back.get("no_key", 0)
-
-    @property
-    def changes(self) -> int:
-        """Records that would be sent."""
-        return self.added + self.updated + self.removed
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What one export would do; the same state of the lake gives the same hash."""
-
-    destination: str
-    as_of: date
-    generation: int
-    plan_hash: str
-    segments: Sequence[SegmentPlan]
-    in_flight: int = 0
-    """Records of an interrupted delivery that will be finished first."""
-    is_approved: bool = False
-    good_until: datetime | None = None
-    """The first instant at which time alone may change a verdict; None: never."""
-
-    @property
-    def changes(self) -> int:
-        """Records that would be sent."""
-        return sum(each.changes for each in self.segments)
-
-    @property
-    def objections(self) -> list[str]:
-        """What the guards object to, in all segments."""
-        return [f"{s.segment}: {verdict}" for s in self.segments for verdict in s.verdicts]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +88,7 @@ class PlanExport:
             segments = [
                 replace(
                     each,
-                    samples={a: samples.get((each.segment, a), []) for a in _ACTIONS},
+                    samples={a: samples.get((each.segment, a), []) for a in ACTIONS},
                     overlap=overlap.get(each.segment, {}),
                 )
                 for each in drawn.plan.segments
@@ -284,7 +208,7 @@ class PlanExport:
         names = sorted({*self.destination.segments, *(row["segment"] for row in found)})
         before = self._matched_before(tables)
         segments = [
-            _segment_plan(
+            segment_plan(
                 self.destination,
                 name,
                 [row for row in found if row["segment"] == name],
@@ -296,7 +220,7 @@ class PlanExport:
             for name in names
         ]
         turns = [row["until_micros"] for row in found if row["until_micros"] is not None]
-        plan_hash = _hash(*(each.delivery_id for each in segments))
+        plan_hash = digest(*(each.delivery_id for each in segments))
         is_held = any(each.verdicts for each in segments)
         return Plan(
             destination=self.destination.destination,
@@ -363,88 +287,6 @@ def approve(
     tables.append("activation.approvals", tables.frame([row], APPROVALS.ddl))
 
 
-def judge(plan: SegmentPlan, guards: Guards, matched_before: float | None = None) -> list[str]:
-    """What speaks against sending a plan; empty: nothing. Counts only, free of personal data.
-
-    ``matched_before`` is the share of the members that had a key at the last export.
-    """
-    verdicts = []
-    matched = 1 - plan.unmatched / plan.members if plan.members else 1.0
-    if matched_before and 1 - matched / matched_before > guards.largest_match_drop:
-        verdicts.append(
-            f"{matched:.0%} of the members have a key, {matched_before:.0%} had one before; "
-            f"the limit is a drop by {guards.largest_match_drop:.0%}."
-        )
-    known = plan.acknowledged
-    if known and plan.removed and not plan.wanted and not guards.allow_empty:
-        verdicts.append(
-            f"the audience would become empty ({plan.members} members, none may be sent; "
-            f"{known} are there)."
-        )
-    change = (plan.added + plan.removed) / known if known else 0.0
-    if known >= guards.least_members and change > guards.largest_change:
-        verdicts.append(
-            f"{change:.0%} of {known} acknowledged members would change; "
-            f"the limit is {guards.largest_change:.0%}."
-        )
-    limit = max(guards.most_removals, math.floor(guards.most_removals_share * known))
-    if plan.removed > limit:
-        verdicts.append(f"{plan.removed} of {known} would be removed; the limit is {limit}.")
-    if plan.turned_back:
-        verdicts.append(
-            f"{plan.turned_back} records are there as a later day wanted them; this day would turn "
-            "them back. Export the newest day instead."
-        )
-    return verdicts
-
-
-def _segment_plan(
-    destination: Destination,
-    segment: str,
-    found: Sequence[Row],
-    size: Row | None,
-    can: Capabilities,
-    as_of: date,
-    matched_before: float | None,
-) -> SegmentPlan:
-    def count(action: str, column: str = "records") -> int:
-        return sum(row[column] for row in found if row["action"] == action)
-
-    def by_reason(action: str) -> dict[str, int]:
-        return {r["reason"]: r["records"] for r in sorted(found, key=str) if r["action"] == action}
-
-    longest = max((row["longest"] or 0 for row in found), default=0)
-    capacity = max(1, min(can.batch_records, can.batch_bytes // max(longest, 1)))
-    added, updated, removed = (count(action) for action in _ACTIONS)
-    batches = math.ceil(removed / capacity) + math.ceil((added + updated) / capacity)
-    calls = math.ceil(batches * can.calls_per_batch)
-    content = sorted(
-        f"{r['action']} {r['reason']} {r['content']}" for r in found if r["action"] in _ACTIONS
-    )
-    plan = SegmentPlan(
-        segment=segment,
-        delivery_id="d_" + _hash(destination.destination, segment, str(as_of), *content),
-        members=size["members"] if size else 0,
-        entered=(size["entered"] or 0) if size else 0,
-        exited=(size["exited"] or 0) if size else 0,
-        wanted=sum(row["wanted"] for row in found),
-        acknowledged=sum(row["there"] for row in found),
-        added=added,
-        updated=updated,
-        removed=removed,
-        unchanged=count("unchanged"),
-        reowned=count("unchanged", "reowned"),
-        turned_back=sum(row["turned_back"] for row in found),
-        held_back=by_reason("held"),
-        removed_for=by_reason("remove"),
-        batches=batches,
-        capacity=capacity,
-        calls=calls,
-        minutes=calls / can.calls_per_second / 60 if can.calls_per_second else None,
-    )
-    return replace(plan, verdicts=judge(plan, destination.guards, matched_before))
-
-
 def _details(settled: DataFrame) -> DataFrame:
     return settled.select("destination", "details")
 
@@ -463,7 +305,7 @@ def _overlap(rows: DataFrame) -> dict[str, dict[str, int]]:
 def _samples(rows: DataFrame) -> dict[tuple[str, str], list[str]]:
     smallest = Window.partitionBy("segment", "action").orderBy("customer_id", "key")
     found = (
-        rows.where(F.col("action").isin(*_ACTIONS))
+        rows.where(F.col("action").isin(*ACTIONS))
         .withColumn("_rank", F.row_number().over(smallest))
         .where(F.col("_rank") <= _SAMPLES)
         .select("segment", "action", "customer_id")
@@ -473,7 +315,3 @@ def _samples(rows: DataFrame) -> dict[tuple[str, str], list[str]]:
     for row in sorted(found):
         samples.setdefault((row["segment"], row["action"]), []).append(row["customer_id"])
     return samples
-
-
-def _hash(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:20]

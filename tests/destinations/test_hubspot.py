@@ -10,7 +10,7 @@ from goldenlake.ports import Batch
 from support.activation import destination
 from support.destinations import delivery, removal, unnoted, upsert
 from support.vendors import Outside, serving
-from support.vendors.contract import VendorContract, brought
+from support.vendors.contract import OneBadAddress, VendorContract, brought
 from support.vendors.hubspot import Hubspot
 
 
@@ -47,19 +47,10 @@ def world():
         yield Account(vendor, base_url)
 
 
-class TestHubspot(VendorContract):
+class TestHubspot(OneBadAddress, VendorContract):
     @pytest.fixture
     def world(self, world):
         return world
-
-
-def test_one_bad_address_that_fails_the_call_does_not_keep_the_others_out(world):
-    names = ["ann", "bob", "cyd", "dan"]
-    batch = [upsert(name) for name in names]
-    batch.insert(2, type(batch[0])(**{**vars(batch[0]), "key": "no address"}))
-    found, _, _ = brought(world, Batch(number=1, records=batch))
-    assert found.pop("no address") == "rejected"
-    assert list(found.values()) == ["acknowledged"] * 4
 
 
 def test_a_property_that_is_not_there_stops_the_export_instead_of_refusing_everybody(world):

@@ -10,7 +10,7 @@ from goldenlake.ports import Batch
 from support.activation import destination
 from support.destinations import delivery, removal, settled, unnoted, upsert
 from support.vendors import Outside, serving
-from support.vendors.contract import VendorContract, brought
+from support.vendors.contract import OneBadAddress, VendorContract, WorksInJobs, brought
 from support.vendors.klaviyo import Klaviyo
 
 SUPPRESSING = delivery(mode="suppress", schema={})
@@ -61,39 +61,13 @@ def _calls(world):
     return [f"{method} {path}" for method, path, _ in world.vendor.calls]
 
 
-class TestKlaviyo(VendorContract):
+class TestKlaviyo(OneBadAddress, WorksInJobs, VendorContract):
     @pytest.fixture
     def world(self, world):
         return world
 
-
-def test_one_bad_address_that_fails_the_call_does_not_keep_the_others_out(world):
-    batch = [upsert(name) for name in ("ann", "bob", "cyd", "dan")]
-    batch.insert(2, replace(batch[0], key="no address"))
-    found, _, _ = brought(world, _batch(*batch))
-    assert found.pop("no address") == "rejected"
-    assert list(found.values()) == ["acknowledged"] * 4
-
-
-def test_a_job_that_an_earlier_process_began_is_asked_and_not_sent_again(world):
-    noted = []
-    world.open().send(delivery(), _batch(upsert("ann")), noted.append)
-    found, _, _ = brought(world, _batch(upsert("ann"), job=noted[-1]))
-    assert found == {"ann@example.com": "acknowledged"}
-    assert _calls(world).count("POST /api/profile-bulk-import-jobs") == 1
-
-
-def test_a_member_with_older_values_is_not_vouched_for_by_the_job_of_another_process(world):
-    noted = []
-    kind = world.open()
-    settled(kind, delivery(), _batch(upsert("ann", orders=1)))
-    kind.send(delivery(), _batch(upsert("bob")), noted.append)
-    world.vendor.work()
-    asked = _batch(upsert("ann", orders=2), upsert("bob"), job=noted[-1])
-    answers = world.open().look_up(delivery(), asked)
-    assert {a.key: a.outcome for a in answers} == {
-        "ann@example.com": "retry", "bob@example.com": "acknowledged",
-    }  # fmt: skip
+    def begun(self, world):
+        return _calls(world).count("POST /api/profile-bulk-import-jobs")
 
 
 def test_where_a_job_does_not_tell_of_its_errors_it_vouches_for_nobody(world):
@@ -146,14 +120,6 @@ def test_attributes_the_place_and_properties_go_where_they_belong(world):
     assert [a.outcome for a in answers] == ["acknowledged"]
     other = replace(record, fields=fields | {"location.city": "Lviv"})
     assert [a.outcome for a in world.open().look_up(delivery(), _batch(other))] == ["retry"]
-
-
-def test_a_field_that_is_to_be_cleared_is_left_as_it_is(world):
-    brought(world, _batch(upsert("ann", given_name="Ann")))
-    found, _, _ = brought(world, _batch(upsert("ann", given_name=None, orders=5)))
-    assert found == {"ann@example.com": "acknowledged"}
-    held = world.state(delivery())["ann@example.com"]
-    assert (held["given_name"], held["orders"]) == ("Ann", 5)
 
 
 def test_more_people_than_a_filter_names_are_all_found(world):

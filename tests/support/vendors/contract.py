@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from random import Random
@@ -15,7 +16,7 @@ from goldenlake.declarations.destination import Retries
 from goldenlake.destinations import deliver
 from goldenlake.errors import GoldenlakeError, NotAuthorised
 from goldenlake.ports import Batch, Delivery, DestinationKind, ListsMembers, OutboundRecord
-from support.destinations import DestinationContract, delivery, removal, upsert
+from support.destinations import DestinationContract, delivery, removal, settled, upsert
 from support.vendors import TOKEN, Fault, Vendor
 
 RETRIES = Retries(attempts=4)
@@ -224,6 +225,57 @@ class VendorContract(DestinationContract):
             wanted -= set(leaving)
             assert set(world.state(delivery())) == {f"{name}@example.com" for name in wanted}
         assert world.people() <= 8
+
+
+class OneBadAddress:
+    """For vendors of whom one bad address fails the call."""
+
+    def test_one_bad_address_that_fails_the_call_does_not_keep_the_others_out(
+        self, world: VendorWorld
+    ) -> None:
+        batch = [upsert(name) for name in ("ann", "bob", "cyd", "dan")]
+        batch.insert(2, replace(batch[0], key="no address"))
+        found, _, _ = brought(world, _batch(1, *batch))
+        assert found.pop("no address") == "rejected"
+        assert list(found.values()) == ["acknowledged"] * 4
+
+
+class WorksInJobs:
+    """For vendors that work in jobs, whose server works at a call of ``work``."""
+
+    def begun(self, world: VendorWorld) -> int:
+        """How many jobs were begun to add or change people."""
+        raise NotImplementedError
+
+    def test_a_job_that_an_earlier_process_began_is_asked_and_not_sent_again(
+        self, world: VendorWorld
+    ) -> None:
+        noted: list[str] = []
+        world.open().send(delivery(), _batch(1, upsert("ann")), noted.append)
+        found, _, _ = brought(world, _batch(1, upsert("ann"), job=noted[-1]))
+        assert found == {"ann@example.com": "acknowledged"}
+        assert self.begun(world) == 1
+
+    def test_a_member_with_older_values_is_not_vouched_for_by_the_job_of_another_process(
+        self, world: VendorWorld
+    ) -> None:
+        noted: list[str] = []
+        kind = world.open()
+        settled(kind, delivery(), _batch(1, upsert("ann", orders=1)))
+        kind.send(delivery(), _batch(1, upsert("bob")), noted.append)
+        world.vendor.work()  # type: ignore[attr-defined]
+        asked = _batch(1, upsert("ann", orders=2), upsert("bob"), job=noted[-1])
+        answers = world.open().look_up(delivery(), asked) or []
+        assert {a.key: a.outcome for a in answers} == {
+            "ann@example.com": "retry", "bob@example.com": "acknowledged",
+        }  # fmt: skip
+
+    def test_a_field_that_is_to_be_cleared_is_left_as_it_is(self, world: VendorWorld) -> None:
+        brought(world, _batch(1, upsert("ann", given_name="Ann")))
+        found, _, _ = brought(world, _batch(1, upsert("ann", given_name=None, orders=5)))
+        assert found == {"ann@example.com": "acknowledged"}
+        held = world.state(delivery())["ann@example.com"]
+        assert (held["given_name"], held["orders"]) == ("Ann", 5)
 
 
 def _with_fields(record: OutboundRecord, fields: Mapping[str, Any]) -> OutboundRecord:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -251,21 +250,13 @@ class _Token(httpx.Auth):
 
     def _fresh(self, refused: str) -> Generator[httpx.Request, httpx.Response, str]:
         """A token that is still good and is not the one that was refused."""
-        with self._held():
+        with self._fetching:
             if self._token == refused or not self._token or time.monotonic() >= self._until:
                 response = yield httpx.Request(
                     "POST", self.declared.token_url, data=self._question()
                 )
                 self._take(response)
             return self._token
-
-    @contextmanager
-    def _held(self) -> Generator[None, None, None]:
-        self._fetching.acquire()
-        try:
-            yield
-        finally:
-            self._fetching.release()
 
     def _question(self) -> dict[str, str]:
         declared = self.declared

@@ -1,0 +1,181 @@
+"""An account over HTTP: who we are is told to nobody else, and its limits are kept."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from pydantic import ValidationError
+
+from goldenlake.declarations.connections import Connection
+from goldenlake.errors import HostRefused, NotAuthorised, SecretMissing
+from goldenlake.io.api import open_api
+from goldenlake.ports import Published
+from support.vendors import Answer, Vendor, route, serving
+
+SECRETS = {"CLIENT": "client-7", "SECRET": "hush", "REFRESH": "again"}
+
+
+class Service(Vendor):
+    """An account that knows the tokens which it gave out last."""
+
+    def __init__(self):
+        super().__init__()
+        self.given, self.questions, self.seen = 0, [], []
+
+    @property
+    def token(self):
+        return f"token-{self.given}"
+
+    def is_known(self, request):
+        self.seen.append(dict(request.headers))
+        is_open = request.path in ("/token", "/away", "/file")
+        return is_open or request.headers.get("Authorization") == f"Bearer {self.token}"
+
+    @route("POST", "/token")
+    def give(self, request):
+        self.given += 1
+        self.questions.append(request.form.to_dict())
+        return Answer({"access_token": self.token, "expires_in": 3600})
+
+    @route("GET", "/people")
+    def people(self, request):
+        return Answer({"people": 1})
+
+    @route("GET", "/away")
+    def away(self, request):
+        return Answer(status=302, headers={"Location": "https://elsewhere.example.com/people"})
+
+    @route("GET", "/file")
+    def file(self, request):
+        return Answer(b"content", content_type="text/plain")
+
+
+@pytest.fixture
+def service():
+    return Service()
+
+
+@pytest.fixture
+def base_url(service, monkeypatch):
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    with serving(service) as url:
+        yield url
+
+
+def account(base_url, auth=None, published=None, **others):
+    declared = {"base_url": base_url, "auth": auth or {"kind": "none"}, **others}
+    return open_api("crm", Connection.model_validate(declared), published or Published())
+
+
+def oauth(base_url, grant, **others):
+    named = {name: {"env": env} for name, env in others.items()}
+    return {"kind": "oauth2", "grant": grant, "token_url": f"{base_url}/token", **named}
+
+
+def test_a_token_is_fetched_once_for_all_calls_at_one_time(service, base_url):
+    auth = oauth(base_url, "client_credentials", client_id="CLIENT", client_secret="SECRET")
+    api = account(base_url, auth, Published(concurrency=8))
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda _: api.call("GET", "/people").json(), range(24)))
+    assert replies == [{"people": 1}] * 24
+    assert service.questions == [
+        {"grant_type": "client_credentials", "client_id": "client-7", "client_secret": "hush"}
+    ]
+
+
+def test_a_token_that_expired_before_its_time_is_fetched_again(service, base_url):
+    api = account(
+        base_url, oauth(base_url, "refresh_token", client_id="CLIENT", refresh_token="REFRESH")
+    )
+    api.call("GET", "/people")
+    service.given = 5
+    assert api.call("GET", "/people").json() == {"people": 1}
+    assert [q["refresh_token"] for q in service.questions] == ["again", "again"]
+
+
+def test_an_assertion_is_signed_for_its_audience(service, base_url, monkeypatch):
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    monkeypatch.setenv("KEY", pem.decode())
+    auth = oauth(base_url, "jwt_bearer", client_id="CLIENT", private_key="KEY")
+    account(base_url, auth | {"scopes": ["a", "b"], "audience": "https://login"}).call(
+        "GET", "/people"
+    )
+    (asked,) = service.questions
+    assert asked["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
+    claims = jwt.decode(
+        asked["assertion"], key.public_key(), algorithms=["RS256"], audience="https://login"
+    )
+    assert (claims["iss"], claims["scope"]) == ("client-7", "a b")
+    assert 0 < claims["exp"] - claims["iat"] <= 300
+
+
+def test_a_caller_to_whom_no_token_is_given_is_told_so_without_the_secret(service, base_url):
+    service._handlers["POST /token"] = lambda _: Answer({"error": "invalid_client"}, 400)
+    auth = oauth(base_url, "client_credentials", client_id="CLIENT", client_secret="SECRET")
+    with pytest.raises(NotAuthorised, match=r"connections\.crm\.auth") as raised:
+        account(base_url, auth).call("GET", "/people")
+    assert "hush" not in str(raised.value)
+
+
+def test_a_redirect_is_not_followed(base_url):
+    with pytest.raises(HostRefused, match=r"elsewhere\.example\.com"):
+        account(base_url).call("GET", "/away")
+
+
+def test_a_host_that_is_declared_is_called_without_saying_who_we_are(service, base_url):
+    other = Service()
+    with serving(other) as elsewhere:
+        auth = {"kind": "header", "value": {"env": "SECRET"}}
+        api = account(base_url, auth, hosts=[elsewhere.removeprefix("http://")])
+        assert api.call("GET", f"{elsewhere}/file").content == b"content"
+        with pytest.raises(HostRefused):
+            account(base_url, auth).call("GET", f"{elsewhere}/file")
+    assert len(other.seen) == 1
+    assert "Authorization" not in other.seen[0]
+    assert service.seen == []
+
+
+def test_a_user_and_a_password_are_revealed_at_the_call(service, base_url, monkeypatch):
+    api = account(base_url, {"kind": "basic", "user": "me", "password": {"env": "PASSWORD"}})
+    with pytest.raises(SecretMissing):
+        api.call("GET", "/file")
+    monkeypatch.setenv("PASSWORD", "hush")
+    api.call("GET", "/file")
+    assert service.seen[-1]["Authorization"] == "Basic bWU6aHVzaA=="
+
+
+def test_calls_wait_for_the_limit_less_what_is_reserved(base_url):
+    api = account(base_url, published=Published(rates=[(10, 0.5)]), reserve=0.5)
+    begun = time.monotonic()
+    for _ in range(11):
+        api.call("GET", "/file")
+    assert time.monotonic() - begun >= 1.0, "five in each half second"
+
+
+def test_what_a_connection_declares_counts_instead_of_what_is_published(base_url):
+    declared = [{"calls": 1000, "seconds": 1}]
+    api = account(base_url, published=Published(rates=[(1, 3600.0)]), rates=declared)
+    assert [api.call("GET", "/file").status for _ in range(3)] == [200] * 3
+
+
+def test_what_fills_a_path_cannot_leave_its_place(service, base_url):
+    with pytest.raises(NotAuthorised):
+        account(base_url).call("GET", "/people/{key}", ids={"key": "../../token?a=b#c"})
+    assert service.calls[-1][1].startswith("/people/")
+
+
+@pytest.mark.parametrize(
+    "url", ["http://api.example.com", "https://me:hush@api.example.com", "ftp://x", "https://x?a=b"]
+)
+def test_an_address_that_is_not_safe_is_refused(url):
+    with pytest.raises(ValidationError):
+        Connection.model_validate({"base_url": url, "auth": {"kind": "none"}})

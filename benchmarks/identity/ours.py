@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 from benchmarks.answers import Phases, answer
 from goldenlake.declarations.matching import Matching
 from goldenlake.identity.matching.arrays import MISSING, Codes
-from goldenlake.identity.matching.attributes import Values
 from goldenlake.identity.matching.blocking import blocks_of, candidates
 from goldenlake.identity.matching.clustering import Decisions
 from goldenlake.identity.matching.keys import Rule
 from goldenlake.identity.matching.model import Model
 from goldenlake.identity.matching.resolution import blocked, refined
 from goldenlake.identity.matching.scoring import Scorer
+from goldenlake.identity.matching.texts import Texts, distinct
 from goldenlake.identity.matching.training import train as trained
 
 
@@ -45,9 +45,9 @@ Resolver = Callable[[Path, Path], Resolved]
 def in_memory(
     records: Path, model_json: Path, rules: Sequence[Sequence[str]] | None = None
 ) -> Resolved:
-    """The engine without Spark, on one core; with ``rules``, of these instead of its own keys."""
+    """The engine without Spark; with ``rules``, of these instead of its own keys."""
     table = pq.read_table(records)
-    scorer = Scorer.of(Model.from_json(model_json.read_text()), table)
+    scorer = Scorer.of(Model.from_json(model_json.read_text()), table, threads=2)
     decisions = Decisions(exclusive=exclusive(table))
     if rules is None:
         pairs = blocked(scorer, decisions)
@@ -84,10 +84,10 @@ def exact_rule(table: pa.Table, columns: Sequence[str]) -> Rule:
     joined = np.zeros(table.num_rows, dtype=np.uint64)
     missing = np.zeros(table.num_rows, dtype=np.bool_)
     for column in columns:
-        values = Values.of(table[column].to_pylist())
-        hashes = np.append(values.texts.hashes, np.uint64(0))[values.codes]
+        texts, codes = distinct(table[column])
+        hashes = np.append(Texts(tuple(texts.to_pylist())).hashes, np.uint64(0))[codes]
         joined = joined * np.uint64(0x9E3779B97F4A7C15) + hashes
-        missing |= values.codes == MISSING
+        missing |= codes == MISSING
     return " × ".join(columns), np.where(missing, np.uint64(0), joined | np.uint64(1))
 
 

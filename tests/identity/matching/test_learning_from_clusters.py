@@ -10,7 +10,7 @@ from goldenlake.identity.matching.aliases import together
 from goldenlake.identity.matching.attributes import Values
 from goldenlake.identity.matching.comparisons import plan_of
 from goldenlake.identity.matching.frequencies import Frequencies
-from goldenlake.identity.matching.name_attribute import mostly_given
+from goldenlake.identity.matching.name_attribute import Parsed, mostly_given
 from goldenlake.identity.matching.names import Name
 from goldenlake.identity.matching.records import Vocabulary, encoded
 from goldenlake.identity.matching.term_bits import counted
@@ -53,7 +53,7 @@ def test_a_model_names_no_value_that_few_people_have() -> None:
     assert found.counts == {"common": 5}
     assert found.total == 9
     full_names = [Name("anna", "hill", ())] * 4 + [Name("ben", "hill", ())] * 5
-    assert mostly_given(full_names) == {"ben"}
+    assert mostly_given(Parsed(full_names, np.arange(len(full_names)))) == {"ben"}
 
 
 def test_term_frequencies_add_what_a_value_is_rarer_than_the_mean() -> None:

@@ -38,7 +38,7 @@ class Values:
     @classmethod
     def of(cls, readings: Sequence[str | None]) -> Values:
         """Encode values; None and empty text are missing."""
-        texts = Texts.of(value for value in readings if value)
+        texts = Texts.of([value for value in readings if value])
         return cls(texts.codes(readings), texts)
 
     @classmethod
@@ -184,7 +184,7 @@ class Worded:
     def words(self) -> Codes:
         """The telling words of each distinct value: (values, MOST_WORDS)."""
         lists = [telling_words(value) for value in self.values.texts.values]
-        texts = Texts.of(word for words in lists for word in words)
+        texts = Texts.of([word for words in lists for word in words])
         code = {word: at for at, word in enumerate(texts.values)}
         words = np.full((len(lists), MOST_WORDS), MISSING, dtype=np.int32)
         for at, each in enumerate(lists):

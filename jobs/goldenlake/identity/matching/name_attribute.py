@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,10 +15,23 @@ from goldenlake.identity.matching.arrays import MISSING, Codes
 from goldenlake.identity.matching.attributes import Aliases, Groups, Values, aliases_of
 from goldenlake.identity.matching.frequencies import LEAST_HOLDERS
 from goldenlake.identity.matching.names import NO_NAME, Name
-from goldenlake.identity.matching.texts import Texts, over_distinct
+from goldenlake.identity.matching.texts import Texts, distinct
 
 MOST_OTHERS = 6
 """Tokens between given and family name that are compared."""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The names of all records, each name once."""
+
+    names: Sequence[Name]
+    which: Codes
+    """For each record the place of its name."""
+
+    def counts(self) -> list[int]:
+        """Of how many records each name is."""
+        return np.bincount(self.which, minlength=len(self.names)).tolist()
 
 
 @dataclass(frozen=True)
@@ -34,23 +47,19 @@ class Names:
     """Of tokens, besides the known nicknames."""
 
     @classmethod
-    def of(cls, parsed: Sequence[Name], aliases: Aliases) -> Names:
+    def of(cls, parsed: Parsed, aliases: Aliases) -> Names:
         """Encode names; ``aliases`` are pairs of tokens besides the known nicknames."""
-        texts = Texts.of(
-            token
-            for name in parsed
-            for token in (name.given, name.family, *name.others[:MOST_OTHERS])
-            if token
-        )
-        code: dict[str | None, int] = {token: at for at, token in enumerate(texts.values)}
-        others = np.full((len(parsed), MOST_OTHERS), MISSING, dtype=np.int32)
-        for at, name in enumerate(parsed):
-            for place, token in enumerate(name.others[:MOST_OTHERS]):
-                others[at, place] = code[token]
+        given, family = ([name[side] for name in parsed.names] for side in (0, 1))
+        others = [
+            name.others[place] if place < len(name.others) else None
+            for name in parsed.names
+            for place in range(MOST_OTHERS)
+        ]
+        texts = Texts.of([token for token in (*given, *family, *others) if token])
         return cls(
-            given=np.array([code.get(name.given, MISSING) for name in parsed], dtype=np.int32),
-            family=np.array([code.get(name.family, MISSING) for name in parsed], dtype=np.int32),
-            others=others,
+            given=texts.codes(given)[parsed.which],
+            family=texts.codes(family)[parsed.which],
+            others=texts.codes(others).reshape(-1, MOST_OTHERS)[parsed.which],
             texts=texts,
             alias_pairs=aliases,
         )
@@ -68,36 +77,45 @@ class Names:
         return Values.of([naming.sound(token) for token in self.texts.values]).codes
 
 
-def parsed_full_names(column: pa.ChunkedArray) -> list[Name]:
+def parsed_full_names(column: pa.ChunkedArray) -> Parsed:
     """A name a record; a single token is left among the others."""
-    return [name or NO_NAME for name in over_distinct(column, naming.of_full_name)]
+    texts, which = distinct(column)
+    names = [naming.of_full_name(text) for text in texts.to_pylist()]
+    return Parsed([*names, NO_NAME], np.where(which == MISSING, len(names), which))
 
 
-def parsed_parts(given: pa.ChunkedArray, family: pa.ChunkedArray) -> list[Name]:
+def parsed_parts(given: pa.ChunkedArray, family: pa.ChunkedArray) -> Parsed:
     """A name a record, from two columns."""
-    sides = (over_distinct(given, naming.tokens), over_distinct(family, naming.tokens))
-    return [naming.of_tokens(one or [], other or []) for one, other in zip(*sides, strict=True)]
+    sides = [distinct(given), distinct(family)]
+    (givens, one), (families, other) = (
+        ([*map(naming.tokens, texts.to_pylist()), []], which) for texts, which in sides
+    )
+    # MISSING is -1, and the last of each list is of those that are missing.
+    numbers = one.astype(np.int64) * len(families) + other
+    _, first, which = np.unique(numbers, return_index=True, return_inverse=True)
+    names = [naming.of_tokens(givens[one[at]], families[other[at]]) for at in first.tolist()]
+    return Parsed(names, which)
 
 
-def mostly_given(parsed: Iterable[Name]) -> frozenset[str]:
+def mostly_given(parsed: Parsed) -> frozenset[str]:
     """Tokens that stand more often as given names than as family names, and not seldom."""
     given, family = Counter[str](), Counter[str]()
-    for name in parsed:
+    for name, count in zip(parsed.names, parsed.counts(), strict=True):
         if name.given and name.family:
-            given[name.given] += 1
-            family[name.family] += 1
+            given[name.given] += count
+            family[name.family] += count
     return frozenset(
         token for token, count in given.items() if count > family[token] and count >= LEAST_HOLDERS
     )
 
 
-def placed(parsed: Sequence[Name], given_names: frozenset[str]) -> list[Name]:
+def placed(parsed: Parsed, given_names: frozenset[str]) -> Parsed:
     """Single tokens in the role in which they fit best: the family name, unless known as given."""
     answers = []
-    for name in parsed:
+    for name in parsed.names:
         if name.given is None and name.family is None and name.others:
             token, *rest = name.others
             is_given = token in given_names
             name = Name(token if is_given else None, None if is_given else token, tuple(rest))
         answers.append(name)
-    return answers
+    return Parsed(answers, parsed.which)

@@ -19,12 +19,12 @@ from goldenlake.identity.matching.attributes import (
 )
 from goldenlake.identity.matching.name_attribute import (
     Names,
+    Parsed,
     mostly_given,
     parsed_full_names,
     parsed_parts,
     placed,
 )
-from goldenlake.identity.matching.names import Name
 
 Attribute = Values | Dates | Emails | Phones | Postcodes | Worded | Categories
 
@@ -110,7 +110,7 @@ def _names(table: pa.Table, matching: Matching, vocabulary: Vocabulary) -> Names
     return Names.of(parsed, vocabulary.aliases_of(NAME))
 
 
-def _parsed(table: pa.Table, matching: Matching) -> list[Name]:
+def _parsed(table: pa.Table, matching: Matching) -> Parsed:
     full = matching.playing("full_name")
     if full:
         return parsed_full_names(table[full[0]])

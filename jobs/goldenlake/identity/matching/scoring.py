@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,15 +52,31 @@ class Scorer:
     model: Model
     records: Records
     terms: Terms
+    threads: int = 1
+    """That score side by side; a Spark task has one."""
 
     @classmethod
-    def of(cls, model: Model, table: pa.Table) -> Scorer:
+    def of(cls, model: Model, table: pa.Table, *, threads: int = 1) -> Scorer:
         """Read a table by the model's roles. Raises KeyError where a column is missing."""
         records = encoded(table, model.matching, model.vocabulary)
-        return cls(model, records, Terms.of(records, model.plan, model.term_frequencies))
+        terms = Terms.of(records, model.plan, model.term_frequencies)
+        return cls(model, records, terms, threads)
 
     def score(self, left: Codes, right: Codes) -> Scores:
         """Score pairs of row numbers."""
+        if self.threads == 1:
+            return self._score(left, right)
+        shares = (np.array_split(side, self.threads) for side in (left, right))
+        with ThreadPoolExecutor(self.threads) as pool:
+            found = list(pool.map(self._score, *shares))
+        return Scores(
+            *(
+                np.concatenate([getattr(each, of.name) for each in found])
+                for of in dataclasses.fields(Scores)
+            )
+        )
+
+    def _score(self, left: Codes, right: Codes) -> Scores:
         levels = compare(self.records, self.model.plan, left, right)
         personal, shared = self.terms.added(left, right, levels)
         pairs = Pairs(cells_of(levels, self.model.layouts), personal, shared)

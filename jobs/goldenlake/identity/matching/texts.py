@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +18,6 @@ from goldenlake.identity.matching.compiled import compiled
 
 WIDTH = 40
 """Bytes of a text that are compared; what is longer is cut."""
-
-T = TypeVar("T")
 
 _NOT_PLAIN = re.compile(r"[^a-z0-9]+")
 
@@ -34,12 +31,12 @@ class Texts:
     @classmethod
     def of(cls, values: Iterable[str]) -> Texts:
         """The distinct texts among these."""
-        return cls(tuple(sorted(set(values))))
+        return cls(tuple(pc.unique(pa.array(values, pa.string())).sort().to_pylist()))
 
     def codes(self, values: Iterable[str | None]) -> Codes:
         """The code of each value; MISSING for None and for texts that are not in the table."""
-        code = {value: at for at, value in enumerate(self.values)}
-        return np.array([code.get(value or "", MISSING) for value in values], dtype=np.int32)
+        found = pc.index_in(pa.array(values, pa.string()), pa.array(self.values, pa.string()))
+        return found.fill_null(MISSING).to_numpy()
 
     @cached_property
     def table(self) -> Bytes:
@@ -101,12 +98,3 @@ def distinct(column: pa.ChunkedArray | pa.Array) -> tuple[pa.Array, Codes]:
         array = array.cast(pa.string())
     encoded = array.dictionary_encode()
     return encoded.dictionary, encoded.indices.fill_null(MISSING).to_numpy().astype(np.int32)
-
-
-def over_distinct(
-    column: pa.ChunkedArray | pa.Array, reading: Callable[[str], T | None]
-) -> list[T | None]:
-    """``reading`` of every value, called once a distinct one; None where the value is null."""
-    texts, which = distinct(column)
-    answers = [*(reading(value) for value in texts.to_pylist()), None]
-    return [answers[at] for at in which.tolist()]

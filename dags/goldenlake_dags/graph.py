@@ -7,6 +7,7 @@ from typing import Any
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import TaskGroup, TriggerRule
 
+from goldenlake_dags.asking import ask_about
 from goldenlake_dags.project import Declared
 from goldenlake_dags.submit import AS_OF, repeated, spark_task
 
@@ -35,6 +36,7 @@ def night_tasks(declared: Declared) -> None:
         "or a destination out; that task says what to do.",
     )
     [task for tasks in made.values() for task in tasks] >> complete
+    ask_about(made["activate"])
 
 
 def _tasks_of(stage: Stage, declared: Declared) -> list[Any]:

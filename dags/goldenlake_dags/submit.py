@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
 from goldenlake_dags.project import CONF, ENVIRONMENT, HOME, Declared
 
-from goldenlake.errors import ExitCode, with_options  # isort: skip - project puts it on the path
+from goldenlake.errors import ExitCode, export_held, with_options  # isort: skip - project puts it on the path
 from goldenlake.io.java import FAST_START  # isort: skip
 
 #: The day that a run is for. Runs started by an asset or through the API have no logical date,
@@ -24,10 +24,13 @@ KILLED = (
     "spark-submit was killed from outside, most often for want of memory: lower spark.memory or "
     "night.parallel_sources in conf/env"
 )
+_RUN = ["--run-id", "{{ dag_run.run_id }}"]
 _INSTALLATION = ["--conf", str(CONF), "--env", ENVIRONMENT]
 RETRIES = 3
 RETRY_DELAY = timedelta(seconds=float(os.environ.get("GOLDENLAKE_RETRY_SECONDS") or 300))
 LONGEST = timedelta(hours=6)
+HELD = "held"
+"""Key of what a task leaves whose export was held: destination, plan, and the words for it."""
 
 
 class TryAgain(AirflowException):
@@ -49,10 +52,12 @@ class SubmitGoldenlake(SparkSubmitOperator):
         """Run the command. Raises TryAgain, or AirflowFailException with the runbook."""
         try:
             super().execute(context)
-        except AirflowException:
+        except AirflowException as error:
             process = getattr(self._hook, "_submit_sp", None)
             if process is None or not process.returncode:
                 raise
+            if held := export_held(str(error)):
+                context["ti"].xcom_push(HELD, held)
             self._fail(process.returncode)
 
     def _fail(self, code: int) -> NoReturn:
@@ -74,10 +79,11 @@ def spark_task(
     task_id: str,
     runbook: str,
     declared: Declared,
+    is_run: bool = True,
     **operator: Any,
 ) -> SubmitGoldenlake:
     """A task that runs ``goldenlake COMMAND ARGUMENTS…``; its page begins with the runbook, of
-    which every command is for this environment.
+    which every command is for this environment. A command that is a run is told its name.
     """
     runbook = with_options(runbook, shlex.join(_INSTALLATION))
     return SubmitGoldenlake(
@@ -86,7 +92,7 @@ def spark_task(
         doc_md=f"If it fails: {runbook}",
         conn_id="spark_default",
         application=str(HOME / "jobs" / "run.py"),
-        application_args=[command, *arguments, *_common_arguments()],
+        application_args=[command, *arguments, *(_RUN if is_run else ()), *_INSTALLATION],
         name=f"goldenlake {command}" + ("" if task_id == command else f" {task_id}"),
         properties_file=_setting("GOLDENLAKE_SUBMIT_PROPERTIES", ".cache/spark/submit.properties"),
         driver_memory=declared.memory,
@@ -104,10 +110,6 @@ def spark_task(
 def repeated(option: str, values: Sequence[str]) -> list[str]:
     """``--option value`` for each value."""
     return [word for value in values for word in (option, value)]
-
-
-def _common_arguments() -> list[str]:
-    return ["--run-id", "{{ dag_run.run_id }}", *_INSTALLATION]
 
 
 def _spark_conf(declared: Declared) -> dict[str, str]:

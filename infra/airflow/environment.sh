@@ -37,7 +37,8 @@ export AIRFLOW__CORE__DEFAULT_TIMEZONE=utc
 export AIRFLOW__CORE__EXECUTOR=LocalExecutor
 # Each of the 32 workers of the default is a process of 170 MB.
 export AIRFLOW__CORE__PARALLELISM=4
-export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=${AIRFLOW__DATABASE__SQL_ALCHEMY_CONN:-sqlite:///$AIRFLOW_HOME/airflow.db}
+# SQLite gives up after 5 s where another process writes; a busy machine needs longer.
+export AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=${AIRFLOW__DATABASE__SQL_ALCHEMY_CONN:-sqlite:///$AIRFLOW_HOME/airflow.db?timeout=60}
 export AIRFLOW__USAGE_DATA_COLLECTION__ENABLED=False
 export AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT=30
 

@@ -277,6 +277,18 @@ class ExportHeld(Held):
         )
 
 
+def export_held(said: str) -> dict[str, str] | None:
+    """The ``ExportHeld`` among the last lines of a command: destination, plan, and its words.
+
+    None where there is none. For who starts commands and sees only what they print.
+    """
+    found = re.search(
+        r"(?P<words>export to (?P<destination>\S+) is held, .*--plan (?P<plan>\S+) --as-of .*)",
+        said,
+    )
+    return found and found.groupdict()
+
+
 class PlanUnknown(TerminalError):
     """What a person wants to approve is not the plan as it stands."""
 

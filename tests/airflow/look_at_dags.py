@@ -24,6 +24,15 @@ class Run:
         self.logical_date = logical_date
         self.run_after = DAY
         self.run_id = "the-run"
+        self.conf = {"destination": "mail", "plan": "0a1b2c", "as_of": "2026-01-03", "words": "Why"}
+
+
+class Answered:
+    """The task instance, once a person has answered."""
+
+    def xcom_pull(self, task_ids: str) -> dict[str, Any]:
+        assert task_ids == "decide"
+        return {"responded_by_user": {"name": "ann"}, "params_input": {"reason": "it is right"}}
 
 
 def command(task: Any, **params: Any) -> list[str]:
@@ -31,6 +40,7 @@ def command(task: Any, **params: Any) -> list[str]:
     task = task.prepare_for_execution() if hasattr(task, "prepare_for_execution") else task
     defaults = {name: param.value for name, param in task.dag.params.items()}
     context = {"params": {**defaults, **params}, "dag_run": Run(DAY), "task": task}
+    context["ti"] = Answered()
     task.render_template_fields(context)
     hook = task._get_hook()
     return hook._build_spark_submit_command(task.application)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from goldenlake.sample import SampleOptions, arrived, generate
-from support.airflow_home import ROOT, Airflow
+from support.airflow_home import ROOT, Airflow, conf_of_names
 from support.readers import rows_as_read
 
 pytestmark = pytest.mark.airflow
@@ -29,31 +29,18 @@ esac
 """
 
 
-def small_conf(folder: Path) -> Path:
-    """Declarations with as much in them as a DAG reads."""
-    contents = {
-        "sources/wobbly.yml": {"source": "wobbly"},
-        "sources/broken.yml": {"source": "broken"},
-        "destinations/mail.yml": {"destination": "mail"},
-        "env/local.yml": {"lake": "lake", "night": {"schedule": "30 2 * * *"}},
-    }
-    for name, content in contents.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(json.dumps(content))  # JSON is YAML
-    return folder
-
-
 def test_only_passing_faults_are_tried_again_and_a_lost_source_does_not_stop_the_night(
     airflow: Airflow, tmp_path: Path
 ) -> None:
     pretender = tmp_path / "spark-submit"
     pretender.write_text(PRETENDER)
     pretender.chmod(0o755)
+    conf = conf_of_names(tmp_path / "conf", sources=["wobbly", "broken"], destinations=["mail"])
 
     code, said = airflow.script(
         f"infra/airflow/night.sh {DAY}",
         GOLDENLAKE_BIN=str(tmp_path),
-        GOLDENLAKE_CONF=str(small_conf(tmp_path / "conf")),
+        GOLDENLAKE_CONF=str(conf),
         GOLDENLAKE_RETRY_SECONDS="0",
         PRETENDER=str(tmp_path),
     )

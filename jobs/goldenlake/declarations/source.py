@@ -108,8 +108,17 @@ class AccessLogFormat(Declaration):
     log_format: str = '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"'
 
 
+class MailReportsFormat(Declaration):
+    """Messages that report on messages: delivery status (RFC 3464) and abuse (RFC 5965).
+
+    A file is one message, as in a Maildir, or an mbox. Source: https://www.rfc-editor.org/rfc/rfc3464
+    """
+
+    kind: Literal["mail_reports"]
+
+
 Format = Annotated[
-    CsvFormat | XlsxFormat | JsonLinesFormat | ParquetFormat | AccessLogFormat,
+    CsvFormat | XlsxFormat | JsonLinesFormat | ParquetFormat | AccessLogFormat | MailReportsFormat,
     Field(discriminator="kind"),
 ]
 

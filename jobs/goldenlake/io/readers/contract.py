@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -174,6 +175,39 @@ class Header:
             return columns, extra_map(extra, len(rows))
 
         return Records(len(rows) + len(bad), numbers, values, bad)
+
+
+def field_records(
+    contract: Contract,
+    numbers: Sequence[int],
+    rows: Sequence[Mapping[str, Any]],
+    bad: Sequence[Bad],
+    *,
+    count: int,
+    text: Callable[[Any], str | None] = lambda value: value,
+    keep_others: bool = False,
+) -> Records:
+    """Rows that name their own fields, and the bad records among them.
+
+    Args:
+        text: of a value.
+        keep_others: fields that no column asks for go to the extra map.
+    """
+
+    def values() -> tuple[Mapping[str, pa.Array], pa.Array | None]:
+        columns = {
+            column.name: text_array([text(row.get(column.source)) for row in rows])
+            for column in contract.columns
+        }
+        wanted = {column.source for column in contract.columns}
+        extras = [
+            [(key, text(row[key])) for key in row if keep_others and key not in wanted]
+            for row in rows
+        ]
+        extra = pa.array(extras, pa.map_(pa.string(), pa.string())) if any(extras) else None
+        return columns, extra
+
+    return Records(count, numbers, values, bad)
 
 
 def text_array(values: Sequence[str | None]) -> pa.Array:

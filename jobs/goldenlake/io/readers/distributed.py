@@ -246,6 +246,10 @@ def _reader(kind: str) -> Reader:
         from goldenlake.io.readers.worksheet import read_worksheet
 
         return read_worksheet
+    if kind == "mail_reports":
+        from goldenlake.io.readers.mail_reports import read_mail_reports
+
+        return read_mail_reports
     from goldenlake.io.readers.parquet import read_parquet
 
     return read_parquet

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-
 from goldenlake.declarations.source import JsonLinesFormat
-from goldenlake.io.readers.contract import Bad, Contract, Reading, Records, cut, text_array
+from goldenlake.io.readers.contract import Bad, Contract, Reading, Records, cut, field_records
 from goldenlake.io.readers.lines import Lines, as_utf8, read_lines
 
 
@@ -66,19 +64,9 @@ def _parsed(lines: Lines, contract: Contract, seen: set[str]) -> Records:
             good.append(found)
             seen.update(found)
 
-    def values() -> tuple[Mapping[str, pa.Array], pa.Array | None]:
-        columns = {
-            column.name: text_array([_text(found.get(column.source)) for found in good])
-            for column in contract.columns
-        }
-        wanted = {column.source for column in contract.columns}
-        extras = [
-            [(key, _text(found[key])) for key in found if key not in wanted] for found in good
-        ]
-        extra = pa.array(extras, pa.map_(pa.string(), pa.string())) if any(extras) else None
-        return columns, extra
-
-    return Records(lines.count, numbers, values, bad)
+    return field_records(
+        contract, numbers, good, bad, count=lines.count, text=_text, keep_others=True
+    )
 
 
 def _judged(line: str) -> tuple[str, dict[str, Any]]:

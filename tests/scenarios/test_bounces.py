@@ -1,0 +1,108 @@
+"""A night after bounces and complaints came in by SMTP, to a server that takes in what comes."""
+
+from __future__ import annotations
+
+import json
+import smtplib
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.handlers import Mailbox
+
+from goldenlake.cli.installation import PROJECT
+from goldenlake.errors import ExitCode
+from goldenlake.io.tables import DeltaTables
+from support.scenario import Scenario, scenario
+from support.servers import free_port
+
+DAY = date(2026, 3, 1)
+READERS = """\
+destination: readers
+description: Who gets the newsletter.
+owner: tests@example.com
+segments: [newsletter_readers]
+mode: mirror
+purpose: marketing
+channel: email
+key: email
+fields: {email: email}
+target: {kind: files, place: exports, format: jsonl, spreadsheet_guard: false}
+"""
+
+
+@pytest.fixture
+def at(tables: DeltaTables, tmp_path: Path) -> Scenario:
+    found = scenario("live_systems", tmp_path / "home", tables)
+    conf = found.home / "conf"
+    example = PROJECT / "examples" / "mail_server" / "sources" / "mail_bounces.yml"
+    (conf / "sources" / example.name).write_text(example.read_text())
+    (conf / "destinations").mkdir()
+    (conf / "destinations" / "readers.yml").write_text(READERS)
+    local = conf / "env" / "local.yml"
+    local.write_text(
+        local.read_text().replace(
+            "places:\n", "places:\n  exports: {kind: folder, path: exports}\n", 1
+        )
+    )
+    (found.home / "exports").mkdir()
+    return found
+
+
+@pytest.fixture
+def inbox(at: Scenario) -> Iterator[smtplib.SMTP]:
+    """A connection to the server behind the address that bounces go to; it keeps a Maildir."""
+    server = Controller(Mailbox(str(at.drops / "bounces")), hostname="127.0.0.1", port=free_port())
+    server.start()
+    with smtplib.SMTP(server.hostname, server.port) as connection:
+        yield connection
+    server.stop()
+
+
+def reported(inbox: smtplib.SMTP, kind: str, fields: str) -> None:
+    name = kind.partition("-")[0]
+    inbox.sendmail(
+        "",
+        ["bounces@shop.example"],
+        f"Message-ID: <{abs(hash(fields))}@mx.example>\nDate: Sat, 28 Feb 2026 20:00:00 +0000\n"
+        f"Content-Type: multipart/report; report-type={kind}; boundary={name}\n\n--{name}\n"
+        f"Content-Type: message/{kind}\n\n{fields}\n--{name}\nContent-Type: text/rfc822-headers\n\n"
+        f"X-Campaign: spring\n--{name}--\n",
+    )
+
+
+def bounced(inbox: smtplib.SMTP, who: str, status: str, action: str = "failed") -> None:
+    about = f"Final-Recipient: rfc822; {who}@example.com\nAction: {action}\nStatus: {status}\n"
+    reported(inbox, "delivery-status", f"Reporting-MTA: dns; mx.example\n\n{about}")
+
+
+@pytest.mark.slow
+def test_a_closed_mailbox_and_a_complaint_end_the_newsletter_and_a_full_mailbox_does_not(
+    at: Scenario, inbox: smtplib.SMTP
+) -> None:
+    people = ("ann", "bob", "cyd", "dan", "eve")
+    lines = [f"{name}@example.com,{name.title()},DE,2026-02-01T08:00:00Z" for name in people]
+    text = "\n".join(["email,given_name,country,said_at", *lines, ""])
+    (at.drops / f"people_{DAY}.csv").write_text(text)
+    bounced(inbox, "bob", "5.1.1")
+    bounced(inbox, "cyd", "5.2.2")
+    bounced(inbox, "dan", "4.4.1", "delayed")
+    reported(
+        inbox,
+        "feedback-report",
+        "Feedback-Type: abuse\nOriginal-Rcpt-To: <eve@example.com>\n",
+    )
+
+    assert at.night(DAY) == ExitCode.OK
+
+    written = (at.home / "exports").rglob("*.jsonl")
+    sent = [json.loads(line)["email"] for path in written for line in path.read_text().splitlines()]
+    assert sorted(sent) == ["ann@example.com", "cyd@example.com", "dan@example.com"]
+    held = at.read("activation.held_back").collect()
+    assert {row["reason"] for row in held} == {"suppressed"}
+    seen = at.read("gold.interactions").where("source = 'mail_bounces'").collect()
+    assert sorted((row["kind"], row["item"]) for row in seen) == [
+        ("bounce", "spring"), ("complaint", "spring"), ("hard_bounce", "spring"),
+    ]  # fmt: skip

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 
 from goldenlake.declarations.connections import is_this_machine
 
-pytest_plugins = ["support.lake", "support.servers", "support.live"]
+pytest_plugins = ["support.crashes", "support.lake", "support.servers", "support.live"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from itertools import count
 from random import Random
 from typing import Any, Protocol
 
@@ -16,11 +17,14 @@ from goldenlake.declarations.destination import Retries
 from goldenlake.destinations import deliver
 from goldenlake.errors import GoldenlakeError, NotAuthorised
 from goldenlake.ports import Batch, Delivery, DestinationKind, ListsMembers, OutboundRecord
+from support.crashes import CrashCount
 from support.destinations import DestinationContract, delivery, removal, settled, upsert
 from support.vendors import TOKEN, Fault, Vendor
 
 RETRIES = Retries(attempts=4)
 SEEDS = range(20)
+CRASHES = 5
+"""Of each seed."""
 
 
 class VendorWorld(Protocol):
@@ -197,11 +201,14 @@ class VendorContract(DestinationContract):
     @pytest.mark.slow
     @pytest.mark.parametrize("seed", SEEDS)
     def test_a_process_that_dies_at_any_call_is_finished_by_the_next_one(
-        self, world: VendorWorld, seed: int
+        self, world: VendorWorld, seed: int, crashes: CrashCount
     ) -> None:
+        crashes.connector = type(world.vendor).__name__.lower()
         random = Random(seed)
         wanted: set[str] = set()
-        for crash in range(5):
+        for number in count(1):
+            if crashes.died == CRASHES:
+                break
             world.vendor.faults = [
                 Fault(
                     status=0, is_applied=random.random() < 0.5, skip=random.randrange(6),
@@ -209,13 +216,13 @@ class VendorContract(DestinationContract):
                 )
             ]  # fmt: skip
             names = {f"p{random.randrange(8)}" for _ in range(4)}
-            batch = _batch(crash + 1, *map(upsert, sorted(names)))
+            batch = _batch(number, *map(upsert, sorted(names)))
             job = None
             try:
                 brought_first = brought(world, batch)
                 job = brought_first[2][-1] if brought_first[2] else None
             except GoldenlakeError:
-                pass
+                crashes.died += 1
             world.vendor.faults = []
             found, _, _ = brought(world, _batch(batch.number, *batch.records, job=job))
             assert set(found.values()) == {"acknowledged"}
@@ -223,8 +230,11 @@ class VendorContract(DestinationContract):
             leaving = sorted(random.sample(sorted(wanted), k=len(wanted) // 2))
             brought(world, _batch(99, *map(removal, leaving)))
             wanted -= set(leaving)
-            assert set(world.state(delivery())) == {f"{name}@example.com" for name in wanted}
-        assert world.people() <= 8
+            crashes.compare(
+                {f"{name}@example.com" for name in wanted}, set(world.state(delivery()))
+            )
+        crashes.doubled += max(0, world.people() - 8)
+        assert (crashes.lost, crashes.strays, crashes.doubled) == (0, 0, 0)
 
 
 class OneBadAddress:

@@ -49,7 +49,8 @@ class Names:
     @classmethod
     def of(cls, parsed: Parsed, aliases: Aliases) -> Names:
         """Encode names; ``aliases`` are pairs of tokens besides the known nicknames."""
-        given, family = ([name[side] for name in parsed.names] for side in (0, 1))
+        given = [name.given for name in parsed.names]
+        family = [name.family for name in parsed.names]
         others = [
             name.others[place] if place < len(name.others) else None
             for name in parsed.names

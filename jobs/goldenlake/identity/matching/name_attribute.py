@@ -29,9 +29,9 @@ class Parsed:
     which: Codes
     """For each record the place of its name."""
 
-    def counts(self) -> list[int]:
+    def counts(self) -> Codes:
         """Of how many records each name is."""
-        return np.bincount(self.which, minlength=len(self.names)).tolist()
+        return np.bincount(self.which, minlength=len(self.names)).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def parsed_parts(given: pa.ChunkedArray, family: pa.ChunkedArray) -> Parsed:
 def mostly_given(parsed: Parsed) -> frozenset[str]:
     """Tokens that stand more often as given names than as family names, and not seldom."""
     given, family = Counter[str](), Counter[str]()
-    for name, count in zip(parsed.names, parsed.counts(), strict=True):
+    for name, count in zip(parsed.names, parsed.counts().tolist(), strict=True):
         if name.given and name.family:
             given[name.given] += count
             family[name.family] += count

@@ -36,7 +36,7 @@ class Texts:
     def codes(self, values: Iterable[str | None]) -> Codes:
         """The code of each value; MISSING for None and for texts that are not in the table."""
         found = pc.index_in(pa.array(values, pa.string()), pa.array(self.values, pa.string()))
-        return found.fill_null(MISSING).to_numpy()
+        return np.asarray(found.fill_null(MISSING).to_numpy(), dtype=np.int32)
 
     @cached_property
     def table(self) -> Bytes:

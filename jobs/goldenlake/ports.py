@@ -38,7 +38,10 @@ class Tables(Protocol):
         """The table as of one version, the newest by default. Raises TableMissing."""
 
     def read_or_empty(self, table: str, ddl: str) -> DataFrame:
-        """The newest version, or no rows of that shape where the table does not exist."""
+        """The newest version, or no rows of that shape where the table does not exist.
+
+        Columns that the table does not have, since an earlier release wrote it, are null.
+        """
 
     def rows(self, table: str, ddl: str, query: Query | None = None) -> Sequence[Row]:
         """All rows of a small table as it is now, or what a query over a table gives; none where

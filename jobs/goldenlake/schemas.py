@@ -163,12 +163,13 @@ SIZES = TableShape(
 )
 #: The last acknowledged state of each record at each destination: key (destination, segment, key).
 #: ``state``: present, absent, or unknown where something was sent and no answer came.
+#: ``acknowledged_marks``: a short hash of each field as JSON, which tells what an update changes.
 LEDGER = TableShape(
     ddl="""
         destination STRING, segment STRING, customer_id STRING, key STRING, state STRING,
         desired_hash STRING, acknowledged_hash STRING, remote_id STRING, attempt INT,
         outcome STRING, error STRING, delivery STRING, batch INT, run_id STRING,
-        acknowledged_on DATE
+        acknowledged_on DATE, acknowledged_marks STRING
     """,
     statistics=("destination", "segment", "state", "acknowledged_on"),
     merged=True,
@@ -180,7 +181,8 @@ OUTBOX = TableShape(
         destination STRING, segment STRING, delivery STRING, as_of DATE, generation BIGINT,
         mode STRING, batches INT, batch INT, key STRING, customer_id STRING, operation STRING,
         reason STRING, fields STRING, types STRING, clears ARRAY<STRING>, desired_hash STRING,
-        state STRING, acknowledged_hash STRING, remote_id STRING, attempt INT
+        state STRING, acknowledged_hash STRING, remote_id STRING, attempt INT, marks STRING,
+        acknowledged_marks STRING
     """,
     statistics=("segment", "delivery", "batch"),
     partition_by=("destination",),

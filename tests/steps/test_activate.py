@@ -105,6 +105,40 @@ def test_an_older_day_turns_nothing_back_unless_a_person_approves(tables):
 
 
 @pytest.mark.slow
+def test_a_plan_tells_which_fields_its_updates_change(tables):
+    def plan(as_of):
+        (found,) = (
+            PlanExport(destination=destination(), consent=POLICY, as_of=as_of).run(tables).segments
+        )
+        return found
+
+    names = ["ann", "bob", "cyd"]
+    consents = [grant(name) for name in names]
+    night(tables, DAY, [customer(name) for name in names], consents, {"readers": names})
+    assert plan(DAY).changed_fields == {}, "who is added is no change"
+    kind = Remembering()
+    step().run(tables, kind, silent)
+    later = DAY + timedelta(days=1)
+    people = [
+        customer("ann", given_name="Anna", country="FR"),
+        customer("bob", country="FR"),
+        customer("cyd"),
+    ]
+    night(tables, later, people, consents, {"readers": names})
+
+    found = plan(later)
+    assert found.updated == 2
+    assert found.changed_fields == {"FNAME": 1, "country": 2}
+    tables.overwrite(
+        "activation.ledger", tables.read("activation.ledger").drop("acknowledged_marks")
+    )
+    assert plan(later).changed_fields == {}, "a ledger of before that was kept"
+    step(later).run(tables, kind, silent)
+    assert kind.people["readers", "ann@example.com"]["FNAME"] == "Anna"
+    assert tables.read("activation.ledger").where("acknowledged_marks IS NULL").count() == 1
+    assert plan(later).updated == 0
+
+
 def test_a_plan_is_drawn_again_when_anything_that_it_depends_on_has_changed(tables):
     ann, bob = customer("ann"), customer("bob")
     until = at("2024-06-20 00:00")

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 from delta.tables import DeltaTable
@@ -118,10 +118,16 @@ class DeltaTables:
         return reader.load(self.location(table))
 
     def read_or_empty(self, table: str, ddl: str) -> DataFrame:
-        """The newest version, or no rows of that shape where the table does not exist."""
-        if self.exists(table):
-            return self.read(table)
-        return self.frame([], ddl)
+        """The newest version, or no rows of that shape where the table does not exist.
+
+        Columns that the table does not have, since an earlier release wrote it, are null.
+        """
+        if not self.exists(table):
+            return self.frame([], ddl)
+        found = self.read(table)
+        shape = cast(T.StructType, T.StructType.fromDDL(ddl))
+        later = [field for field in shape if field.name not in found.columns]
+        return found.withColumns({of.name: F.lit(None).cast(of.dataType) for of in later})
 
     def frame(self, rows: Iterable[Mapping[str, Any] | Sequence[Any]], ddl: str) -> DataFrame:
         """See ``ports.Tables.frame``."""

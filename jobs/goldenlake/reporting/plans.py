@@ -67,6 +67,10 @@ class SegmentPlanLike(Protocol):
         """Members whom it shares with other segments of the destination."""
 
     @property
+    def changed_fields(self) -> Mapping[str, int]:
+        """In how many of the updates a field is another."""
+
+    @property
     def samples(self) -> Mapping[str, Sequence[str]]:
         """Some customer ids of each action."""
 
@@ -130,6 +134,9 @@ def plan_text(plan: PlanLike, *, options: str = "--env local") -> RenderableType
             notes.append(f"{each.segment}: held back: {reasons}")
         if each.entered or each.exited:
             notes.append(f"{each.segment}: entered {each.entered:,}, exited {each.exited:,}")
+        changed = ", ".join(f"{name} {count:,}" for name, count in each.changed_fields.items())
+        if changed:
+            notes.append(f"{each.segment}: updates change {changed}")
         shared = ", ".join(f"{name} {count:,}" for name, count in sorted(each.overlap.items()))
         if shared:
             notes.append(f"{each.segment}: shares members with {shared}")

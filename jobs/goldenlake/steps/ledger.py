@@ -76,6 +76,7 @@ class LedgerWriter:
                     state="absent" if is_removal else "present",
                     outcome="acknowledged",
                     acknowledged_hash=None if is_removal else record.desired_hash,
+                    acknowledged_marks=None if is_removal else before["marks"],
                     remote_id=remote_id,
                     attempt=0,
                 )
@@ -106,6 +107,7 @@ class LedgerWriter:
             "state": before["state"] or "absent",
             "desired_hash": record.desired_hash,
             "acknowledged_hash": before["acknowledged_hash"],
+            "acknowledged_marks": before["acknowledged_marks"],
             "remote_id": before["remote_id"],
             "attempt": before["attempt"] + 1,
             "outcome": None,

@@ -22,7 +22,7 @@ from goldenlake.schemas import APPROVALS, LEDGER, MEMBERS, OUTBOX, SETTLED, SIZE
 from goldenlake.steps.generations import Generation, fingerprint, latest_generation, read
 from goldenlake.steps.people import Newest
 from goldenlake.steps.planned import ACTIONS, Plan, digest, segment_plan
-from goldenlake.transforms.planning import numbered, plan_rows, summary
+from goldenlake.transforms.planning import changed_fields, numbered, plan_rows, summary
 from goldenlake.transforms.segments import follow_merges
 from goldenlake.transforms.withholding import at_cap, with_withheld
 
@@ -85,11 +85,15 @@ class PlanExport:
         """Raises SegmentNotBuilt; TableMissing before the first publication."""
         with self.drawn(tables, capabilities_of(self.destination)) as drawn:
             samples, overlap = _samples(drawn.rows), _overlap(drawn.rows)
+            changed: dict[str, dict[str, int]] = {}
+            for row in sorted(changed_fields(drawn.rows).collect()):
+                changed.setdefault(row["segment"], {})[row["field"]] = row["records"]
             segments = [
                 replace(
                     each,
                     samples={a: samples.get((each.segment, a), []) for a in ACTIONS},
                     overlap=overlap.get(each.segment, {}),
+                    changed_fields=changed.get(each.segment, {}),
                 )
                 for each in drawn.plan.segments
             ]

@@ -49,6 +49,9 @@ class SegmentPlan:
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
     overlap: Mapping[str, int] = field(default_factory=dict)
     """Members of other segments of the destination among its own, by segment."""
+    changed_fields: Mapping[str, int] = field(default_factory=dict)
+    """In how many of the updates a field is another; of records that were first acknowledged
+    before that was kept, nothing is told."""
     entered: int = 0
     """Members of the day who were none the day before."""
     exited: int = 0

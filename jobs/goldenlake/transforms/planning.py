@@ -64,9 +64,11 @@ def clears(destination: Destination) -> list[str]:
 
 
 def people(destination: Destination, customers: DataFrame, metrics: DataFrame) -> DataFrame:
-    """``customer_id, key, country, customer_since, fields, desired_hash``: one row a customer.
+    """One row a customer: ``customer_id, key, country, customer_since, fields, marks,
+    desired_hash``.
 
     ``fields`` is JSON without the missing values: these are left alone at the destination.
+    ``marks`` is JSON with a short hash of each field, those that are missing too.
     """
     key = F.nullif(F.trim(F.col(destination.key).cast("string")), F.lit(""))
     ours = set(customers.columns)
@@ -75,6 +77,7 @@ def people(destination: Destination, customers: DataFrame, metrics: DataFrame) -
         extra = metrics.select("customer_id", *sorted({*wanted, destination.key} - ours))
         customers = customers.join(extra, "customer_id", how="left")
     values = [F.col(source.attribute).alias(n) for n, source in destination.mapping.items()]
+    marks = [F.hex(F.hash(source.attribute)).alias(n) for n, source in destination.mapping.items()]
     fields = F.to_json(F.struct(*values), JSON_OPTIONS) if values else F.lit("{}")
     since = F.col("customer_since") if "customer_since" in ours else F.lit(None).cast("date")
     country = F.col("country") if "country" in ours else F.lit(None).cast("string")
@@ -84,6 +87,7 @@ def people(destination: Destination, customers: DataFrame, metrics: DataFrame) -
         country.alias("country"),
         since.alias("customer_since"),
         fields.alias("fields"),
+        (F.to_json(F.struct(*marks)) if marks else F.lit("{}")).alias("marks"),
     )
     told = F.concat_ws("\u001f", "key", "fields", F.lit(",".join(sorted(clears(destination)))))
     return shaped.withColumn("desired_hash", F.substring(F.sha2(told, 256), 1, 32))
@@ -131,7 +135,7 @@ def plan_rows(
 #: What is needed of a record in the ledger, besides its key.
 _RECORD = (
     "state", "desired_hash", "acknowledged_hash", "remote_id", "attempt", "outcome", "delivery",
-    "acknowledged_on", "owner_then",
+    "acknowledged_on", "acknowledged_marks", "owner_then",
 )  # fmt: skip
 
 
@@ -233,6 +237,8 @@ def _compared(told: DataFrame, mode: str) -> DataFrame:
             F.coalesce("_record.attempt", F.lit(0)).alias("attempt"),
             F.col("_record.delivery").alias("delivery_before"),
             F.col("_record.acknowledged_on").alias("acknowledged_on"),
+            "marks",
+            F.col("_record.acknowledged_marks").alias("acknowledged_marks"),
             "until",
         )
     )
@@ -263,6 +269,20 @@ def summary(rows: DataFrame, as_of: date) -> DataFrame:
         content_of(*told).alias("content"),
         F.min(F.unix_micros("until")).alias("until_micros"),
     )
+
+
+def changed_fields(rows: DataFrame) -> DataFrame:
+    """How many updates change a field: (segment, field, records), of records whose fields are
+    known as they were acknowledged.
+    """
+    now, then = (
+        F.from_json(name, "map<string,string>") for name in ("marks", "acknowledged_marks")
+    )
+    updates = rows.where("action = 'update' AND acknowledged_marks IS NOT NULL")
+    told = updates.select("segment", now.alias("_now"), then.alias("_then"))
+    changed = F.map_filter("_now", lambda name, mark: ~mark.eqNullSafe(F.col("_then")[name]))
+    fields = told.select("segment", F.explode(F.map_keys(changed)).alias("field"))
+    return fields.groupBy("segment", "field").agg(F.count(F.lit(1)).alias("records"))
 
 
 def numbered(

@@ -376,6 +376,16 @@ class ListsMembers(Protocol):
         """
 
 
+@runtime_checkable
+class FindsMembers(Protocol):
+    """A kind that tells which of some keys are in an audience, but not who else is."""
+
+    def among(self, segment: str, keys: Sequence[str]) -> set[str]:
+        """Those of the keys that are in the segment's audience. Raises as ``send``, and
+        CannotBeAsked where the declaration does not say how to ask.
+        """
+
+
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
     """What a step did, as its one JSON summary line and its row in ``ops.runs`` say it."""

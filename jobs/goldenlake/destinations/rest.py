@@ -20,7 +20,7 @@ from goldenlake.declarations.rest import (
 from goldenlake.destinations.accounts import Account, open_account
 from goldenlake.destinations.sending import refused, rejected
 from goldenlake.destinations.values import plain, text
-from goldenlake.errors import CallRefused, NotAuthorised
+from goldenlake.errors import CallRefused, CannotBeAsked, NotAuthorised
 from goldenlake.ports import (
     Acknowledgement,
     Batch,
@@ -112,6 +112,13 @@ class Rest(Account[RestTarget]):
             )
             for record in batch.records
         ]
+
+    def among(self, segment: str, keys: Sequence[str]) -> set[str]:
+        """Those that ``look_up`` finds, a call each. Raises CannotBeAsked without one."""
+        look_up = self.target.look_up
+        if look_up is None:
+            raise CannotBeAsked(self.destination)
+        return {key for key in keys if self._found(look_up, segment, key) is not None}
 
     def _one_by_one(
         self,
@@ -222,21 +229,26 @@ class Rest(Account[RestTarget]):
         return _json(reply) if call.reply else None
 
     def _is_done(self, delivery: Delivery, look_up: RestLookUp, record: OutboundRecord) -> bool:
-        is_removal = record.operation == "remove"
-        if record.key in _NO_SEGMENT:
-            return is_removal
-        ids = {"key": record.key, "segment": delivery.segment, "destination": delivery.destination}
-        try:
-            reply = self.api.call("GET", look_up.path, ids=ids)
-        except CallRefused as refusal:
-            if refusal.status in look_up.missing_statuses:
-                return is_removal
-            raise
+        reply = self._found(look_up, delivery.segment, record.key)
+        if reply is None or record.operation == "remove":
+            return (reply is None) == (record.operation == "remove")
         has = _json(reply)
-        return not is_removal and all(
+        return all(
             name in look_up.fields and text(_at(has, look_up.fields[name])) == text(plain(value))
             for name, value in record.fields.items()
         )
+
+    def _found(self, look_up: RestLookUp, segment: str, key: str) -> Reply | None:
+        """What the system tells of a record; None where it is not there."""
+        if key in _NO_SEGMENT:
+            return None
+        ids = {"key": key, "segment": segment, "destination": self.destination}
+        try:
+            return self.api.call("GET", look_up.path, ids=ids)
+        except CallRefused as refusal:
+            if refusal.status in look_up.missing_statuses:
+                return None
+            raise
 
 
 def _refused_or_gone(record: OutboundRecord) -> Acknowledgement:

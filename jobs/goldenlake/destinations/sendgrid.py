@@ -119,6 +119,20 @@ class Sendgrid(Account[SendgridTarget]):
             for record in left
         ]
 
+    def among(self, segment: str, keys: Sequence[str]) -> set[str]:
+        """Those in the segment's list; contacts are searched for, a hundred a call."""
+        called = audience_name(self.target.list, destination=self.destination, segment=segment)
+        list_id = {each["name"]: each["id"] for each in self._all_lists()}.get(called)
+        if list_id is None:
+            return set()
+        parts = [list(keys[at : at + _MOST_ASKED]) for at in range(0, len(keys), _MOST_ASKED)]
+        return {
+            key
+            for part in parts
+            for key, told in self._searched(part)
+            if list_id in told.get("contact", {}).get("list_ids", ())
+        }
+
     def _upsert(self, delivery: Delivery, records: Sequence[OutboundRecord], note: NoteJob) -> None:
         self._prepare(delivery)
         body = {

@@ -12,7 +12,14 @@ from pyspark.sql import functions as F
 
 from goldenlake.declarations.destination import Destination
 from goldenlake.errors import CannotBeAsked
-from goldenlake.ports import DestinationKind, ListsMembers, Progress, StepResult, Tables
+from goldenlake.ports import (
+    DestinationKind,
+    FindsMembers,
+    ListsMembers,
+    Progress,
+    StepResult,
+    Tables,
+)
 from goldenlake.schemas import LEDGER
 from goldenlake.steps import ledger
 
@@ -30,8 +37,9 @@ class SegmentDrift:
     """Acknowledged, and there no longer: somebody else took them out."""
     lingering: int
     """Ours, there, and not to be."""
-    foreign: int
-    """There, and never sent by us: they are not ours to touch."""
+    foreign: int | None
+    """There, and never sent by us: they are not ours to touch. None of a system that does not tell
+    who is there, but only whether somebody is."""
 
     @property
     def drift(self) -> int:
@@ -55,13 +63,19 @@ class Reconcile:
 
     def run(self, tables: Tables, kind: DestinationKind, progress: Progress) -> StepResult:
         """Raises CannotBeAsked; TransientError when the destination does not answer."""
-        if not isinstance(kind, ListsMembers):
+        if not isinstance(kind, ListsMembers | FindsMembers):
             raise CannotBeAsked(self.destination.destination)
         found = []
         for segment in self.destination.segments:
-            there = {key.casefold() for key in kind.members(segment)}
-            found.append(self._compared(tables, segment, there))
-            progress(f"{self.destination.destination}: {segment}: {len(there)} members are there")
+            known = self._known(tables, segment)
+            if isinstance(kind, ListsMembers):
+                told, whose = set(kind.members(segment)), "members"
+            else:
+                told, whose = kind.among(segment, [row["key"] for row in known]), "of our records"
+            there = {key.casefold() for key in told}
+            tells_all = isinstance(kind, ListsMembers)
+            found.append(self._compared(segment, known, there, tells_all=tells_all))
+            progress(f"{self.destination.destination}: {segment}: {len(there)} {whose} are there")
         drift = sum(each.drift for each in found)
         if self.repair and self._drifted:
             rows = tables.frame(self._drifted, LEDGER.ddl)
@@ -71,7 +85,7 @@ class Reconcile:
             subject=self.destination.destination,
             status="degraded" if drift and not self.repair else "done",
             counts={
-                name: sum(getattr(each, name) for each in found)
+                name: sum(getattr(each, name) or 0 for each in found)
                 for name in ("agreeing", "missing", "lingering", "foreign")
             },
             details={
@@ -80,8 +94,9 @@ class Reconcile:
             },
         )
 
-    def _compared(self, tables: Tables, segment: str, there: set[str]) -> SegmentDrift:
-        known = self._known(tables, segment)
+    def _compared(
+        self, segment: str, known: Sequence[Row], there: set[str], *, tells_all: bool
+    ) -> SegmentDrift:
         ours = {row["key"].casefold(): row for row in known}
         missing = [r for k, r in ours.items() if r["state"] == "present" and k not in there]
         lingering = [r for k, r in ours.items() if r["state"] not in _THERE and k in there]
@@ -94,7 +109,7 @@ class Reconcile:
             agreeing=sum(1 for k, r in ours.items() if r["state"] in _THERE and k in there),
             missing=len(missing),
             lingering=len(lingering),
-            foreign=len(there - set(ours)),
+            foreign=len(there - set(ours)) if tells_all else None,
         )
 
     def _known(self, tables: Tables, segment: str) -> Sequence[Row]:

@@ -16,7 +16,14 @@ import stamina
 from goldenlake.declarations.destination import Retries
 from goldenlake.destinations import deliver
 from goldenlake.errors import GoldenlakeError, NotAuthorised
-from goldenlake.ports import Batch, Delivery, DestinationKind, ListsMembers, OutboundRecord
+from goldenlake.ports import (
+    Batch,
+    Delivery,
+    DestinationKind,
+    FindsMembers,
+    ListsMembers,
+    OutboundRecord,
+)
 from support.crashes import CrashCount
 from support.destinations import DestinationContract, delivery, removal, settled, upsert
 from support.vendors import TOKEN, Fault, Vendor
@@ -197,6 +204,18 @@ class VendorContract(DestinationContract):
         names = [f"p{at}" for at in range(7)]
         brought(world, _batch(1, *map(upsert, names)))
         assert sorted(kind.members("readers")) == [f"{name}@example.com" for name in names]
+
+    def test_a_kind_that_finds_its_members_finds_those_and_no_others(
+        self, world: VendorWorld
+    ) -> None:
+        kind = world.open()
+        if not isinstance(kind, FindsMembers) or not kind.capabilities.can_look_up:
+            pytest.skip("tells all of them, or none")
+        asked = [f"p{at}@example.com" for at in range(7)]
+        assert kind.among("readers", asked) == set()
+        brought(world, _batch(1, *(upsert(f"p{at}") for at in range(4))))
+        brought(world, _batch(2, removal("p1")))
+        assert kind.among("readers", asked) == {asked[0], asked[2], asked[3]}
 
     @pytest.mark.slow
     @pytest.mark.parametrize("seed", SEEDS)

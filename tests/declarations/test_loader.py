@@ -160,9 +160,9 @@ def test_check_looks_at_every_environment(conf: Conf) -> None:
     ("file", "old", "new", "says"),
     [
         ("sources/shop.yml", "kind: csv", "kind: cvs", "format.kind: is 'cvs'. Use one of csv, "
-         "xlsx, jsonl, parquet, access_log. Did you mean 'csv'?"),
+         "xlsx, jsonl, parquet, access_log, mail_reports. Did you mean 'csv'?"),
         ("sources/shop.yml", "kind: csv, ", "", "format.kind: is missing. Use one of csv, xlsx, "
-         "jsonl, parquet, access_log."),
+         "jsonl, parquet, access_log, mail_reports."),
         ("sources/shop.yml", "required: true", "required: yes", "columns[0].required: must be "
          "true or false, but is text."),
         ("sources/shop.yml", "owner: shop@example.com", "owner: 17",

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +12,10 @@ from werkzeug import Request
 
 from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.declarations.source import Source
-from goldenlake.io.landing import LocalLanding
-from goldenlake.ports import Published
-from goldenlake.steps.pull import Pull
-from support.vendors import Answer, Outside, Vendor, route, serving
+from support.pulling import EXAMPLES, Nights, columns_read, example
+from support.vendors import Answer, Vendor, route
 from support.vendors.hubspot import Hubspot
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
 SOURCES = sorted(EXAMPLES.glob("*/sources/*.yml"))
 
 
@@ -51,43 +46,12 @@ class Suppressions(Vendor):
         return self.page(request, "unsubscribes")
 
 
-class Clock:
-    """A night."""
-
-    def now(self) -> datetime:
-        return datetime(2026, 3, 1, 2, tzinfo=UTC)
-
-
-def example(name: str) -> Source:
-    (path,) = EXAMPLES.glob(f"*/sources/{name}.yml")
-    return Source.model_validate(YAML(typ="safe").load(path.read_text()))
-
-
 def brought(
     source: Source, vendor: Vendor, tmp_path: Path, nights: int = 1
 ) -> list[list[dict[str, Any]]]:
     """The records that each night lands."""
-    landing, known, found = LocalLanding(tmp_path), [], []
-    assert isinstance(source.origin, ApiOrigin)
-    with serving(vendor) as base_url:
-        api = Outside(base_url).api("x", Published())
-        for _ in range(nights):
-            pull = Pull(source=source, origin=source.origin, as_of=date(2026, 3, 1), run_id="r")
-            landed = pull.run(api, landing, known, Clock())
-            known += landed.files
-            found.append(
-                [
-                    json.loads(line)
-                    for row in landed.files
-                    for line in landing.open(row.landed_path).read().splitlines()
-                ]
-            )
-    assert not vendor.violations, vendor.violations[:3]
-    return found
-
-
-def columns_read(source: Source) -> set[str]:
-    return {each.source or each.name for each in source.columns if not each.derive}
+    several = Nights(source, vendor, tmp_path)
+    return [several.night() for _ in range(nights)]
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.stem)

@@ -257,6 +257,42 @@ def test_values_that_say_their_class_are_read_as_what_they_are(crm, night):
     assert (found["opens"], found["takes"]) == ("03:04:05.000060", 90.0)
 
 
+def test_what_a_record_names_by_type_and_id_is_read_where_it_is_included(crm, night):
+    ann = {"type": "person", "id": "1", "attributes": {"name": "Ann"}}
+    to_ann, to_somebody = ({"data": {"type": "person", "id": each}} for each in "12")
+    reply = {
+        "data": [
+            {"id": 1, "relationships": {"owner": to_ann, "team": {"links": {}}}},
+            {"id": 2, "relationships": {"owner": to_somebody}},
+            {"id": 3},
+        ],
+        "included": [{"type": "list", "id": "1"}, ann],
+    }
+    crm._handlers["GET /all"] = lambda _: Answer(reply)
+    owner = {"owner": "relationships.owner.data.attributes.name"}
+    others = {"records": "data", "values": "json_api", "high_water": None, "params": {}}
+    found = night.pull(origin_of("all", **others, fields=owner))
+    assert [(each["id"], each["owner"]) for each in found] == [(1, "Ann"), (2, None), (3, None)]
+    assert found[1]["relationships"]["owner"] == to_somebody
+
+
+def test_each_element_of_a_list_becomes_a_record_beside_the_whole(crm, night):
+    reply = [
+        {"id": 1, "refused": [{"why": "a", "at": "2026-02-01"}, {"why": "b", "at": "2026-02-03"}]},
+        {"id": 2, "refused": []},
+        {"id": 3, "refused": None},
+        {"id": 4, "refused": [{"why": "c", "at": "2026-02-02"}]},
+    ]
+    crm._handlers["GET /all"] = lambda _: Answer(reply)
+    newest = {"field": "each.at", "start": "2026-01-01"}
+    declared = {"fields": {"why": "each.why"}, "params": {}, "high_water": newest}
+    found = night.pull(origin_of("all", **declared, each="refused"))
+    assert [(each["id"], each["why"]) for each in found] == [(1, "a"), (1, "b"), (4, "c")]
+    assert night.files[-1].path == "pulled/2026-03-01/2026-02-03.jsonl"
+    with pytest.raises(ContractBroken, match=r"no list of records at id"):
+        night.pull(origin_of("all", **declared, each="id"))
+
+
 def test_a_night_that_brings_the_overlap_alone_lands_it_once(night):
     night.pull(origin_of("token"))
     night.pull(origin_of("token"))

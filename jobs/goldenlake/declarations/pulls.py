@@ -141,13 +141,19 @@ class ApiOrigin(Declaration):
     records: FieldPath | None = Field(
         default=None, description="Where the list stands in the reply; left out: the reply is it."
     )
+    each: FieldPath | None = Field(
+        default=None,
+        description="A list within each record: every element becomes a record, as `each` beside "
+        "the fields of the whole; a record without any becomes none.",
+    )
     fields: dict[str, FieldPath] = Field(
         default={},
         description="Nested fields to be lifted to columns; others come as they are.",
     )
-    values: Literal["json", "tryton"] = Field(
+    values: Literal["json", "tryton", "json_api"] = Field(
         default="json",
-        description="tryton: days, instants and decimals come as objects with a __class__.",
+        description="tryton: days, instants and decimals come as objects with a __class__. "
+        "json_api: the data of a relationship becomes what stands under included.",
     )
     paging: Paging = OnePage(kind="one_page")
     high_water: HighWater | None = Field(

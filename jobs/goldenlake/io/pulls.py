@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from goldenlake.declarations.pulls import (
     RangeHeader,
 )
 from goldenlake.errors import CallRefused, ContractBroken, Throttled, TransientError
+from goldenlake.io.json_api import with_included
 from goldenlake.io.typed_values import plain
 from goldenlake.ports import Api, Reply
 
@@ -49,9 +50,7 @@ def pulled(
     if origin.high_water is not None:
         filled["since"] = _asked_from(origin.high_water, since)
     for reply in _pages(api, source, origin, filled, sleep):
-        for record in _records(source, origin, reply):
-            if origin.values == "tryton":
-                record = plain(record)
+        for record in _read(source, origin, reply):
             lifted = {name: at(record, path) for name, path in origin.fields.items()}
             yield {**record, **lifted}
 
@@ -177,16 +176,33 @@ def _called(
     raise AssertionError("the last attempt returns or raises")
 
 
-def _records(source: str, origin: ApiOrigin, reply: Any) -> list[dict[str, Any]]:
-    found = reply if origin.records is None else at(reply, origin.records)
+def _read(source: str, origin: ApiOrigin, reply: Any) -> Iterator[dict[str, Any]]:
+    records: Iterable[dict[str, Any]] = _list_at(reply, origin.records, source, origin, "records")
+    match origin.values:
+        case "tryton":
+            records = map(plain, records)
+        case "json_api":
+            records = with_included(records, at(reply, "included") or ())
+    if origin.each is None:
+        yield from records
+        return
+    for record in records:
+        for element in _list_at(record, origin.each, source, origin, "each"):
+            yield {**record, "each": element}
+
+
+def _list_at(
+    value: Any, path: str | None, source: str, origin: ApiOrigin, declared: str
+) -> list[dict[str, Any]]:
+    found = value if path is None else at(value, path)
     if found is None:
         found = []
     if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
         raise ContractBroken(
             source=source,
             file=origin.path,
-            what=f"the reply has no list of records at {origin.records or 'its top'}.",
-            mend="Correct origin.records.",
+            what=f"the reply has no list of records at {path or 'its top'}.",
+            mend=f"Correct origin.{declared}.",
         )
     return found
 

@@ -91,14 +91,24 @@ def route(method: str, rule: str) -> Callable[[Handler], Handler]:
 @cache
 def specification(name: str, base: str) -> OpenAPI:
     """A specification, as if its server were this machine. Skips the test where it is absent."""
+    return contract(published(name), base)
+
+
+def published(name: str) -> dict[str, Any]:
+    """A specification as its vendor publishes it. Skips the test where it is absent."""
     path = SPECS / name
     if not path.is_file():
         pytest.skip(
             f"specification {name} is not on this machine; GOLDENLAKE_SPECS names its folder"
         )
     # What may be of any type is JSON in fact.
-    told = json.loads(path.read_text(encoding="utf-8").replace('"*/*"', '"application/json"'))
-    told["servers"] = [{"url": base or "/"}]
+    told = path.read_text(encoding="utf-8").replace('"*/*"', '"application/json"')
+    return dict(json.loads(told))
+
+
+def contract(told: Mapping[str, Any], base: str) -> OpenAPI:
+    """What judges calls to this machine by a specification."""
+    told = {**told, "servers": [{"url": base or "/"}]}
     # Who calls is judged by the server itself.
     told.pop("security", None)
     for operations in told["paths"].values():
@@ -118,10 +128,13 @@ class Vendor:
     """One account of a vendor, in memory. Subclasses add a state and handlers."""
 
     specs: ClassVar[Sequence[str]] = ()
+    written: ClassVar[Sequence[Mapping[str, Any]]] = ()
+    """Specifications by hand, of what none of the published ones has."""
     base: ClassVar[str] = ""
 
     def __init__(self) -> None:
         self.contracts = [specification(name, self.base) for name in self.specs]
+        self.contracts += [contract(each, self.base) for each in self.written]
         self.faults: list[Fault] = []
         self.violations: list[str] = []
         self.calls: list[tuple[str, str, int]] = []

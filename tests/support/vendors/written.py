@@ -30,6 +30,38 @@ def several(items: Schema, *, most: int | None = None, least: int = 1) -> Schema
     return {"type": "array", "items": items, **bounds}
 
 
+def reading(
+    paths: Mapping[str, tuple[Mapping[str, Schema], Schema]], *, media: str = "application/json"
+) -> Schema:
+    """A specification (OpenAPI) of calls that read.
+
+    Of each path, what is asked under which name, all of it required, and what is answered. Names
+    in braces stand in the path.
+    """
+    return {
+        "openapi": "3.0.2",
+        "info": {"title": "by hand", "version": "1"},
+        "paths": {
+            path: {
+                "get": {
+                    "parameters": [
+                        {
+                            "name": name, "schema": schema, "required": True, "explode": False,
+                            "in": "path" if f"{{{name}}}" in path else "query",
+                        }
+                        for name, schema in asks.items()
+                    ],
+                    "responses": {
+                        "200": {"description": "", "content": {media: {"schema": answers}}},
+                        "4XX": {"description": ""},
+                    },
+                }
+            }
+            for path, (asks, answers) in paths.items()
+        },
+    }  # fmt: skip
+
+
 def judged(*, asks: Schema | None = None, answers: Schema | None = None) -> Any:
     """A handler whose requests and good answers, as JSON, are held to schemas."""
 

@@ -18,7 +18,7 @@ from support.vendors.klaviyo_records import KlaviyoRecords
 AUTH = {"kind": "header", "prefix": "Klaviyo-API-Key ", "value": {"env": "GOLDENLAKE_TEST_TOKEN"}}
 MEANINGS = {
     "UNSUBSCRIBE": "withdrawn", "SPAM_COMPLAINT": "suppressed", "HARD_BOUNCE": "suppressed",
-    "INVALID_EMAIL": "suppressed", "USER_SUPPRESSED": None,
+    "INVALID_EMAIL": "suppressed", "USER_SUPPRESSED": "withdrawn",
 }  # fmt: skip
 
 

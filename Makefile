@@ -8,6 +8,9 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 PYTHON := .venv/bin/python
+# Each runs some of the test files, and has a Spark of its own: 2 GB of heap and a core or so.
+TEST_PROCESSES ?= 2
+PYTEST := .venv/bin/pytest -n $(TEST_PROCESSES) --dist loadfile
 export GX_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -51,12 +54,12 @@ format: setup ## Format, and mend what ruff can mend
 .PHONY: test
 test: setup setup-airflow lint ## Checks, then all tests but the slow ones, with coverage; ARGS go to pytest
 	@infra/setup/counterparts.sh
-	@.venv/bin/pytest --cov --cov-report=term $(ARGS)
+	@$(PYTEST) --cov --cov-report=term $(ARGS)
 
 .PHONY: test-full
 test-full: setup setup-airflow setup-splink lint ## Every test, the slow ones and those against Splink too
 	@infra/setup/counterparts.sh
-	@.venv/bin/pytest -m "slow or not slow" --cov --cov-report=term $(ARGS)
+	@$(PYTEST) -m "slow or not slow" --cov --cov-report=term $(ARGS)
 	@PYTHONPATH=.venv-splink/lib/python3.11/site-packages .venv/bin/pytest -q \
 	  tests/identity/matching/test_em.py tests/identity/matching/test_splink_models.py
 

@@ -63,7 +63,9 @@ def approval_tasks(declared: Declared) -> None:
         subject=f"Send to {conf % 'destination'} what a guard held on {conf % 'as_of'}?",
         body=f"{conf % 'words'}\n\nPlan `{conf % 'plan'}`: if anything in it changes before it is "
         "sent, it is held again.",
-        params={"reason": Param("", type="string", title="Why", description="Kept beside it.")},
+        params={
+            "reason": Param("", type="string", title="Why", description="Kept with the approval.")
+        },
         defaults="Reject",
         response_timeout=ANSWERED_WITHIN,
         doc_md="If it fails: nothing was sent. Clear it, and the question is asked again.",

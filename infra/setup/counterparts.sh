@@ -1,11 +1,17 @@
 #!/usr/bin/env bash
-# Real servers that tests talk to and that do not come from PyPI.
+# Real systems that tests talk to: where nobody lives they are installed, elsewhere only named.
 set -euo pipefail
+cd "$(dirname "$0")/../.."
+
+if [[ ${CI:-} == true ]]; then
+  infra/setup/bootstrap.sh tryton mailman tryton-data ||
+    echo "[setup] No Tryton or GNU Mailman: the live tests will skip." >&2
+fi
 
 if PATH=$PATH:/usr/sbin command -v sshd >/dev/null; then
   exit 0
 fi
-# Only where nobody lives: a package that opens ports is not ours to put on a person's machine.
+# A package that opens ports is not ours to put on a person's machine.
 if [[ ${CI:-} == true && $(id -u) == 0 ]] && command -v apt-get >/dev/null; then
   echo "[setup] openssh-server, for the SFTP tests ..." >&2
   export DEBIAN_FRONTEND=noninteractive

@@ -7,6 +7,7 @@ mode test folders need no ``__init__.py``, and two test files may bear the same 
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,11 @@ from goldenlake.declarations.connections import is_this_machine
 pytest_plugins = ["support.crashes", "support.lake", "support.servers", "support.live"]
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# PySpark takes a main module without a file for a run of its doctests, and ends it; a worker of
+# pytest-xdist has none.
+if not hasattr(sys.modules["__main__"], "__file__"):
+    sys.modules["__main__"].__file__ = __file__
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
 os.environ["TZ"] = "UTC"

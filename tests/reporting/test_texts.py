@@ -35,6 +35,7 @@ class Segment:
     entered: int = 120
     exited: int = 31
     overlap: dict[str, int] = field(default_factory=lambda: {"win_back": 17})
+    changed_fields: dict[str, int] = field(default_factory=lambda: {"email": 9, "country": 2})
     samples: dict[str, list[str]] = field(default_factory=lambda: {"add": ["c_aaa", "c_bbb"]})
 
 
@@ -62,6 +63,7 @@ def test_a_plan_shows_every_number_and_why_people_are_held_back() -> None:
     assert "newsletter_readers: held back: no_consent 188, no_key 1" in text
     assert "for example c_aaa, c_bbb" in text
     assert "newsletter_readers: entered 120, exited 31" in text
+    assert "newsletter_readers: updates change email 9, country 2" in text
     assert "newsletter_readers: shares members with win_back 17" in text
     assert "letters, 2026-01-03: plan abc123" in text
 

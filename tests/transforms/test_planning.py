@@ -7,29 +7,32 @@ import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from goldenlake.transforms.planning import numbered, plan_rows, summary
+from goldenlake.transforms.planning import changed_fields, numbered, plan_rows, summary
 
 PEOPLE = (
     "customer_id STRING, key STRING, consent STRING, fields STRING, desired_hash STRING, "
-    "customer_since DATE, country STRING, until TIMESTAMP"
+    "customer_since DATE, country STRING, until TIMESTAMP, marks STRING"
 )
 LEDGER = (
     "segment STRING, key STRING, customer_id STRING, owner_then STRING, state STRING, "
     "desired_hash STRING, acknowledged_hash STRING, remote_id STRING, attempt INT, "
-    "outcome STRING, delivery STRING, acknowledged_on DATE"
+    "outcome STRING, delivery STRING, acknowledged_on DATE, acknowledged_marks STRING"
 )
 
 
 MONDAY, TUESDAY = date(2024, 6, 3), date(2024, 6, 4)
+NOW = '{"name": "0A", "orders": "1B", "phone": "2C"}'
+THEN = '{"name": "0A", "orders": "FF"}'
 
 
 def person(name, consent="granted", key=None, since=None):
-    return (name, key or f"k_{name}", consent, "{}", f"h_{name}", since, None, None)
+    return (name, key or f"k_{name}", consent, "{}", f"h_{name}", since, None, None, NOW)
 
 
 def known(key, owner, state="present", now=None, acknowledged=None, outcome="acknowledged"):
     hash_of = acknowledged or f"h_{owner}"
-    return ("s", key, now or owner, owner, state, hash_of, hash_of, None, 0, outcome, "d", TUESDAY)
+    told = (owner, state, hash_of, hash_of, None, 0, outcome, "d", TUESDAY, THEN)
+    return ("s", key, now or owner, *told)
 
 
 #: name: (is member, person today or None, what the ledger has or None)
@@ -52,7 +55,7 @@ CASES = {
     "no": (True, person("no", "withdrawn"), known("k_no", "no")),
     "never": (True, person("never", "suppressed"), None),
     "silent": (True, person("silent", "no_consent"), None),
-    "nokey": (True, ("nokey", None, "granted", "{}", "h", None, None, None), None),
+    "nokey": (True, ("nokey", None, "granted", "{}", "h", None, None, None, NOW), None),
     "moved": (True, person("moved", key="k_elsewhere"), known("k_old", "moved")),
     "left": (False, person("left"), known("k_left", "left")),
     "leftno": (False, person("leftno", "withdrawn"), known("k_leftno", "leftno")),
@@ -141,6 +144,13 @@ def test_only_records_that_are_there_count_as_acknowledged(plans):
     there = [row["key"] for row in plans["mirror"] if row["was_there"]]
     states = [known_ for _, _, known_ in CASES.values() if known_]
     assert sorted(there) == sorted(row[1] for row in states if row[4] != "absent")
+
+
+def test_the_fields_that_updates_change_are_counted_also_those_that_were_never_sent(spark, plans):
+    updates = sum(row["action"] == "update" for row in plans["mirror"])
+    assert updates > 1
+    found = changed_fields(planned(spark, "mirror")).collect()
+    assert {tuple(row) for row in found} == {("s", "orders", updates), ("s", "phone", updates)}
 
 
 def test_in_every_mode_those_who_may_not_be_there_any_more_are_removed(plans):

@@ -266,8 +266,10 @@ class Capabilities:
     """Whether the outcome of a batch can be asked for after its reply was lost."""
     calls_per_batch: float = 1.0
     calls_per_second: float | None = None
+    first_poll_seconds: float = 1.0
+    """How long to wait before asking about pending records; each time twice as long as before."""
     poll_seconds: float = 10.0
-    """How long to wait before asking again about pending records."""
+    """How long to wait at most."""
     longest_job_seconds: float = 3600.0
     """After so long a pending record counts as unknown."""
 

@@ -58,6 +58,7 @@ def capabilities(_target: GoogleTarget) -> Capabilities:
         can_look_up=True,
         calls_per_batch=4.0,
         calls_per_second=5.0,
+        first_poll_seconds=300.0,
         poll_seconds=300.0,
         longest_job_seconds=6 * 3600.0,
     )

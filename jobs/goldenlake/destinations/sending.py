@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -148,14 +147,16 @@ class _Course:
         return self.kind.send(self.delivery, part, note)
 
     def _wait_for_jobs(self) -> None:
-        """Ask about pending records until none is left; then what remains is unknown."""
+        """Ask about pending records until none is left, soon at first; when they have taken too
+        long, what remains is unknown.
+        """
         can = self.kind.capabilities
-        for _ in range(math.ceil(can.longest_job_seconds / can.poll_seconds)):
-            waiting = self._pending()
-            if not waiting:
-                return
-            self.sleep(can.poll_seconds)
+        waited, wait = 0.0, min(can.first_poll_seconds, can.poll_seconds)
+        while (waiting := self._pending()) and waited < can.longest_job_seconds:
+            self.sleep(wait)
+            waited += wait
             self._ask(waiting)
+            wait = min(2 * wait, can.poll_seconds)
         self._take((), self._pending())
 
     def _ask(self, records: Sequence[OutboundRecord]) -> None:

@@ -1,6 +1,6 @@
-# Everything lives below this folder: .venv (jobs and tools), .venv-airflow (scheduler), .venv-splink
-# (what matching is measured beside), .venv-tryton and .venv-mailman (what tests talk to), .jars,
-# .cache.
+# Everything lives below this folder: .venv (jobs and tools), .venv-airflow (scheduler), .venv-splink and
+# .venv-drt (what matching and exports are measured beside), .venv-tryton and .venv-mailman (what tests
+# talk to), .jars, .cache.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -29,6 +29,10 @@ setup-airflow: ## Install the scheduler's environment, .venv-airflow
 .PHONY: setup-splink
 setup-splink: ## Install Splink's environment, .venv-splink, for `make bench-identity`
 	@infra/setup/bootstrap.sh splink
+
+.PHONY: setup-drt
+setup-drt: ## Install drt's environment, .venv-drt, for `make bench`; left out where it is absent
+	@infra/setup/bootstrap.sh drt
 
 .PHONY: setup-live
 setup-live: ## Install a Tryton and a GNU Mailman, for the tests that talk to real ones
@@ -102,6 +106,6 @@ docs: setup ## Write the data dictionary from conf/tables
 
 .PHONY: clean
 clean: ## Remove environments, JARs and caches; data is left alone
-	@rm -rf .venv .venv-airflow .venv-splink .venv-tryton .venv-mailman .jars .cache .mypy_cache \
+	@rm -rf .venv .venv-airflow .venv-splink .venv-drt .venv-tryton .venv-mailman .jars .cache .mypy_cache \
 		.ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov build jobs/*.egg-info
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

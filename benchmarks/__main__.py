@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.figures import machine
 from benchmarks.homes import temporary_home
-from benchmarks.parts import PARTS, Bench, say
+from benchmarks.parts import PARTS, Bench, chosen, say
 from goldenlake.errors import GoldenlakeError
 
 
@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--no-fast-start", action="store_true", help="let the JVM optimise fully")
     parser.add_argument("--keep", action="store_true", help="leave the folder where it is")
     given = parser.parse_args()
-    unknown = [name for name in given.part if name not in PARTS]
+    unknown = [name for name in given.part if not chosen([name])]
     if unknown or given.scale <= 0 or given.rounds < 1:
         parser.error(f"no such part: {', '.join(unknown)}" if unknown else "a number is too small")
     spark: dict[str, object] = {"memory": given.memory} if given.memory else {}
@@ -32,7 +32,7 @@ def main() -> int:
         bench = Bench(
             home=home, scale=given.scale, rounds=given.rounds, seed=given.seed, spark=spark
         )
-        return measure(bench, given.part or list(PARTS))
+        return measure(bench, chosen(given.part) if given.part else list(PARTS))
 
 
 def measure(bench: Bench, names: list[str]) -> int:

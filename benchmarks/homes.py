@@ -22,6 +22,8 @@ from goldenlake.errors import ExitCode
 from goldenlake.sample import SampleOptions, arrived, generate
 
 ENVIRONMENT = "bench"
+SEGMENT = "everybody"
+"""Of the people who are exported."""
 START = date(2026, 1, 1)
 CUSTOMERS = 100_000
 EVENTS_A_CUSTOMER = 10.0
@@ -62,6 +64,31 @@ def make_home(home: Path, spark: Mapping[str, object]) -> None:
     (home / "conf" / "env" / f"{ENVIRONMENT}.yml").write_text(json.dumps(local, indent=2))
     (home / "var" / "drops").mkdir(parents=True)
     (home / "var" / "exports").mkdir()
+
+
+def connect(home: Path, name: str, declared: Mapping[str, object]) -> None:
+    """Declare an account in the environment of a home."""
+    path = home / "conf" / "env" / f"{ENVIRONMENT}.yml"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"connections": {name: declared}}))
+
+
+def declare_export(home: Path, vendor: str, fields: Mapping[str, str]) -> None:
+    """Declare a segment of everybody, and its export to the account that is called so."""
+    whose = {"description": "Made-up people.", "owner": "bench@example.com"}
+    everybody = {"attribute": "is_known", "equals": True}
+    segment = {"segment": SEGMENT, "who": {"all": [everybody]}, **whose}
+    destination = {
+        "destination": vendor,
+        "segments": [SEGMENT],
+        "purpose": "marketing",
+        "channel": "email",
+        "key": "email",
+        "fields": dict(fields),
+        "target": {"kind": vendor, "connection": vendor},
+        **whose,
+    }
+    (home / "conf" / "segments" / f"{SEGMENT}.yml").write_text(json.dumps(segment))
+    (home / "conf" / "destinations" / f"{vendor}.yml").write_text(json.dumps(destination))
 
 
 @dataclass(frozen=True, kw_only=True)

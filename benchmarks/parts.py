@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from statistics import median
 
+from benchmarks.exports import VENDORS, Exports, Vendor
 from benchmarks.figures import Figure
 from benchmarks.homes import ACCESS_LINES, World, access_logs, make_home
 from benchmarks.processes import Finished, run_worker
 from goldenlake.errors import GoldenlakeError
 
 _WARM_UP = 0.01
+_FEWEST_MEMBERS = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,16 @@ class Bench:
         )
         yield from _stages("idle", idle)
 
+    def exports(self, vendor: Vendor) -> Iterator[Figure]:
+        """Exports of many members to one vendor."""
+        yield from Exports(
+            home=self.home / "exports" / vendor.name,
+            vendor=vendor,
+            members=max(_FEWEST_MEMBERS, round(vendor.members * self.scale)),
+            spark=self.spark,
+            say=say,
+        ).figures()
+
     @cached_property
     def _nights(self) -> World:
         return World(home=self._home("nights"), scale=self.scale, seed=self.seed)
@@ -146,8 +158,15 @@ PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "identity_accuracy": Bench.identity_accuracy,
     "next_night": Bench.next_night,
     "idle": Bench.idle,
+    **{f"exports.{each.name}": partial(Bench.exports, vendor=each) for each in VENDORS},
 }
 """In the order in which they are measured, whatever the order of the arguments."""
+
+
+def chosen(names: Sequence[str]) -> list[str]:
+    """The parts that names mean; ``exports`` means all of its vendors."""
+    return [part for part in PARTS if {part, part.partition(".")[0]} & set(names)]
+
 
 _begun = time.monotonic()
 

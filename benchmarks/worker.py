@@ -89,11 +89,36 @@ def ingest(home: Path, warm_up: str, drops: str, rounds: str) -> dict[str, objec
     return Comparison(home=home, spark=spark, rounds=int(rounds)).run(Path(warm_up), Path(drops))
 
 
+def members(home: Path, number: str) -> dict[str, object]:
+    """A lake with so many members of one segment."""
+    from benchmarks.members import publish
+
+    publish(_load(home, START).tables, int(number), START)
+    return {}
+
+
+def export(home: Path, destination: str) -> dict[str, object]:
+    """One export as ``goldenlake activate`` makes it; one that is not done ends the process."""
+    installation = _load(home, START)
+    start = _open(installation)
+    results = stages.activate(installation, [destination])
+    if (code := stages.code_of(results)) is not ExitCode.OK:
+        print([result.error for result in results], file=sys.stderr)
+        sys.exit(code)
+    return {
+        "spark_start": start,
+        "seconds": installation.seconds["activate"],
+        "counts": dict(results[0].counts),
+    }
+
+
 WORKS: dict[str, Work] = {
     "night": night,
     "spark_start": spark_start,
     "accuracy": accuracy,
     "ingest": ingest,
+    "members": members,
+    "export": export,
 }
 
 

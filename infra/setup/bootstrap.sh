@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Bring this checkout to a state; each part is skipped when its inputs are as they were.
 # Usage: bootstrap.sh PART...
-# with PART one of jobs, airflow, splink, mailman, tryton, tryton-data, jars, jars-s3, prime.
+# with PART one of jobs, airflow, splink, drt, mailman, tryton, tryton-data, jars, jars-s3, prime.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -124,6 +124,10 @@ for wanted in "$@"; do
           jobs/goldenlake/io/spark.py jobs/goldenlake/io/java.py \
           $(find .jars/s3 -name .state 2>/dev/null))" \
         .venv/bin/python infra/setup/prime_spark.py .jars .cache/spark
+      ;;
+    drt)
+      part "Python packages of drt (some 70 MB)" .venv-drt/.state \
+        "$(digest requirements/drt.txt)" environment .venv-drt requirements/drt.txt
       ;;
     *) stop "Unknown part: $wanted" ;;
   esac

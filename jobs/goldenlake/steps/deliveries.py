@@ -149,6 +149,7 @@ class Sending:
                         self.writer.take(outgoing, answers.result())
                         done.append((outgoing.delivery.delivery_id, outgoing.batch.number))
                 self.writer.flush()
+                self.writer.settle()
                 for name, number in done:
                     self._sent[name].add(number)
 

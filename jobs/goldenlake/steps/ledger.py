@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -21,9 +22,29 @@ _REJECT_KEY = ("destination", "segment", "customer_id", "desired_hash", "deliver
 _SETTLED = ("acknowledged", "rejected")
 
 
+_Rows = list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Commit:
+    """A commit in a thread of its own, and what it writes."""
+
+    end: Future[None]
+    rows: _Rows
+    rejects: _Rows
+
+    @classmethod
+    def begun(cls, write: Callable[[_Rows, _Rows], None], rows: _Rows, rejects: _Rows) -> _Commit:
+        alone = ThreadPoolExecutor(max_workers=1)
+        end = alone.submit(write, rows, rejects)
+        alone.shutdown(wait=False)
+        return cls(end, rows, rejects)
+
+
 @dataclass(kw_only=True)
 class LedgerWriter:
-    """Gathers answers of whole batches, of any deliveries, and merges them in one commit.
+    """Gathers answers of whole batches, of any deliveries, and merges them in one commit, beside
+    which sending goes on.
 
     A kill in between loses answers but doubles nothing: those batches are sent again, which is
     harmless, and acknowledged again.
@@ -33,8 +54,9 @@ class LedgerWriter:
     run_id: str
     on: date
     counts: dict[str, int] = field(default_factory=dict)
-    _rows: list[dict[str, Any]] = field(default_factory=list)
-    _rejects: list[dict[str, Any]] = field(default_factory=list)
+    _rows: _Rows = field(default_factory=list)
+    _rejects: _Rows = field(default_factory=list)
+    _committing: _Commit | None = None
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -53,13 +75,33 @@ class LedgerWriter:
         self._note(record, outgoing, before, state="unknown", outcome="withheld")
 
     def flush(self) -> None:
-        """Write what was gathered; refusals first, since the ledger says that they are done."""
-        if self._rejects:
-            rejects = self.tables.frame(self._rejects, REJECTS.ddl)
-            self.tables.merge("activation.rejects", rejects, on=_REJECT_KEY)
-        if self._rows:
-            self.tables.merge(TABLE, self.tables.frame(self._rows, LEDGER.ddl), on=KEY)
-        self._rows, self._rejects = [], []
+        """Begin to write what was gathered, once the commit before has ended. Raises as it did."""
+        self.settle()
+        if self._rows or self._rejects:
+            self._committing = _Commit.begun(self._write, self._rows, self._rejects)
+            self._rows, self._rejects = [], []
+
+    def settle(self) -> None:
+        """Wait until what was flushed is written; what could not be is gathered again, and the
+        reason raised.
+        """
+        commit, self._committing = self._committing, None
+        if commit is None:
+            return
+        try:
+            commit.end.result()
+        except BaseException:
+            self._rows = commit.rows + self._rows
+            self._rejects = commit.rejects + self._rejects
+            raise
+
+    def _write(self, rows: _Rows, rejects: _Rows) -> None:
+        """Refusals first, since the ledger says that they are done."""
+        if rejects:
+            frame = self.tables.frame(rejects, REJECTS.ddl)
+            self.tables.merge("activation.rejects", frame, on=_REJECT_KEY)
+        if rows:
+            self.tables.merge(TABLE, self.tables.frame(rows, LEDGER.ddl), on=KEY)
 
     def _answered(
         self, record: OutboundRecord, outgoing: Outgoing, answer: Acknowledgement

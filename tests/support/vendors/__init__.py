@@ -93,7 +93,7 @@ def route(method: str, rule: str) -> Callable[[Handler], Handler]:
 @cache
 def specification(name: str, base: str) -> OpenAPI:
     """A specification, as if its server were this machine. Skips the test where it is absent."""
-    return contract(published(name), base)
+    return judge_of(published(name), base)
 
 
 def published(name: str) -> dict[str, Any]:
@@ -108,7 +108,7 @@ def published(name: str) -> dict[str, Any]:
     return dict(json.loads(told))
 
 
-def contract(told: Mapping[str, Any], base: str) -> OpenAPI:
+def judge_of(told: Mapping[str, Any], base: str) -> OpenAPI:
     """What judges calls to this machine by a specification."""
     told = {**told, "servers": [{"url": base or "/"}]}
     # Who calls is judged by the server itself.
@@ -140,7 +140,7 @@ class Vendor:
     def __init__(self) -> None:
         self._numbers: defaultdict[str, Iterator[int]] = defaultdict(count)
         self.contracts = [specification(name, self.base) for name in self.specs]
-        self.contracts += [contract(each, self.base) for each in self.written]
+        self.contracts += [judge_of(each, self.base) for each in self.written]
         self.faults: list[Fault] = []
         self.violations: list[str] = []
         self.calls: list[tuple[str, str, int]] = []

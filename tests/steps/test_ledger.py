@@ -1,0 +1,90 @@
+"""Answers are written beside the sending, none is lost, and none is vouched for too soon."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from goldenlake.ports import Tables
+from support.activation import DAY, night, silent, step
+from support.destinations import Remembering
+from support.gold import customer, grant
+
+NAMES = ["ann", "bob", "cyd", "dan"]
+
+pytestmark = pytest.mark.usefixtures("no_waiting")
+
+
+class Watched:
+    """Tables that call somebody before each commit to the ledger."""
+
+    def __init__(self, tables: Tables, before: Callable[[], None]) -> None:
+        self._tables, self._before = tables, before
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tables, name)
+
+    def merge(self, table: str, *rows: Any, **others: Any) -> int:
+        if table == "activation.ledger":
+            self._before()
+        return self._tables.merge(table, *rows, **others)
+
+
+def everybody(tables: Tables) -> Remembering:
+    """A destination to which nobody was sent yet, a batch for each person."""
+    people, consents = [customer(name) for name in NAMES], [grant(name) for name in NAMES]
+    night(tables, DAY, people, consents, {"readers": NAMES})
+    return Remembering(batch_records=1)
+
+
+def acknowledged(tables: Tables) -> set[str]:
+    rows = tables.read("activation.ledger").where("outcome = 'acknowledged'").collect()
+    return {row["customer_id"] for row in rows}
+
+
+def test_the_next_batch_is_sent_while_answers_are_written(tables: Tables) -> None:
+    kind, second = everybody(tables), threading.Event()
+    kind.after = lambda *_: second.set() if len(kind.sent) > 1 else None
+
+    def wait() -> None:
+        assert second.wait(60), "the second batch waits for the answers to the first"
+
+    step(flush_records=1).run(Watched(tables, wait), kind, silent)
+
+    assert len(kind.sent) == 4
+    assert acknowledged(tables) == set(NAMES)
+
+
+def test_answers_that_could_not_be_written_are_written_with_the_next(tables: Tables) -> None:
+    kind, failures = everybody(tables), [RuntimeError("the store is away")]
+
+    def fail_once() -> None:
+        if failures:
+            raise failures.pop()
+
+    with pytest.raises(RuntimeError, match="the store is away"):
+        step(flush_records=2).run(Watched(tables, fail_once), kind, silent)
+
+    sent = {record.customer_id for _, batch in kind.sent for record in batch.records}
+    assert acknowledged(tables) == sent
+    step().run(tables, kind, silent)
+    assert len(kind.sent) == 4, "nobody was sent twice"
+    assert acknowledged(tables) == set(NAMES)
+
+
+def test_a_delivery_whose_answers_were_never_written_is_not_closed(tables: Tables) -> None:
+    kind = everybody(tables)
+
+    def fail() -> None:
+        raise RuntimeError("the store is away")
+
+    with pytest.raises(RuntimeError):
+        step(flush_records=2).run(Watched(tables, fail), kind, silent)
+
+    assert kind.finished == []
+    step().run(tables, kind, silent)
+    assert len(kind.finished) == 1
+    assert acknowledged(tables) == set(NAMES)

@@ -8,9 +8,10 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 PYTHON := .venv/bin/python
-# Each runs some of the test files, and has a Spark of its own: 2 GB of heap and a core or so.
+# Each runs some of the test files, in their order (the longest come first), and has a Spark of its own:
+# 2 GB of heap and a core or so.
 TEST_PROCESSES ?= 2
-PYTEST := .venv/bin/pytest -n $(TEST_PROCESSES) --dist loadfile
+PYTEST := .venv/bin/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 export GX_ANALYTICS_ENABLED := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

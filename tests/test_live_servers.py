@@ -9,11 +9,11 @@ pytestmark = pytest.mark.live
 
 def test_a_mailman_lists_who_joined_and_its_letters_stay_where_they_are(mailman: Mailman) -> None:
     news = mailman.make_list("here")
-    mailman.join(news, "ann@example.com")
+    mailman.join(news, "own@example.com")
     mailman.join(news, "bob@example.com")
     assert mailman.outbox == []
     mailman.leave(news, "bob@example.com")
-    assert mailman.roster(news) == {"ann@example.com": ""}
+    assert mailman.roster(news) == {"own@example.com": ""}
     assert len(mailman.outbox) == 1, "a good-bye"
 
 

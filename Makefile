@@ -8,8 +8,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 PYTHON := .venv/bin/python
-# Each runs some of the test files, in their order (the longest come first), and has a Spark of its own:
-# 2 GB of heap and a core or so.
+# Each runs some of the test files, in their order, and has a Spark of its own: 2 GB of heap and a core
+# or so. Nights under Airflow come first, since nothing else would run beside the last of them.
 TEST_PROCESSES ?= 2
 PYTEST := .venv/bin/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 export GX_ANALYTICS_ENABLED := false

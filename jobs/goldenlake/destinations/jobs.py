@@ -43,19 +43,23 @@ def name(record: OutboundRecord) -> str:
     return record.key.casefold()
 
 
+def keys_of(records: Sequence[OutboundRecord]) -> list[str]:
+    """Their keys, in their order."""
+    return [record.key for record in records]
+
+
 def all_are(records: Sequence[OutboundRecord], outcome: Outcome) -> list[Acknowledgement]:
     """One answer for all of them."""
     return [Acknowledgement(key=record.key, outcome=outcome) for record in records]
 
 
 def found(
-    records: Sequence[OutboundRecord], size: int, ask: Callable[[list[str]], Iterable[FoundT]]
+    keys: Sequence[str], size: int, ask: Callable[[list[str]], Iterable[FoundT]]
 ) -> list[FoundT]:
     """What a search for keys gives, so many at a time. A search that is refused with 400 for one of
     them is made in halves: what it is refused for alone is nobody's.
     """
-    keys = [record.key for record in records]
-    parts = [keys[at : at + size] for at in range(0, len(keys), size)]
+    parts = [list(keys[at : at + size]) for at in range(0, len(keys), size)]
     return [each for part in parts for each in _searched(part, ask)]
 
 

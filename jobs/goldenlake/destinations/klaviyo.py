@@ -15,7 +15,7 @@ from typing import Any
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import KlaviyoTarget
 from goldenlake.destinations.accounts import Account, Known, open_account, there, token_of
-from goldenlake.destinations.jobs import Work, all_are, found, name
+from goldenlake.destinations.jobs import Work, all_are, found, keys_of, name
 from goldenlake.destinations.sending import never_lifted
 from goldenlake.destinations.values import audience_name, counted
 from goldenlake.ports import (
@@ -243,7 +243,7 @@ class Klaviyo(Account[KlaviyoTarget]):
         def searched(keys: list[str]) -> list[dict[str, Any]]:
             return self._filtered("/api/lists/{list}/profiles", keys, ids={"list": list_id})
 
-        return self._by_name(found(records, _MOST_ASKED, searched))
+        return self._by_name(found(keys_of(records), _MOST_ASKED, searched))
 
     def _filtered(
         self,
@@ -285,7 +285,7 @@ class Klaviyo(Account[KlaviyoTarget]):
             wanted = {"additional-fields[profile]": "subscriptions"}
             return self._filtered("/api/profiles", keys, params=wanted)
 
-        profiles = self._by_name(found(records, _MOST_ASKED, searched))
+        profiles = self._by_name(found(keys_of(records), _MOST_ASKED, searched))
         return [
             Acknowledgement(
                 key=record.key,

@@ -18,7 +18,7 @@ from typing import Any
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import SendgridTarget
 from goldenlake.destinations.accounts import Account, Known, open_account, there, token_of
-from goldenlake.destinations.jobs import Work, all_are, found, name
+from goldenlake.destinations.jobs import Work, all_are, found, keys_of, name
 from goldenlake.destinations.sending import never_lifted
 from goldenlake.destinations.values import audience_name, text
 from goldenlake.errors import CallRefused
@@ -113,7 +113,7 @@ class Sendgrid(Account[SendgridTarget]):
         if not is_told:
             self._prepare(delivery)
         left = [record for record in batch.records if name(record) not in work.errors]
-        contacts, list_id = self._contacts(left), self._list(delivery)
+        contacts, list_id = self._contacts(keys_of(left)), self._list(delivery)
         return refused + [
             self._judged(record, contacts.get(name(record)), list_id, is_told=is_told)
             for record in left
@@ -125,13 +125,8 @@ class Sendgrid(Account[SendgridTarget]):
         list_id = {each["name"]: each["id"] for each in self._all_lists()}.get(called)
         if list_id is None:
             return set()
-        parts = [list(keys[at : at + _MOST_ASKED]) for at in range(0, len(keys), _MOST_ASKED)]
-        return {
-            key
-            for part in parts
-            for key, told in self._searched(part)
-            if list_id in told.get("contact", {}).get("list_ids", ())
-        }
+        there = self._members(keys, list_id)
+        return {key for key in keys if key.casefold() in there}
 
     def _upsert(self, delivery: Delivery, records: Sequence[OutboundRecord], note: NoteJob) -> None:
         self._prepare(delivery)
@@ -160,12 +155,8 @@ class Sendgrid(Account[SendgridTarget]):
         self, delivery: Delivery, records: Sequence[OutboundRecord], note: NoteJob
     ) -> list[Acknowledgement]:
         list_id = self._list(delivery)
-        members = {
-            called: contact["id"]
-            for called, contact in self._contacts(records).items()
-            if list_id in contact["list_ids"]
-        }
-        ids = sorted(set(members.values()))
+        members = self._members(keys_of(records), list_id)
+        ids = sorted({contact["id"] for contact in members.values()})
         for at in range(0, len(ids), _MOST_ASKED):
             reply = self.api.call(
                 "DELETE",
@@ -244,11 +235,16 @@ class Sendgrid(Account[SendgridTarget]):
             if value is not None
         )
 
-    def _contacts(self, records: Sequence[OutboundRecord]) -> dict[str, dict[str, Any]]:
+    def _members(self, keys: Sequence[str], list_id: str) -> dict[str, dict[str, Any]]:
+        """Those of the contacts that are in a list."""
+        contacts = self._contacts(keys).items()
+        return {called: told for called, told in contacts if list_id in told["list_ids"]}
+
+    def _contacts(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
         """Contacts by what they are known by, in small letters, of those that exist."""
         return {
             called.casefold(): told["contact"]
-            for called, told in found(records, _MOST_ASKED, self._searched)
+            for called, told in found(keys, _MOST_ASKED, self._searched)
             if told.get("contact")
         }
 
@@ -288,7 +284,9 @@ class Sendgrid(Account[SendgridTarget]):
             called = _GROUP + "/suppressions/search"
             return list(self.api.call("POST", called, ids=group, json=body).json())
 
-        there = {address.casefold() for address in found(records, _MOST_SUPPRESSED, searched)}
+        there = {
+            address.casefold() for address in found(keys_of(records), _MOST_SUPPRESSED, searched)
+        }
         return [
             Acknowledgement(
                 key=record.key, outcome="acknowledged" if name(record) in there else "retry"

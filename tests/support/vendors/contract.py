@@ -222,7 +222,7 @@ class VendorContract(DestinationContract):
     def test_a_process_that_dies_at_any_call_is_finished_by_the_next_one(
         self, world: VendorWorld, seed: int, crashes: CrashCount
     ) -> None:
-        crashes.connector = type(world.vendor).__name__.lower()
+        crashes.connector = type(self).__module__.rpartition("test_")[2]
         random = Random(seed)
         wanted: set[str] = set()
         for number in count(1):
@@ -267,6 +267,15 @@ class OneBadAddress:
         found, _, _ = brought(world, _batch(1, *batch))
         assert found.pop("no address") == "rejected"
         assert list(found.values()) == ["acknowledged"] * 4
+
+    def test_one_bad_address_does_not_keep_members_from_being_found(
+        self, world: VendorWorld
+    ) -> None:
+        kind = world.open()
+        if not isinstance(kind, FindsMembers):
+            pytest.skip("tells all of them, or none")
+        brought(world, _batch(1, upsert("ann")))
+        assert kind.among("readers", ["no address", "ann@example.com"]) == {"ann@example.com"}
 
 
 class WorksInJobs:

@@ -16,6 +16,9 @@ from goldenlake_dags.submit import AS_OF, HELD, spark_task
 APPROVAL = "goldenlake_approval"
 ANSWERED_WITHIN = timedelta(hours=23)
 """The next night draws a plan of its own, so an older question is moot."""
+_UNASKED = (
+    "If it fails: no question was asked; decide in a terminal, as the red task of `activate` says."
+)
 
 
 def ask_about(exports: Sequence[Any]) -> None:
@@ -26,8 +29,7 @@ def ask_about(exports: Sequence[Any]) -> None:
 
     @task(
         trigger_rule=TriggerRule.ALL_DONE,
-        doc_md="If it fails: no question was asked; decide in a terminal, as the red task of "
-        "`activate` says.",
+        doc_md=_UNASKED,
     )
     def held(as_of: str, ti: Any = None) -> list[dict[str, Any]]:
         """What to start, one entry a held export."""
@@ -49,8 +51,7 @@ def ask_about(exports: Sequence[Any]) -> None:
         logical_date=None,
         skip_when_already_exists=True,
         openlineage_inject_parent_info=False,
-        doc_md="If it fails: no question was asked; decide in a terminal, as the red task of "
-        "`activate` says. Skipped where nothing was held, or the question was asked before.",
+        doc_md=f"{_UNASKED} Skipped where nothing was held, or the question was asked before.",
     ).expand_kwargs(questions)
 
 

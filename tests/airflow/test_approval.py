@@ -11,7 +11,7 @@ from typing import TypeVar
 import pytest
 
 from goldenlake.errors import ExportHeld, export_held
-from support.airflow_home import Airflow, Server, conf_of_names
+from support.airflow_home import Airflow, Server, conf_of_names, stand_in
 
 T = TypeVar("T")
 
@@ -49,8 +49,7 @@ def test_what_a_command_printed_tells_the_plan_that_was_held() -> None:
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("pretender")
     (folder / "words").write_text(f"goldenlake: {HELD}\n")
-    (folder / "spark-submit").write_text(PRETENDER)
-    (folder / "spark-submit").chmod(0o755)
+    stand_in(folder, PRETENDER)
     return folder / "calls"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from goldenlake.sample import SampleOptions, arrived, generate
-from support.airflow_home import ROOT, Airflow, conf_of_names
+from support.airflow_home import ROOT, Airflow, conf_of_names, stand_in
 from support.readers import rows_as_read
 
 pytestmark = pytest.mark.airflow
@@ -32,9 +32,7 @@ esac
 def test_only_passing_faults_are_tried_again_and_a_lost_source_does_not_stop_the_night(
     airflow: Airflow, tmp_path: Path
 ) -> None:
-    pretender = tmp_path / "spark-submit"
-    pretender.write_text(PRETENDER)
-    pretender.chmod(0o755)
+    stand_in(tmp_path, PRETENDER)
     conf = conf_of_names(tmp_path / "conf", sources=["wobbly", "broken"], destinations=["mail"])
 
     code, said = airflow.script(

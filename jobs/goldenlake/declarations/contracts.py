@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator
 
 from goldenlake.declarations.access_log import known_fields, unknown_directives
 from goldenlake.declarations.documents import Document, KeyPath
+from goldenlake.declarations.formats import AccessLogFormat
 from goldenlake.declarations.sentences import hint
-from goldenlake.declarations.source import AccessLogFormat, Origin, Source
+from goldenlake.declarations.source import Origin, Source
 from goldenlake.errors import Problem
 
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -56,8 +57,7 @@ def local_frame(
     """See ``ports.Tables.frame``. By way of Arrow the rows become a part of the plan; without, an
     RDD of which Spark knows nothing, not even that it is empty.
     """
-    shape = T.StructType.fromDDL(ddl)
-    assert isinstance(shape, T.StructType)
+    shape = _shape(ddl)
     named = (
         row if isinstance(row, Mapping) else dict(zip(shape.names, row, strict=True))
         for row in rows
@@ -65,6 +65,12 @@ def local_frame(
     zoned = [{name: _zoned(value) for name, value in row.items()} for row in named]
     arrow = pa.Table.from_pylist(zoned, schema=to_arrow_schema(shape, timezone="UTC"))
     return spark.createDataFrame(arrow)
+
+
+@cache
+def _shape(ddl: str) -> T.StructType:
+    """Asked of the JVM once: few shapes are read over and over."""
+    return cast(T.StructType, T.StructType.fromDDL(ddl))
 
 
 class DeltaTables:
@@ -125,8 +131,9 @@ class DeltaTables:
         if not self.exists(table):
             return self.frame([], ddl)
         found = self.read(table)
-        shape = cast(T.StructType, T.StructType.fromDDL(ddl))
-        later = [field for field in shape if field.name not in found.columns]
+        later = [field for field in _shape(ddl) if field.name not in found.columns]
+        if not later:
+            return found
         return found.withColumns({of.name: F.lit(None).cast(of.dataType) for of in later})
 
     def frame(self, rows: Iterable[Mapping[str, Any] | Sequence[Any]], ddl: str) -> DataFrame:

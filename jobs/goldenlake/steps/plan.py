@@ -85,9 +85,7 @@ class PlanExport:
         """Raises SegmentNotBuilt; TableMissing before the first publication."""
         with self.drawn(tables, capabilities_of(self.destination)) as drawn:
             samples, overlap = _samples(drawn.rows), _overlap(drawn.rows)
-            changed: dict[str, dict[str, int]] = {}
-            for row in sorted(changed_fields(drawn.rows).collect()):
-                changed.setdefault(row["segment"], {})[row["field"]] = row["records"]
+            changed = _by_segment(changed_fields(drawn.rows))
             segments = [
                 replace(
                     each,
@@ -300,9 +298,14 @@ def _overlap(rows: DataFrame) -> dict[str, dict[str, int]]:
     members = rows.where(F.col("is_wanted") | (F.col("action") == "held"))
     one, other = (members.select("customer_id", F.col("segment").alias(n)) for n in ("one", "two"))
     shared = one.join(other, "customer_id", how="inner").where("one <> two")
+    return _by_segment(shared.groupBy("one", "two").count())
+
+
+def _by_segment(counts: DataFrame) -> dict[str, dict[str, int]]:
+    """From rows of a segment, what is counted in it, and how many."""
     found: dict[str, dict[str, int]] = {}
-    for row in shared.groupBy("one", "two").count().collect():
-        found.setdefault(row["one"], {})[row["two"]] = row["count"]
+    for segment, what, count in sorted(counts.collect()):
+        found.setdefault(segment, {})[what] = count
     return found
 
 

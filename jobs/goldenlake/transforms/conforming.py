@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from goldenlake.columns import addresses, emails, hashes, names, phones, text
 from goldenlake.columns.casts import SPARK_TYPES, cast_text
 from goldenlake.declarations.expressions import columns_of, lenient
-from goldenlake.declarations.source import CsvFormat, Source, SourceColumn
+from goldenlake.declarations.formats import CsvFormat
+from goldenlake.declarations.source import Source, SourceColumn
 from goldenlake.transforms.newest import time_of
 
 #: Days. A row from further ahead would be the newest of its key for ever.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from goldenlake.declarations.source import CsvFormat
+from goldenlake.declarations.formats import CsvFormat
 from goldenlake.io.readers.contract import LONGEST, Contract, FileBroken, Reading, Wanted
 from goldenlake.io.readers.delimited import read_delimited
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldenlake.declarations.source import AccessLogFormat, JsonLinesFormat
+from goldenlake.declarations.formats import AccessLogFormat, JsonLinesFormat
 from goldenlake.io.readers import lines as lines_module
 from goldenlake.io.readers.access_log import read_access_log
 from goldenlake.io.readers.contract import Contract, FileBroken, Reading, Wanted

@@ -185,11 +185,7 @@ class Worded:
         """The telling words of each distinct value: (values, MOST_WORDS)."""
         lists = [telling_words(value) for value in self.values.texts.values]
         texts = Texts.of([word for words in lists for word in words])
-        code = {word: at for at, word in enumerate(texts.values)}
-        words = np.full((len(lists), MOST_WORDS), MISSING, dtype=np.int32)
-        for at, each in enumerate(lists):
-            words[at, : len(each)] = [code[word] for word in each]
-        return words
+        return texts.padded(lists, MOST_WORDS)
 
     @cached_property
     def aliases(self) -> Groups:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import pyarrow as pa
@@ -51,16 +52,12 @@ class Names:
         """Encode names; ``aliases`` are pairs of tokens besides the known nicknames."""
         given = [name.given for name in parsed.names]
         family = [name.family for name in parsed.names]
-        others = [
-            name.others[place] if place < len(name.others) else None
-            for name in parsed.names
-            for place in range(MOST_OTHERS)
-        ]
-        texts = Texts.of([token for token in (*given, *family, *others) if token])
+        others = [name.others[:MOST_OTHERS] for name in parsed.names]
+        texts = Texts.of([token for token in (*given, *family, *chain(*others)) if token])
         return cls(
             given=texts.codes(given)[parsed.which],
             family=texts.codes(family)[parsed.which],
-            others=texts.codes(others).reshape(-1, MOST_OTHERS)[parsed.which],
+            others=texts.padded(others, MOST_OTHERS)[parsed.which],
             texts=texts,
             alias_pairs=aliases,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,6 +37,11 @@ class Texts:
         """The code of each value; MISSING for None and for texts that are not in the table."""
         found = pc.index_in(pa.array(values, pa.string()), pa.array(self.values, pa.string()))
         return np.asarray(found.fill_null(MISSING).to_numpy(), dtype=np.int32)
+
+    def padded(self, lists: Sequence[Sequence[str]], width: int) -> Codes:
+        """The codes of the first texts of each list, MISSING where it has fewer: (lists, width)."""
+        filled = [each[at] if at < len(each) else None for each in lists for at in range(width)]
+        return self.codes(filled).reshape(-1, width)
 
     @cached_property
     def table(self) -> Bytes:

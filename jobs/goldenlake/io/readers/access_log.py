@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from goldenlake.declarations.access_log import REQUEST_PARTS, directives, names
-from goldenlake.declarations.source import AccessLogFormat
+from goldenlake.declarations.formats import AccessLogFormat
 from goldenlake.io.readers.contract import Bad, Contract, FileBroken, Reading, Records, cut
 from goldenlake.io.readers.lines import Lines, read_lines
 

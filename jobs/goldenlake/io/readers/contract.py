@@ -10,7 +10,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from goldenlake.declarations.source import Format, Source
+from goldenlake.declarations.formats import Format
+from goldenlake.declarations.source import Source
 
 #: Longest record, in bytes or characters. Longer ones are quarantined, cut to ``KEPT``.
 LONGEST = 4 * 2**20

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, TextIO
 
-from goldenlake.declarations.source import CsvFormat
+from goldenlake.declarations.formats import CsvFormat
 from goldenlake.io.readers.contract import (
     LONGEST,
     TOGETHER,

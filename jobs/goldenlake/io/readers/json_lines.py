@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from goldenlake.declarations.source import JsonLinesFormat
+from goldenlake.declarations.formats import JsonLinesFormat
 from goldenlake.io.readers.contract import Bad, Contract, Reading, Records, cut, field_records
 from goldenlake.io.readers.lines import Lines, as_utf8, read_lines
 

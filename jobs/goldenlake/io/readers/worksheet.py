@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from goldenlake.declarations.source import XlsxFormat
+from goldenlake.declarations.formats import XlsxFormat
 from goldenlake.io.readers.archives import judge_workbook
 from goldenlake.io.readers.contract import TOGETHER, Contract, FileBroken, Header, Reading, Records
 from goldenlake.io.readers.parquet import number_text

@@ -17,7 +17,13 @@ from pyspark.sql import SparkSession
 
 from goldenlake.declarations.connections import is_this_machine
 
-pytest_plugins = ["support.crashes", "support.lake", "support.servers", "support.live"]
+pytest_plugins = [
+    "support.crashes",
+    "support.lake",
+    "support.servers",
+    "support.live",
+    "support.newsletter",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
 

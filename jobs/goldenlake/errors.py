@@ -197,6 +197,18 @@ class TableMissing(TerminalError):
         super().__init__(f"table {table} does not exist. {mend}")
 
 
+class TableUnreadable(TerminalError):
+    """A version of a table cannot be read whole: a file of it is damaged, or was removed."""
+
+    def __init__(self, table: str, *, version: int | None, kind: str) -> None:
+        self.table, self.version, self.kind = table, version, kind
+        of = "" if version is None else f"version {version} of "
+        super().__init__(
+            f"{of}{table} cannot be read whole ({kind}): upkeep or an erasure removed it, or it "
+            "is damaged. See docs/runbooks/lake_corrupted.md."
+        )
+
+
 class PlaceUnreachable(TransientError):
     """A folder, SFTP server or object store named in ``conf/env`` does not answer."""
 
@@ -205,6 +217,21 @@ class PlaceUnreachable(TransientError):
         super().__init__(
             f"place {place!r}: {what}. Run again in a while; if it stays so, `goldenlake doctor` "
             f"looks at every place: mend its address or its access, or places.{place} in conf/env."
+        )
+
+
+class StoreUnsafe(TerminalError):
+    """An object store does not keep what a lake needs of it."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, *, place: str) -> None:
+        self.place = place
+        super().__init__(
+            f"{place}: the store lets an object that is to be created replace one that is there "
+            "(it ignores If-None-Match). Two writers would lose what was committed, without an "
+            "error; nothing was written. Use a store that keeps the condition, such as S3 itself "
+            "or SeaweedFS."
         )
 
 
@@ -251,6 +278,18 @@ class GenerationMoved(TerminalError):
         super().__init__(
             f"{step} was built on generation {base}, but {latest} is published now. "
             "Nothing was published; run the night again from resolve."
+        )
+
+
+class GenerationIsOld(Held):
+    """Nothing is sent from a generation that was rolled back to: its consents may be old."""
+
+    def __init__(self, *, generation: int, returns_to: int) -> None:
+        self.generation, self.returns_to = generation, returns_to
+        super().__init__(
+            f"generation {generation} is a return to {returns_to}, which does not know what has "
+            "come in since; nothing was sent. Mend what was wrong, then run the night again from "
+            "resolve."
         )
 
 
@@ -314,6 +353,46 @@ class SegmentNotBuilt(TerminalError):
         super().__init__(
             f"{destination}: segment {segment} has not been built for {as_of}; nothing was sent. "
             f"Run `goldenlake segments --as-of {as_of}` first."
+        )
+
+
+class PersonAmbiguous(TerminalError):
+    """A value by which a person is asked for is that of several customers."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, *, identifier: str, customers: Sequence[str]) -> None:
+        self.identifier, self.customers = identifier, tuple(customers)
+        super().__init__(
+            f"a value of {identifier} is that of {len(self.customers)} customers: "
+            f"{', '.join(self.customers[:5])}. Nothing was done. Look at them with "
+            "`goldenlake explain` and name the one that is meant by its id."
+        )
+
+
+class PrivacyKeyUnfit(TerminalError):
+    """People cannot be forgotten, or known again as such, without the key of the pseudonyms."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"the key of the pseudonyms (privacy.key in conf/env) {what}. Nothing was done: "
+            "without it, those who were forgotten could come back. Name the secret that was used "
+            "before."
+        )
+
+
+class ErasureUnfinished(TerminalError):
+    """A person is not forgotten everywhere yet; what remains is to be done, and then again."""
+
+    exit_code = ExitCode.DEGRADED
+
+    def __init__(self, *, request: str, remains: Sequence[str]) -> None:
+        self.request, self.remains = request, tuple(remains)
+        super().__init__(
+            f"erasure {request} is not finished: {'; '.join(self.remains)}. Mend that, then go on "
+            "with `goldenlake erase --resume`."
         )
 
 

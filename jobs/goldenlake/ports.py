@@ -112,6 +112,14 @@ class Maintenance(Protocol):
     def vacuum(self, table: str, *, keep_hours: float) -> Mapping[str, int]:
         """Remove files that no version younger than this needs."""
 
+    def rewrite(self, table: str) -> None:
+        """Write anew what holds rows that are only marked as removed, in one commit."""
+
+    def purge(self, tables: Sequence[str]) -> None:
+        """Remove everything that the newest versions do not need: older ones cannot be read
+        afterwards.
+        """
+
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class RemoteFile:
@@ -223,6 +231,9 @@ class Landing(Protocol):
 
     def open(self, landed_path: str) -> BinaryIO:
         """The landed bytes as a stream."""
+
+    def remove(self, landed_path: str) -> None:
+        """Remove the file for good, because somebody in it is to be forgotten; absent is fine."""
 
 
 class Clock(Protocol):

@@ -232,6 +232,22 @@ APPROVALS = TableShape(
     ddl="destination STRING, plan STRING, approved_by STRING, reason STRING, approved_at TIMESTAMP",
 )
 
+#: Requests to forget people. ``subject`` is personal: who they are, as JSON; null once all is done,
+#: when ``told`` says what was done, free of personal values.
+REQUESTS = TableShape(
+    ddl="""
+        request STRING, status STRING, people INT, requested_at TIMESTAMP, requested_by STRING,
+        reason STRING, subject STRING, done_at TIMESTAMP, told STRING
+    """,
+    statistics=("request", "status"),
+)
+#: Pseudonyms of those who must not come back: of their records, and of the identifiers that nobody
+#: else has. ``key_check`` is the pseudonym of nothing: it tells whether a key is the one.
+TOMBSTONES = TableShape(
+    ddl="token STRING, request STRING, key_check STRING, erased_on DATE",
+    statistics=("request", "erased_on"),
+)
+
 SYSTEM_TABLES: dict[str, TableShape] = {
     "ops.files": FILES,
     "ops.runs": RUNS,
@@ -255,6 +271,8 @@ SYSTEM_TABLES: dict[str, TableShape] = {
     "activation.settled": SETTLED,
     "activation.assignments": ASSIGNMENTS,
     "activation.approvals": APPROVALS,
+    "privacy.requests": REQUESTS,
+    "privacy.tombstones": TOMBSTONES,
 }
 
 _RECEIVED = ("_file_id", "_record", "_landed_on", "_file_on")

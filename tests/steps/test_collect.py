@@ -66,6 +66,7 @@ def test_a_file_without_a_day_is_told_once_and_waits_for_its_day(
         step = Collect(sources=sources, as_of=DAY, run_id="r1", settle=timedelta(0))
         [result] = step.run(
             tables=tables,
+            maintenance=tables,
             landing=LocalLanding(tmp_path / "landing"),
             outside=Places(lambda name: Folder(name, tmp_path / name)),
             clock=Clock(),
@@ -101,6 +102,7 @@ def test_a_broken_source_stops_nothing_and_a_mended_contract_brings_its_rows_in(
         step = Collect(sources=sources, as_of=DAY, run_id="r1", settle=timedelta(0))
         return step.run(
             tables=tables,
+            maintenance=tables,
             landing=landing,
             outside=Places(lambda name: Folder(name, tmp_path / name)),
             clock=Clock(),
@@ -162,6 +164,7 @@ def test_a_source_of_which_too_much_is_quarantined_is_degraded_and_its_good_rows
     step = Collect(sources=[esp], as_of=DAY, run_id="r1", settle=timedelta(0))
     (found,) = step.run(
         tables=tables,
+        maintenance=tables,
         landing=LocalLanding(tmp_path / "landing"),
         outside=Places(lambda name: Folder(name, tmp_path / name)),
         clock=Clock(),

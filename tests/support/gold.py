@@ -8,7 +8,7 @@ from typing import Any
 
 from goldenlake.ports import Tables
 from goldenlake.schemas import CUSTOMERS as IDENTITY_CUSTOMERS
-from goldenlake.schemas import HISTORY, PUBLICATIONS
+from goldenlake.schemas import HISTORY, PUBLICATIONS, RECORDS
 
 Row = dict[str, Any]
 
@@ -44,6 +44,7 @@ SHAPES = {
     "gold.metrics": METRICS,
     "identity.history": HISTORY.ddl,
     "identity.customers": IDENTITY_CUSTOMERS.ddl,
+    "identity.records": RECORDS.ddl,
 }
 
 

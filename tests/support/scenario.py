@@ -42,11 +42,16 @@ class Scenario:
 
     def night(self, as_of: date, *, until: str = "") -> ExitCode:
         """Run the whole night of a day, or only the stages up to one."""
-        installation = Installation.load(self.home / "conf", "local", None, as_of=as_of)
-        installation.__dict__["tables"] = self.tables
+        installation = self.installation(as_of)
         code = stages.night(installation, until=until)
         installation.write_runs()
         return code
+
+    def installation(self, as_of: date) -> Installation:
+        """What a command of that day works with."""
+        installation = Installation.load(self.home / "conf", "local", None, as_of=as_of)
+        installation.__dict__["tables"] = self.tables
+        return installation
 
     def read(self, table: str) -> DataFrame:
         """A table as it is now."""

@@ -29,6 +29,7 @@ from goldenlake.cli.options import (
     RunId,
     SourceNames,
 )
+from goldenlake.cli.privacy import privacy
 from goldenlake.cli.reviewing import reviewing
 from goldenlake.cli.setting_up import setting_up
 from goldenlake.cli.standing import standing
@@ -49,6 +50,7 @@ app = typer.Typer(
 NIGHT_PANEL = "The night"
 app.registered_commands += setting_up.registered_commands + looking.registered_commands
 app.registered_commands += explaining.registered_commands + standing.registered_commands
+app.registered_commands += privacy.registered_commands
 identity.registered_commands += reviewing.registered_commands
 app.add_typer(identity, name="identity", rich_help_panel=MATCHING_PANEL)
 
@@ -186,6 +188,23 @@ def maintain(
     """Compact small files, remove those that nothing needs any longer, shorten the log of runs."""
     installation = Installation.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
     finish(installation, lambda: stages.maintain(installation))
+
+
+@app.command(rich_help_panel="Upkeep")
+def rollback(
+    to: Annotated[int, typer.Option("--to", min=1, help="The generation to return to.")],
+    run_id: RunId = None,
+    conf: Conf = CONF,
+    env: Env = ENV,
+    lake: Lake = None,
+) -> None:
+    """Let readers see an earlier generation again; nothing is sent until another one is built.
+
+    The next night starts from it and builds what has come in since anew, by today's declarations:
+    mend what was wrong before it runs.
+    """
+    installation = Installation.load_newest(conf, env, lake, as_of=None, run_id=run_id)
+    finish(installation, lambda: stages.rollback(installation, to))
 
 
 def main() -> None:

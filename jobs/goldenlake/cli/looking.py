@@ -31,6 +31,8 @@ from goldenlake.cli.options import (
 from goldenlake.errors import SetupError, with_options
 
 if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
     from goldenlake.steps.planned import Plan
 
 PANEL = "Looking and deciding"
@@ -86,7 +88,7 @@ def approve(
     """Let a held plan pass, if it is the plan as it stands; any other stays held."""
     from goldenlake.steps.plan import approve as let_pass
 
-    decider = by or _login()
+    decider = by or login()
     installation = at_newest(conf, env, lake, as_of, destination)
     found = _drawn(installation, destination)
     with installation.hinting():
@@ -163,6 +165,10 @@ def sql(
         int | None, typer.Option("--generation", help="An earlier one; the newest by default.")
     ] = None,
     rows: Annotated[int, typer.Option("--rows", min=1, help="How many rows to show.")] = 50,
+    masked: Annotated[
+        bool,
+        typer.Option("--masked", help="Personal values as keyed pseudonyms, or not at all."),
+    ] = False,
     conf: Conf = CONF,
     env: Env = ENV,
     lake: Lake = None,
@@ -174,7 +180,12 @@ def sql(
 
     installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
     with installation.hinting():
-        generation_views(installation.tables, generation)
+        if masked:
+            # A table that is named by its path is not masked.
+            installation.tables.spark.conf.set("spark.sql.runSQLOnFiles", "false")
+            generation_views(installation.tables, generation, mask=_mask(installation))
+        else:
+            generation_views(installation.tables, generation)
         try:
             found = installation.tables.spark.sql(reading_only(query))
         except AnalysisException as error:
@@ -184,6 +195,26 @@ def sql(
                 told, mend="`goldenlake sql 'SHOW TABLES'` lists what can be asked."
             ) from error
     found.show(rows, truncate=False)
+
+
+def _mask(installation: Installation) -> Callable[[str, DataFrame], DataFrame | None]:
+    """Golden tables by the classes that conf/tables gives their columns; no others.
+
+    Raises PrivacyKeyUnfit.
+    """
+    from goldenlake.columns.masks import masked
+    from goldenlake.steps.tombstones import secret_of
+
+    catalogue = installation.catalogue
+    key = secret_of(catalogue.environment.privacy.key)
+
+    def mask(name: str, frame: DataFrame) -> DataFrame | None:
+        if name not in catalogue.tables:
+            return None
+        classes = {each.name: each.personal for each in catalogue.tables[name].columns}
+        return masked(frame, classes, key)
+
+    return mask
 
 
 def reading_only(query: str) -> str:
@@ -197,7 +228,8 @@ def reading_only(query: str) -> str:
     return f"SELECT * FROM (\n{plain}\n)"
 
 
-def _login() -> str:
+def login() -> str:
+    """Who runs the command. Raises SetupError."""
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:

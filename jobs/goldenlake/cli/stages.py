@@ -33,10 +33,12 @@ def collect(installation: Installation, sources: Sequence[str]) -> list[StepResu
         settle=parse_duration(night.settle),
         parallel=night.parallel_sources,
         destinations=installation.catalogue.destinations,
+        privacy_key=installation.catalogue.environment.privacy.key,
     )
     with installation.timed("collect") as results:
         found = step.run(
             tables=installation.tables,
+            maintenance=installation.tables,
             landing=installation.landing,
             outside=installation,
             clock=installation.clock,
@@ -191,6 +193,25 @@ def maintain(installation: Installation) -> list[StepResult]:
                 installation.progress,
             )
         )
+        return list(results)
+
+
+def rollback(installation: Installation, to: int) -> list[StepResult]:
+    """An earlier generation, published again; not part of the night."""
+    from goldenlake.steps.generations import roll_back
+    from goldenlake.steps.reading import generation_of, write_pointer
+
+    tables = installation.tables
+    with installation.timed("rollback") as results:
+        generation = roll_back(
+            tables,
+            generation_of(tables, to),
+            run_id=installation.run_id,
+            published_at=installation.clock.now(),
+        )
+        write_pointer(tables, generation)
+        counts = {"generation": generation.generation, "returns_to": to}
+        results.append(StepResult(step="rollback", counts=counts))
         return list(results)
 
 

@@ -1,4 +1,4 @@
-"""Commands that tell how a destination stands."""
+"""Commands that tell how a destination stands, and the lake."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import typer
 
 from goldenlake.cli import stages
 from goldenlake.cli.finishing import finish
+from goldenlake.cli.installation import Installation, SystemClock
 from goldenlake.cli.looking import PANEL, AsJson, DestinationName, at_newest, show
 from goldenlake.cli.options import CONF, ENV, AsOfOrNewest, Conf, Env, Lake, RunId
+from goldenlake.errors import ExitCode
 from goldenlake.ports import StepResult
 
 standing = typer.Typer()
@@ -81,3 +83,26 @@ def reconcile(
             return list(found)
 
     finish(installation, compared)
+
+
+@standing.command(rich_help_panel=PANEL)
+def verify(as_json: AsJson = False, conf: Conf = CONF, env: Env = ENV, lake: Lake = None) -> None:
+    """Look at the whole lake from outside; exits with 1 where anything does not agree.
+
+    Landed files against their digests, counts of files against their records, generations, ids
+    and redirects, golden tables, audiences and ledgers. Reads all of it and changes nothing.
+    """
+    from goldenlake.reporting.standings import grid_text
+    from goldenlake.steps.verify import Verify
+
+    installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
+    catalogue = installation.catalogue
+    step = Verify(
+        sources=list(catalogue.sources), destinations=list(catalogue.destinations.values())
+    )
+    with installation.hinting():
+        found = step.run(installation.tables, installation.landing, installation.progress)
+    rows = [vars(each) for each in found]
+    told = grid_text(rows, title="what does not agree", nothing="the lake is sound")
+    show(told, lambda: rows, as_json=as_json)
+    raise typer.Exit(ExitCode.FAILED if found else ExitCode.OK)

@@ -135,6 +135,17 @@ class Retention(Declaration):
     runs: Duration = "400d"
 
 
+class Privacy(Declaration):
+    """What forgetting people needs."""
+
+    key: SecretReference | None = Field(
+        default=None,
+        description="Secret of at least 16 characters by which pseudonyms are made of those who "
+        "were forgotten. Without it nobody can be, and a lake in which somebody was takes no new "
+        "records. Keep it for good: another one would not know them again.",
+    )
+
+
 class Environment(Declaration):
     """Everything that differs between environments; secrets only by reference."""
 
@@ -147,3 +158,4 @@ class Environment(Declaration):
     night: Night = Night()
     blast_radius: BlastRadius = BlastRadius()
     retention: Retention = Retention()
+    privacy: Privacy = Privacy()

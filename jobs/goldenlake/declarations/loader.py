@@ -236,6 +236,9 @@ def _resolved(environment: Environment, *, root: Path, lake: str | None) -> Envi
             "lake": lake,
             "landing": _path(environment.landing, root) if environment.landing else None,
             "reports": _path(environment.reports, root),
+            "privacy": environment.privacy.model_copy(
+                update={"key": _secret(environment.privacy.key, root)}
+            ),
             "places": {
                 name: _resolved_place(place, root) for name, place in environment.places.items()
             },

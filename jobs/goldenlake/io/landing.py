@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 from goldenlake.errors import LandingDamaged
 from goldenlake.io.places.folder import replace_file
 from goldenlake.io.places.paths import safe
-from goldenlake.io.places.s3 import S3
+from goldenlake.io.places.s3 import S3, store_at
 from goldenlake.io.tables import local_folder
 from goldenlake.ports import Landing
 
@@ -29,10 +29,7 @@ def open_landing(uri: str) -> Landing:
     ``AWS_ENDPOINT_URL_S3`` and so on, or the machine's role. So workers need no secrets from us.
     """
     folder = local_folder(uri)
-    if folder is not None:
-        return LocalLanding(folder)
-    bucket, _, prefix = uri.split("://", 1)[1].partition("/")
-    return S3Landing(S3("landing", bucket=bucket, prefix=prefix))
+    return LocalLanding(folder) if folder is not None else S3Landing(store_at("landing", uri))
 
 
 @dataclass(frozen=True)
@@ -75,6 +72,10 @@ class LocalLanding:
         """The landed bytes, seekable. Raises FileNotFoundError."""
         return (self.root / safe("landing", landed_path)).open("rb")
 
+    def remove(self, landed_path: str) -> None:
+        """Remove the file; its content may land again, if it comes again."""
+        (self.root / safe("landing", landed_path)).unlink(missing_ok=True)
+
 
 @dataclass(frozen=True)
 class S3Landing:
@@ -104,6 +105,10 @@ class S3Landing:
     def open(self, landed_path: str) -> BinaryIO:
         """The landed bytes as a stream. Raises FileNotFoundError, PlaceUnreachable."""
         return self.store.open(landed_path)
+
+    def remove(self, landed_path: str) -> None:
+        """Remove the object. A bucket with versions keeps the old one: its own rules end that."""
+        self.store.remove(landed_path)
 
 
 def _copied(content: BinaryIO, kept: BinaryIO) -> tuple[str, int]:

@@ -13,22 +13,33 @@ from __future__ import annotations
 import fcntl
 import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
 
 
 class TableLocks:
-    """Locks of a lake; ``folder`` is None where the store itself excludes other processes."""
+    """Locks of a lake; ``folder`` is None where the store itself excludes other processes.
 
-    def __init__(self, folder: Path | None) -> None:
+    ``before_first`` is called once, before the first is held, and again as long as it raises.
+    """
+
+    def __init__(
+        self, folder: Path | None, before_first: Callable[[], None] = lambda: None
+    ) -> None:
         self._folder = folder
+        self._before_first: Callable[[], None] | None = before_first
+        self._proving = Lock()
         self._of_threads: defaultdict[str, Lock] = defaultdict(Lock)
 
     @contextmanager
     def held(self, table: str) -> Iterator[None]:
         """Hold the table's lock; waits while another process or thread holds it."""
+        with self._proving:
+            if self._before_first is not None:
+                self._before_first()
+                self._before_first = None
         if self._folder is None:
             with self._of_threads[table]:
                 yield

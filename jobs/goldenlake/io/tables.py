@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,9 @@ from goldenlake.io.locks import TableLocks
 from goldenlake.ports import Query, Scalar
 from goldenlake.schemas import TableShape, table_shape
 
+#: Spark lists folders in up to 10,000 tasks, however few there are: minutes for three files.
+_LISTING = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
+_SIDE_BY_SIDE = 4
 _COMMIT = re.compile(r"\A(\d{20})\.json\Z")
 
 
@@ -81,13 +85,22 @@ class DeltaTables:
         folder = local_folder(lake)
         self._lake = str(folder) if folder else lake.rstrip("/")
         self._is_local = folder is not None
-        self._locks = TableLocks(folder / "_locks" if folder else None)
+        self._locks = TableLocks(
+            folder / "_locks" if folder else None, before_first=self._prove_store
+        )
         self._rows: dict[tuple[str, Query | None], tuple[int | None, Sequence[Row]]] = {}
 
     @property
     def spark(self) -> SparkSession:
         """The session that reads and writes the tables."""
         return self._spark
+
+    def _prove_store(self) -> None:
+        """Once, before anything is written. Raises StoreUnsafe."""
+        if not self._is_local:
+            from goldenlake.io.places.s3 import prove_conditional_put, store_at
+
+            prove_conditional_put(store_at("the lake's store", self._lake))
 
     def location(self, table: str) -> str:
         """The table's path or URI."""
@@ -261,9 +274,36 @@ class DeltaTables:
         """Remove files that no version younger than this needs. Below the table's own retention
         Delta refuses.
         """
-        with self._locks.held(table):
-            self._delta(table).vacuum(keep_hours)
+        self._vacuum([table], keep_hours, {})
         return {}
+
+    def rewrite(self, table: str) -> None:
+        """See ``ports.Maintenance.rewrite``."""
+        with self._locks.held(table):
+            self._delta(table)
+            self._spark.sql(f"REORG TABLE delta.`{self.location(table)}` APPLY (PURGE)")
+
+    def purge(self, tables: Sequence[str]) -> None:
+        """See ``ports.Maintenance.purge``. Delta keeps a week against that unless it is told."""
+        self._vacuum(tables, 0, {"spark.databricks.delta.retentionDurationCheck.enabled": "false"})
+
+    def _vacuum(self, tables: Sequence[str], keep_hours: float, conf: dict[str, str]) -> None:
+        if self._is_local:
+            conf = {_LISTING: str(2 * self._spark.sparkContext.defaultParallelism), **conf}
+
+        def vacuum(table: str) -> None:
+            with self._locks.held(table):
+                self._delta(table).vacuum(keep_hours)
+
+        before = {name: str(self._spark.conf.get(name)) for name in conf}
+        for name, value in conf.items():
+            self._spark.conf.set(name, value)
+        try:
+            with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+                list(pool.map(vacuum, tables))
+        finally:
+            for name, value in before.items():
+                self._spark.conf.set(name, value)
 
     def _delta(self, table: str) -> DeltaTable:
         if not self.exists(table):

@@ -15,6 +15,7 @@ from goldenlake.errors import ExportHeld
 from goldenlake.ports import Capabilities, DestinationKind, Progress, StepResult, Tables
 from goldenlake.steps import assignments, ledger, outbox
 from goldenlake.steps.deliveries import Gate, Sending
+from goldenlake.steps.generations import refuse_a_return
 from goldenlake.steps.people import newest_publication
 from goldenlake.steps.plan import PlanExport
 from goldenlake.steps.planned import Plan
@@ -47,10 +48,11 @@ class Activate:
     def run(self, tables: Tables, kind: DestinationKind, progress: Progress) -> StepResult:
         """Plan, judge, send.
 
-        Raises ExportHeld before anything was sent or written; SegmentNotBuilt; TransientError when
-        the destination does not answer any more: what it acknowledged is kept, and running again
-        goes on from there.
+        Raises ExportHeld before anything was sent or written; GenerationIsOld; SegmentNotBuilt;
+        TransientError when the destination does not answer any more: what it acknowledged is kept,
+        and running again goes on from there.
         """
+        refuse_a_return(tables)
         counts: dict[str, int] = {}
         left = outbox.left_open(tables, self.destination.destination)
         if left is not None:

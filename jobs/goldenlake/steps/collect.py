@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Literal
 
+from goldenlake.declarations.base import SecretReference
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.pulls import ApiOrigin, DepartureOrigin
 from goldenlake.declarations.source import Source
@@ -19,6 +20,7 @@ from goldenlake.errors import ExitCode, MostlyQuarantined, TransientError, descr
 from goldenlake.ports import (
     Clock,
     Landing,
+    Maintenance,
     Outside,
     Progress,
     Published,
@@ -29,9 +31,11 @@ from goldenlake.schemas import BROKEN, CONFORMED, INGESTED, LANDED
 from goldenlake.steps.conform import Conform
 from goldenlake.steps.departures import Departures
 from goldenlake.steps.files import FileRow, read_files, record_drift, record_files
+from goldenlake.steps.forget import forget_again
 from goldenlake.steps.ingest import Ingest
 from goldenlake.steps.land import Land, Landed
 from goldenlake.steps.pull import Pull
+from goldenlake.steps.tombstones import Erased, erased
 
 log = logging.getLogger(__name__)
 
@@ -55,18 +59,22 @@ class Collect:
     parallel: int = 2
     destinations: Mapping[str, Destination] = field(default_factory=dict)
     """Those whose departures are a source."""
+    privacy_key: SecretReference | None = None
+    """By which those who were forgotten are known again."""
 
     def run(
         self,
         *,
         tables: Tables,
+        maintenance: Maintenance,
         landing: Landing,
         outside: Outside,
         clock: Clock,
         progress: Progress,
     ) -> list[StepResult]:
-        """One result a source, in the order of ``sources``."""
+        """One result a source, in the order of ``sources``. Raises PrivacyKeyUnfit."""
         known = _by_source(read_files(tables))
+        forgotten = erased(tables, self.privacy_key)
 
         def land(source: Source) -> Landed | Exception:
             files = known.get(source.source, [])
@@ -104,7 +112,7 @@ class Collect:
             try:
                 pending = _pending(known.get(source.source, []), landed)
                 if pending:
-                    rows += self._to_silver(source, pending, tables, landing, progress)
+                    rows += self._to_silver(source, pending, forgotten, tables, landing, progress)
             except Exception as raised:  # noqa: BLE001 - one source must not stop the others
                 error = raised
             seconds = time.monotonic() - begun
@@ -118,12 +126,15 @@ class Collect:
         rows = [row for more, _ in refined for row in more]
         record_files(tables, rows)
         record_drift(tables, rows)
+        if forgotten:
+            forget_again(tables, maintenance, landing, run_id=self.run_id)
         return [result for _, result in refined]
 
     def _to_silver(
         self,
         source: Source,
         pending: Sequence[FileRow],
+        forgotten: Erased | None,
         tables: Tables,
         landing: Landing,
         progress: Progress,
@@ -136,7 +147,7 @@ class Collect:
         readable = [row for row in rows if row.status == INGESTED]
         done = [row for row in rows if row.status != INGESTED]
         if readable:
-            conform = Conform(source=source, as_of=self.as_of, run_id=self.run_id)
+            conform = Conform(source=source, as_of=self.as_of, run_id=self.run_id, erased=forgotten)
             done += conform.run(tables, readable, progress)
         return done
 

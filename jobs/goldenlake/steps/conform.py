@@ -18,6 +18,7 @@ from goldenlake.quality.tagger import tag
 from goldenlake.schemas import BROKEN, CONFORMED, SILVER_COLUMNS
 from goldenlake.steps.files import FileRow, read_files
 from goldenlake.steps.silver import SilverWriter, file_version
+from goldenlake.steps.tombstones import RULE, Erased
 from goldenlake.transforms.bots import with_is_bot
 from goldenlake.transforms.conforming import in_place, record_id, typed
 from goldenlake.transforms.newest import observed_at
@@ -48,6 +49,8 @@ class Conform:
     source: Source
     as_of: date
     run_id: str
+    erased: Erased | None = None
+    """Those who must not come back; what is said of them is quarantined without what it says."""
 
     def run(self, tables: Tables, files: Sequence[FileRow], progress: Progress) -> list[FileRow]:
         """The files' rows for the ledger: ``conformed``, or ``broken`` where a snapshot shrank.
@@ -92,10 +95,14 @@ class Conform:
             if number:
                 version = F.when(F.col("_file_id") == file_id, number).otherwise(version)
         rules = self.source.rules
+        broken = [F.col("_flaws"), tag(rules)]
+        if self.erased:
+            comes_back = F.array_compact(F.array(F.when(self.erased.is_told(self.source), RULE)))
+            broken.append(comes_back)
         return frame.withColumns(
             {
                 "_version": version,
-                "_broken": F.concat("_flaws", tag(rules)),
+                "_broken": F.concat(*broken),
                 "_warnings": F.concat("_doubts", tag(rules, "warning")),
                 "_observed_at": observed_at(self.source),
             }
@@ -178,7 +185,7 @@ class Conform:
                 "_landed_on",
                 F.lit("contract").alias("stage"),
                 F.col("_broken").alias("rules"),
-                F.to_json("_raw").alias("row"),
+                F.when(~F.array_contains("_broken", RULE), F.to_json("_raw")).alias("row"),
                 F.lit(self.run_id).alias("_run"),
             )
             where: dict[str, str | Sequence[Scalar]] = {

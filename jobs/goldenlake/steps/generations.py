@@ -11,12 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from goldenlake.errors import GenerationMoved, TableMissing
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+
+from goldenlake.errors import GenerationIsOld, GenerationMoved, TableMissing, TableUnreadable
 from goldenlake.ports import Tables
 from goldenlake.schemas import PUBLICATIONS, STAGES, table_shape
 
@@ -47,6 +50,8 @@ GOLD_TABLES = (
 conf/tables describes it.
 """
 GENERATION_TABLES = IDENTITY_TABLES + GOLD_TABLES
+RETURNS_TO = "returns_to"
+"""Among the counts of a publication."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,8 @@ class Generation:
     """The version of every silver table that it was built from."""
     fingerprint: str = ""
     """One ``step:hash`` a step, joined by blanks; see ``fingerprint_of``."""
+    returns_to: int = 0
+    """The generation that this one has the tables of, where it was rolled back to; else 0."""
 
     def fingerprint_of(self, step: str) -> str:
         """What ``fingerprint`` gave when that step built this generation; empty: unknown."""
@@ -98,6 +105,7 @@ def generations(tables: Tables) -> list[Generation]:
             tables=dict(row["tables"] or {}),
             inputs=dict(row["inputs"] or {}),
             fingerprint=row["fingerprint"] or "",
+            returns_to=(row["counts"] or {}).get(RETURNS_TO, 0),
         )
         for row in publications(tables)
     ]
@@ -232,6 +240,52 @@ def publish(
     }
     tables.append("ops.publications", tables.frame([row], PUBLICATIONS.ddl))
     return generation
+
+
+def roll_back(tables: Tables, to: Generation, *, run_id: str, published_at: datetime) -> Generation:
+    """Publish an earlier generation again, as one further generation, in one commit.
+
+    Readers see its tables at once. The next build starts from it and from its inputs, so whatever
+    has come in since is built again, by today's declarations: mend what was wrong before.
+    Raises TableUnreadable where a table of it is gone, and GenerationMoved where it is the newest.
+    """
+    latest = latest_generation(tables)
+    if latest is None or latest.generation == to.generation:
+        raise GenerationMoved(step="rollback", base=to.generation, latest=to.generation)
+    for name, version in {**to.inputs, **to.tables}.items():
+        read_whole(tables, name, version)
+    row = {
+        "generation": latest.generation + 1,
+        "as_of": to.as_of,
+        "run_id": run_id,
+        "tables": dict(to.tables),
+        "inputs": dict(to.inputs),
+        "fingerprint": to.fingerprint,
+        "counts": {RETURNS_TO: to.generation},
+        "published_at": published_at,
+    }
+    tables.append("ops.publications", tables.frame([row], PUBLICATIONS.ddl))
+    return replace(to, generation=latest.generation + 1, returns_to=to.generation)
+
+
+def refuse_a_return(tables: Tables) -> None:
+    """Raises GenerationIsOld where the newest generation was rolled back to and does not know
+    what has come in since: somebody may have withdrawn their consent.
+    """
+    latest = latest_generation(tables)
+    if latest is None or not latest.returns_to:
+        return
+    if any(tables.version(name) != version for name, version in latest.inputs.items()):
+        raise GenerationIsOld(generation=latest.generation, returns_to=latest.returns_to)
+
+
+def read_whole(tables: Tables, name: str, version: int | None = None) -> None:
+    """Read every value of a table's version, and keep none. Raises TableUnreadable."""
+    try:
+        tables.read(name, version=version).write.format("noop").mode("overwrite").save()
+    except (PySparkException, Py4JJavaError) as error:
+        kind = getattr(error, "getCondition", lambda: None)() or type(error).__name__
+        raise TableUnreadable(name, version=version, kind=kind) from error
 
 
 def read(tables: Tables, generation: Generation | Stage, table: str) -> DataFrame:

@@ -50,10 +50,36 @@ class Ingest:
         leaves no record, and the others go on. That what was written is what was read is checked
         where it is read again, by ``Conform``.
         """
-        done: list[FileRow] = []
-        for together in _together(files):
+        done = self._kept(tables, [file for file in files if not file.landed_path])
+        for together in _together([file for file in files if file.landed_path]):
             done += self._ingest(tables, landing, together)
         return done
+
+    def _kept(self, tables: Tables, files: Sequence[FileRow]) -> list[FileRow]:
+        """Files that were removed because somebody in them was forgotten: bronze is what is left
+        of them, and quarantine what no reader could make a record of.
+        """
+        if not files:
+            return []
+        where = _slice(files)
+        read = _sliced(tables.read(f"bronze.{self.source.source}"), where)
+        counts = {row[0]: row[1] for row in read.groupBy("_file_id").count().collect()}
+        reasons: dict[str, dict[str, int]] = {file.file_id: {} for file in files}
+        quarantine = f"quarantine.{self.source.source}"
+        if tables.exists(quarantine):
+            held = _sliced(tables.read(quarantine), {**where, "stage": READ})
+            named = held.select("_file_id", F.explode("rules").alias("rule"))
+            for file_id, rule, count in named.groupBy("_file_id", "rule").count().collect():
+                reasons[file_id][rule] = count
+        summaries = {
+            file.file_id: Summary(
+                file_id=file.file_id,
+                read=counts.get(file.file_id, 0) + sum(reasons[file.file_id].values()),
+                bad=reasons[file.file_id],
+            )
+            for file in files
+        }
+        return [self._result(file, summaries[file.file_id]) for file in files]
 
     def _ingest(self, tables: Tables, landing: Landing, files: Sequence[FileRow]) -> list[FileRow]:
         contract = Contract.of(self.source)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.errors import SetupError, TableMissing
@@ -59,8 +61,15 @@ def newest_day(tables: Tables) -> date:
     return generation.as_of
 
 
-def generation_views(tables: Tables, generation: int | None = None) -> Generation:
+def generation_views(
+    tables: Tables,
+    generation: int | None = None,
+    *,
+    mask: Callable[[str, DataFrame], DataFrame | None] = lambda _, frame: frame,
+) -> Generation:
     """Name every table of one generation in the session, all pinned to its versions.
+
+    ``mask`` gives a table, by its name, as it is to be seen, or None where it is not to be.
 
     Golden tables go by their own name (``customers``, ``purchases`` …) and, as those of identity
     do, by layer and name (``gold_customers``, ``identity_records``). Gives the generation.
@@ -70,7 +79,9 @@ def generation_views(tables: Tables, generation: int | None = None) -> Generatio
     for name in GENERATION_TABLES:
         if name in chosen.tables:
             layer, short = name.split(".")
-            frame = tables.read(name, version=chosen.tables[name])
+            frame = mask(name, tables.read(name, version=chosen.tables[name]))
+            if frame is None:
+                continue
             frame.createOrReplaceTempView(f"{layer}_{short}")
             if layer == "gold":
                 frame.createOrReplaceTempView(short)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import secrets
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.environment import S3Place
-from goldenlake.errors import PlaceUnreachable, SetupError
+from goldenlake.errors import PlaceUnreachable, SetupError, StoreUnsafe
 from goldenlake.io.places.paths import Glob, safe
 from goldenlake.ports import RemoteFile
 
@@ -182,6 +183,32 @@ class S3:
             if isinstance(error, FileNotFoundError):
                 raise
             raise PlaceUnreachable(place=self.name, what=type(error).__name__) from error
+
+
+def store_at(name: str, uri: str) -> S3:
+    """The prefix of a bucket at an ``s3://`` (or ``s3a://``) URI; keys, region and endpoint are
+    those of the process.
+    """
+    bucket, _, prefix = uri.split("://", 1)[1].partition("/")
+    return S3(name, bucket=bucket, prefix=prefix)
+
+
+def prove_conditional_put(store: S3) -> None:
+    """Make sure that of two who create an object one is told that it was there already.
+
+    Some stores and gateways take ``If-None-Match`` and ignore it: of two writers one then loses
+    what it was told was written. Raises StoreUnsafe; PlaceUnreachable, SetupError.
+    """
+    path = f"_probe/{secrets.token_hex(8)}"
+    try:
+        first = store.put(path, io.BytesIO(b"first"), only_new=True)
+        second = store.put(path, io.BytesIO(b"second"), only_new=True)
+        with store.open(path) as content:
+            kept = content.read()
+    finally:
+        store.remove(path)
+    if not first or second or kept != b"first":
+        raise StoreUnsafe(place=store.name)
 
 
 class _Object(io.RawIOBase):

@@ -1,0 +1,238 @@
+"""Commands by which people's rights are met: to be forgotten, and to know what is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from goldenlake.cli import stages
+from goldenlake.cli.finishing import finish
+from goldenlake.cli.installation import Installation, SystemClock
+from goldenlake.cli.looking import login
+from goldenlake.cli.options import CONF, ENV, AsOfOrNewest, Conf, Env, Lake, RunId
+from goldenlake.errors import ErasureUnfinished, ExitCode, SetupError
+from goldenlake.night import NIGHT
+from goldenlake.ports import FilePlace, StepResult
+
+if TYPE_CHECKING:
+    from goldenlake.steps.erase import Certificate, Request
+    from goldenlake.steps.subjects import Subject
+
+PANEL = "Privacy"
+privacy = typer.Typer()
+
+WHOM_HELP = "A customer id, a record id such as crm:42, or an identifier: email=ann@example.com."
+
+
+@privacy.command(rich_help_panel=PANEL)
+def erase(
+    whom: Annotated[list[str] | None, typer.Argument(help=WHOM_HELP)] = None,
+    listed: Annotated[
+        Path | None,
+        typer.Option("--from", help="File with one of these a line: no shell keeps them then."),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", help="Such as the request's number.")
+    ] = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who asks; the login by default.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with every request that is not done.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what is known of them; change nothing.")
+    ] = False,
+    scan: Annotated[
+        list[Path] | None,
+        typer.Option("--scan", help="A folder to be searched, too; may be repeated."),
+    ] = None,
+    as_of: AsOfOrNewest = None,
+    run_id: RunId = None,
+    conf: Conf = CONF,
+    env: Env = ENV,
+    lake: Lake = None,
+) -> None:
+    """Forget people everywhere, prove it, and write a certificate; they cannot come back.
+
+    Builds a generation without them, exports it, and purges what older versions hold: readers of
+    older generations lose them. Run it while no night runs.
+    """
+    asked = [*(whom or []), *_lines(listed)]
+    if resume == bool(asked):
+        raise SetupError(
+            "Name who is to be forgotten, or go on with --resume.",
+            mend="See `goldenlake erase -h`.",
+        )
+    if asked and not (reason or dry_run):
+        raise SetupError("--reason is missing.", mend="Say why, for the certificate.")
+    installation = Installation.load_newest(conf, env, lake, as_of=as_of, run_id=run_id)
+    with installation.hinting():
+        from goldenlake.steps.erase import begin, open_requests
+        from goldenlake.steps.tombstones import secret_of
+
+        tables = installation.tables
+        if asked:
+            subject = subject_of(installation, asked)
+            _say(installation, subject)
+            if dry_run:
+                return
+            secret_of(installation.catalogue.environment.privacy.key)
+            at = installation.clock.now()
+            begin(tables, subject, by=by or login(), reason=reason or "", at=at)
+        waiting = open_requests(tables)
+    if not waiting:
+        installation.progress("no request is open")
+        return
+    finish(installation, lambda: [carry_out(installation, each, scan or []) for each in waiting])
+
+
+@privacy.command(rich_help_panel=PANEL)
+def access(
+    who: Annotated[str, typer.Argument(help=WHOM_HELP)],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", help="Folder for the files; var/access beside conf by default."),
+    ] = None,
+    conf: Conf = CONF,
+    env: Env = ENV,
+    lake: Lake = None,
+) -> None:
+    """Write all that is known about one person: access.json and access.html.
+
+    With the sources of it and what it may be used for. Records of others that merely tell of the
+    person are left out. Only the owner of the files can read them.
+    """
+    from goldenlake.reporting.access import access_json, access_page
+    from goldenlake.reporting.private import write_private
+    from goldenlake.steps.access import Access
+
+    installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
+    folder = out or installation.catalogue.root / "var" / "access"
+    with installation.hinting():
+        subject = subject_of(installation, [who])
+        _say(installation, subject)
+        step = Access(
+            subject=subject,
+            sources=list(installation.catalogue.sources.values()),
+            consent=installation.catalogue.consent,
+        )
+        known = step.run(installation.tables)
+    write_private(folder / "access.json", access_json(known).encode())
+    write_private(folder / "access.html", access_page(known).encode())
+    installation.progress(f"written to {folder}; the files hold personal values")
+
+
+def subject_of(installation: Installation, whom: Sequence[str]) -> Subject:
+    """Who is meant. Raises CustomerUnknown, PersonAmbiguous, SetupError."""
+    from goldenlake.steps.subjects import FindSubject
+
+    catalogue = installation.catalogue
+    regions = sorted({str(each.region) for each in catalogue.sources.values() if each.region})
+    step = FindSubject(rules=catalogue.identity, regions=regions)
+    return step.run(installation.tables, whom)
+
+
+def _say(installation: Installation, subject: Subject) -> None:
+    installation.progress(
+        f"{subject.people} people: {len(subject.record_ids)} records, "
+        f"{len(subject.customer_ids)} customer ids, "
+        f"{len(subject.identifiers)} identifiers that nobody else has"
+    )
+
+
+def _lines(listed: Path | None) -> list[str]:
+    if listed is None:
+        return []
+    try:
+        lines = listed.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise SetupError(f"{listed} cannot be read.", mend="Look at --from.") from error
+    return [line.strip() for line in lines if line.strip()]
+
+
+def carry_out(
+    installation: Installation, request: Request, scan: Sequence[Path] = ()
+) -> StepResult:
+    """Do all that is left to do of a request. Raises ErasureUnfinished."""
+    from dataclasses import replace
+
+    from goldenlake.steps.erase import Erase
+
+    environment = installation.catalogue.environment
+    step = Erase(
+        request=request,
+        sources=list(installation.catalogue.sources.values()),
+        destinations=installation.catalogue.destinations,
+        key=environment.privacy.key,
+        areas=_areas(installation, scan),
+        as_of=installation.as_of,
+        run_id=installation.run_id,
+    )
+    with installation.timed("erase", request.request) as results:
+        tables = installation.tables
+        step = replace(
+            step, request=step.forget(tables, installation.landing, installation.progress)
+        )
+        _remove_pages(installation, step.subject)
+        _build(installation, request.request)
+        certificate = step.finish(
+            tables, tables, installation.progress, at=installation.clock.now()
+        )
+        path = _written(installation, certificate)
+        results.append(
+            StepResult(step="erase", subject=request.request, counts=certificate.removed)
+        )
+    Console().print(f"Done: {path} says what was done, without a word about whom.", soft_wrap=True)
+    return results[-1]
+
+
+def _build(installation: Installation, request: str) -> None:
+    """The night without its files: a generation without the people, and its exports."""
+    for stage in NIGHT[1:]:
+        if stage.name == "report":
+            return
+        results = stages.runs_of(stage, installation)()
+        code = stages.code_of(results)
+        if code != ExitCode.OK:
+            told = next((each.error for each in results if each.error), code.meaning)
+            raise ErasureUnfinished(request=request, remains=[f"{stage.name}: {told}"])
+
+
+def _areas(installation: Installation, scan: Sequence[Path]) -> dict[str, FilePlace]:
+    from goldenlake.io.places.areas import area
+
+    environment = installation.catalogue.environment
+    found = {"lake": area("lake", environment.lake)}
+    if environment.landing and not environment.landing.startswith(environment.lake):
+        found["landing"] = area("landing", environment.landing)
+    # Decisions of stewards name records, and a model the values that many people share.
+    for folder in (installation.catalogue.conf, installation.reports, *scan):
+        if folder.is_dir():
+            found[str(folder)] = area(str(folder), str(folder))
+    return found
+
+
+def _remove_pages(installation: Installation, subject: Subject) -> None:
+    """Pages for stewards, and for people, show people; those that tell of them go whole."""
+    from goldenlake.io.places.folder import Folder
+    from goldenlake.steps.proof import search
+
+    for name in ("review", "access"):
+        folder = installation.catalogue.root / "var" / name
+        if folder.is_dir():
+            place = Folder(name, folder)
+            for path in search(place, subject.traces).told:
+                place.remove(path)
+
+
+def _written(installation: Installation, certificate: Certificate) -> Path:
+    from goldenlake.reporting.private import write_private
+
+    path = installation.reports / "erasures" / f"{certificate.request}.json"
+    text = json.dumps(vars(certificate), indent=2, default=str)
+    write_private(path, (text + "\n").encode())
+    return path

@@ -1,0 +1,103 @@
+"""All that is known about one person: what, from where, and what it is used for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.consent import ConsentPolicy
+from goldenlake.declarations.erasure import erasure_of
+from goldenlake.declarations.source import Source
+from goldenlake.ports import Tables
+from goldenlake.reporting.access import Known, Section
+from goldenlake.schemas import SYSTEM_TABLES
+from goldenlake.steps.forget import records_of
+from goldenlake.steps.generations import GOLD_TABLES, Generation, read
+from goldenlake.steps.reading import generation_of
+from goldenlake.steps.subjects import Subject
+
+#: What each of our own tables says of a person, in the words of the page.
+_SAYS = {
+    "segments.members": "Audiences that they were in, by day",
+    "activation.ledger": "What other systems were told of them, and hold",
+    "activation.rejects": "What other systems refused",
+    "activation.held_back": "What was not sent to other systems, and why",
+    "activation.assignments": "Campaigns that they were in, or held out of",
+    "identity.history": "What became of their customer ids",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """Everything about a person. What is given is personal, and of nobody else: records of others
+    that merely tell of them are left out.
+    """
+
+    subject: Subject
+    sources: Sequence[Source]
+    consent: ConsentPolicy
+
+    def run(self, tables: Tables) -> Known:
+        """Raises TableMissing before the first publication."""
+        generation = generation_of(tables)
+        sections = [*self._golden(tables, generation), *self._ours(tables)]
+        return Known(
+            customer_ids=self.subject.customer_ids,
+            generation=generation.generation,
+            as_of=generation.as_of,
+            golden=[each for each in sections if each.rows],
+            records=[each for source in self.sources if (each := self._sent(tables, source)).rows],
+        )
+
+    def _golden(self, tables: Tables, generation: Generation) -> list[Section]:
+        names = [
+            name
+            for name in GOLD_TABLES
+            if name in generation.tables and erasure_of(name).holds != "nobody"
+        ]
+        return [
+            Section(name=name, title=name, rows=self._rows(read(tables, generation, name)))
+            for name in names
+        ]
+
+    def _ours(self, tables: Tables) -> list[Section]:
+        return [
+            Section(
+                name=name,
+                title=title,
+                rows=self._rows(tables.read_or_empty(name, SYSTEM_TABLES[name].ddl)),
+            )
+            for name, title in _SAYS.items()
+        ]
+
+    def _sent(self, tables: Tables, source: Source) -> Section:
+        """What a source said of them, word by word."""
+        found = records_of(tables, source, self.subject)
+        rows: list[Mapping[str, Any]] = []
+        if found is not None:
+            told = found.select(F.to_json("_raw").alias("raw"), "_file_on")
+            rows = [
+                {"day": str(row["_file_on"]), **json.loads(row["raw"])}
+                for row in told.orderBy("_file_on", "raw").collect()
+            ]
+        purposes = [
+            f"{name}: {self.consent.purposes[name].description}"
+            if name in self.consent.purposes
+            else name
+            for name in source.purpose
+        ]
+        return Section(
+            name=source.source,
+            title=f"{source.description} ({source.system}, {source.owner})",
+            rows=rows,
+            purposes=purposes,
+        )
+
+    def _rows(self, frame: DataFrame) -> list[Mapping[str, Any]]:
+        found = frame.where(F.col("customer_id").isin(list(self.subject.customer_ids))).collect()
+        return sorted((row.asDict(recursive=True) for row in found), key=str)

@@ -1,0 +1,320 @@
+"""Forget people: a request that ends only when nothing of them is left, and says so.
+
+The order makes a kill at any point harmless. The request and the tombstones are written first, so
+nobody comes back meanwhile; then rows go, the night's build leaves the people out, the exports
+take them off, what outlives people by design goes, old versions are purged, and all is searched.
+Each part does what is left to do. Only then is it forgotten who the request was about.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.columns.traces import pseudonym
+from goldenlake.declarations.base import SecretReference
+from goldenlake.declarations.destination import Destination
+from goldenlake.declarations.erasure import erasure_of
+from goldenlake.declarations.source import Source
+from goldenlake.errors import ErasureUnfinished
+from goldenlake.ports import FilePlace, Landing, Maintenance, Progress, Tables
+from goldenlake.schemas import LEDGER, PUBLICATIONS, REQUESTS, SYSTEM_TABLES, table_shape
+from goldenlake.steps.files import read_files
+from goldenlake.steps.forget import Forget, remove_rows
+from goldenlake.steps.generations import GENERATION_TABLES, latest_generation, publications
+from goldenlake.steps.proof import Found, search
+from goldenlake.steps.reading import write_pointer
+from goldenlake.steps.subjects import Subject
+from goldenlake.steps.tombstones import bury, secret_of
+
+TABLE = "privacy.requests"
+OPEN, DONE = "open", "done"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A request to forget people, as long as it is not done. Personal."""
+
+    request: str
+    subject: Subject
+    requested_at: datetime
+    requested_by: str
+    reason: str
+    removed: Mapping[str, int] = field(default_factory=dict)
+    """What has gone so far, by tables and areas."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certificate:
+    """What was done for a request, without anything by which the people could be found.
+
+    Attributes:
+        pseudonyms: of the people's identifiers and records under the installation's key: whoever
+            has the key and asks about a value can tell whether it is among them.
+        removed: rows, by table; files of the landing area.
+        destinations: what each acknowledged, by state: ``absent`` records are there no longer.
+        not_taken_back: of destinations that are only added to.
+        searched: files and bytes that were read whole afterwards, by area.
+        found: where traces are left; the request is not done as long as there is any.
+        sent_by: files of others that brought the people, and that are not ours to change.
+    """
+
+    request: str
+    people: int
+    requested_at: datetime
+    requested_by: str
+    reason: str
+    done_at: datetime
+    pseudonyms: tuple[str, ...]
+    removed: Mapping[str, int]
+    destinations: Mapping[str, Mapping[str, int]]
+    not_taken_back: tuple[str, ...] = ()
+    searched: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    found: tuple[str, ...] = ()
+    sent_by: tuple[str, ...] = ()
+
+
+def open_requests(tables: Tables) -> list[Request]:
+    """Those that are not done, oldest first."""
+    rows = [row for row in tables.rows(TABLE, REQUESTS.ddl) if row["status"] == OPEN]
+    return [
+        Request(
+            request=row["request"],
+            subject=Subject.from_json(row["subject"]),
+            requested_at=row["requested_at"],
+            requested_by=row["requested_by"],
+            reason=row["reason"],
+            removed=json.loads(row["told"]),
+        )
+        for row in sorted(rows, key=lambda row: (row["requested_at"], row["request"]))
+    ]
+
+
+def begin(tables: Tables, subject: Subject, *, by: str, reason: str, at: datetime) -> Request:
+    """Note a request for good, before anything of it is done."""
+    request = Request(
+        request=f"e_{at:%Y%m%d}_{uuid.uuid4().hex[:8]}",
+        subject=subject,
+        requested_at=at,
+        requested_by=by,
+        reason=reason,
+    )
+    _note(tables, request)
+    return request
+
+
+def _note(tables: Tables, request: Request, done: Certificate | None = None) -> None:
+    """Write the request as it stands; with a certificate, without who it was about."""
+    row = {
+        "request": request.request,
+        "status": DONE if done else OPEN,
+        "people": request.subject.people,
+        "requested_at": request.requested_at,
+        "requested_by": request.requested_by,
+        "reason": request.reason,
+        "subject": None if done else request.subject.to_json(),
+        "done_at": done.done_at if done else None,
+        "told": json.dumps(vars(done), default=str) if done else json.dumps(request.removed),
+    }
+    tables.merge(TABLE, tables.frame([row], REQUESTS.ddl), on=["request"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Erase:
+    """What is done for one request before and after the build.
+
+    Args:
+        key: by which pseudonyms are made.
+        areas: file areas to search in the end, by their names.
+    """
+
+    request: Request
+    sources: Sequence[Source]
+    destinations: Mapping[str, Destination]
+    key: SecretReference | None
+    areas: Mapping[str, FilePlace]
+    as_of: date
+    run_id: str
+
+    @property
+    def subject(self) -> Subject:
+        """Who is to be forgotten."""
+        return self.request.subject
+
+    def forget(self, tables: Tables, landing: Landing, progress: Progress) -> Request:
+        """Bury them, and take them out of files, bronze, quarantine and silver. Gives the request
+        with what has gone. Raises PrivacyKeyUnfit.
+        """
+        bury(
+            tables,
+            secret_of(self.key),
+            request=self.request.request,
+            records=self.subject.record_ids,
+            identifiers=self.subject.identifiers,
+            on=self.as_of,
+        )
+        step = Forget(sources=self.sources, subject=self.subject, run_id=self.run_id)
+        gone = Counter(self.request.removed) + Counter(step.run(tables, landing, progress))
+        request = replace(self.request, removed=dict(sorted(gone.items())))
+        _note(tables, request)
+        return request
+
+    def finish(
+        self,
+        tables: Tables,
+        maintenance: Maintenance,
+        progress: Progress,
+        *,
+        at: datetime,
+    ) -> Certificate:
+        """After the build and the exports: remove the residue, purge, search, and certify.
+
+        Raises ErasureUnfinished where a destination still has them, or a trace is found: the
+        request then stays open.
+        """
+        told = self._told(tables)
+        self._wait_for(told)
+        names = self._names(tables)
+        gone = dict(self.request.removed) | self._residue(tables, names)
+        progress("residue removed")
+        self._close_generations(tables, maintenance, names, at)
+        maintenance.purge(names)
+        progress(f"{len(names)} tables purged of old versions")
+        found = self._search(progress)
+        # What the request itself says of them is the last that goes, and is told with the rest.
+        remains = [f"{where} still tells of them" for each in found.values() for where in each.told]
+        if remains:
+            raise ErasureUnfinished(request=self.request.request, remains=remains[:20])
+        certificate = self._certificate(tables, gone, told, found, at)
+        _note(tables, self.request, certificate)
+        maintenance.purge([TABLE])
+        return certificate
+
+    def _names(self, tables: Tables) -> list[str]:
+        layered = [
+            f"{layer}.{each.source}"
+            for each in self.sources
+            for layer in ("bronze", "silver", "quarantine")
+        ]
+        names = {*SYSTEM_TABLES, *GENERATION_TABLES, *layered}
+        told = [name for name in sorted(names) if erasure_of(name).holds != "nobody"]
+        return [name for name in told if tables.exists(name)]
+
+    def _ids(self, tables: Tables, of: str) -> DataFrame:
+        ids = self.subject.customer_ids if of == "customer" else self.subject.record_ids
+        return tables.frame([[each] for each in ids], "id STRING")
+
+    def _told(self, tables: Tables) -> dict[str, dict[str, int]]:
+        """What each destination's ledger says of them."""
+        ids = self._ids(tables, "customer").withColumnRenamed("id", "customer_id")
+        ledger = tables.read_or_empty("activation.ledger", LEDGER.ddl)
+        rows = ledger.join(F.broadcast(ids), "customer_id", how="left_semi")
+        told: dict[str, dict[str, int]] = {}
+        for name, state, count in rows.groupBy("destination", "state").count().collect():
+            told.setdefault(name, {})[state] = count
+        return told
+
+    def _wait_for(self, told: Mapping[str, Mapping[str, int]]) -> None:
+        waiting = [
+            f"{name} has not acknowledged that they are gone ({', '.join(sorted(states))})"
+            for name, states in told.items()
+            if set(states) - {"absent"} and not self._keeps(name)
+        ]
+        if waiting:
+            raise ErasureUnfinished(request=self.request.request, remains=waiting)
+
+    def _keeps(self, destination: str) -> bool:
+        """Whether nobody is ever taken off it, or it is declared no more."""
+        found = self.destinations.get(destination)
+        return found is None or found.mode == "suppress"
+
+    def _residue(self, tables: Tables, names: Sequence[str]) -> dict[str, int]:
+        """Remove what outlives people by design; gives how many rows, by table."""
+        latest = latest_generation(tables)
+        gone: dict[str, int] = {}
+        for name in names:
+            if name in GENERATION_TABLES:
+                # An unpublished build would be published with what is removed; it can be done anew.
+                tables.restore(name, latest.tables.get(name) if latest else None)
+            erasure = erasure_of(name)
+            if erasure.holds != "residue":
+                continue
+            ids = self._ids(tables, erasure.ids)
+            for column in erasure.by:
+                doomed = ids.withColumnRenamed("id", column)
+                held = tables.read(name).join(F.broadcast(doomed), column, how="left_semi")
+                if count := held.count():
+                    remove_rows(tables, name, doomed, on=[column])
+                    gone[name] = gone.get(name, 0) + count
+        return gone
+
+    def _close_generations(
+        self, tables: Tables, maintenance: Maintenance, names: Sequence[str], at: datetime
+    ) -> None:
+        """One further generation without the residue; those before can be read no longer.
+
+        One commit to ops.publications. Until then readers see the generation before, of which
+        nothing has been purged yet.
+        """
+        for name in names:
+            if table_shape(name).merged:
+                maintenance.rewrite(name)
+        rows = [row.asDict() for row in publications(tables)]
+        if not rows:
+            return
+        last = rows[-1]
+        versions = {name: tables.version(name) for name in last["tables"] if name in names}
+        newest = last | {
+            "generation": last["generation"] + 1,
+            "tables": dict(last["tables"]) | versions,
+            "run_id": self.run_id,
+            "published_at": at,
+        }
+        closed = [row | {"tables": {}, "inputs": {}} for row in rows]
+        tables.overwrite("ops.publications", tables.frame([*closed, newest], PUBLICATIONS.ddl))
+        if (latest := latest_generation(tables)) is not None:
+            write_pointer(tables, latest)
+
+    def _search(self, progress: Progress) -> dict[str, Found]:
+        traces = self.subject.traces
+        own = f"{TABLE.replace('.', '/')}/"
+        found = {}
+        for name, place in self.areas.items():
+            found[name] = search(place, traces, skip=own)
+            progress(f"{name}: {found[name].files:,} files searched")
+        return found
+
+    def _certificate(
+        self,
+        tables: Tables,
+        removed: Mapping[str, int],
+        told: Mapping[str, Mapping[str, int]],
+        found: Mapping[str, Found],
+        at: datetime,
+    ) -> Certificate:
+        key = secret_of(self.key)
+        named = [*(("record", each) for each in self.subject.record_ids), *self.subject.identifiers]
+        withdrawn = [row for row in read_files(tables) if not row.landed_path]
+        return Certificate(
+            request=self.request.request,
+            people=self.subject.people,
+            requested_at=self.request.requested_at,
+            requested_by=self.request.requested_by,
+            reason=self.request.reason,
+            done_at=at,
+            pseudonyms=tuple(sorted({pseudonym(key, *each) for each in named})),
+            removed=dict(sorted(removed.items())),
+            destinations=dict(sorted(told.items())),
+            not_taken_back=tuple(sorted(name for name in told if self._keeps(name))),
+            searched={
+                name: {"files": each.files, "bytes": each.size} for name, each in found.items()
+            },
+            sent_by=tuple(sorted({f"{row.source}: {row.path}" for row in withdrawn})),
+        )

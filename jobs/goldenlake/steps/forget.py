@@ -1,0 +1,223 @@
+"""Take people out of what their records came in: landed files, bronze, quarantine and silver.
+
+What is built from these follows with the next build. Every part finds what is left of a person
+and removes that, so it can be done again after a crash at any point.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.columns.distinct import over_distinct_flag
+from goldenlake.declarations.source import Source
+from goldenlake.io.readers.contract import FileBroken
+from goldenlake.io.texts import texts
+from goldenlake.ports import Landing, Maintenance, Progress, Tables
+from goldenlake.schemas import BROKEN, CONFORMED, INGESTED, LANDED
+from goldenlake.steps.files import FileRow, read_files, record_files
+from goldenlake.steps.ingest import READ
+from goldenlake.steps.subjects import Subject
+from goldenlake.steps.tombstones import RECORD, RULE, names_any
+from goldenlake.transforms.conforming import typed
+
+PLACE = ("_landed_on", "_file_id", "_record")
+_BY = ("_file_id", "stage", "rules")
+_PLACES = "_landed_on DATE, _file_id STRING, _record BIGINT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forget:
+    """Remove every record that is a person's, that bears what is theirs alone, or tells of them."""
+
+    sources: Sequence[Source]
+    subject: Subject
+    run_id: str
+
+    def run(self, tables: Tables, landing: Landing, progress: Progress) -> dict[str, int]:
+        """Gives how many records and files went, by the names of tables."""
+        gone: Counter[str] = Counter()
+        files = read_files(tables)
+        for source in self.sources:
+            gone.update(self._records(tables, landing, source, files))
+            progress(f"{source.source}: searched")
+        gone["landing"] += self._unread(tables, landing, files)
+        return {name: count for name, count in gone.items() if count}
+
+    def _records(
+        self, tables: Tables, landing: Landing, source: Source, files: Sequence[FileRow]
+    ) -> Counter[str]:
+        gone: Counter[str] = Counter()
+        bronze, quarantine = f"bronze.{source.source}", f"quarantine.{source.source}"
+        silver = f"silver.{source.source}"
+        places = self._told(tables, source) + self._unreadable(tables, quarantine)
+        of_record = tables.frame([[each] for each in self.subject.record_ids], "record_id STRING")
+        if places:
+            touched = {place[1] for place in places}
+            # The file goes first: whatever is read again afterwards is read from bronze.
+            gone["landing"] += withdraw(tables, landing, touched, files, run_id=self.run_id)
+            for name in (bronze, quarantine, silver):
+                gone[name] += remove_places(tables, name, places)
+            recount(tables, source.source, touched, run_id=self.run_id)
+        if tables.exists(silver):
+            held = tables.read(silver).join(F.broadcast(of_record), "record_id", "left_semi")
+            gone[silver] += remove_places(tables, silver, _collected(held))
+        return gone
+
+    def _told(self, tables: Tables, source: Source) -> list[tuple[Any, ...]]:
+        rows = records_of(tables, source, self.subject, or_told=True)
+        return _collected(rows) if rows is not None else []
+
+    def _unreadable(self, tables: Tables, quarantine: str) -> list[tuple[Any, ...]]:
+        """Records of which no reader could make any; all that can be done is to look for traces."""
+        if not tables.exists(quarantine):
+            return []
+        tells = over_distinct_flag(F.col("row"), self.subject.traces.found_in)
+        return _collected(tables.read(quarantine).where((F.col("stage") == READ) & tells))
+
+    def _unread(self, tables: Tables, landing: Landing, files: Sequence[FileRow]) -> int:
+        """Files that were never read, because they broke or wait: removed whole where they tell."""
+        waiting = [row for row in files if row.status in (BROKEN, LANDED) and row.landed_path]
+        told = [row for row in waiting if self._tells(landing, row)]
+        broken = [
+            replace(
+                row,
+                status=BROKEN,
+                landed_path="",
+                records_read=row.records_read or 0,
+                error="It told of somebody who was forgotten, and was removed. Have it sent anew.",
+                run_id=self.run_id,
+            )
+            for row in told
+        ]
+        for row in told:
+            landing.remove(row.landed_path)
+        record_files(tables, broken)
+        return len(told)
+
+    def _tells(self, landing: Landing, row: FileRow) -> bool:
+        """Also of what cannot be opened, so that nobody knows whether it does."""
+        try:
+            with landing.open(row.landed_path) as content:
+                return any(self.subject.traces.found_in(text) for text in texts(content))
+        except FileBroken:
+            return True
+
+
+def records_of(
+    tables: Tables, source: Source, subject: Subject, *, or_told: bool = False
+) -> DataFrame | None:
+    """A source's records of a person, as ``typed`` gives them; None where it has no bronze.
+
+    Their own, and those with an identifier that is theirs alone; with ``or_told`` also those of
+    others that tell of them.
+    """
+    bronze = f"bronze.{source.source}"
+    if not tables.exists(bronze):
+        return None
+    own = {*subject.identifiers, *((RECORD, each) for each in subject.record_ids)}
+    theirs = names_any(source, lambda name, value: (name, value) in own)
+    if or_told:
+        tells = over_distinct_flag(F.to_json("_raw"), subject.traces.found_in)
+        theirs = theirs | F.coalesce(tells, F.lit(False))
+    return typed(tables.read(bronze), source).where(theirs)
+
+
+def remove_places(tables: Tables, table: str, places: Sequence[tuple[Any, ...]]) -> int:
+    """Remove rows by where they came from, in one commit; gives how many there were."""
+    if not places or not tables.exists(table):
+        return 0
+    doomed = tables.frame(places, _PLACES)
+    count = tables.read(table).join(F.broadcast(doomed), list(PLACE), how="left_semi").count()
+    if count:
+        remove_rows(tables, table, doomed, on=PLACE)
+    return count
+
+
+def remove_rows(tables: Tables, table: str, doomed: DataFrame, *, on: Sequence[str]) -> None:
+    """Remove the rows that have what the frame names. By a join, since the values of a condition
+    would stand in the table's log.
+    """
+    tables.merge(table, doomed, on=on, delete_when="true", insert=False, update=False)
+
+
+def withdraw(
+    tables: Tables, landing: Landing, file_ids: set[str], files: Sequence[FileRow], *, run_id: str
+) -> int:
+    """Remove landed files for good, and those that are the same; gives how many.
+
+    From now on the rest of their records is only in bronze, and is read again from there.
+    """
+    paths = {row.landed_path for row in files if row.file_id in file_ids} - {""}
+    for path in paths:
+        landing.remove(path)
+    same = [row for row in files if row.landed_path in paths]
+    record_files(tables, [replace(row, landed_path="", run_id=run_id) for row in same])
+    return len(paths)
+
+
+def recount(tables: Tables, source: str, file_ids: set[str], *, run_id: str) -> None:
+    """Bring the ledger of files in line with what is left of them."""
+    held: dict[str, Counter[tuple[str, ...]]] = {each: Counter() for each in file_ids}
+    unread: Counter[str] = Counter()
+    if tables.exists(f"quarantine.{source}"):
+        rows = tables.read(f"quarantine.{source}").where(F.col("_file_id").isin(sorted(file_ids)))
+        for file_id, stage, rules, count in rows.groupBy(*_BY).count().collect():
+            held[file_id][tuple(rules or ())] += count
+            # Neither what could not be read nor who was forgotten before is in bronze.
+            unread[file_id] += count if stage == READ or RULE in (rules or ()) else 0
+    bronze = _rows_of(tables, f"bronze.{source}", file_ids)
+    done = []
+    for row in read_files(tables, source, (CONFORMED, INGESTED)):
+        if row.file_id in file_ids:
+            reasons: Counter[str] = Counter()
+            for rules, count in held[row.file_id].items():
+                reasons.update(dict.fromkeys(rules, count))
+            quarantined = held[row.file_id].total()
+            read = bronze[row.file_id] + unread[row.file_id]
+            done.append(
+                replace(
+                    row,
+                    records_read=read,
+                    records_accepted=read - quarantined if row.status == CONFORMED else None,
+                    records_quarantined=quarantined,
+                    reasons=dict(sorted(reasons.items())),
+                    run_id=run_id,
+                )
+            )
+    record_files(tables, done)
+
+
+def _rows_of(tables: Tables, table: str, file_ids: set[str]) -> Counter[str]:
+    if not tables.exists(table):
+        return Counter()
+    rows = tables.read(table).where(F.col("_file_id").isin(sorted(file_ids)))
+    return Counter({row[0]: row[1] for row in rows.groupBy("_file_id").count().collect()})
+
+
+def _collected(rows: DataFrame) -> list[tuple[Any, ...]]:
+    return [tuple(row) for row in rows.select(*PLACE).collect()]
+
+
+def forget_again(
+    tables: Tables, maintenance: Maintenance, landing: Landing, *, run_id: str
+) -> None:
+    """Take out of files and of bronze those who came back after they were forgotten.
+
+    Conforming has counted them in quarantine, without what they said. The files of a run that was
+    killed are found again, since they are in the landing area as long as this is not done.
+    """
+    files = read_files(tables)
+    told = [row for row in files if RULE in row.reasons and row.landed_path]
+    for source in sorted({row.source for row in told}):
+        ids = {row.file_id for row in told if row.source == source}
+        held = tables.read(f"quarantine.{source}").where(F.col("_file_id").isin(sorted(ids)))
+        places = _collected(held.where(F.array_contains("rules", RULE)))
+        remove_places(tables, f"bronze.{source}", places)
+        maintenance.purge([f"bronze.{source}"])
+        withdraw(tables, landing, ids, files, run_id=run_id)

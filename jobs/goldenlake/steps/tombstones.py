@@ -1,0 +1,107 @@
+"""Those who were forgotten, known again by pseudonyms when old files bring them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from goldenlake.columns.distinct import over_distinct_flag
+from goldenlake.columns.traces import pseudonym
+from goldenlake.declarations.base import SecretReference
+from goldenlake.declarations.source import Source
+from goldenlake.errors import PrivacyKeyUnfit, SecretMissing
+from goldenlake.identity.records import identifiers_of
+from goldenlake.ports import Tables
+from goldenlake.schemas import TOMBSTONES
+from goldenlake.transforms.conforming import record_id
+
+TABLE = "privacy.tombstones"
+RULE = "erased_person"
+"""Of quarantined records; they are counted there, and what they said is not kept."""
+_LEAST_KEY = 16
+RECORD = "record"
+"""What the id of a record is called among the names of identifiers."""
+_IS, _AND = "\x1f", "\x1e"
+
+
+@dataclass(frozen=True)
+class Erased:
+    """Pseudonyms of all who were forgotten."""
+
+    key: bytes
+    tokens: frozenset[str]
+
+    def is_told(self, source: Source) -> Column:
+        """Whether a typed row of the source is a record of theirs, or bears an identifier that was
+        theirs alone. Of rows that name nobody, too.
+        """
+        return names_any(source, lambda *named: pseudonym(self.key, *named) in self.tokens)
+
+
+def names_any(source: Source, is_theirs: Callable[[str, str], bool]) -> Column:
+    """Whether a typed row names somebody: by its record, or by an identifier, as (name, value).
+
+    Neither bots nor those whom ``people`` leaves out are records; what they say counts, too.
+    """
+    whole = source.model_copy(update={"bots": None, "people": None})
+    record = F.struct(F.lit(RECORD).alias("name"), record_id(whole).alias("value"))
+    pairs = F.concat(F.array(record), identifiers_of(source))
+    present = F.filter(pairs, lambda pair: pair["value"].isNotNull())
+    texts = F.transform(present, lambda pair: F.concat(pair["name"], F.lit(_IS), pair["value"]))
+
+    def told(text: str) -> bool:
+        return any(is_theirs(*pair.split(_IS, 1)) for pair in text.split(_AND) if pair)
+
+    return over_distinct_flag(F.array_join(texts, _AND), told)
+
+
+def erased(tables: Tables, key: SecretReference | None) -> Erased | None:
+    """Those who were forgotten; None where nobody was. Raises PrivacyKeyUnfit."""
+    rows = tables.rows(TABLE, TOMBSTONES.ddl)
+    if not rows:
+        return None
+    secret = secret_of(key)
+    if any(row["key_check"] != _check(secret) for row in rows):
+        raise PrivacyKeyUnfit("is not the one by which people were forgotten")
+    return Erased(secret, frozenset(row["token"] for row in rows))
+
+
+def secret_of(key: SecretReference | None) -> bytes:
+    """The key. Raises PrivacyKeyUnfit where there is none that is fit."""
+    if key is None:
+        raise PrivacyKeyUnfit("is not declared")
+    try:
+        secret = key.reveal()
+    except SecretMissing as error:
+        raise PrivacyKeyUnfit(f"is not there: {key} is not set") from error
+    if len(secret) < _LEAST_KEY:
+        raise PrivacyKeyUnfit(f"has fewer than {_LEAST_KEY} characters")
+    return secret.encode()
+
+
+def bury(
+    tables: Tables,
+    key: bytes,
+    *,
+    request: str,
+    records: Iterable[str],
+    identifiers: Iterable[tuple[str, str]],
+    on: date,
+) -> int:
+    """Write the tombstones of a request, in one commit; again, without effect. Gives how many."""
+    named = [*((RECORD, record) for record in records), *identifiers]
+    rows = [
+        {"token": token, "request": request, "key_check": _check(key), "erased_on": on}
+        for token in sorted({pseudonym(key, *each) for each in named})
+    ]
+    if rows:
+        tables.merge(TABLE, tables.frame(rows, TOMBSTONES.ddl), on=["token"], update=False)
+    return len(rows)
+
+
+def _check(key: bytes) -> str:
+    return pseudonym(key, "", "")

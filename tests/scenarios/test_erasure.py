@@ -1,0 +1,170 @@
+"""Somebody asks to be forgotten: out of files, tables, old versions and destinations, for good."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from goldenlake.cli import privacy, stages
+from goldenlake.columns.traces import pseudonym
+from goldenlake.errors import ErasureUnfinished, PrivacyKeyUnfit
+from goldenlake.io.tables import DeltaTables
+from goldenlake.steps.collect import replay
+from goldenlake.steps.erase import begin, open_requests
+from goldenlake.steps.tombstones import RULE, bury
+from support.newsletter import BOB, KEY, NEXT, write
+from support.scenario import Scenario
+
+LATER = date(2026, 3, 3)
+
+
+@pytest.fixture
+def at(newsletter: Scenario) -> Scenario:
+    """The company whose newsletter Bob gets."""
+    return newsletter
+
+
+def emails(at: Scenario) -> set[str]:
+    return {row["email"] for row in at.read("gold.customers").collect()}
+
+
+def erase(at: Scenario, *whom: str, as_of: date = NEXT) -> dict[str, Any]:
+    installation = at.installation(as_of)
+    subject = privacy.subject_of(installation, whom)
+    request = begin(at.tables, subject, by="dpo", reason="R-1", at=installation.clock.now())
+    privacy.carry_out(installation, request)
+    path = installation.reports / "erasures" / f"{request.request}.json"
+    told: dict[str, Any] = json.loads(path.read_text())
+    return told
+
+
+def said(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Every file below, unpacked by other means than the product's."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            data = path.read_bytes()
+            if path.suffix == ".parquet":
+                data = pq.read_table(io.BytesIO(data)).to_pandas().to_json().encode()
+            yield str(path), gzip.decompress(data) if path.suffix == ".gz" else data
+
+
+def telling(folder: Path, value: str) -> list[str]:
+    raw = value.encode()
+    needles = [raw, base64.b64encode(raw).rstrip(b"=")]
+    needles += [hashlib.new(name, raw).hexdigest().encode() for name in ("md5", "sha256")]
+    # Somebody else's address ends with it, and is to stay.
+    return [
+        name
+        for name, data in said(folder)
+        if any(needle in data.replace(b"joe." + raw, b"") for needle in needles)
+    ]
+
+
+def test_nothing_tells_of_somebody_who_was_forgotten_and_old_files_bring_nobody_back(
+    at: Scenario,
+) -> None:
+    before = emails(at)
+    assert telling(at.home / "lake", BOB)
+
+    certificate = erase(at, f"email={BOB}")
+
+    assert telling(at.home / "lake", BOB) == []
+    assert telling(at.home / "reports", BOB) == []
+    assert "joe." + BOB in before
+    assert emails(at) == before - {BOB}
+    assert certificate["destinations"] == {"readers": {"absent": 1}}
+    files = [path.read_text().splitlines() for path in (at.home / "exports").rglob("*.jsonl")]
+    assert [BOB] in [[json.loads(line)["email"] for line in lines] for lines in files]
+    for row in at.files("people"):
+        assert row.records_read == (row.records_accepted or 0) + (row.records_quarantined or 0)
+    # It tells nothing, but can be asked by whoever has the key.
+    assert BOB not in json.dumps(certificate)
+    assert pseudonym(KEY.encode(), "email", BOB) in certificate["pseudonyms"]
+    assert certificate["removed"]["bronze.people"] == 3
+    assert open_requests(at.tables) == []
+
+    write(at, LATER, BOB, "flo@example.com", name="again")
+    at.night(LATER, until="collect")
+
+    others = before - {BOB} | {"flo@example.com"}
+    assert telling(at.home / "lake", BOB) == []
+    assert {row["email"] for row in at.read("silver.people").collect()} == others
+    [file] = [row for row in at.files("people") if row.path.startswith("again")]
+    assert (file.records_accepted, dict(file.reasons), file.landed_path) == (1, {RULE: 1}, "")
+
+    # What is left of a file is read again from bronze.
+    replay(at.tables, "people", run_id="again")
+    at.night(LATER, until="collect")
+    assert {row["email"] for row in at.read("silver.people").collect()} == others
+
+
+@pytest.mark.slow
+def test_an_erasure_that_was_killed_anywhere_goes_on(
+    at: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Like the end of the process."""
+
+    installation = at.installation(NEXT)
+    subject = privacy.subject_of(installation, [f"email={BOB}"])
+    begin(at.tables, subject, by="dpo", reason="R-1", at=installation.clock.now())
+    points = ["merge", "overwrite", "rewrite", "purge", "append"]
+
+    for point in points:
+        real = getattr(DeltaTables, point)
+        seen: list[str] = []
+
+        def dying(self: DeltaTables, table: str, *args: object, **kw: object) -> object:
+            if len(seen) == 2:  # noqa: B023
+                raise Killed
+            seen.append(table)  # noqa: B023
+            return real(self, table, *args, **kw)  # noqa: B023
+
+        with monkeypatch.context() as patch:
+            patch.setattr(DeltaTables, point, dying)
+            for request in open_requests(at.tables):
+                with pytest.raises(Killed):
+                    privacy.carry_out(at.installation(NEXT), request)
+    for request in open_requests(at.tables):
+        privacy.carry_out(at.installation(NEXT), request)
+
+    assert telling(at.home / "lake", BOB) == []
+    assert BOB not in emails(at)
+
+
+@pytest.mark.slow
+def test_a_destination_that_does_not_answer_keeps_the_request_open(at: Scenario) -> None:
+    shutil.move(at.home / "exports", at.home / "gone")
+
+    with pytest.raises(ErasureUnfinished):
+        erase(at, f"email={BOB}")
+
+    shutil.move(at.home / "gone", at.home / "exports")
+    [request] = open_requests(at.tables)
+    privacy.carry_out(at.installation(NEXT), request)
+    assert telling(at.home / "lake", BOB) == []
+
+
+@pytest.mark.parametrize("key", ["", "too short", "another key than the one before"])
+def test_without_the_key_no_new_records_are_taken(
+    at: Scenario, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    bury(at.tables, KEY.encode(), request="e", records=["people:" + BOB], identifiers=[], on=NEXT)
+    monkeypatch.setenv("GOLDENLAKE_TEST_PRIVACY", key)
+    write(at, LATER, BOB, "flo@example.com", name="again")
+
+    with pytest.raises(PrivacyKeyUnfit):
+        stages.collect(at.installation(LATER), ["people"])
+
+    assert not [row for row in at.files("people") if row.path.startswith("again")]

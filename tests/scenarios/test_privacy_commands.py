@@ -1,0 +1,73 @@
+"""What analysts see, and what a person is told, of a company after a night."""
+
+from __future__ import annotations
+
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from goldenlake.cli.app import app
+from goldenlake.cli.installation import Installation
+from goldenlake.columns.traces import pseudonym
+from goldenlake.errors import PrivacyKeyUnfit
+from support.newsletter import BOB, KEY, NEXT
+from support.scenario import Scenario
+
+
+@pytest.fixture
+def at(newsletter: Scenario, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scenario]:
+    """The company, and commands that work on it."""
+    monkeypatch.setattr(Installation, "load", lambda *_, **__: newsletter.installation(NEXT))
+    spark = newsletter.tables.spark
+    on_files = str(spark.conf.get("spark.sql.runSQLOnFiles"))
+    yield newsletter
+    spark.conf.set("spark.sql.runSQLOnFiles", on_files)
+
+
+def command(*arguments: str) -> str:
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_masked_tables_show_nobody_and_can_be_counted(
+    at: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = "SELECT email, is_known FROM customers"
+    assert BOB in command("sql", query)
+
+    seen = command("sql", query, "--masked")
+
+    assert BOB not in seen
+    assert pseudonym(KEY.encode(), "value", BOB) in seen
+    by_path = f"delta.`{at.tables.location('gold.customers')}`"
+    for way in (f"SELECT email FROM {by_path}", "SELECT * FROM identity_records"):
+        refused = CliRunner().invoke(app, ["sql", way, "--masked"])
+        assert refused.exit_code != 0
+        assert BOB not in refused.output
+    monkeypatch.delenv("GOLDENLAKE_TEST_PRIVACY")
+    with pytest.raises(PrivacyKeyUnfit):
+        CliRunner().invoke(app, ["sql", query, "--masked"], catch_exceptions=False)
+
+
+def test_a_person_is_told_all_that_is_known_of_them_and_of_nobody_else(
+    at: Scenario, tmp_path: Path
+) -> None:
+    command("access", f"email={BOB}", "--out", str(tmp_path / "answer"))
+
+    page, told = tmp_path / "answer" / "access.html", tmp_path / "answer" / "access.json"
+    assert stat.S_IMODE(page.stat().st_mode) == stat.S_IMODE(told.stat().st_mode) == 0o600
+    known = json.loads(told.read_text())
+    [source] = known["records"]
+    assert [row["email"] for row in source["rows"]] == [BOB, BOB]
+    assert source["purposes"]
+    golden = {each["name"]: each["rows"] for each in known["golden"]}
+    assert {"gold.customers", "gold.consents", "segments.members", "activation.ledger"} <= {*golden}
+    assert golden["activation.ledger"][0]["destination"] == "readers"
+    for text in (page.read_text(), told.read_text()):
+        assert "ann@example.com" not in text
+        assert "joe." + BOB not in text

@@ -1,0 +1,144 @@
+"""The whole night on a lake in an object store, in processes of their own, kills included."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import polars
+import pytest
+from deltalake import DeltaTable
+
+from goldenlake.cli.installation import PROJECT
+from support.newsletter import BOB, DAY, KEY, NEXT, write
+from support.scenario import Scenario
+
+pytestmark = [pytest.mark.slow, pytest.mark.s3]
+
+GOLD = ("customers", "identifiers", "consents", "metrics", "sources")
+
+
+@pytest.fixture
+def on_s3(newsletter: Scenario, s3_server: Any) -> Scenario:
+    """The company again, its lake in a bucket and nothing in it yet."""
+    if not (PROJECT / ".jars" / "s3").is_dir():
+        pytest.skip("no S3A JARs here; `make setup-s3` fetches them")
+    bucket = s3_server.bucket(f"lake-{newsletter.home.parent.name[:40].replace('_', '-').lower()}")
+    conf = newsletter.home / "conf" / "env" / "local.yml"
+    conf.write_text(
+        conf.read_text()
+        .replace("lake: lake\n", f"lake: s3a://{bucket}/home\n")
+        .replace(
+            'spark: {master: "local[2]"}\n',
+            "spark:\n  master: local[2]\n  small_data: true\n  conf:\n"
+            f"    spark.hadoop.fs.s3a.endpoint: {s3_server.endpoint}\n"
+            '    spark.hadoop.fs.s3a.path.style.access: "true"\n'
+            '    spark.hadoop.fs.s3a.connection.ssl.enabled: "false"\n',
+        )
+    )
+    shutil.rmtree(newsletter.home / "exports")
+    (newsletter.home / "exports").mkdir()
+    return newsletter
+
+
+def goldenlake(at: Scenario, *arguments: str) -> subprocess.Popen[bytes]:
+    command = [str(Path(sys.executable).with_name("goldenlake")), *arguments]
+    return subprocess.Popen(
+        [*command, "--conf", str(at.home / "conf"), "--env", "local"],
+        cwd=PROJECT,
+        env={**os.environ, "GOLDENLAKE_TEST_PRIVACY": KEY},
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=(at.home / "log").open("ab"),
+    )
+
+
+def run(at: Scenario, *arguments: str) -> int:
+    return goldenlake(at, *arguments).wait(timeout=600)
+
+
+def golden(at: Scenario, s3_server: Any, lake: str = "home") -> dict[str, list[str]]:
+    """What a reader without Spark finds, by the pointer file."""
+    conf = (at.home / "conf" / "env" / "local.yml").read_text()
+    bucket = conf.split("s3a://")[1].split("/")[0]
+    client = s3_server.client()
+    pointer = json.load(client.get_object(Bucket=bucket, Key=f"{lake}/generation.json")["Body"])
+    options = {
+        "AWS_ENDPOINT_URL": s3_server.endpoint,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_CONDITIONAL_PUT": "etag",
+    }
+    found = {}
+    for name in GOLD:
+        told = pointer["tables"][f"gold.{name}"]
+        table = DeltaTable(
+            told["path"].replace("s3a://", "s3://"),
+            version=told["version"],
+            storage_options=options,
+        )
+        found[name] = sorted(str(row) for row in polars.from_arrow(table.to_pyarrow_table()).rows())
+    return found
+
+
+def sent(at: Scenario) -> list[str]:
+    files = (at.home / "exports").rglob("*.jsonl")
+    return sorted(json.loads(line)["email"] for f in files for line in f.read_text().splitlines())
+
+
+def test_nights_that_are_killed_on_s3_end_as_one_that_was_not(
+    on_s3: Scenario, s3_server: Any, tmp_path: Path, record_property: Any
+) -> None:
+    at = on_s3
+    seed = int(os.environ.get("GOLDENLAKE_SEED", "7"))
+    record_property("seed", seed)
+    drawn = random.Random(seed)
+    killed = 0
+    for _ in range(20):
+        night = goldenlake(at, "nightly", "--as-of", str(NEXT))
+        time.sleep(drawn.uniform(8, 60))
+        if night.poll() is None:
+            os.killpg(night.pid, signal.SIGKILL)
+            killed += 1
+        night.wait()
+    assert run(at, "nightly", "--as-of", str(NEXT)) in (0, 3)
+    assert killed, f"no night was killed; GOLDENLAKE_SEED={seed}"
+
+    twin = Scenario(tmp_path / "twin", at.tables)
+    shutil.copytree(at.home, twin.home)
+    shutil.rmtree(twin.home / "exports")
+    (twin.home / "exports").mkdir()
+    conf = twin.home / "conf" / "env" / "local.yml"
+    conf.write_text(conf.read_text().replace("/home\n", "/twin\n", 1))
+    assert run(twin, "nightly", "--as-of", str(NEXT)) in (0, 3)
+    assert golden(at, s3_server) == golden(twin, s3_server, "twin"), f"GOLDENLAKE_SEED={seed}"
+    assert sent(at) == sent(twin)
+    assert run(at, "verify") == 0
+
+
+def test_somebody_is_forgotten_in_a_lake_on_s3(on_s3: Scenario, s3_server: Any) -> None:
+    at = on_s3
+    assert run(at, "nightly", "--as-of", str(NEXT)) in (0, 3)
+    assert BOB in str(golden(at, s3_server))
+
+    assert run(at, "erase", f"email={BOB}", "--reason", "R-1", "--as-of", str(NEXT)) == 0
+
+    assert BOB not in str(golden(at, s3_server)).replace("joe." + BOB, "")
+    bucket = (at.home / "conf" / "env" / "local.yml").read_text().split("s3a://")[1].split("/")[0]
+    client = s3_server.client()
+    pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
+    for key in keys:
+        data = client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        if not key.endswith(".parquet"):
+            assert BOB.encode() not in data.replace(b"joe." + BOB.encode(), b""), key
+    write(at, DAY, BOB, name="again")
+    assert run(at, "nightly", "--as-of", str(NEXT)) in (0, 3)
+    assert BOB not in str(golden(at, s3_server)).replace("joe." + BOB, "")

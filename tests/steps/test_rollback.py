@@ -1,0 +1,94 @@
+"""Back to an earlier generation: seen at once, and never sent from before another one is built."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from goldenlake.errors import ExitCode, GenerationIsOld, GenerationMoved, TableUnreadable
+from goldenlake.io.tables import DeltaTables
+from goldenlake.schemas import PUBLICATIONS
+from goldenlake.steps.generations import (
+    Generation,
+    generations,
+    latest_generation,
+    read,
+    refuse_a_return,
+    roll_back,
+)
+from support import gold
+from support.newsletter import NEXT, write
+from support.scenario import Scenario
+
+DAY = date(2026, 3, 1)
+AT = datetime(2026, 3, 2, tzinfo=UTC)
+LATER = date(2026, 3, 3)
+
+
+@pytest.fixture
+def two(tables: DeltaTables) -> list[Generation]:
+    """A generation of Ann, and one of Ann and Bob, who came with a later file."""
+    for people in (["ann"], ["ann", "bob"]):
+        silver = tables.overwrite("silver.crm", tables.frame([[p] for p in people], "id STRING"))
+        gold.publish(tables, DAY, {"gold.customers": [gold.customer(name) for name in people]})
+        row = tables.read("ops.publications").orderBy("generation").collect()[-1].asDict()
+        rest = [r.asDict() for r in tables.read("ops.publications").collect()]
+        rows = [r for r in rest if r["generation"] != row["generation"]]
+        rows.append(row | {"inputs": {"silver.crm": silver}})
+        tables.overwrite("ops.publications", tables.frame(rows, PUBLICATIONS.ddl))
+    return generations(tables)
+
+
+def back(tables: DeltaTables, to: Generation) -> Generation:
+    return roll_back(tables, to, run_id="r", published_at=AT)
+
+
+def test_readers_see_the_earlier_tables_under_a_new_number(
+    tables: DeltaTables, two: list[Generation]
+) -> None:
+    given = back(tables, two[0])
+
+    assert given == latest_generation(tables)
+    assert (given.generation, given.returns_to) == (3, 1)
+    [row] = read(tables, given, "gold.customers").collect()
+    assert row["customer_id"] == "ann"
+
+
+def test_nothing_is_sent_from_it_while_it_does_not_know_what_came_since(
+    tables: DeltaTables, two: list[Generation]
+) -> None:
+    refuse_a_return(tables)
+    back(tables, two[0])
+
+    with pytest.raises(GenerationIsOld, match="is a return to 1"):
+        refuse_a_return(tables)
+
+    back(tables, two[1])
+    refuse_a_return(tables)
+
+
+def test_the_newest_and_what_upkeep_has_removed_cannot_be_returned_to(
+    tables: DeltaTables, two: list[Generation]
+) -> None:
+    with pytest.raises(GenerationMoved):
+        back(tables, two[1])
+    tables.purge(["gold.customers"])
+    with pytest.raises(TableUnreadable, match=r"gold\.customers"):
+        back(tables, two[0])
+    assert latest_generation(tables) == two[1]
+
+
+@pytest.mark.slow
+def test_the_night_after_a_return_builds_what_came_since(newsletter: Scenario) -> None:
+    at = newsletter
+    write(at, LATER, "flo@example.com")
+    assert at.night(LATER) == ExitCode.OK
+    everybody = {row["email"] for row in at.read("gold.customers").collect()}
+    back(at.tables, generations(at.tables)[0])
+
+    assert at.night(LATER) == ExitCode.OK
+
+    assert {row["email"] for row in at.read("gold.customers").collect()} == everybody
+    assert [each.generation for each in generations(at.tables)] == [1, 2, 3, 4]
+    assert NEXT < LATER

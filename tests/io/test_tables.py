@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import stat
 import subprocess
 import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -106,3 +108,13 @@ def test_a_lock_keeps_another_process_out_until_it_is_let_go(tmp_path) -> None:
     with TableLocks(tmp_path).held("gold.things"):
         assert b"BlockingIOError" in subprocess.run(command, capture_output=True).stderr
     assert subprocess.run(command, capture_output=True).returncode == 0
+
+
+def test_a_lake_on_a_disk_is_open_to_its_owner_and_their_group_alone(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    for _ in range(2):
+        tables.append("silver.crm", tables.frame([["ann@example.com"]], "email STRING"))
+
+    below = (tmp_path / "lake").rglob("*")
+    assert [path.name for path in below if stat.S_IMODE(path.stat().st_mode) & 0o007] == []

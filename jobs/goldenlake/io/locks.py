@@ -44,7 +44,7 @@ class TableLocks:
             with self._of_threads[table]:
                 yield
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         handle = os.open(self._folder / f"{table}.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)

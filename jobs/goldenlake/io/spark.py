@@ -23,6 +23,8 @@ BASE_CONF: Mapping[str, str] = {
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.catalogImplementation": "in-memory",
     "spark.sql.session.timeZone": "UTC",
+    # Of files and folders on a disk: a lake is full of people. Who is to read it is in its group.
+    "spark.hadoop.fs.permissions.umask-mode": "027",
     # SPARK-58241: a UDF straight on a Parquet scan can wait for ever (mended in 4.2.1).
     "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
     "spark.sql.adaptive.enabled": "true",

@@ -21,7 +21,8 @@ from support.scenario import Scenario
 @pytest.fixture
 def at(newsletter: Scenario, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scenario]:
     """The company, and commands that work on it."""
-    monkeypatch.setattr(Installation, "load", lambda *_, **__: newsletter.installation(NEXT))
+    installation = newsletter.installation(NEXT)
+    monkeypatch.setattr(Installation, "load", lambda *_, **__: installation)
     spark = newsletter.tables.spark
     on_files = str(spark.conf.get("spark.sql.runSQLOnFiles"))
     yield newsletter

@@ -80,11 +80,11 @@ def generation_views(
         if name in chosen.tables:
             layer, short = name.split(".")
             frame = mask(name, tables.read(name, version=chosen.tables[name]))
-            if frame is None:
-                continue
-            frame.createOrReplaceTempView(f"{layer}_{short}")
-            if layer == "gold":
-                frame.createOrReplaceTempView(short)
+            for view in (f"{layer}_{short}", *([short] if layer == "gold" else [])):
+                if frame is None:
+                    tables.spark.catalog.dropTempView(view)
+                else:
+                    frame.createOrReplaceTempView(view)
     return chosen
 
 

@@ -62,7 +62,8 @@ def test_of_a_doubled_key_the_last_counts_and_unknown_keys_are_kept():
     [
         (b'{"a": 1', "not_json"),
         (b'{"a": NaN}', "not_json"),
-        (b"[" * 10_000, "not_json"),
+        (b"[" * 10_000, "too_deep"),
+        (b'{"a": ' + b"[" * 100 + b"]" * 100 + b"}", "too_deep"),
         (b'[{"a": 1}]', "not_an_object"),
         (b'"a"', "not_an_object"),
         (b'{"a": "\\ud800"}', "encoding"),

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import io
+import lzma
+import re
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -21,10 +24,16 @@ MOST_BYTES = 64 * 2**30
 MOST_RATIO = 250
 #: Below this size a ratio means nothing.
 SMALL = 32 * 2**20
+#: Places of a sheet, from its first to the last that holds something; a cell at the far end of an
+#: otherwise empty sheet makes 17 billion of them, and each takes memory.
+MOST_CELLS = 20_000_000
 
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
 _CLUTTER = ("__MACOSX/", ".DS_Store")
+#: Of a cell or of a row: A1, XFD1048576, 17.
+_CELL = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{0,3})([0-9]{1,7})["']""")
+_LONGEST_CELL = 64
 
 
 def members(stream: BinaryIO, *, is_itself_a_zip: bool = False) -> Iterator[BinaryIO]:
@@ -44,8 +53,9 @@ def members(stream: BinaryIO, *, is_itself_a_zip: bool = False) -> Iterator[Bina
             with gzip.GzipFile(fileobj=cast(BinaryIO, size)) as unpacked:
                 yield _unnested(_Limited(cast(BinaryIO, unpacked), size.so_far), is_itself_a_zip)
         elif start.startswith((_ZIP, _EMPTY_ZIP)) and not is_itself_a_zip:
-            with zipfile.ZipFile(_seekable(stream)) as archive:
-                for member in _judged(archive):
+            stream = _seekable(stream)
+            with zipfile.ZipFile(stream) as archive:
+                for member in _judged(archive, stream.seek(0, io.SEEK_END)):
                     with archive.open(member) as unpacked:
                         packed = member.compress_size
                         limited = _Limited(cast(BinaryIO, unpacked), lambda packed=packed: packed)
@@ -55,12 +65,40 @@ def members(stream: BinaryIO, *, is_itself_a_zip: bool = False) -> Iterator[Bina
 
 
 def judge_workbook(stream: BinaryIO) -> None:
-    """Refuse a workbook that would unpack beyond the limits. Raises FileBroken."""
+    """Refuse a workbook that would unpack, or spread its cells, beyond the limits.
+
+    Raises FileBroken.
+    """
     with _damage_named(), zipfile.ZipFile(stream) as archive:
-        _judged(archive)
+        for member in _judged(archive, stream.seek(0, io.SEEK_END)):
+            with archive.open(member) as unpacked:
+                rows, columns = _extent(cast(BinaryIO, unpacked))
+            if rows * columns > MOST_CELLS:
+                raise FileBroken(
+                    f"its cells span {rows:,} rows and {columns:,} columns.",
+                    f"Send it with no more than {MOST_CELLS:,} places, or as CSV.",
+                )
 
 
-def _judged(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
+def _extent(sheet: BinaryIO) -> tuple[int, int]:
+    """The last row and the last column that a sheet names."""
+    rows, columns, rest = 0, 0, b""
+    while block := sheet.read(2**20):
+        for letters, row in set(_CELL.findall(rest + block)):
+            rows, columns = max(rows, int(row)), max(columns, _column(letters))
+        rest = block[-_LONGEST_CELL:]
+    return rows, columns
+
+
+def _column(letters: bytes) -> int:
+    """The number of a column: A is 1, XFD is 16,384."""
+    number = 0
+    for letter in letters.upper():
+        number = number * 26 + letter - 64
+    return number
+
+
+def _judged(archive: zipfile.ZipFile, size_packed: int) -> list[zipfile.ZipInfo]:
     found = [info for info in archive.infolist() if not info.is_dir()]
     found = [info for info in found if not info.filename.startswith(_CLUTTER)]
     names = [info.filename for info in found]
@@ -76,7 +114,9 @@ def _judged(archive: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
             raise FileBroken("a member is a symbolic link.", "Do not trust it.")
         if info.flag_bits & 0x1:
             raise FileBroken("the archive is encrypted.", "Ask for it without a password.")
-    packed, size = sum(i.compress_size for i in found), sum(i.file_size for i in found)
+    # Members may share a piece of the file; together they are not larger than it.
+    packed = min(sum(info.compress_size for info in found), size_packed)
+    size = sum(info.file_size for info in found)
     if size > MOST_BYTES or (size > SMALL and size > MOST_RATIO * packed):
         raise _bomb()
     return sorted(found, key=lambda info: info.filename)
@@ -156,11 +196,17 @@ def _damage_named() -> Iterator[None]:
         yield
     except (
         EOFError,
-        zlib.error,
-        gzip.BadGzipFile,
-        zipfile.BadZipFile,
+        OSError,
+        OverflowError,
         NotImplementedError,
+        UnicodeDecodeError,
+        lzma.LZMAError,
+        struct.error,
+        zipfile.BadZipFile,
+        zlib.error,
     ) as error:
+        if getattr(error, "errno", None) is not None:
+            raise  # of the disk or the network, not of the archive
         raise FileBroken(
             f"the archive is damaged or cut off ({type(error).__name__}).", "Ask for it again."
         ) from error

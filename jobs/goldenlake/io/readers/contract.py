@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,10 @@ LONGEST = 4 * 2**20
 KEPT = 8 * 2**10
 #: Records that are handed on together.
 TOGETHER = 16_384
+#: Differences from the contract that are noted of one file.
+MOST_DRIFT = 200
+_LONGEST_NAME = 200
+_NOT_A_NAME = re.compile(r"@|\d{5}")
 
 
 class FileBroken(Exception):
@@ -97,8 +102,15 @@ class Reading:
     drift: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def noticed(self, kind: str, column: str, detail: str = "") -> None:
-        """Keep one difference from the contract."""
-        self.drift[kind, column] = detail
+        """Keep one difference from the contract, unless there are too many already.
+
+        Files without a header, and objects whose keys are people, have values where names should
+        stand: what looks like one is not told.
+        """
+        name = "(not a name)" if _NOT_A_NAME.search(column) else _shown(column)
+        if len(self.drift) >= MOST_DRIFT and (kind, name) not in self.drift:
+            name, detail = "(and more)", ""
+        self.drift[kind, name] = detail
 
 
 @dataclass(frozen=True)
@@ -235,6 +247,11 @@ def extra_map(columns: Mapping[str, pa.Array], rows: int) -> pa.Array | None:
         counts[1:] = [width] * rows
     offsets = pc.cumulative_sum(pa.array(counts, pa.int32()))
     return pa.MapArray.from_arrays(offsets, keys, items)
+
+
+def _shown(name: str) -> str:
+    printable = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
+    return printable[:_LONGEST_NAME]
 
 
 def cut(raw: str) -> str:

@@ -57,7 +57,7 @@ def _read(
     records = _records(lines, _dialect(lines.sample(), contract, declared))
     if declared.header:
         names = next((fields for fields, _ in records), None)
-        lines.taken.clear()
+        lines.next_record()
         if names is None:
             return
         header = Header.match(names, contract, reading)
@@ -98,6 +98,7 @@ class _Lines:
         self._text = text
         self._ahead: deque[str] = deque()
         self.taken: list[str] = []
+        self._size = 0
         self.doubtful = ""
 
     def __iter__(self) -> _Lines:
@@ -114,7 +115,8 @@ class _Lines:
             self.taken.append(line[: LONGEST // 2])
             raise _TooLong
         self.taken.append(line)
-        if len(self.taken) > _MOST_LINES:
+        self._size += len(line)
+        if len(self.taken) > _MOST_LINES or self._size > 2 * LONGEST:
             raise csv.Error
         if not line.isascii() and _NO_TEXT.search(line):
             self.doubtful = "encoding"
@@ -135,6 +137,7 @@ class _Lines:
 
     def next_record(self) -> None:
         self.taken.clear()
+        self._size = 0
         self.doubtful = ""
 
     def put_back(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
@@ -21,6 +22,9 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
 
 
+#: Levels of one value; what reads it later has to follow all of them.
+DEEPEST = 100
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _DECODER = json.JSONDecoder(parse_float=_Number, parse_int=_Number, parse_constant=_no_constant)
 
 
@@ -35,8 +39,9 @@ def read_json_lines(
     """Records with numbers as they were written and nested values as JSON text.
 
     Rules that a line can break: ``not_json``, ``not_an_object``, ``encoding``, ``nul``,
-    ``too_long``. Of a doubled key the last value counts. Keys that a line lacks are null; keys
-    that no column asks for go to the extra map. A record's number is that of its line.
+    ``too_deep`` (nested beyond ``DEEPEST``), ``too_long``. Of a doubled key the last value counts.
+    Keys that a line lacks are null; keys that no column asks for go to the extra map. A record's
+    number is that of its line.
     """
     declared = contract.format
     assert isinstance(declared, JsonLinesFormat)
@@ -72,18 +77,48 @@ def _parsed(lines: Lines, contract: Contract, seen: set[str]) -> Records:
 def _judged(line: str) -> tuple[str, dict[str, Any]]:
     try:
         found = _DECODER.decode(line)
-    except (ValueError, RecursionError):
+    except ValueError:
         return "not_json", {}
+    except RecursionError:
+        return "too_deep", {}
     if not isinstance(found, dict):
         return "not_an_object", {}
-    if "\\u0000" in line or "\0" in line:
-        return "nul", {}
-    if "\\ud" in line or "\\uD" in line:
-        try:
-            _written(found).encode("utf-8")
-        except UnicodeEncodeError:
+    if line.count("[") + line.count("{") > DEEPEST and _depth(found) > DEEPEST:
+        return "too_deep", {}
+    if "\\u0000" in line or "\\ud" in line or "\\uD" in line:
+        text = "".join(_texts(found))
+        if "\0" in text:
+            return "nul", {}
+        if _SURROGATE.search(text):
             return "encoding", {}
     return "", found
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value, keys included."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, str):
+        yield value
+
+
+def _depth(value: Any) -> int:
+    """Levels of a value; deeper ones are not followed."""
+    depth, level = 0, [value]
+    while level and depth <= DEEPEST:
+        depth += 1
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, dict | list)
+        ]
+    return depth
 
 
 def _text(value: Any) -> str | None:

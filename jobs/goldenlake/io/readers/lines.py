@@ -18,8 +18,8 @@ _BLOCK = 4 * 2**20
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines that follow each other. ``text`` holds no blank ones, none that is no text, none too
-    long; those in ``bad`` were told apart. ``count`` is both together.
+    """Lines that follow each other. ``text`` holds no blank ones, none that is no text, none with
+    a zero byte, none too long; those in ``bad`` were told apart. ``count`` is both together.
     """
 
     numbers: pa.Array
@@ -86,7 +86,10 @@ def _cut_up(block: bytes, number: int) -> Lines:
     drop = [int(at) for at in doubtful if not block[offsets[at] : offsets[at + 1]].strip()]
     long = [int(at) for at in doubtful if lengths[at] > LONGEST and at not in drop]
     bad += [Bad(int(numbers[at]), "too_long", _raw(block, offsets, at)) for at in long]
-    drop += long
+    zeros = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == 0) if b"\0" in block else ()
+    with_zero = set(np.searchsorted(ends, zeros, side="right").tolist()) - set(drop) - set(long)
+    bad += [Bad(int(numbers[at]), "nul", _raw(block, offsets, at)) for at in with_zero]
+    drop += [*long, *with_zero]
     try:
         if drop:
             raise UnicodeError

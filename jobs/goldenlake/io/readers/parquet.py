@@ -16,11 +16,13 @@ import pyarrow.parquet as pq
 
 from goldenlake.io.readers.contract import (
     TOGETHER,
+    Bad,
     Contract,
     FileBroken,
     Header,
     Reading,
     Records,
+    cut,
     extra_map,
     text_array,
 )
@@ -32,6 +34,8 @@ def read_parquet(stream: BinaryIO, contract: Contract, reading: Reading) -> Iter
     Whole numbers are written without a point, also those stored as floating point (identifiers
     often are); instants in ISO form and UTC, nested values as JSON, bytes as text or base64.
 
+    Rules that a record can break: ``encoding`` (text that is no UTF-8), ``nul``.
+
     Raises:
         FileBroken: no Parquet file, damaged, or not the contract's columns.
     """
@@ -42,11 +46,14 @@ def read_parquet(stream: BinaryIO, contract: Contract, reading: Reading) -> Iter
                 kept.write(piece)
             kept.seek(0)
             stream = cast(BinaryIO, kept)
-        file = pq.ParquetFile(stream)
+        # Instants of old kind reach years that nanoseconds do not.
+        file = pq.ParquetFile(stream, coerce_int96_timestamp_unit="us")
         header = Header.match(file.schema_arrow.names, contract, reading)
         for batch in file.iter_batches(batch_size=TOGETHER):
             yield _records(batch, header, contract, reading)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if getattr(error, "errno", None) is not None:
+            raise  # of the disk or the network, not of the file
         raise FileBroken(
             f"this is no Parquet file, or it is damaged ({type(error).__name__}).",
             "Ask for it again.",
@@ -56,8 +63,14 @@ def read_parquet(stream: BinaryIO, contract: Contract, reading: Reading) -> Iter
 def _records(
     batch: pa.RecordBatch, header: Header, contract: Contract, reading: Reading
 ) -> Records:
+    count = batch.num_rows
+    first, reading.next_record = reading.next_record, reading.next_record + count
+    numbers = pa.array(range(first, first + count), pa.int64())
+    bad = [Bad(first + at, rule, _raw(batch.slice(at, 1))) for at, rule in _unfit(batch).items()]
+    if bad:
+        fit = pc.invert(pc.is_in(numbers, pa.array([one.record for one in bad], pa.int64())))
+        batch, numbers = batch.filter(fit), numbers.filter(fit)
     rows = batch.num_rows
-    first, reading.next_record = reading.next_record, reading.next_record + rows
 
     def values() -> tuple[Mapping[str, pa.Array], pa.Array | None]:
         columns = {
@@ -69,7 +82,41 @@ def _records(
         extra = {name: as_text(batch.column(at)) for name, at in header.extra.items()}
         return columns, extra_map(extra, rows)
 
-    return Records(rows, range(first, first + rows), values)
+    return Records(count, numbers, values, bad)
+
+
+def _unfit(batch: pa.RecordBatch) -> dict[int, str]:
+    """Rows with text that is none, and the rule that each breaks. Arrow takes text on trust."""
+    try:
+        batch.validate(full=True)
+    except pa.ArrowInvalid:
+        # A slice of nested values would be judged with all that its neighbours hold.
+        rows = range(batch.num_rows)
+        unfit = {at: "encoding" for at in rows if not _is_sound(batch.take(pa.array([at])))}
+    else:
+        unfit = {}
+    for column in batch.columns:
+        if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            zeros = pc.fill_null(pc.match_substring(column, "\0"), False)
+            unfit |= {at: "nul" for at in pc.indices_nonzero(zeros).to_pylist() if at not in unfit}
+    return dict(sorted(unfit.items()))
+
+
+def _is_sound(row: pa.RecordBatch) -> bool:
+    try:
+        row.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _raw(row: pa.RecordBatch) -> str:
+    """A row as far as it is text."""
+    texts = (
+        column.cast(pa.binary())[0].as_py() if pa.types.is_string(column.type) else None
+        for column in row.columns
+    )
+    return cut(",".join((text or b"").decode("utf-8", "surrogateescape") for text in texts))
 
 
 def as_text(values: pa.Array) -> pa.Array:
@@ -85,13 +132,28 @@ def as_text(values: pa.Array) -> pa.Array:
         or pa.types.is_date32(kind)
     ):
         return pc.cast(values, pa.string())
+    zone = ""
     if pa.types.is_timestamp(kind):
         # Finer than microseconds is nothing that silver could hold.
         whole = pc.cast(values, pa.timestamp("us", kind.tz), safe=False)
         values = pc.cast(whole, pa.timestamp("us")) if kind.tz else whole
         zone = "Z" if kind.tz else ""
-        return text_array([v.isoformat() + zone if v else None for v in values.to_pylist()])
-    return text_array([None if value is None else _text(value) for value in values.to_pylist()])
+    return text_array([None if value is None else _text(value) + zone for value in _plain(values)])
+
+
+def _plain(values: pa.Array) -> list[Any]:
+    """Python's values; of what it does not know, such as the year 10000, number and type."""
+    try:
+        return cast(list[Any], values.to_pylist())
+    except (ValueError, OverflowError):
+        return [_one(value) for value in values]
+
+
+def _one(value: pa.Scalar) -> Any:
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        return f"{getattr(value, 'value', '')} {value.type}".strip()
 
 
 def number_text(value: float) -> str:

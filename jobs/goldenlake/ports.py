@@ -12,6 +12,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, Protocol, runtime_checkable
 
+from goldenlake.errors import ReplyLost
+
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row, SparkSession
 
@@ -166,10 +168,52 @@ class Reply:
     headers: Mapping[str, str]
     """By their names in lower case."""
     content: bytes
+    system: str = ""
+    call: str = ""
 
     def json(self) -> Any:
-        """The content as JSON; None where there is none. Raises ValueError for anything else."""
-        return json.loads(self.content) if self.content else None
+        """The content as JSON; None where there is none.
+
+        Raises ReplyLost for anything else, such as the page of a proxy, and when a key of an
+        object is asked for that it lacks: it tells nothing of what became of the call.
+        """
+        try:
+            return json.loads(self.content, object_hook=self._told) if self.content else None
+        except (ValueError, RecursionError):
+            raise self._lost("the reply is no JSON") from None
+
+    def object(self) -> dict[str, Any]:
+        """The content as one JSON object. Raises ReplyLost."""
+        found = self.json()
+        if not isinstance(found, dict):
+            raise self._lost("the reply is no JSON object")
+        return found
+
+    def objects(self, count: int | None = None) -> list[Any]:
+        """The content as a JSON list, of so many elements where given. Raises ReplyLost."""
+        found = self.json()
+        if not isinstance(found, list):
+            raise self._lost("the reply is no JSON list")
+        if count is not None and len(found) != count:
+            raise self._lost(f"the reply has {len(found)} results for {count} records")
+        return found
+
+    def _told(self, found: dict[str, Any]) -> dict[str, Any]:
+        return _Told(found, lambda key: self._lost(f"the reply has no {key}"))
+
+    def _lost(self, what: str) -> ReplyLost:
+        return ReplyLost(system=self.system, call=self.call, what=what)
+
+
+class _Told(dict[str, Any]):
+    """An object of a reply; what is asked of it and not there is a fault of the reply."""
+
+    def __init__(self, found: dict[str, Any], lacks: Callable[[str], Exception]) -> None:
+        super().__init__(found)
+        self._lacks = lacks
+
+    def __missing__(self, key: str) -> Any:
+        raise self._lacks(key)
 
 
 class Api(Protocol):

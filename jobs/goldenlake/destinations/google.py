@@ -144,7 +144,7 @@ class Google(Account[GoogleTarget]):
                 "encoding": "HEX",
                 **({} if is_removal else self._statements()),
             },
-        ).json()
+        ).object()
         return f"{reply['requestId']}/{_these(records)}"
 
     def _audience(self, delivery: Delivery) -> dict[str, Any]:
@@ -177,7 +177,7 @@ class Google(Account[GoogleTarget]):
     def _status(self, job: str) -> Mapping[str, Any]:
         reply = self.api.call(
             "GET", "/v1/requestStatus:retrieve", params={"requestId": job.partition("/")[0]}
-        ).json()
+        ).object()
         found = reply.get("requestStatusPerDestination") or [{}]
         status: Mapping[str, Any] = found[0]
         return status

@@ -114,7 +114,7 @@ class Hubspot(Account[HubspotTarget]):
                 "/crm/v3/lists/{list}/memberships",
                 ids={"list": found},
                 params={"limit": _PAGE, **after},
-            ).json()
+            ).object()
             inputs = [{"id": each["recordId"]} for each in page["results"]]
             for some in range(0, len(inputs), _BATCH):
                 reply = self.api.call(
@@ -125,7 +125,7 @@ class Hubspot(Account[HubspotTarget]):
                         "properties": [key],
                         "propertiesWithHistory": [],
                     },
-                ).json()
+                ).object()
                 yield from (each["properties"].get(key) or "" for each in reply["results"])
             if not (following := page.get("paging", {}).get("next")):
                 return
@@ -149,7 +149,7 @@ class Hubspot(Account[HubspotTarget]):
         ]
         reply = self.api.call(
             "POST", "/crm/v3/objects/contacts/batch/upsert", json={"inputs": inputs}
-        ).json()
+        ).object()
         ids = {
             by_mark[mark].key: str(each["id"])
             for each in reply["results"]
@@ -171,7 +171,7 @@ class Hubspot(Account[HubspotTarget]):
             "/crm/v3/lists/{list}/memberships/add",
             ids={"list": self._list(delivery.segment)},
             json=sorted(set(ids.values())),
-        ).json()
+        ).object()
         missing = set(reply["recordIdsMissing"])
         return [
             Acknowledgement(
@@ -222,7 +222,7 @@ class Hubspot(Account[HubspotTarget]):
                 "properties": sorted({key, *properties}),
                 "propertiesWithHistory": [],
             },
-        ).json()
+        ).object()
         by_value = {
             (each["properties"].get(key) or "").casefold(): each for each in reply["results"]
         }
@@ -234,7 +234,7 @@ class Hubspot(Account[HubspotTarget]):
         inputs = [{"objectTypeId": _CONTACTS, "recordId": contact} for contact in contacts]
         reply = self.api.call(
             "POST", "/crm/v3/lists/records/memberships/batch/read", json={"inputs": inputs}
-        ).json()
+        ).object()
         return {
             each["recordId"]
             for each in reply["results"]
@@ -259,7 +259,7 @@ class Hubspot(Account[HubspotTarget]):
         )
         if reply is None:
             return None
-        found = reply.json()["list"]
+        found = reply.object()["list"]
         if found["processingType"] not in ("MANUAL", "SNAPSHOT"):
             raise CallRefused(
                 system=self.api.name,
@@ -275,14 +275,14 @@ class Hubspot(Account[HubspotTarget]):
             "/crm/v3/lists",
             json={"name": name, "objectTypeId": _CONTACTS, "processingType": "MANUAL"},
         )
-        return str(reply.json()["list"]["listId"])
+        return str(reply.object()["list"]["listId"])
 
     def _prepare(self, delivery: Delivery) -> None:
         """Make the properties that the mapping names and the account does not have."""
         with self._preparing:
             if not self.target.create_properties or delivery.destination in self._prepared:
                 return
-            known = self.api.call("GET", "/crm/v3/properties/contacts").json()["results"]
+            known = self.api.call("GET", "/crm/v3/properties/contacts").object()["results"]
             absent = set(delivery.schema) - {each["name"] for each in known}
             if absent:
                 inputs = [self._property(name, delivery.schema[name]) for name in sorted(absent)]

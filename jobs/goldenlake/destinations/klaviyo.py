@@ -180,7 +180,7 @@ class Klaviyo(Account[KlaviyoTarget]):
         if job is None:
             return {}
         told = there(self.api, "GET", path + "/{job}", ids={"job": job}, headers=_HEADERS)
-        attributes: Mapping[str, Any] = told.json()["data"]["attributes"] if told else {}
+        attributes: Mapping[str, Any] = told.object()["data"]["attributes"] if told else {}
         return attributes
 
     def _work(self, job: str | None) -> Work:
@@ -334,7 +334,7 @@ class Klaviyo(Account[KlaviyoTarget]):
             json=None if data is None else {"data": data},
             headers=_HEADERS | ({} if data is None else {"content-type": _JSON_API}),
         )
-        return reply.json()
+        return None if reply.status == 204 else reply.object()
 
 
 def _named(payload: Any, identifier: str) -> str | None:

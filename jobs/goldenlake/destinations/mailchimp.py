@@ -215,7 +215,7 @@ class Mailchimp(Account[MailchimpTarget]):
                 params={"fields": "id,email_address,status,merge_fields,tags"},
             )
             if reply is not None:
-                members[record.key] = reply.json()
+                members[record.key] = reply.object()
         return members
 
     def _segment(self, delivery: Delivery) -> int:
@@ -279,7 +279,7 @@ class Mailchimp(Account[MailchimpTarget]):
         json: Any = None,
     ) -> Any:
         ids = {"audience": self.target.audience, "segment": str(segment)}
-        return self.api.call(method, path, ids=ids, params=params, json=json).json()
+        return self.api.call(method, path, ids=ids, params=params, json=json).object()
 
 
 def _hash(record: OutboundRecord) -> str:

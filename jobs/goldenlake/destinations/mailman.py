@@ -17,7 +17,7 @@ from goldenlake.declarations.targets import MailmanTarget
 from goldenlake.destinations.accounts import Account, open_account, there
 from goldenlake.destinations.sending import refused, rejected
 from goldenlake.destinations.values import audience_name, text
-from goldenlake.errors import CallRefused
+from goldenlake.errors import CallRefused, ReplyLost
 from goldenlake.ports import (
     Acknowledgement,
     Batch,
@@ -101,7 +101,7 @@ class Mailman(Account[MailmanTarget]):
             )
             if reply is None:
                 return
-            page = reply.json()
+            page = reply.object()
             found = [each["email"] for each in page.get("entries", ())]
             yield from found
             number, seen = number + 1, seen + len(found)
@@ -155,6 +155,8 @@ class Mailman(Account[MailmanTarget]):
                 raise
             member = self._member(list_id, record.key)
             return str(member["member_id"]) if member else None
+        if reply.status not in (201, 202):
+            raise ReplyLost(system=self.api.name, call="POST /members", what="it made no member")
         location = reply.headers.get("location", "")
         return location.rpartition("/")[2] or None
 
@@ -166,7 +168,7 @@ class Mailman(Account[MailmanTarget]):
             "/lists/{list}/roster/member",
             ids={"list": list_id},
             json={"emails": [record.key.lower() for record in records]},
-        ).json()
+        ).object()
         return [
             Acknowledgement(key=record.key, outcome="acknowledged", remote_id=_TAKEN_OUT)
             for record in records
@@ -176,7 +178,10 @@ class Mailman(Account[MailmanTarget]):
     def _member(self, list_id: str, email: str) -> dict[str, Any] | None:
         ids = {"list": list_id, "email": email}
         reply = there(self.api, "GET", "/lists/{list}/member/{email}", ids=ids)
-        return reply.json() if reply else None
+        if reply is None:
+            return None
+        member = reply.object()
+        return member if member["member_id"] else None
 
     def _name(self, segment: str) -> str:
         return audience_name(self.target.list, destination=self.destination, segment=segment)

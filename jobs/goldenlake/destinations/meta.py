@@ -142,7 +142,7 @@ class Meta(Account[MetaTarget]):
                         "estimated_num_total": len(rows),
                     },
                 },
-            ).json()
+            ).object()
         except CallRefused as refusal:
             raise _about_the_call(refusal) from None
         return reply

@@ -20,7 +20,7 @@ from goldenlake.declarations.rest import (
 from goldenlake.destinations.accounts import Account, open_account
 from goldenlake.destinations.sending import refused, rejected
 from goldenlake.destinations.values import plain, text
-from goldenlake.errors import CallRefused, CannotBeAsked, NotAuthorised
+from goldenlake.errors import CallRefused, CannotBeAsked, NotAuthorised, ReplyLost
 from goldenlake.ports import (
     Acknowledgement,
     Batch,
@@ -301,7 +301,7 @@ def _json(reply: Reply) -> Any:
     """None where the reply is no JSON: it then says nothing of anybody."""
     try:
         return reply.json()
-    except ValueError:
+    except ReplyLost:
         return None
 
 

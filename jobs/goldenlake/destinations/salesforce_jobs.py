@@ -40,7 +40,7 @@ class Jobs:
                 "contentType": "CSV",
                 "lineEnding": "LF",
             },
-        ).json()
+        ).object()
         job = str(made["id"])
         note(job)
         try:
@@ -64,7 +64,7 @@ class Jobs:
         """Answers for records that the job did not apply, and the records that it applied. Nothing
         is said of records that were not in the job.
         """
-        told = self.org.call("GET", "/jobs/ingest/{job}", ids={"job": job}).json()
+        told = self.org.call("GET", "/jobs/ingest/{job}", ids={"job": job}).object()
         state = told["state"]
         if state in _GOES_ON:
             return [Acknowledgement(key=r.key, outcome="pending") for r in records], []

@@ -63,7 +63,7 @@ class Org:
                 "PATCH",
                 f"/composite/sobjects/{self.target.object}/{self.target.external_id}",
                 json={"allOrNone": False, "records": [self._row(record) for record in part]},
-            ).json()
+            ).objects()
             if len(results) == len(part):
                 refusals += [
                     refusal(record, _told(result))
@@ -100,7 +100,7 @@ class Org:
                 {"method": "GET", "url": f"{self.target.version}/query?q={quote(query)}"}
                 for query in part
             ]
-            reply = self.call("POST", "/composite/batch", json={"batchRequests": asked}).json()
+            reply = self.call("POST", "/composite/batch", json={"batchRequests": asked}).object()
             for result in reply["results"]:
                 if result["statusCode"] != 200 or not result["result"]["done"]:
                     raise NotAuthorised(
@@ -130,7 +130,7 @@ class Org:
         if not self.target.create_campaign:
             raise self._no_campaign("No campaign is", name)
         made = self.call("POST", "/sobjects/Campaign", json={"Name": name, "IsActive": True})
-        return str(made.json()["id"])
+        return str(made.object()["id"])
 
     def _no_campaign(self, many: str, name: str) -> NotAuthorised:
         return NotAuthorised(
@@ -187,8 +187,9 @@ class Org:
                 for person in part
             ]
             body = {"allOrNone": False, "records": rows}
-            results = self.call("POST", "/composite/sobjects", json=body).json()
-            for person, result in zip(part, results, strict=False):
+            reply = self.call("POST", "/composite/sobjects", json=body)
+            results = reply.objects(len(part))
+            for person, result in zip(part, results, strict=True):
                 if not result["success"]:
                     refused[person] = _told(result)
         return refused
@@ -204,7 +205,7 @@ class Org:
 
     def _our_id(self) -> str:
         def asked(_: str) -> str:
-            return str(self.api.call("GET", "/services/oauth2/userinfo").json()["user_id"])
+            return str(self.api.call("GET", "/services/oauth2/userinfo").object()["user_id"])
 
         return self._users.of("us", asked)
 

@@ -134,7 +134,7 @@ class Sendgrid(Account[SendgridTarget]):
             "list_ids": [self._list(delivery)],
             "contacts": [self._contact(record) for record in records],
         }
-        self._begun(self.api.call("PUT", _CONTACTS, json=body).json(), note)
+        self._begun(self.api.call("PUT", _CONTACTS, json=body).object(), note)
 
     def _contact(self, record: OutboundRecord) -> dict[str, Any]:
         contact: dict[str, Any] = {self.target.identifier: record.key}
@@ -164,7 +164,7 @@ class Sendgrid(Account[SendgridTarget]):
                 ids={"list": list_id},
                 params={"contact_ids": ",".join(ids[at : at + _MOST_ASKED])},
             )
-            self._begun(reply.json(), note)
+            self._begun(reply.object(), note)
         return [
             Acknowledgement(
                 key=record.key, outcome="pending" if name(record) in members else "acknowledged"
@@ -179,7 +179,7 @@ class Sendgrid(Account[SendgridTarget]):
         reply = there(self.api, "GET", _CONTACTS + "/imports/{job}", ids={"job": job})
         if reply is None:
             return Work()
-        told = reply.json()
+        told = reply.object()
         if told["status"] == "pending":
             return Work(is_running=True)
         results = told.get("results") or {}
@@ -256,7 +256,7 @@ class Sendgrid(Account[SendgridTarget]):
             ids={"identifier": self.target.identifier},
             json={"identifiers": keys},
         )
-        return list(reply.json()["result"].items()) if reply else []
+        return list(reply.object()["result"].items()) if reply else []
 
     def _suppress(self, records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
         """Add addresses to the group. Were the group not there, SendGrid would suppress them for
@@ -282,7 +282,7 @@ class Sendgrid(Account[SendgridTarget]):
             group = {"group": str(self.target.unsubscribe_group)}
             body = {"recipient_emails": keys}
             called = _GROUP + "/suppressions/search"
-            return list(self.api.call("POST", called, ids=group, json=body).json())
+            return self.api.call("POST", called, ids=group, json=body).objects()
 
         there = {
             address.casefold() for address in found(keys_of(records), _MOST_SUPPRESSED, searched)
@@ -308,7 +308,7 @@ class Sendgrid(Account[SendgridTarget]):
     def _all_lists(self) -> Iterator[Mapping[str, Any]]:
         asked: dict[str, str | int] = {"page_size": 1000}
         while True:
-            page = self.api.call("GET", _LISTS, params=asked).json()
+            page = self.api.call("GET", _LISTS, params=asked).object()
             yield from page["result"]
             token = token_of((page.get("_metadata") or {}).get("next"), "page_token")
             if token is None:
@@ -316,7 +316,7 @@ class Sendgrid(Account[SendgridTarget]):
             asked["page_token"] = token
 
     def _make_list(self, called: str) -> str:
-        return str(self.api.call("POST", _LISTS, json={"name": called}).json()["id"])
+        return str(self.api.call("POST", _LISTS, json={"name": called}).object()["id"])
 
     def _prepare(self, delivery: Delivery) -> None:
         """Know the fields that the mapping names, and make those that the account does not have."""
@@ -324,7 +324,7 @@ class Sendgrid(Account[SendgridTarget]):
             absent = set(delivery.schema) - set(self._fields)
             if not absent:
                 return
-            told = self.api.call("GET", _FIELDS).json()
+            told = self.api.call("GET", _FIELDS).object()
             known = [*told["reserved_fields"], *told["custom_fields"]]
             for each in known:
                 self._keep(each)
@@ -340,7 +340,7 @@ class Sendgrid(Account[SendgridTarget]):
             for called in sorted(absent):
                 kind = _TYPES.get(delivery.schema[called].partition("(")[0], "Text")
                 made = {"name": called, "field_type": kind}
-                self._keep(self.api.call("POST", _FIELDS, json=made).json())
+                self._keep(self.api.call("POST", _FIELDS, json=made).object())
 
     def _keep(self, told: Mapping[str, Any]) -> None:
         self._fields[told["name"]] = _Field(id=told.get("id"), type=told["field_type"])

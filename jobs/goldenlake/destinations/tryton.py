@@ -32,6 +32,7 @@ from goldenlake.ports import (
     OutboundRecord,
     Outside,
     Published,
+    Reply,
 )
 
 #: None is published.
@@ -231,7 +232,7 @@ class Tryton(Account[TrytonTarget]):
         with self._preparing:
             if all(name in self._kinds for name in wanted):
                 return
-            model = self._call("party.party/fields_get")
+            model = self._asked("party.party/fields_get").object()
             for name in wanted:
                 kind = model[name]["type"] if name in model else None
                 if kind not in _PLAIN:
@@ -279,8 +280,11 @@ class Tryton(Account[TrytonTarget]):
         ids = {"id": str(party["id"])}
         self.api.call("PUT", "/rest/model/party.party/{id}", ids=ids, json=values)
 
-    def _call(self, action: str, **told: Any) -> Any:
-        return self.api.call("POST", f"/rest/model/{action}", json=told).json()
+    def _call(self, action: str, **told: Any) -> list[Any]:
+        return self._asked(action, **told).objects()
+
+    def _asked(self, action: str, **told: Any) -> Reply:
+        return self.api.call("POST", f"/rest/model/{action}", json=told)
 
 
 def _acknowledged(record: OutboundRecord, party: Party | None) -> Acknowledgement:

@@ -167,7 +167,13 @@ class HttpApi:
                     mend=f"See connections.{self.name}.auth in conf/env.",
                 )
             raise CallRefused(system=self.name, call=said, status=status, told=told)
-        return Reply(status=status, headers=dict(headers.items()), content=content)
+        return Reply(
+            status=status,
+            headers=dict(headers.items()),
+            content=content,
+            system=self.name,
+            call=said,
+        )
 
 
 def _shown(path: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -29,6 +31,7 @@ from goldenlake.ports import Api, Reply
 
 _ATTEMPTS = 5
 _LONGEST_THROTTLE = 900.0
+_ERRORS = ("error", "errors", "fault", "error_code", "errorCode")
 _NOTHING_THERE = 416
 """Of a range behind the last record: RFC 9110, section 15.5.17."""
 
@@ -95,6 +98,7 @@ def _pages(
     paging = origin.paging
     more: dict[str, Any] = {}
     seen = 0
+    known: set[str] = set()
     for number in range(origin.most_pages):
         match paging:
             case Offset():
@@ -105,7 +109,7 @@ def _pages(
                 headers["Range"] = f"{paging.unit}={seen}-{seen + paging.size}"
         in_body = origin.method == "POST"
         try:
-            answer = _called(
+            answer, reply = _called(
                 api,
                 origin.method,
                 path,
@@ -118,7 +122,7 @@ def _pages(
             if isinstance(paging, RangeHeader) and refusal.status == _NOTHING_THERE:
                 return
             raise
-        reply = answer.json()
+        _refuse_again(known, reply, source, origin)
         yield reply
         match paging:
             case OnePage():
@@ -147,6 +151,26 @@ def _pages(
         )
 
 
+def _refuse_again(known: set[str], reply: Any, source: str, origin: ApiOrigin) -> None:
+    """A system that leads in a circle, or gives one page whatever it is asked, never ends.
+
+    A token alone may stay what it is while the pages go on.
+    """
+    records = reply if origin.records is None else at(reply, origin.records)
+    way_on = at(reply, getattr(origin.paging, "path", ""))
+    if not records and not way_on:
+        return
+    mark = hashlib.sha256(json.dumps([way_on, records]).encode()).hexdigest()
+    if mark in known:
+        raise ContractBroken(
+            source=source,
+            file=origin.path,
+            what="a page comes again, or leads back to one that came.",
+            mend="Correct origin.paging, or ask the system's owner.",
+        )
+    known.add(mark)
+
+
 def _is_all(reply: Reply, seen: int) -> bool:
     """Whether a ranged reply was the last; one without ``Content-Range`` is the whole."""
     told = reply.headers.get("content-range")
@@ -160,15 +184,16 @@ def _encoded(text: str) -> str:
 
 def _called(
     api: Api, method: str, path: str, sleep: Callable[[float], None], **others: Any
-) -> Reply:
-    """One call, patiently: reading again is harmless."""
+) -> tuple[Reply, Any]:
+    """The reply to one call and its JSON, patiently: reading again is harmless."""
     # What stands in braces was filled in.
     literal = path.replace("{", "{{").replace("}", "}}")
     for attempt in stamina.retry_context(on=TransientError, attempts=_ATTEMPTS, timeout=None):
         with attempt:
             while True:
                 try:
-                    return api.call(method, literal, **others)
+                    reply = api.call(method, literal, **others)
+                    return reply, reply.json()
                 except Throttled as wait:
                     if wait.seconds > _LONGEST_THROTTLE:
                         raise
@@ -177,6 +202,13 @@ def _called(
 
 
 def _read(source: str, origin: ApiOrigin, reply: Any) -> Iterator[dict[str, Any]]:
+    if _tells_of_an_error(reply, origin):
+        raise ContractBroken(
+            source=source,
+            file=origin.path,
+            what="the reply tells of an error instead of records.",
+            mend="Ask the system's owner, or correct origin.",
+        )
     records: Iterable[dict[str, Any]] = _list_at(reply, origin.records, source, origin, "records")
     match origin.values:
         case "tryton":
@@ -189,6 +221,14 @@ def _read(source: str, origin: ApiOrigin, reply: Any) -> Iterator[dict[str, Any]
     for record in records:
         for element in _list_at(record, origin.each, source, origin, "each"):
             yield {**record, "each": element}
+
+
+def _tells_of_an_error(reply: Any, origin: ApiOrigin) -> bool:
+    """Whether an error stands where the list should; some systems leave out a list without any."""
+    if reply is not None and not isinstance(reply, dict | list):
+        return True
+    is_absent = origin.records is not None and at(reply, origin.records) is None
+    return is_absent and any(at(reply, name) for name in _ERRORS)
 
 
 def _list_at(

@@ -61,6 +61,9 @@ ENTRIES: dict[str, tuple[str, str, str, str]] = {
     "a secret in the open": (
         LOCAL, "path: var/drops", f"path: var/drops, password: {CANARY}", "is not a known key"
     ),
+    "an encoding of host names": (
+        SHOP, 'delimiter: ","', "encoding: idna", "format.encoding: is 'idna', no encoding"
+    ),
     "a way out of the place": (SHOP, "shop/*.csv", "../../*.csv", "leads out of its place"),
 }  # fmt: skip
 """File, what stands in it, what somebody wrote instead, and what is said of it."""

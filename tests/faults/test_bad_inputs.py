@@ -9,7 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pyspark.sql import Row, SparkSession
+from pyspark.sql import functions as F
 
+from goldenlake.columns.spreadsheets import guarded
+from goldenlake.declarations.identity import IdentityRules
+from goldenlake.identity import links
 from goldenlake.io.landing import LocalLanding
 from goldenlake.io.places.folder import Folder
 from goldenlake.io.readers.contract import MOST_DRIFT
@@ -19,7 +23,7 @@ from goldenlake.schemas import BROKEN, CONFORMED
 from goldenlake.steps.collect import Collect
 from goldenlake.steps.files import FileRow, read_files
 from support.destinations import Places
-from support.hostile import CANARY, Entry
+from support.hostile import ADDRESS, CANARY, Entry
 from support.hostile.sources import CASES, CATALOGUE, GOOD, SOURCE_OF, SOURCES
 
 DAY = date(2026, 3, 1)
@@ -185,3 +189,27 @@ def test_every_file_of_text_has_somebody_to_be_kept_quiet_about() -> None:
         and CANARY.encode() not in entry.content.replace(b"\0", b"")
     ]
     assert silent == ["csv: empty", "csv: header only"]
+
+
+def test_an_address_of_50_000_people_makes_one_person_of_none_of_them(spark: SparkSession) -> None:
+    rules = IdentityRules.model_validate(
+        {"identifiers": {"email": {"description": "x", "strength": "strong"}}}
+    )
+    pair = F.struct(F.lit("email").alias("name"), F.lit(ADDRESS).alias("value"))
+    records = spark.range(50_000).select(
+        F.format_string("crm:C%d", "id").alias("record_id"),
+        F.lit(True).alias("is_active"),
+        F.array(pair).alias("identifiers"),
+        F.create_map().cast("map<string, string>").alias("traits"),
+    )
+    members = links.members(records, rules)
+    groups = links.value_groups(members, rules)
+    [group] = groups.collect()
+    assert (group["records"], group["reason"]) == (50_000, links.TOO_MANY)
+    assert links.judged(members, groups).isEmpty()
+
+
+def test_a_formula_is_not_run_by_the_spreadsheet_that_opens_an_export() -> None:
+    formulas = ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1"]
+    assert [guarded(text) for text in formulas] == [f"'{text}" for text in formulas]
+    assert guarded("Ann = Bo") == "Ann = Bo"

@@ -121,6 +121,7 @@ Delimiter = Annotated[
 def _checked_encoding(name: str) -> str:
     try:
         "a".encode(name)
+        b"a\xff".decode(name, "replace")
     except (LookupError, ValueError) as error:
         raise ValueError(
             f"is {name!r}, no encoding that is known; write one such as utf-8, cp1252 or utf-16"

@@ -163,3 +163,8 @@ def test_a_line_beyond_all_measure_is_set_aside(monkeypatch):
         found = list(lines_module.read_lines(io.BytesIO(b"a\n" + b"x" * 50 + b"\nb\n")))
         assert [line for part in found for line in part.text.to_pylist()] == ["a\n", "b\n"]
         assert [(b.record, b.rule) for part in found for b in part.bad] == [(2, "too_long")]
+
+
+def test_of_utf_16_without_a_bom_the_small_end_comes_first():
+    content = '{"a": "é"}\n'.encode("utf-16-le")
+    assert read_json(content, "a", encoding="utf-16")[0] == [(1, "é")]

@@ -41,6 +41,8 @@ FORM = [
     _csv("NUL", HEADER + ROW + f"C2,a\0b,{ADDRESS}\n", accepted=1, rules={"nul": 1}),
     _csv("NUL in the header", f"id,na\0me,email\n{ROW}", accepted=1,
          drift=frozenset({("missing", "name")})),
+    _csv("Latin-1 in the header", f"id,email,straße\nC1,{ADDRESS},a\n", "latin-1", accepted=1,
+         drift=frozenset({("new", "stra\\udcdfe")})),
     _csv("CR only", (HEADER + ROW + OTHER).replace("\n", "\r"), accepted=2),
     _csv("mixed line ends", f"id,name,email\r\n{ROW}C2,Bo,{ADDRESS}\rC3,Cy,\r\n", accepted=3),
     _csv("unclosed quote", HEADER + f'C1,"Ann,{ADDRESS}\n' + OTHER, accepted=1,

@@ -199,7 +199,7 @@ def _damage_named() -> Iterator[None]:
         OSError,
         OverflowError,
         NotImplementedError,
-        UnicodeDecodeError,
+        ValueError,
         lzma.LZMAError,
         struct.error,
         zipfile.BadZipFile,

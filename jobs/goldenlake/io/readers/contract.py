@@ -17,8 +17,9 @@ from goldenlake.declarations.source import Source
 #: Longest record, in bytes or characters. Longer ones are quarantined, cut to ``KEPT``.
 LONGEST = 4 * 2**20
 KEPT = 8 * 2**10
-#: Records that are handed on together.
+#: Records that are handed on together, fewer where they are large.
 TOGETHER = 16_384
+TOGETHER_BYTES = 64 * 2**20
 #: Differences from the contract that are noted of one file.
 MOST_DRIFT = 200
 _LONGEST_NAME = 200
@@ -129,7 +130,7 @@ class Header:
             FileBroken: a column that a file may not lack is missing or stands there twice, or
                 none of the columns is there.
         """
-        spelled = [name.strip() or f"column_{at + 1}" for at, name in enumerate(names)]
+        spelled = [cut(name.strip()) or f"column_{at + 1}" for at, name in enumerate(names)]
         folded = [name.casefold() for name in spelled]
         found: dict[str, int] = {}
         missing, doubled = [], []

@@ -15,6 +15,7 @@ from goldenlake.declarations.formats import CsvFormat
 from goldenlake.io.readers.contract import (
     LONGEST,
     TOGETHER,
+    TOGETHER_BYTES,
     Bad,
     Contract,
     Header,
@@ -22,7 +23,7 @@ from goldenlake.io.readers.contract import (
     Records,
     cut,
 )
-from goldenlake.io.readers.lines import mark_bytes
+from goldenlake.io.readers.lines import mark_bytes, with_its_end
 
 _DELIMITERS = ",;\t|"
 _NO_TEXT = re.compile("[\ud800-\udfff]")
@@ -68,7 +69,7 @@ def _read(
     rows: list[list[str]] = []
     numbers: list[int] = []
     bad: list[Bad] = []
-    width = len(names)
+    width, held = len(names), 0
     for fields, rule in records:
         number, reading.next_record = reading.next_record, reading.next_record + 1
         if not rule and len(fields) != width:
@@ -83,10 +84,11 @@ def _read(
         else:
             rows.append(fields)
             numbers.append(number)
+        held += lines.size
         lines.next_record()
-        if len(rows) + len(bad) >= TOGETHER:
+        if len(rows) + len(bad) >= TOGETHER or held >= TOGETHER_BYTES:
             yield header.records(contract, numbers, rows, bad)
-            rows, numbers, bad = [], [], []
+            rows, numbers, bad, held = [], [], [], 0
     if rows or bad:
         yield header.records(contract, numbers, rows, bad)
 
@@ -98,7 +100,7 @@ class _Lines:
         self._text = text
         self._ahead: deque[str] = deque()
         self.taken: list[str] = []
-        self._size = 0
+        self.size = 0
         self.doubtful = ""
 
     def __iter__(self) -> _Lines:
@@ -115,8 +117,8 @@ class _Lines:
             self.taken.append(line[: LONGEST // 2])
             raise _TooLong
         self.taken.append(line)
-        self._size += len(line)
-        if len(self.taken) > _MOST_LINES or self._size > 2 * LONGEST:
+        self.size += len(line)
+        if len(self.taken) > _MOST_LINES or self.size > 2 * LONGEST:
             raise csv.Error
         if not line.isascii() and _NO_TEXT.search(line):
             self.doubtful = "encoding"
@@ -137,7 +139,7 @@ class _Lines:
 
     def next_record(self) -> None:
         self.taken.clear()
-        self._size = 0
+        self.size = 0
         self.doubtful = ""
 
     def put_back(self) -> None:
@@ -201,7 +203,7 @@ def _is_quoted(lines: _Lines, dialect: _Dialect) -> bool:
 
 def _decoded(stream: BinaryIO, encoding: str | None) -> io.TextIOWrapper:
     start = stream.peek(_SAMPLE)[:_SAMPLE] if hasattr(stream, "peek") else b""
-    found = codecs.lookup(_by_bom(start) or encoding or _by_nuls(start) or "utf-8").name
+    found = _by_bom(start) or with_its_end(encoding or _by_nuls(start) or "utf-8", start)
     return io.TextIOWrapper(stream, encoding=found, errors=mark_bytes(), newline="")
 
 

@@ -14,6 +14,10 @@ import pyarrow as pa
 from goldenlake.io.readers.contract import LONGEST, Bad, cut
 
 _BLOCK = 4 * 2**20
+_BOMS = {
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+}
 
 
 @dataclass(frozen=True)
@@ -121,7 +125,19 @@ def as_utf8(stream: BinaryIO, encoding: str) -> BinaryIO:
     """The stream's text as UTF-8; what is no text in its encoding is no text in UTF-8 either."""
     if codecs.lookup(encoding).name == "utf-8":
         return stream
-    return cast(BinaryIO, io.BufferedReader(_Recoded(stream, encoding), _BLOCK))
+    start = cast(Any, stream).peek(4) if hasattr(stream, "peek") else b""
+    found = with_its_end(encoding, start)
+    return cast(BinaryIO, io.BufferedReader(_Recoded(stream, found), _BLOCK))
+
+
+def with_its_end(encoding: str, start: bytes) -> str:
+    """The encoding's name with the order of its bytes, where it needs one and no BOM tells it.
+
+    Nearly everybody who leaves out the BOM writes the small end first.
+    """
+    name = codecs.lookup(encoding).name
+    boms = _BOMS.get(name)
+    return f"{name}-le" if boms and not start.startswith(boms) else name
 
 
 class _Recoded(io.RawIOBase):

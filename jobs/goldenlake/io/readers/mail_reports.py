@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.message import Message
 from email.utils import getaddresses, parsedate_to_datetime
@@ -16,6 +16,7 @@ from typing import BinaryIO
 from goldenlake.io.readers.contract import (
     LONGEST,
     TOGETHER,
+    TOGETHER_BYTES,
     Bad,
     Contract,
     Reading,
@@ -52,8 +53,9 @@ def read_mail_reports(stream: BinaryIO, contract: Contract, reading: Reading) ->
     numbers: list[int] = []
     good: list[Fields] = []
     bad: list[Bad] = []
-    first = reading.next_record
+    first, held = reading.next_record, 0
     for message in _messages(stream):
+        held += len(message)
         try:
             found = _read(message)
         except _NoReport as error:
@@ -63,9 +65,9 @@ def read_mail_reports(stream: BinaryIO, contract: Contract, reading: Reading) ->
             good += found
             numbers += range(reading.next_record, reading.next_record + len(found))
             reading.next_record += len(found)
-        if reading.next_record - first >= TOGETHER:
+        if reading.next_record - first >= TOGETHER or held >= TOGETHER_BYTES:
             yield field_records(contract, numbers, good, bad, count=reading.next_record - first)
-            numbers, good, bad, first = [], [], [], reading.next_record
+            numbers, good, bad, first, held = [], [], [], reading.next_record, 0
     if reading.next_record > first:
         yield field_records(contract, numbers, good, bad, count=reading.next_record - first)
 
@@ -183,7 +185,7 @@ def _address(fields: Fields) -> str:
 def _text(value: object) -> str:
     """A header on one line, decoded; bytes that are no text become U+FFFD."""
     written = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    with suppress(HeaderParseError, LookupError, ValueError):
+    with suppress(MessageError, LookupError, ValueError):
         written = str(make_header(decode_header(written)))
     return " ".join(written.encode("utf-8", "replace").decode("utf-8").split())
 

@@ -50,17 +50,18 @@ def read_worksheet(stream: BinaryIO, contract: Contract, reading: Reading) -> It
 
 
 def _rows(stream: BinaryIO, declared: XlsxFormat) -> Iterator[list[Any]]:
-    content = stream.read()
-    if content.startswith(_OLE):
+    start = stream.read(len(_OLE))
+    if start.startswith(_OLE):
         raise FileBroken(
             "the workbook is encrypted or of the old .xls kind.",
             "Ask for an .xlsx file without a password.",
         )
-    if not content.startswith(_ZIP):
+    if not start.startswith(_ZIP):
         raise FileBroken(
             "this is no .xlsx workbook, whatever its name says.",
             "If it is CSV, declare format csv; else ask for the file again.",
         )
+    content = start + stream.read()
     judge_workbook(io.BytesIO(content))
     try:
         book = CalamineWorkbook.from_filelike(io.BytesIO(content))

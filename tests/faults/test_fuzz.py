@@ -97,7 +97,7 @@ def test_any_bytes_are_read_or_refused(group: str, content: bytes) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("group", FORMATS)
-@settings(max_examples=5_000, suppress_health_check=UNHURRIED)
+@settings(max_examples=2_000, suppress_health_check=UNHURRIED)
 @given(data=st.data())
 def test_many_spoilt_files_are_read_or_refused(group: str, data: st.DataObject) -> None:
     _is_read_or_refused(group, data.draw(spoilt(group)))

@@ -75,6 +75,17 @@ def _misnamed() -> bytes:
     return archive.replace("é".encode(), b"\xff\xfe")
 
 
+def _nameless() -> bytes:
+    """A zip whose member has a name of no letters."""
+    archive = zipped({"a.csv": ROWS})
+    start, end = archive.rindex(b"PK\x01\x02"), archive.rindex(b"PK\x05\x06")
+    local = archive[:26] + b"\0\0" + archive[28:30] + archive[35:start]
+    central = archive[start : start + 28] + b"\0\0" + archive[start + 30 : start + 46]
+    central += archive[start + 51 : end]
+    places = struct.pack("<2I", len(central), len(local))
+    return local + central + archive[end : end + 12] + places + archive[end + 20 :]
+
+
 @cache
 def bomb() -> bytes:
     """A good file, then nothing but zeros."""
@@ -115,6 +126,7 @@ ENTRIES = [
     _bad("gzip with something behind it", gzip.compress(ROWS) + b"<html>", DAMAGED),
     _good("concatenated gzip", gzip.compress(ROWS) + gzip.compress(MORE), 3),
     _good("gzip padded with zeros", gzip.compress(ROWS + MORE) + b"\0" * 512, 3),
+    _good("a member without a name", _nameless(), 2),
     _good("zip of nothing", zipped({}), 0),
     _good("zip with folders and a Mac's clutter",
           zipped({"in/": b"", "in/a.csv": ROWS, "__MACOSX/in/._a.csv": b"\0\5\x16\7"}), 2),

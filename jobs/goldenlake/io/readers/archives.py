@@ -99,7 +99,7 @@ def _column(letters: bytes) -> int:
 
 
 def _judged(archive: zipfile.ZipFile, size_packed: int) -> list[zipfile.ZipInfo]:
-    found = [info for info in archive.infolist() if not info.is_dir()]
+    found = [info for info in archive.infolist() if not info.filename.endswith("/")]
     found = [info for info in found if not info.filename.startswith(_CLUTTER)]
     names = [info.filename for info in found]
     if len(found) > MOST_MEMBERS:

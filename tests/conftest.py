@@ -19,6 +19,7 @@ from goldenlake.declarations.connections import is_this_machine
 
 pytest_plugins = [
     "support.crashes",
+    "support.campaign",
     "support.outcomes",
     "support.lake",
     "support.servers",

@@ -235,6 +235,17 @@ class StoreUnsafe(TerminalError):
         )
 
 
+class LakeBusy(TransientError):
+    """Somebody else is at work that only one may do at a time; nothing was done."""
+
+    def __init__(self, *, work: str, holder: str) -> None:
+        self.work, self.holder = work, holder
+        super().__init__(
+            f"{work} is under way in this lake: {holder}. Nothing was done; run again when it has "
+            "ended. If that process hangs, end it: the next run undoes or finishes what it did."
+        )
+
+
 class UnsafePath(TerminalError):
     """A path leads out of its place: absolute, with ``..``, or through a symbolic link."""
 

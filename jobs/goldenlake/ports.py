@@ -67,6 +67,11 @@ class Tables(Protocol):
     def append(self, table: str, rows: DataFrame) -> int:
         """Add rows in one commit; gives the new version. Not idempotent."""
 
+    def append_next(self, table: str, rows: DataFrame, *, number: int) -> bool:
+        """Add rows in one commit as number so-and-so of the table; False, and nothing is added,
+        where that number or a higher one was taken, be it a moment ago by another process.
+        """
+
     def overwrite(self, table: str, rows: DataFrame) -> int:
         """Make these rows the whole table in one commit."""
 

@@ -9,7 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -138,6 +138,14 @@ class Installation:
         except (FileNotFoundError, RuntimeError) as error:
             raise SetupError(str(error), mend="Run `goldenlake doctor`.") from error
         return DeltaTables(session, lake)
+
+    def claimed(self, work: str) -> AbstractContextManager[None]:
+        """Work of which a lake has one at a time. Raises LakeBusy on entering."""
+        from goldenlake.io.locks import Claims
+        from goldenlake.io.tables import local_folder
+
+        folder = local_folder(self.catalogue.environment.lake)
+        return Claims(folder / "_locks" if folder else None).held(work, run_id=self.run_id)
 
     @cached_property
     def landing(self) -> Landing:

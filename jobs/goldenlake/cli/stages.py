@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from goldenlake.identity.trained import TrainedModel
     from goldenlake.steps.plan import PlanExport
 
+#: Work of which a lake has one at a time, however many processes the stages are.
+NIGHT_WORK, BUILD = "night", "build"
+
 
 def collect(installation: Installation, sources: Sequence[str]) -> list[StepResult]:
     """Land, ingest and conform sources; a broken one stops only itself."""
@@ -63,7 +66,7 @@ def resolve(installation: Installation) -> list[StepResult]:
         trained=installation.model,
         decisions=installation.catalogue.decisions,
     )
-    with installation.timed("resolve") as results:
+    with installation.timed("resolve") as results, installation.claimed(BUILD):
         results.append(step.run(installation.tables, installation.progress))
         return list(results)
 
@@ -80,7 +83,7 @@ def golden(installation: Installation) -> list[StepResult]:
         as_of=installation.as_of,
         run_id=installation.run_id,
     )
-    with installation.timed("golden") as results:
+    with installation.timed("golden") as results, installation.claimed(BUILD):
         results.append(step.run(installation.tables, installation.progress))
         return list(results)
 
@@ -97,7 +100,7 @@ def publish(installation: Installation, *, accept_blast_radius: bool = False) ->
         docs=installation.reports / "data_docs",
         accept_blast_radius=accept_blast_radius,
     )
-    with installation.timed("publish") as results:
+    with installation.timed("publish") as results, installation.claimed(BUILD):
         results.append(step.run(installation.tables, installation.clock, installation.progress))
         return list(results)
 
@@ -127,7 +130,10 @@ def activate(installation: Installation, destinations: Sequence[str]) -> list[St
         planner = planner_of(installation, name)
         step = Activate(planner=planner, run_id=installation.run_id)
         try:
-            with installation.timed("activate", name) as found:
+            with (
+                installation.timed("activate", name) as found,
+                installation.claimed(f"export-{name}"),
+            ):
                 kind = open_destination(planner.destination, installation)
                 found.append(step.run(tables, kind, installation.progress))
                 return list(found)
@@ -184,7 +190,7 @@ def maintain(installation: Installation) -> list[StepResult]:
         as_of=installation.as_of,
         run_id=installation.run_id,
     )
-    with installation.timed("maintain") as results:
+    with installation.timed("maintain") as results, installation.claimed(BUILD):
         results.append(
             step.run(
                 installation.tables,
@@ -233,8 +239,14 @@ def night(installation: Installation, *, until: str = "") -> ExitCode:
     """Run the whole graph in this process; gives the worst of the codes that its stages gave.
 
     A stage is left out when one that it comes after failed or was left out, unless it goes on
-    regardless. With ``until``, stages after that one are not run either.
+    regardless. With ``until``, stages after that one are not run either. Raises LakeBusy while
+    another process runs a night of this lake.
     """
+    with installation.claimed(NIGHT_WORK):
+        return _night(installation, until)
+
+
+def _night(installation: Installation, until: str) -> ExitCode:
     worst = ExitCode.OK
     failed: set[str] = set()
     for stage in NIGHT:

@@ -188,6 +188,15 @@ class DeltaTables:
         """Add rows in one commit; gives the new version. Not idempotent."""
         return self._write(table, rows, "append", {})
 
+    def append_next(self, table: str, rows: DataFrame, *, number: int) -> bool:
+        """See ``ports.Tables.append_next``. The numbers taken stand in Delta's own log: it leaves a
+        commit out whose number it has, and refuses one that meets another on its way.
+        """
+        numbered = {"txnAppId": table, "txnVersion": str(number)}
+        with self._locks.held(table):
+            before = self.version(table)
+            return self._commit(table, rows, "append", numbered) != before
+
     def overwrite(self, table: str, rows: DataFrame) -> int:
         """Make these rows the whole table in one commit."""
         return self._write(table, rows, "overwrite", {"overwriteSchema": "true"})
@@ -207,18 +216,21 @@ class DeltaTables:
             return self._committed(table)
 
     def _write(self, table: str, rows: DataFrame, mode: str, options: Mapping[str, str]) -> int:
-        shape = table_shape(table)
         with self._locks.held(table):
-            before = self.version(table)
-            writer = rows.write.format("delta").mode(mode).options(**options)
-            if before is None:
-                writer = writer.options(**_properties(shape, rows.columns)).partitionBy(
-                    *shape.partition_by
-                )
-            elif mode == "append" or "replaceWhere" in options:
-                writer = writer.option("mergeSchema", "true")
-            writer.save(self.location(table))
-            return self._committed(table)
+            return self._commit(table, rows, mode, options)
+
+    def _commit(self, table: str, rows: DataFrame, mode: str, options: Mapping[str, str]) -> int:
+        """By who holds the table's lock."""
+        shape = table_shape(table)
+        writer = rows.write.format("delta").mode(mode).options(**options)
+        if not self.exists(table):
+            writer = writer.options(**_properties(shape, rows.columns)).partitionBy(
+                *shape.partition_by
+            )
+        elif mode == "append" or "replaceWhere" in options:
+            writer = writer.option("mergeSchema", "true")
+        writer.save(self.location(table))
+        return self._committed(table)
 
     def merge(
         self,

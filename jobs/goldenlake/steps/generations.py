@@ -238,7 +238,8 @@ def publish(
         "counts": totals | dict(counts or {}),
         "published_at": published_at,
     }
-    tables.append("ops.publications", tables.frame([row], PUBLICATIONS.ddl))
+    if not publish_next(tables, row):
+        raise GenerationMoved(step=stages[-1].step, base=number, latest=generation.generation)
     return generation
 
 
@@ -286,6 +287,15 @@ def read_whole(tables: Tables, name: str, version: int | None = None) -> None:
     except (PySparkException, Py4JJavaError) as error:
         kind = getattr(error, "getCondition", lambda: None)() or type(error).__name__
         raise TableUnreadable(name, version=version, kind=kind) from error
+
+
+def publish_next(tables: Tables, row: Mapping[str, Any]) -> bool:
+    """The one commit that makes a generation visible; False where its number is taken.
+
+    The newest generation was read before: whoever stood still since then comes too late.
+    """
+    rows = tables.frame([row], PUBLICATIONS.ddl)
+    return tables.append_next("ops.publications", rows, number=row["generation"])
 
 
 def read(tables: Tables, generation: Generation | Stage, table: str) -> DataFrame:

@@ -16,8 +16,13 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.environment import Retention
 from goldenlake.ports import Clock, Maintenance, Progress, StepResult, Tables
-from goldenlake.schemas import PUBLICATIONS, SETTLED, SIZES, SYSTEM_TABLES
-from goldenlake.steps.generations import GENERATION_TABLES, latest_generation, publications
+from goldenlake.schemas import SETTLED, SIZES, SYSTEM_TABLES
+from goldenlake.steps.generations import (
+    GENERATION_TABLES,
+    latest_generation,
+    publications,
+    publish_next,
+)
 from goldenlake.steps.reading import write_pointer
 
 #: Delta refuses to vacuum below its own default, one week, which protects long-running readers.
@@ -133,7 +138,8 @@ class Maintain:
             "run_id": self.run_id,
             "published_at": now,
         }
-        tables.append("ops.publications", tables.frame([row], PUBLICATIONS.ddl))
+        if not publish_next(tables, row):
+            return 0
         latest = latest_generation(tables)
         if latest is not None:
             write_pointer(tables, latest)

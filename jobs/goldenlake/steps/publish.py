@@ -122,10 +122,14 @@ class Publish:
 
 
 def _check_pair(golden: Stage, identity: Generation | Stage | None) -> None:
-    """Raise StageMissing unless golden was built on exactly these identity tables."""
+    """Raise StageMissing unless golden was built on exactly these identity tables, for their day.
+
+    Between the two somebody may have staged another day's.
+    """
     used = {name: golden.inputs.get(name) for name in IDENTITY_TABLES}
     given = {name: identity.tables.get(name) if identity else None for name in IDENTITY_TABLES}
-    if used != given:
+    is_of_another_day = isinstance(identity, Stage) and identity.as_of != golden.as_of
+    if used != given or is_of_another_day:
         raise StageMissing(step="golden")
 
 

@@ -1,0 +1,71 @@
+"""A very small company: two sources, a merge and a split each day, two who are sent files."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+from goldenlake.cli.installation import PROJECT
+
+FIRST = date(2026, 3, 1)
+_PEOPLE = 8
+_HEADERS = {
+    "people": "number,email,loyalty_card,given_name,country,said,said_at",
+    "tills": "receipt,item,loyalty_card,quantity,unit_price,sold_at",
+}
+
+
+def day(number: int) -> date:
+    """The company's days count from 1."""
+    return FIRST + timedelta(days=number - 1)
+
+
+def open_company(home: Path, *, days: int) -> None:
+    """Its declarations, and the files of its first days; a night takes those up to its own."""
+    (home / "conf" / "tables").mkdir(parents=True)
+    for path in (PROJECT / "conf" / "tables").glob("gold.*.yml"):
+        if path.stem != "gold.campaigns":
+            # Judging rules takes half of a small night.
+            kept = path.read_text().partition("\nrules:")[0] + "\n"
+            (home / "conf" / "tables" / path.name).write_text(kept)
+    own = PROJECT / "tests" / "scenarios" / "small_company" / "conf"
+    shutil.copytree(own, home / "conf", dirs_exist_ok=True)
+    (home / "exports").mkdir()
+    for number in range(1, days + 1):
+        for source, rows in (("people", _people(number)), ("tills", _tills(number))):
+            path = home / "drops" / source / f"{day(number)}.csv"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("\n".join([_HEADERS[source], *rows]) + "\n")
+
+
+def _people(number: int) -> Iterator[str]:
+    """On the first day two share a card. On each day after it one takes the card of another, one
+    gets a card of its own, one moves or says no, and one is new.
+    """
+    if number == 1:
+        for who in range(1, _PEOPLE + 1):
+            yield _person(number, who, card=7 if who == 6 else who)
+    else:
+        first, second, third = ((number + off) % _PEOPLE + 1 for off in (0, 3, 5))
+        yield _person(number, first, card=first % _PEOPLE + 1)
+        yield _person(number, second, card=100 * number + second)
+        yield _person(number, third, card=third, leaves=True)
+        yield _person(number, _PEOPLE + number, card=_PEOPLE + number)
+    yield f",nobody{number}@example.com,,Nobody,DE,yes,{day(number)}T08:00:00Z"
+
+
+def _person(number: int, who: int, *, card: int, leaves: bool = False) -> str:
+    country = "FR" if leaves and number % 2 else "DE"
+    said = "no" if leaves and not number % 2 else "yes"
+    at = f"{day(number)}T08:00:00Z"
+    return f"{who},p{who}@example.com,K{card},Person{who},{country},{said},{at}"
+
+
+def _tills(number: int) -> Iterator[str]:
+    for line in range(4):
+        card = (number + line) % _PEOPLE + 1
+        at = f"{day(number)}T1{line}:00:00Z"
+        yield f"R{number}-{line},mug,K{card},{line + 1},4.50,{at}"
+    yield f"R{number}-9,mug,K1,not a number,4.50,{day(number)}T19:00:00Z"

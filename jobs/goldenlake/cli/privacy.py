@@ -157,7 +157,7 @@ def _lines(listed: Path | None) -> list[str]:
 def carry_out(
     installation: Installation, request: Request, scan: Sequence[Path] = ()
 ) -> StepResult:
-    """Do all that is left to do of a request. Raises ErasureUnfinished."""
+    """Do all that is left to do of a request. Raises ErasureUnfinished, LakeBusy."""
     from dataclasses import replace
 
     from goldenlake.steps.erase import Erase
@@ -172,16 +172,20 @@ def carry_out(
         as_of=installation.as_of,
         run_id=installation.run_id,
     )
-    with installation.timed("erase", request.request) as results:
+    with (
+        installation.timed("erase", request.request) as results,
+        installation.claimed(stages.NIGHT_WORK),
+    ):
         tables = installation.tables
         step = replace(
             step, request=step.forget(tables, installation.landing, installation.progress)
         )
         _remove_pages(installation, step.subject)
         _build(installation, request.request)
-        certificate = step.finish(
-            tables, tables, installation.progress, at=installation.clock.now()
-        )
+        with installation.claimed(stages.BUILD):
+            certificate = step.finish(
+                tables, tables, installation.progress, at=installation.clock.now()
+            )
         path = _written(installation, certificate)
         results.append(
             StepResult(step="erase", subject=request.request, counts=certificate.removed)

@@ -208,7 +208,7 @@ def rollback(installation: Installation, to: int) -> list[StepResult]:
     from goldenlake.steps.reading import generation_of, write_pointer
 
     tables = installation.tables
-    with installation.timed("rollback") as results:
+    with installation.timed("rollback") as results, installation.claimed(BUILD):
         generation = roll_back(
             tables,
             generation_of(tables, to),

@@ -74,7 +74,7 @@ class Claims:
         if self._folder is None:
             yield
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         handle = os.open(self._folder / f"{work}.claim", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:

@@ -62,9 +62,6 @@ SMALL_DATA_CONF: Mapping[str, str] = {
     "spark.sql.adaptive.enabled": "false",
     # One task is enough to read a table, and each of them unpacks the whole plan.
     "spark.sql.files.minPartitionNum": "1",
-    # VACUUM lists files in so many tasks, 10,000 by default, most of them without a folder: a table
-    # of twenty files took a minute, and takes four seconds.
-    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "4",
     "spark.sql.leafNodeDefaultParallelism": "1",
     DELETION_VECTORS: "false",
 }

@@ -23,12 +23,17 @@ from goldenlake.declarations.base import SecretReference
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.erasure import erasure_of
 from goldenlake.declarations.source import Source
-from goldenlake.errors import ErasureUnfinished
+from goldenlake.errors import ErasureUnfinished, GenerationMoved
 from goldenlake.ports import FilePlace, Landing, Maintenance, Progress, Tables
 from goldenlake.schemas import LEDGER, PUBLICATIONS, REQUESTS, SYSTEM_TABLES, table_shape
 from goldenlake.steps.files import read_files
 from goldenlake.steps.forget import Forget, remove_rows
-from goldenlake.steps.generations import GENERATION_TABLES, latest_generation, publications
+from goldenlake.steps.generations import (
+    GENERATION_TABLES,
+    latest_generation,
+    publications,
+    publish_next,
+)
 from goldenlake.steps.proof import Found, search
 from goldenlake.steps.reading import write_pointer
 from goldenlake.steps.subjects import Subject
@@ -260,16 +265,15 @@ class Erase:
     ) -> None:
         """One further generation without the residue; those before can be read no longer.
 
-        One commit to ops.publications. Until then readers see the generation before, of which
-        nothing has been purged yet.
+        Until it is published readers see the one before, of which nothing has been purged yet.
         """
         for name in names:
             if table_shape(name).merged:
                 maintenance.rewrite(name)
-        rows = [row.asDict() for row in publications(tables)]
+        rows = publications(tables)
         if not rows:
             return
-        last = rows[-1]
+        last = rows[-1].asDict()
         versions = {name: tables.version(name) for name in last["tables"] if name in names}
         newest = last | {
             "generation": last["generation"] + 1,
@@ -277,7 +281,11 @@ class Erase:
             "run_id": self.run_id,
             "published_at": at,
         }
-        closed = [row | {"tables": {}, "inputs": {}} for row in rows]
+        if not publish_next(tables, newest):
+            raise GenerationMoved(
+                step="erase", base=last["generation"], latest=newest["generation"]
+            )
+        closed = [row.asDict() | {"tables": {}, "inputs": {}} for row in rows]
         tables.overwrite("ops.publications", tables.frame([*closed, newest], PUBLICATIONS.ddl))
         if (latest := latest_generation(tables)) is not None:
             write_pointer(tables, latest)

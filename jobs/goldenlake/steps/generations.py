@@ -255,7 +255,7 @@ def roll_back(tables: Tables, to: Generation, *, run_id: str, published_at: date
         raise GenerationMoved(step="rollback", base=to.generation, latest=to.generation)
     for name, version in {**to.inputs, **to.tables}.items():
         read_whole(tables, name, version)
-    row = {
+    row: dict[str, Any] = {
         "generation": latest.generation + 1,
         "as_of": to.as_of,
         "run_id": run_id,
@@ -265,7 +265,8 @@ def roll_back(tables: Tables, to: Generation, *, run_id: str, published_at: date
         "counts": {RETURNS_TO: to.generation},
         "published_at": published_at,
     }
-    tables.append("ops.publications", tables.frame([row], PUBLICATIONS.ddl))
+    if not publish_next(tables, row):
+        raise GenerationMoved(step="rollback", base=latest.generation, latest=row["generation"])
     return replace(to, generation=latest.generation + 1, returns_to=to.generation)
 
 

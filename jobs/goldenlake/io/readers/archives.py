@@ -13,6 +13,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
@@ -31,9 +32,10 @@ MOST_CELLS = 20_000_000
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _EMPTY_ZIP = b"PK\x05\x06"
 _CLUTTER = ("__MACOSX/", ".DS_Store")
-#: Of a cell or of a row: A1, XFD1048576, 17.
-_CELL = re.compile(rb"""\sr\s*=\s*["']([A-Za-z]{0,3})([0-9]{1,7})["']""")
-_LONGEST_CELL = 64
+#: Of a cell or of a row: A1, XFD1048576, 17. Without groups or a blank in front, which is dear.
+_PLACE = re.compile(rb"""r\s*=\s*["']([A-Za-z]{0,3}[0-9]{1,7})["']""")
+_LONGEST_PLACE = 64
+_DIGITS = b"0123456789"
 
 
 def members(stream: BinaryIO, *, is_itself_a_zip: bool = False) -> Iterator[BinaryIO]:
@@ -84,12 +86,15 @@ def _extent(sheet: BinaryIO) -> tuple[int, int]:
     """The last row and the last column that a sheet names."""
     rows, columns, rest = 0, 0, b""
     while block := sheet.read(2**20):
-        for letters, row in set(_CELL.findall(rest + block)):
-            rows, columns = max(rows, int(row)), max(columns, _column(letters))
-        rest = block[-_LONGEST_CELL:]
+        for place in _PLACE.findall(rest + block):
+            letters = place.rstrip(_DIGITS)
+            rows = max(rows, int(place[len(letters) :]))
+            columns = max(columns, _column(letters))
+        rest = block[-_LONGEST_PLACE:]
     return rows, columns
 
 
+@cache
 def _column(letters: bytes) -> int:
     """The number of a column: A is 1, XFD is 16,384."""
     number = 0

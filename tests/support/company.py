@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from goldenlake.cli.installation import PROJECT
@@ -38,6 +39,8 @@ def open_company(home: Path, *, days: int) -> None:
             path = home / "drops" / source / f"{day(number)}.csv"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("\n".join([_HEADERS[source], *rows]) + "\n")
+            written = datetime.combine(day(number), time(20), UTC).timestamp()
+            os.utime(path, (written, written))
 
 
 def _people(number: int) -> Iterator[str]:

@@ -27,6 +27,7 @@ IGNORED: Mapping[str, str] = {
     "ops.stages.fingerprint": "a hash over Delta's versions",
     "segments.sizes.fingerprint": "a hash over Delta's versions",
     "activation.settled.fingerprint": "a hash over Delta's versions",
+    "activation.settled.ledger": "a hash over rows of the ledger, in which names of runs stand",
     "activation.settled.judged_at": "the clock on the wall",
 }
 #: Tables that tell of attempts rather than of their outcome.
@@ -64,7 +65,7 @@ class Difference:
 def contents(home: Path, *, but: frozenset[str] = frozenset()) -> Contents:
     """All that is to be compared, but some tables."""
     lake = home / "lake"
-    found = Contents(files=_files(home / "exports"))
+    found = Contents(files=sent(home))
     for log in sorted(lake.glob("*/*/_delta_log")):
         name = f"{log.parent.parent.name}.{log.parent.name}"
         if name not in DIARIES and name not in but:
@@ -76,6 +77,12 @@ def contents(home: Path, *, but: frozenset[str] = frozenset()) -> Contents:
             rows = _read(lake / layer / short, version)
             found.customers = {row["record_id"]: row["customer_id"] for row in rows}
     return found
+
+
+def sent(home: Path) -> dict[str, bytes]:
+    """What the receivers have, by path."""
+    found = sorted(path for path in (home / "exports").rglob("*") if path.is_file())
+    return {str(path.relative_to(home)): path.read_bytes() for path in found}
 
 
 def published_versions(lake: Path) -> dict[str, int]:
@@ -129,11 +136,6 @@ def difference(found: Contents, wanted: Contents) -> Difference:
     records = {*found.customers, *wanted.customers}
     ids = sum(found.customers.get(each) != wanted.customers.get(each) for each in records)
     return Difference(lost, doubled, ids, tuple(where))
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    found = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 def _read(table: Path, version: int | None = None) -> list[dict[str, Any]]:

@@ -68,6 +68,10 @@ test-full: setup setup-airflow setup-splink lint ## Every test, the slow ones an
 	@PYTHONPATH=.venv-splink/lib/python3.11/site-packages .venv/bin/pytest -q \
 	  tests/identity/matching/test_em.py tests/identity/matching/test_splink_models.py
 
+.PHONY: chaos
+chaos: setup ## Kill real nights at random moments and compare: MINUTES=10 SEED=7
+	@PYTHONPATH=jobs:tests $(PYTHON) -m faults.chaos --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+
 .PHONY: demo
 demo: setup setup-airflow ## A made-up company, from raw files to exports, on this machine
 	@$(PYTHON) -m goldenlake.demo $(ARGS)

@@ -26,8 +26,6 @@ from support.faults import STAGES, UPKEEP, Company, Died, Fault, Line
 
 FIRST, SECOND = day(1), day(2)
 EACH = 6
-#: Of each stage, what is tried in every run of the tests: numbers of ``chosen``.
-QUICK = {"golden": (0,), "activate": (4,)}
 #: Upkeep that died is undone by the next build, not repeated: it publishes one generation less.
 REPINNED = frozenset({"ops.publications"})
 
@@ -87,7 +85,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             stage,
             number,
             id=f"{stage}-{number}",
-            marks=() if number in QUICK.get(stage, ()) else pytest.mark.slow,
+            marks=pytest.mark.slow,
         )
         for stage in STAGES
         for number in range(EACH)

@@ -78,6 +78,7 @@ def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Nigh
             sources=[*SOURCES.values()], as_of=DAY, run_id="r1", settle=timedelta(0)
         ).run(
             tables=tables,
+            maintenance=tables,
             landing=LocalLanding(root / "landing"),
             outside=Places(lambda name: Folder(name, root / name)),
             clock=_Clock(),

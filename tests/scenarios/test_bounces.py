@@ -15,22 +15,11 @@ from aiosmtpd.handlers import Mailbox
 from goldenlake.cli.installation import PROJECT
 from goldenlake.errors import ExitCode
 from goldenlake.io.tables import DeltaTables
+from support.newsletter import READERS
 from support.scenario import Scenario, scenario
 from support.servers import free_port
 
 DAY = date(2026, 3, 1)
-READERS = """\
-destination: readers
-description: Who gets the newsletter.
-owner: tests@example.com
-segments: [newsletter_readers]
-mode: mirror
-purpose: marketing
-channel: email
-key: email
-fields: {email: email}
-target: {kind: files, place: exports, format: jsonl, spreadsheet_guard: false}
-"""
 
 
 @pytest.fixture

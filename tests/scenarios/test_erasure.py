@@ -74,6 +74,10 @@ def telling(folder: Path, value: str) -> list[str]:
 def test_nothing_tells_of_somebody_who_was_forgotten_and_old_files_bring_nobody_back(
     at: Scenario,
 ) -> None:
+    # A file that broke, and one that still waits when somebody is forgotten.
+    (at.drops / f"broken_{NEXT}.csv").write_text(f"mail\n{BOB}\n")
+    stages.collect(at.installation(NEXT), ["people"])
+    write(at, NEXT, BOB, "gil@example.com", name="late")
     before = emails(at)
     assert telling(at.home / "lake", BOB)
 
@@ -82,29 +86,33 @@ def test_nothing_tells_of_somebody_who_was_forgotten_and_old_files_bring_nobody_
     assert telling(at.home / "lake", BOB) == []
     assert telling(at.home / "reports", BOB) == []
     assert "joe." + BOB in before
-    assert emails(at) == before - {BOB}
+    assert emails(at) == before - {BOB} | {"gil@example.com"}
     assert certificate["destinations"] == {"readers": {"absent": 1}}
     files = [path.read_text().splitlines() for path in (at.home / "exports").rglob("*.jsonl")]
     assert any(len(lines) == 1 and f'"{BOB}"' in lines[0] for lines in files)
+    broken = [row for row in at.files("people") if row.status == "broken"]
+    assert [row.landed_path for row in broken] == [""]
     for row in at.files("people"):
         assert row.records_read == (row.records_accepted or 0) + (row.records_quarantined or 0)
     # It tells nothing, but can be asked by whoever has the key.
     assert BOB not in json.dumps(certificate)
     assert pseudonym(KEY.encode(), "email", BOB) in certificate["pseudonyms"]
     assert certificate["removed"]["bronze.people"] == 3
+    assert certificate["removed"]["landing"] == 3
     assert open_requests(at.tables) == []
 
     write(at, LATER, BOB, "flo@example.com", name="again")
     at.night(LATER, until="collect")
 
-    others = before - {BOB} | {"flo@example.com"}
+    others = before - {BOB} | {"gil@example.com", "flo@example.com"}
     assert telling(at.home / "lake", BOB) == []
     assert {row["email"] for row in at.read("silver.people").collect()} == others
     [file] = [row for row in at.files("people") if row.path.startswith("again")]
     assert (file.records_accepted, dict(file.reasons), file.landed_path) == (1, {RULE: 1}, "")
 
     # What is left of a file is read again from bronze.
-    replay(at.tables, "people", run_id="again")
+    again = replay(at.tables, "people", run_id="again")
+    assert broken[0].path not in [row.path for row in again]
     at.night(LATER, until="collect")
     assert {row["email"] for row in at.read("silver.people").collect()} == others
 

@@ -156,12 +156,14 @@ def replay(tables: Tables, source: str, *, run_id: str) -> list[FileRow]:
     """Set a source's files that have quarantined rows, or that broke, back to ``landed``.
 
     The next ``collect`` reads them again under today's contract; slices are replaced, so nothing
-    doubles. Files without a day stay as they are: landing takes them as soon as they have one.
+    doubles. Files without a day stay as they are: landing takes them as soon as they have one. So
+    do broken ones that were removed, since they told of somebody who was forgotten.
     """
     rows = [
         replace(row, status=LANDED, error=None, run_id=run_id)
         for row in read_files(tables, source, (CONFORMED, BROKEN))
-        if (row.status == BROKEN and not row.has_no_day) or row.records_quarantined
+        if (row.status == BROKEN and row.landed_path and not row.has_no_day)
+        or row.records_quarantined
     ]
     record_files(tables, rows)
     return rows

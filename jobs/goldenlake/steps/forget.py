@@ -19,7 +19,7 @@ from goldenlake.declarations.source import Source
 from goldenlake.io.readers.contract import FileBroken
 from goldenlake.io.texts import texts
 from goldenlake.ports import Landing, Maintenance, Progress, Tables
-from goldenlake.schemas import BROKEN, CONFORMED, INGESTED, LANDED
+from goldenlake.schemas import BROKEN, CONFORMED, INGESTED
 from goldenlake.steps.files import FileRow, read_files, record_files
 from goldenlake.steps.ingest import READ
 from goldenlake.steps.subjects import Subject
@@ -81,13 +81,14 @@ class Forget:
         return _collected(tables.read(quarantine).where((F.col("stage") == READ) & tells))
 
     def _unread(self, tables: Tables, landing: Landing, files: Sequence[FileRow]) -> int:
-        """Files that were never read, because they broke or wait: removed whole where they tell."""
-        waiting = [row for row in files if row.status in (BROKEN, LANDED) and row.landed_path]
-        told = [row for row in waiting if self._tells(landing, row)]
+        """Files that were never read, because they broke: removed whole where they tell. Those that
+        wait are read by the next collect, which knows by then who is forgotten.
+        """
+        unread = [row for row in files if row.status == BROKEN and row.landed_path]
+        told = [row for row in unread if self._tells(landing, row)]
         broken = [
             replace(
                 row,
-                status=BROKEN,
                 landed_path="",
                 records_read=row.records_read or 0,
                 error="It told of somebody who was forgotten, and was removed. Have it sent anew.",
@@ -101,11 +102,11 @@ class Forget:
         return len(told)
 
     def _tells(self, landing: Landing, row: FileRow) -> bool:
-        """Also of what cannot be opened, so that nobody knows whether it does."""
+        """Also of what cannot be opened, so that nobody knows, or was removed by a killed run."""
         try:
             with landing.open(row.landed_path) as content:
                 return any(self.subject.traces.found_in(text) for text in texts(content))
-        except FileBroken:
+        except (FileBroken, FileNotFoundError):
             return True
 
 

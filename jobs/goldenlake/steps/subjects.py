@@ -82,6 +82,7 @@ class FindSubject:
         records = read(tables, generation, "identity.records").where("is_active")
         found: set[str] = set()
         alone: set[tuple[str, str]] = set()
+        strangers = 0
         for who in whom:
             name, is_pair, value = who.partition("=")
             if not is_pair or name not in self.rules.identifiers:
@@ -97,14 +98,16 @@ class FindSubject:
             if len(owners) > 1:
                 raise PersonAmbiguous(identifier=name, customers=owners)
             found.update(owners)
-            alone.update(() if owners else spelled)
+            if not owners:
+                strangers += 1
+                alone.update(spelled)
         ids = tables.frame([[each] for each in sorted(found)], "customer_id STRING")
         own = customers.join(F.broadcast(ids), "customer_id", "left_semi").select("record_id")
         identifiers = sorted({*_theirs_alone(records, own), *alone})
         rules = self.rules.identifiers
         reach = (v for name, v in identifiers if rules[name].personal == "contact")
         return Subject(
-            people=len(found) + len({name for name, _ in alone}),
+            people=len(found) + strangers,
             customer_ids=tuple(sorted({*found, *_merged_into(history, ids)})),
             record_ids=tuple(sorted(row["record_id"] for row in own.collect())),
             identifiers=tuple(identifiers),

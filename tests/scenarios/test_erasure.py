@@ -22,7 +22,7 @@ from goldenlake.errors import ErasureUnfinished, PrivacyKeyUnfit
 from goldenlake.io.tables import DeltaTables
 from goldenlake.steps.collect import replay
 from goldenlake.steps.erase import begin, open_requests
-from goldenlake.steps.tombstones import RULE, bury
+from goldenlake.steps.tombstones import RECORD, RULE, bury
 from support.newsletter import BOB, KEY, NEXT, write
 from support.scenario import Scenario
 
@@ -168,11 +168,14 @@ def test_a_destination_that_does_not_answer_keeps_the_request_open(at: Scenario)
 def test_without_the_key_no_new_records_are_taken(
     at: Scenario, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
-    bury(at.tables, KEY.encode(), request="e", records=["people:" + BOB], identifiers=[], on=NEXT)
+    bury(at.tables, KEY.encode(), request="e", named=[(RECORD, "people:" + BOB)], on=NEXT)
     monkeypatch.setenv("GOLDENLAKE_TEST_PRIVACY", key)
     write(at, LATER, BOB, "flo@example.com", name="again")
 
     with pytest.raises(PrivacyKeyUnfit):
         stages.collect(at.installation(LATER), ["people"])
+    # Nor is anybody else forgotten: tombstones of two keys could be read by neither.
+    with pytest.raises(PrivacyKeyUnfit):
+        erase(at, "email=ann@example.com")
 
     assert not [row for row in at.files("people") if row.path.startswith("again")]

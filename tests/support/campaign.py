@@ -12,6 +12,7 @@ import pytest
 
 from support.contents import Difference
 from support.faults import Fault, Kind
+from support.told import told
 
 _PROPERTY = "fault"
 _COLUMNS = ("injected", "survived", "lost", "doubled", "ids changed", "mixed")
@@ -67,14 +68,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the table, where anything was injected."""
     rows: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for report in (each for found in terminalreporter.stats.values() for each in found):
-        if getattr(report, "when", "") != "teardown":
-            continue
-        for name, found in report.user_properties:
-            if name == _PROPERTY and found["injected"]:
-                for of in (found["stage"], "all"):
-                    for column in _COLUMNS:
-                        rows[of][column] += found[column.replace(" ", "_")]
+    for _, found in told(terminalreporter, _PROPERTY, when="teardown"):
+        if found["injected"]:
+            for of in (found["stage"], "all"):
+                for column in _COLUMNS:
+                    rows[of][column] += found[column.replace(" ", "_")]
     if rows:
         seed = terminalreporter.config.getoption("--fault-seed")
         terminalreporter.section(f"faults in a night (--fault-seed {seed})")

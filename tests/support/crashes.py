@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from support.told import told
+
 _PROPERTY = "crashes"
 
 
@@ -41,24 +43,15 @@ def crashes(record_property: Any) -> Iterator[CrashCount]:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Print the table, where anything was counted."""
     rows: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    torn_down = [
-        report
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if getattr(report, "when", "") == "teardown"
-    ]
-    for report in torn_down:
-        for name, found in report.user_properties:
-            if name == _PROPERTY:
-                row = rows[found["connector"] or report.nodeid]
-                row["seeds"] += 1
-                for key in ("died", "lost", "strays", "doubled"):
-                    row[key] += found[key]
+    for report, found in told(terminalreporter, _PROPERTY, when="teardown"):
+        row = rows[found["connector"] or report.nodeid]
+        row["seeds"] += 1
+        for key in ("died", "lost", "strays", "doubled"):
+            row[key] += found[key]
     if not rows:
         return
     columns = ("seeds", "died", "lost", "strays", "doubled")
     terminalreporter.section("processes that died while they sent")
     terminalreporter.write_line(f"{'connector':<16}" + "".join(f"{c:>9}" for c in columns))
     for name, row in sorted(rows.items()):
-        told = "".join(f"{row[column]:>9}" for column in columns)
-        terminalreporter.write_line(f"{name:<16}{told}")
+        terminalreporter.write_line(f"{name:<16}" + "".join(f"{row[c]:>9}" for c in columns))

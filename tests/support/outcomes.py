@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from support.told import told
+
 _PROPERTY = "outcome"
 
 
@@ -18,20 +20,15 @@ def outcome(record_property: Any) -> Callable[[str, str, str], None]:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print the table where slow tests were asked for or an entry failed; else a line."""
-    told = [
-        (*found, report.outcome)
-        for reports in terminalreporter.stats.values()
-        for report in reports
-        if getattr(report, "when", "") == "call"
-        for name, found in report.user_properties
-        if name == _PROPERTY
+    entries = [
+        (*found, report.outcome) for report, found in told(terminalreporter, _PROPERTY, when="call")
     ]
-    if not told:
+    if not entries:
         return
-    held = sum(result == "passed" for *_, result in told)
+    held = sum(result == "passed" for *_, result in entries)
     terminalreporter.section("bad input")
-    if "slow or not slow" in str(config.option.markexpr) or held < len(told):
-        for group, entry, came, result in told:
+    if "slow or not slow" in str(config.option.markexpr) or held < len(entries):
+        for group, entry, came, result in entries:
             mark = "✓" if result == "passed" else "✗"
             terminalreporter.write_line(f"{mark} {group:<12} {entry[:44]:<44} {came[:80]}")
-    terminalreporter.write_line(f"{held} of {len(told)} entries came out as the catalogue says")
+    terminalreporter.write_line(f"{held} of {len(entries)} entries came out as the catalogue says")

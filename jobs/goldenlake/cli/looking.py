@@ -183,9 +183,8 @@ def sql(
         if masked:
             # A table that is named by its path is not masked.
             installation.tables.spark.conf.set("spark.sql.runSQLOnFiles", "false")
-            generation_views(installation.tables, generation, mask=_mask(installation))
-        else:
-            generation_views(installation.tables, generation)
+        mask = _mask(installation) if masked else None
+        generation_views(installation.tables, generation, mask=mask)
         try:
             found = installation.tables.spark.sql(reading_only(query))
         except AnalysisException as error:

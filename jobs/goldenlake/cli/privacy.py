@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,7 +73,7 @@ def erase(
     installation = Installation.load_newest(conf, env, lake, as_of=as_of, run_id=run_id)
     with installation.hinting():
         from goldenlake.steps.erase import begin, open_requests
-        from goldenlake.steps.tombstones import secret_of
+        from goldenlake.steps.tombstones import key_of_lake
 
         tables = installation.tables
         if asked:
@@ -80,7 +81,7 @@ def erase(
             _say(installation, subject)
             if dry_run:
                 return
-            secret_of(installation.catalogue.environment.privacy.key)
+            key_of_lake(tables, installation.catalogue.environment.privacy.key)
             at = installation.clock.now()
             begin(tables, subject, by=by or login(), reason=reason or "", at=at)
         waiting = open_requests(tables)
@@ -158,8 +159,6 @@ def carry_out(
     installation: Installation, request: Request, scan: Sequence[Path] = ()
 ) -> StepResult:
     """Do all that is left to do of a request. Raises ErasureUnfinished, LakeBusy."""
-    from dataclasses import replace
-
     from goldenlake.steps.erase import Erase
 
     environment = installation.catalogue.environment

@@ -25,19 +25,20 @@ from goldenlake.declarations.erasure import erasure_of
 from goldenlake.declarations.source import Source
 from goldenlake.errors import ErasureUnfinished, GenerationMoved
 from goldenlake.ports import FilePlace, Landing, Maintenance, Progress, Tables
-from goldenlake.schemas import LEDGER, PUBLICATIONS, REQUESTS, SYSTEM_TABLES, table_shape
+from goldenlake.schemas import LEDGER, PUBLICATIONS, REQUESTS, table_shape
 from goldenlake.steps.files import read_files
 from goldenlake.steps.forget import Forget, remove_rows
 from goldenlake.steps.generations import (
     GENERATION_TABLES,
+    lake_tables,
     latest_generation,
     publications,
-    publish_next,
+    repin,
 )
 from goldenlake.steps.proof import Found, search
 from goldenlake.steps.reading import write_pointer
 from goldenlake.steps.subjects import Subject
-from goldenlake.steps.tombstones import bury, secret_of
+from goldenlake.steps.tombstones import bury, key_of_lake
 
 TABLE = "privacy.requests"
 OPEN, DONE = "open", "done"
@@ -67,8 +68,8 @@ class Certificate:
         destinations: what each acknowledged, by state: ``absent`` records are there no longer.
         not_taken_back: of destinations that are only added to.
         searched: files and bytes that were read whole afterwards, by area.
-        found: where traces are left; the request is not done as long as there is any.
-        sent_by: files of others that brought the people, and that are not ours to change.
+        sent_by: files of others that brought people who were forgotten, now or before; they are
+            not ours to change.
     """
 
     request: str
@@ -82,7 +83,6 @@ class Certificate:
     destinations: Mapping[str, Mapping[str, int]]
     not_taken_back: tuple[str, ...] = ()
     searched: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    found: tuple[str, ...] = ()
     sent_by: tuple[str, ...] = ()
 
 
@@ -159,10 +159,9 @@ class Erase:
         """
         bury(
             tables,
-            secret_of(self.key),
+            key_of_lake(tables, self.key),
             request=self.request.request,
-            records=self.subject.record_ids,
-            identifiers=self.subject.identifiers,
+            named=self.subject.named,
             on=self.as_of,
         )
         step = Forget(sources=self.sources, subject=self.subject, run_id=self.run_id)
@@ -203,22 +202,16 @@ class Erase:
         return certificate
 
     def _names(self, tables: Tables) -> list[str]:
-        layered = [
-            f"{layer}.{each.source}"
-            for each in self.sources
-            for layer in ("bronze", "silver", "quarantine")
-        ]
-        names = {*SYSTEM_TABLES, *GENERATION_TABLES, *layered}
-        told = [name for name in sorted(names) if erasure_of(name).holds != "nobody"]
-        return [name for name in told if tables.exists(name)]
+        every = lake_tables(tables, [each.source for each in self.sources])
+        return [name for name in every if erasure_of(name).holds != "nobody"]
 
-    def _ids(self, tables: Tables, of: str) -> DataFrame:
+    def _ids(self, tables: Tables, of: str, column: str) -> DataFrame:
         ids = self.subject.customer_ids if of == "customer" else self.subject.record_ids
-        return tables.frame([[each] for each in ids], "id STRING")
+        return tables.frame([[each] for each in ids], f"{column} STRING")
 
     def _told(self, tables: Tables) -> dict[str, dict[str, int]]:
         """What each destination's ledger says of them."""
-        ids = self._ids(tables, "customer").withColumnRenamed("id", "customer_id")
+        ids = self._ids(tables, "customer", "customer_id")
         ledger = tables.read_or_empty("activation.ledger", LEDGER.ddl)
         rows = ledger.join(F.broadcast(ids), "customer_id", how="left_semi")
         told: dict[str, dict[str, int]] = {}
@@ -251,9 +244,8 @@ class Erase:
             erasure = erasure_of(name)
             if erasure.holds != "residue":
                 continue
-            ids = self._ids(tables, erasure.ids)
             for column in erasure.by:
-                doomed = ids.withColumnRenamed("id", column)
+                doomed = self._ids(tables, erasure.ids, column)
                 held = tables.read(name).join(F.broadcast(doomed), column, how="left_semi")
                 if count := held.count():
                     remove_rows(tables, name, doomed, on=[column])
@@ -273,19 +265,17 @@ class Erase:
         rows = publications(tables)
         if not rows:
             return
-        last = rows[-1].asDict()
-        versions = {name: tables.version(name) for name in last["tables"] if name in names}
-        newest = last | {
-            "generation": last["generation"] + 1,
-            "tables": dict(last["tables"]) | versions,
-            "run_id": self.run_id,
-            "published_at": at,
+        last = rows[-1]
+        versions = {
+            name: version
+            for name in last["tables"]
+            if name in names and (version := tables.version(name)) is not None
         }
-        if not publish_next(tables, newest):
-            raise GenerationMoved(
-                step="erase", base=last["generation"], latest=newest["generation"]
-            )
-        closed = [row.asDict() | {"tables": {}, "inputs": {}} for row in rows]
+        if not repin(tables, last, versions, run_id=self.run_id, published_at=at):
+            number = last["generation"]
+            raise GenerationMoved(step="erase", base=number, latest=number + 1)
+        *before, newest = (row.asDict() for row in publications(tables))
+        closed = [row | {"tables": {}, "inputs": {}} for row in before]
         tables.overwrite("ops.publications", tables.frame([*closed, newest], PUBLICATIONS.ddl))
         if (latest := latest_generation(tables)) is not None:
             write_pointer(tables, latest)
@@ -307,8 +297,7 @@ class Erase:
         found: Mapping[str, Found],
         at: datetime,
     ) -> Certificate:
-        key = secret_of(self.key)
-        named = [*(("record", each) for each in self.subject.record_ids), *self.subject.identifiers]
+        key = key_of_lake(tables, self.key)
         withdrawn = [row for row in read_files(tables) if not row.landed_path]
         return Certificate(
             request=self.request.request,
@@ -317,7 +306,7 @@ class Erase:
             requested_by=self.request.requested_by,
             reason=self.request.reason,
             done_at=at,
-            pseudonyms=tuple(sorted({pseudonym(key, *each) for each in named})),
+            pseudonyms=tuple(sorted({pseudonym(key, *each) for each in self.subject.named})),
             removed=dict(sorted(removed.items())),
             destinations=dict(sorted(told.items())),
             not_taken_back=tuple(sorted(name for name in told if self._keeps(name))),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field, fields
 from datetime import UTC, date, datetime
 
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from goldenlake.io.readers.contract import told_name
 from goldenlake.ports import Tables
 from goldenlake.reporting.facts import DriftFacts
 from goldenlake.schemas import BROKEN, CONFORMED, DRIFT, FILES, LANDED
@@ -94,6 +97,15 @@ def read_files(
     return sorted(rows, key=lambda row: (row.source, row.file_on, row.path, row.sha256))
 
 
+def records_by_file(tables: Tables, table: str, where: Column | None = None) -> Counter[str]:
+    """How many rows of bronze or quarantine each file has, of those for which a condition holds."""
+    if not tables.exists(table):
+        return Counter()
+    rows = tables.read(table)
+    chosen = rows if where is None else rows.where(where)
+    return Counter({row[0]: row[1] for row in chosen.groupBy("_file_id").count().collect()})
+
+
 def record_files(tables: Tables, rows: Iterable[FileRow]) -> int | None:
     """Merge rows of any number of sources into the ledger in one commit; None without rows.
 
@@ -152,11 +164,6 @@ def standing_drift(
         .collect()
     )
     return [
-        DriftFacts(**(row.asDict() | {"column": _named(row["column"])}))
+        DriftFacts(**(row.asDict() | {"column": told_name(row["column"] or "")}))
         for row in sorted(rows, key=lambda row: (row["source"], row["kind"], row["column"] or ""))
     ]
-
-
-def _named(column: str | None) -> str:
-    """A file that came without its header has values, and so people, where names should stand."""
-    return "(not a name)" if re.search(r"@|\d{5}", column or "") else column or ""

@@ -20,10 +20,10 @@ from goldenlake.io.readers.contract import FileBroken
 from goldenlake.io.texts import texts
 from goldenlake.ports import Landing, Maintenance, Progress, Tables
 from goldenlake.schemas import BROKEN, CONFORMED, INGESTED
-from goldenlake.steps.files import FileRow, read_files, record_files
+from goldenlake.steps.files import FileRow, read_files, record_files, records_by_file
 from goldenlake.steps.ingest import READ
 from goldenlake.steps.subjects import Subject
-from goldenlake.steps.tombstones import RECORD, RULE, names_any
+from goldenlake.steps.tombstones import RULE, names_any
 from goldenlake.transforms.conforming import typed
 
 PLACE = ("_landed_on", "_file_id", "_record")
@@ -121,7 +121,7 @@ def records_of(
     bronze = f"bronze.{source.source}"
     if not tables.exists(bronze):
         return None
-    own = {*subject.identifiers, *((RECORD, each) for each in subject.record_ids)}
+    own = set(subject.named)
     theirs = names_any(source, lambda name, value: (name, value) in own)
     if or_told:
         tells = over_distinct_flag(F.to_json("_raw"), subject.traces.found_in)
@@ -164,15 +164,16 @@ def withdraw(
 
 def recount(tables: Tables, source: str, file_ids: set[str], *, run_id: str) -> None:
     """Bring the ledger of files in line with what is left of them."""
+    ours = F.col("_file_id").isin(sorted(file_ids))
     held: dict[str, Counter[tuple[str, ...]]] = {each: Counter() for each in file_ids}
     unread: Counter[str] = Counter()
     if tables.exists(f"quarantine.{source}"):
-        rows = tables.read(f"quarantine.{source}").where(F.col("_file_id").isin(sorted(file_ids)))
+        rows = tables.read(f"quarantine.{source}").where(ours)
         for file_id, stage, rules, count in rows.groupBy(*_BY).count().collect():
             held[file_id][tuple(rules or ())] += count
             # Neither what could not be read nor who was forgotten before is in bronze.
             unread[file_id] += count if stage == READ or RULE in (rules or ()) else 0
-    bronze = _rows_of(tables, f"bronze.{source}", file_ids)
+    bronze = records_by_file(tables, f"bronze.{source}", ours)
     done = []
     for row in read_files(tables, source, (CONFORMED, INGESTED)):
         if row.file_id in file_ids:
@@ -192,13 +193,6 @@ def recount(tables: Tables, source: str, file_ids: set[str], *, run_id: str) -> 
                 )
             )
     record_files(tables, done)
-
-
-def _rows_of(tables: Tables, table: str, file_ids: set[str]) -> Counter[str]:
-    if not tables.exists(table):
-        return Counter()
-    rows = tables.read(table).where(F.col("_file_id").isin(sorted(file_ids)))
-    return Counter({row[0]: row[1] for row in rows.groupBy("_file_id").count().collect()})
 
 
 def _collected(rows: DataFrame) -> list[tuple[Any, ...]]:

@@ -21,7 +21,7 @@ from pyspark.errors import PySparkException
 
 from goldenlake.errors import GenerationIsOld, GenerationMoved, TableMissing, TableUnreadable
 from goldenlake.ports import Tables
-from goldenlake.schemas import PUBLICATIONS, STAGES, table_shape
+from goldenlake.schemas import PUBLICATIONS, STAGES, SYSTEM_TABLES, table_shape
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
@@ -52,6 +52,14 @@ conf/tables describes it.
 GENERATION_TABLES = IDENTITY_TABLES + GOLD_TABLES
 RETURNS_TO = "returns_to"
 """Among the counts of a publication."""
+
+
+def lake_tables(tables: Tables, sources: Iterable[str]) -> list[str]:
+    """Every table that there is of some sources, of identity, gold, and our own; by name."""
+    layers = ("bronze", "silver", "quarantine")
+    layered = [f"{layer}.{source}" for source in sources for layer in layers]
+    names = {*SYSTEM_TABLES, *GENERATION_TABLES, *layered}
+    return [name for name in sorted(names) if tables.exists(name)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -288,6 +296,26 @@ def read_whole(tables: Tables, name: str, version: int | None = None) -> None:
     except (PySparkException, Py4JJavaError) as error:
         kind = getattr(error, "getCondition", lambda: None)() or type(error).__name__
         raise TableUnreadable(name, version=version, kind=kind) from error
+
+
+def repin(
+    tables: Tables,
+    last: Row,
+    versions: Mapping[str, int],
+    *,
+    run_id: str,
+    published_at: datetime,
+) -> bool:
+    """Publish what the row of the newest publication pins once more, with other versions of some
+    of its tables; False where somebody else has published meanwhile.
+    """
+    row = last.asDict() | {
+        "generation": last["generation"] + 1,
+        "tables": dict(last["tables"]) | dict(versions),
+        "run_id": run_id,
+        "published_at": published_at,
+    }
+    return publish_next(tables, row)
 
 
 def publish_next(tables: Tables, row: Mapping[str, Any]) -> bool:

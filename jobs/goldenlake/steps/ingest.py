@@ -22,7 +22,7 @@ from goldenlake.io.readers.distributed import (
 )
 from goldenlake.ports import Landing, Tables
 from goldenlake.schemas import BROKEN, INGESTED
-from goldenlake.steps.files import Drift, FileRow
+from goldenlake.steps.files import Drift, FileRow, records_by_file
 
 #: Stage of quarantined rows that no reader could make a record of.
 READ = "read"
@@ -62,8 +62,10 @@ class Ingest:
         if not files:
             return []
         where = _slice(files)
-        read = _sliced(tables.read(f"bronze.{self.source.source}"), where)
-        counts = {row[0]: row[1] for row in read.groupBy("_file_id").count().collect()}
+        ours = F.col("_landed_on").isin(where["_landed_on"]) & F.col("_file_id").isin(
+            where["_file_id"]
+        )
+        counts = records_by_file(tables, f"bronze.{self.source.source}", ours)
         reasons: dict[str, dict[str, int]] = {file.file_id: {} for file in files}
         quarantine = f"quarantine.{self.source.source}"
         if tables.exists(quarantine):
@@ -74,7 +76,7 @@ class Ingest:
         summaries = {
             file.file_id: Summary(
                 file_id=file.file_id,
-                read=counts.get(file.file_id, 0) + sum(reasons[file.file_id].values()),
+                read=counts[file.file_id] + sum(reasons[file.file_id].values()),
                 bad=reasons[file.file_id],
             )
             for file in files

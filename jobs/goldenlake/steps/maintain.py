@@ -16,12 +16,13 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.environment import Retention
 from goldenlake.ports import Clock, Maintenance, Progress, StepResult, Tables
-from goldenlake.schemas import SETTLED, SIZES, SYSTEM_TABLES
+from goldenlake.schemas import SETTLED, SIZES
 from goldenlake.steps.generations import (
     GENERATION_TABLES,
+    lake_tables,
     latest_generation,
     publications,
-    publish_next,
+    repin,
 )
 from goldenlake.steps.reading import write_pointer
 
@@ -69,12 +70,6 @@ class Maintain:
             details={"kept_hours": {name: round(hours) for name, hours in vacuumed.items()}},
         )
 
-    def _names(self, tables: Tables) -> list[str]:
-        layered = [f"{layer}.{s}" for s in self.sources for layer in ("bronze", "silver")]
-        layered += [f"quarantine.{source}" for source in self.sources]
-        names = {*SYSTEM_TABLES, *GENERATION_TABLES, *layered}
-        return [name for name in sorted(names) if tables.exists(name)]
-
     def _shorten(self, tables: Tables) -> int:
         """Remove days that are past their retention; gives how many, counted by table."""
         old_runs = self.as_of - parse_duration(self.retention.runs)
@@ -103,7 +98,7 @@ class Maintain:
         base = latest_generation(tables)
         pinned = dict(base.tables) if base else {}
         compacted: dict[str, int] = {}
-        for name in self._names(tables):
+        for name in lake_tables(tables, self.sources):
             before = tables.version(name)
             is_pinned = name in GENERATION_TABLES
             if before is None or (is_pinned and pinned.get(name) != before):
@@ -123,7 +118,7 @@ class Maintain:
         published = publications(tables)
         if not published:
             return 0
-        row = published[-1].asDict()
+        row = published[-1]
         # Published by another process meanwhile: then that one's versions stand.
         versions = {
             name: version
@@ -132,13 +127,7 @@ class Maintain:
         }
         if not versions:
             return 0
-        row |= {
-            "generation": row["generation"] + 1,
-            "tables": dict(row["tables"]) | versions,
-            "run_id": self.run_id,
-            "published_at": now,
-        }
-        if not publish_next(tables, row):
+        if not repin(tables, row, versions, run_id=self.run_id, published_at=now):
             return 0
         latest = latest_generation(tables)
         if latest is not None:
@@ -152,7 +141,7 @@ class Maintain:
         kept = publications(tables)[-self.retention.generations :]
         least = max(parse_duration(self.retention.table_history), LEAST_KEPT)
         hours: dict[str, float] = {}
-        for name in self._names(tables):
+        for name in lake_tables(tables, self.sources):
             needed = [least]
             for row in kept:
                 age = now - _utc(row["published_at"])

@@ -65,7 +65,7 @@ def generation_views(
     tables: Tables,
     generation: int | None = None,
     *,
-    mask: Callable[[str, DataFrame], DataFrame | None] = lambda _, frame: frame,
+    mask: Callable[[str, DataFrame], DataFrame | None] | None = None,
 ) -> Generation:
     """Name every table of one generation in the session, all pinned to its versions.
 
@@ -79,7 +79,8 @@ def generation_views(
     for name in GENERATION_TABLES:
         if name in chosen.tables:
             layer, short = name.split(".")
-            frame = mask(name, tables.read(name, version=chosen.tables[name]))
+            pinned = tables.read(name, version=chosen.tables[name])
+            frame = mask(name, pinned) if mask else pinned
             for view in (f"{layer}_{short}", *([short] if layer == "gold" else [])):
                 if frame is None:
                     tables.spark.catalog.dropTempView(view)

@@ -19,6 +19,7 @@ from goldenlake.identity.ids import redirects
 from goldenlake.ports import Tables
 from goldenlake.steps.generations import read
 from goldenlake.steps.reading import generation_of
+from goldenlake.steps.tombstones import RECORD
 
 _PAIR = "name STRING, value STRING"
 
@@ -35,6 +36,11 @@ class Subject:
     """(name, value) that no record of anybody else has."""
     contacts: tuple[str, ...]
     """Those of their values that reach them, which are looked for in every text."""
+
+    @property
+    def named(self) -> tuple[tuple[str, str], ...]:
+        """(name, value) of what is theirs alone: their records, and their identifiers."""
+        return (*((RECORD, each) for each in self.record_ids), *self.identifiers)
 
     @property
     def traces(self) -> Traces:

@@ -64,10 +64,18 @@ def erased(tables: Tables, key: SecretReference | None) -> Erased | None:
     rows = tables.rows(TABLE, TOMBSTONES.ddl)
     if not rows:
         return None
+    return Erased(key_of_lake(tables, key), frozenset(row["token"] for row in rows))
+
+
+def key_of_lake(tables: Tables, key: SecretReference | None) -> bytes:
+    """The key, if it is the one by which people were forgotten here before, if any were: tombstones
+    of two keys could not be read by either. Raises PrivacyKeyUnfit.
+    """
     secret = secret_of(key)
+    rows = tables.rows(TABLE, TOMBSTONES.ddl)
     if any(row["key_check"] != _check(secret) for row in rows):
         raise PrivacyKeyUnfit("is not the one by which people were forgotten")
-    return Erased(secret, frozenset(row["token"] for row in rows))
+    return secret
 
 
 def secret_of(key: SecretReference | None) -> bytes:
@@ -88,12 +96,13 @@ def bury(
     key: bytes,
     *,
     request: str,
-    records: Iterable[str],
-    identifiers: Iterable[tuple[str, str]],
+    named: Iterable[tuple[str, str]],
     on: date,
 ) -> int:
-    """Write the tombstones of a request, in one commit; again, without effect. Gives how many."""
-    named = [*((RECORD, record) for record in records), *identifiers]
+    """Write the tombstones of a request, in one commit; again, without effect. Gives how many.
+
+    ``named`` are names and values, as ``Subject.named`` has them.
+    """
     rows = [
         {"token": token, "request": request, "key_check": _check(key), "erased_on": on}
         for token in sorted({pseudonym(key, *each) for each in named})

@@ -21,7 +21,7 @@ from goldenlake.errors import TableMissing, TableUnreadable
 from goldenlake.identity.ids import MERGED
 from goldenlake.ports import Landing, Progress, Tables
 from goldenlake.schemas import CONFORMED, LEDGER, MEMBERS, SIZES
-from goldenlake.steps.files import read_files
+from goldenlake.steps.files import FileRow, read_files, records_by_file
 from goldenlake.steps.generations import (
     GOLD_TABLES,
     Generation,
@@ -102,6 +102,10 @@ class _Lake:
         }
 
     @cached_property
+    def _files(self) -> list[FileRow]:
+        return read_files(self._tables)
+
+    @cached_property
     def _generation(self) -> Generation | None:
         found = generations(self._tables)
         return found[-1] if found else None
@@ -109,7 +113,7 @@ class _Lake:
     def landed(self) -> Iterator[Finding]:
         """Every landed file is there, and is what it was."""
         seen: set[str] = set()
-        for row in read_files(self._tables):
+        for row in self._files:
             if not row.landed_path or row.landed_path in seen:
                 continue
             seen.add(row.landed_path)
@@ -127,17 +131,16 @@ class _Lake:
 
     def counted(self) -> Iterator[Finding]:
         """What was accepted and quarantined is what was read, and stands where it should."""
-        files = [row for row in read_files(self._tables) if row.status == CONFORMED]
+        files = [row for row in self._files if row.status == CONFORMED]
         for source in self._asked.sources:
-            known = {row.file_id for row in files if row.source == source}
-            bronze = self._by_file(f"bronze.{source}")
+            bronze = records_by_file(self._tables, f"bronze.{source}")
             quarantine = f"quarantine.{source}"
-            held = self._by_file(quarantine)
-            beside = self._by_file(
-                quarantine, (F.col("stage") == READ) | F.array_contains("rules", RULE)
+            held = records_by_file(self._tables, quarantine)
+            beside = records_by_file(
+                self._tables, quarantine, (F.col("stage") == READ) | F.array_contains("rules", RULE)
             )
-            waiting = {row.file_id for row in read_files(self._tables, source)} - known
-            for file_id in sorted(set(bronze) - known - waiting):
+            every = {row.file_id for row in self._files if row.source == source}
+            for file_id in sorted(set(bronze) - every):
                 what = f"{bronze[file_id]} records of a file that no ledger knows"
                 yield _found("files", f"bronze.{source}", what, "Run `goldenlake replay`.")
             for row in (each for each in files if each.source == source):
@@ -153,13 +156,6 @@ class _Lake:
                 if there != read:
                     what = f"{there} of {read} records are in bronze and quarantine"
                     yield _found("files", where, what, "Set it back with `goldenlake replay`.")
-
-    def _by_file(self, table: str, where: object = None) -> dict[str, int]:
-        if not self._tables.exists(table):
-            return {}
-        rows = self._tables.read(table)
-        rows = rows if where is None else rows.where(where)  # type: ignore[arg-type]
-        return {row[0]: row[1] for row in rows.groupBy("_file_id").count().collect()}
 
     def readable(self) -> Iterator[Finding]:
         """Every table that is published, and every silver table, can be read whole."""

@@ -108,7 +108,7 @@ class Reading:
         Files without a header, and objects whose keys are people, have values where names should
         stand: what looks like one is not told.
         """
-        name = "(not a name)" if _NOT_A_NAME.search(column) else _shown(column)
+        name = told_name(column)
         if len(self.drift) >= MOST_DRIFT and (kind, name) not in self.drift:
             name, detail = "(and more)", ""
         self.drift[kind, name] = detail
@@ -250,7 +250,10 @@ def extra_map(columns: Mapping[str, pa.Array], rows: int) -> pa.Array | None:
     return pa.MapArray.from_arrays(offsets, keys, items)
 
 
-def _shown(name: str) -> str:
+def told_name(name: str) -> str:
+    """A column's name as it may be told: printable, not too long, and no value in its place."""
+    if _NOT_A_NAME.search(name):
+        return "(not a name)"
     printable = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
     return printable[:_LONGEST_NAME]
 

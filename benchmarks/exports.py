@@ -293,7 +293,8 @@ class Exports:
         make_home(home, self.spark)
         declare_export(home, self.vendor.name, {self.vendor.field: "given_name"})
         auth = {"value": {"env": "GOLDENLAKE_BENCH_TOKEN"}, "prefix": self.vendor.prefix}
-        declared = {"base_url": account.url, "auth": {"kind": "header", **auth}}
+        declared = {"base_url": account.url, "system": self.vendor.name}
+        declared |= {"auth": {"kind": "header", **auth}}
         declared |= {} if is_limited else {"rates": []}
         connect(home, self.vendor.name, declared)
         lake = Path("var", "lake")

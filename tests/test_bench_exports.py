@@ -118,7 +118,7 @@ def test_every_account_tells_whom_it_holds(vendor: Vendor):
     with account_of(vendor) as account:
         token = {"env": "GOLDENLAKE_TEST_TOKEN"}
         auth = {"kind": "header", "value": token, "prefix": vendor.prefix}
-        outside = Outside(account.url, {"auth": auth})
+        outside = Outside(account.url, vendor.name, {"auth": auth})
         kind = open_destination(destination(target=target), outside)
         for _ in range(2):
             sent = deliver(kind, to, batch, retries=Retries(), sleep=lambda _: None)

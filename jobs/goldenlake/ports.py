@@ -264,7 +264,7 @@ class Outside(Protocol):
     def place(self, name: str) -> FilePlace:
         """A place by its name. Raises PlaceUnreachable where it does not answer."""
 
-    def api(self, name: str, published: Published) -> Api:
+    def api(self, name: str) -> Api:
         """The account of a connection. All that ask for it share one, and its limits."""
 
 

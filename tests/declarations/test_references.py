@@ -241,7 +241,8 @@ def test_a_segment_that_needs_itself_is_a_problem(conf: Conf) -> None:
     ],
 )  # fmt: skip
 def test_an_audience_knows_its_segments_and_its_identifiers(conf, old, new, says) -> None:
-    connection = "connections: {ads: {base_url: 'https://ads.example.com', auth: {kind: none}}}"
+    connection = "connections: {ads: {base_url: 'https://ads.example.com', system: google, "
+    connection += "auth: {kind: none}}}"
     conf.change("env/local.yml", "places:", f"{connection}\nplaces:")
     target = """target:
   kind: google
@@ -257,6 +258,21 @@ def test_an_audience_knows_its_segments_and_its_identifiers(conf, old, new, says
     conf.change(LETTERS, old, new)
 
     assert f"conf/{LETTERS}:{says}" in conf.problems()
+
+
+def test_a_system_is_not_sent_to_through_an_account_whose_limits_nobody_knows(conf: Conf) -> None:
+    connection = "connections: {crm: {base_url: 'https://crm.example.com', auth: {kind: none}}}"
+    conf.change("env/local.yml", "places:", f"{connection}\nplaces:")
+    target = "target: {kind: hubspot, connection: crm}\n"
+    conf.change(LETTERS, "target: {kind: files, place: exports}\n", target)
+    assert conf.problems() == [
+        f"conf/{LETTERS}:11: target.connection: 'crm' is an account of system other. Write "
+        "`system: hubspot` under connections.crm in conf/env/local.yml, or name another connection."
+    ]
+
+    conf.change("env/local.yml", "auth: {kind: none}", "auth: {kind: none}, system: hubspot")
+
+    assert conf.problems() == []
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ class Account:
                 **target,
             },
         )  # fmt: skip
-        return open_destination(declared, Outside(self.base_url))
+        return open_destination(declared, Outside(self.base_url, "google"))
 
     def members(self):
         return [[json.loads(each) for each in known] for known in self.vendor.audiences["777"]]

@@ -24,7 +24,7 @@ class Account:
             fields={"given_name": "given_name", "orders": "orders"},
             target={"kind": "hubspot", "connection": "hubspot", **target},
         )
-        return open_destination(declared, Outside(self.base_url))
+        return open_destination(declared, Outside(self.base_url, "hubspot"))
 
     def state(self, delivery):
         for list_id, found in self.vendor.lists.items():

@@ -29,7 +29,7 @@ class Account:
             fields={"given_name": "given_name", "orders": "orders"},
             target={"kind": "klaviyo", "connection": "klaviyo", **target},
         )
-        return open_destination(declared, Outside(self.base_url, {"auth": AUTH}))
+        return open_destination(declared, Outside(self.base_url, "klaviyo", {"auth": AUTH}))
 
     def state(self, delivery):
         self.vendor.work()

@@ -33,7 +33,7 @@ class Account:
                 "kind": "mailchimp", "connection": "mailchimp", "audience": AUDIENCE, **target,
             },
         )  # fmt: skip
-        return open_destination(declared, Outside(self.base_url, {"auth": AUTH}))
+        return open_destination(declared, Outside(self.base_url, "mailchimp", {"auth": AUTH}))
 
     def state(self, delivery):
         members = self.vendor.members

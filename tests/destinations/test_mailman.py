@@ -34,7 +34,7 @@ class Lists:
 
     def open(self, **target):
         user = {"kind": "basic", "user": "restadmin", "password": {"env": "GOLDENLAKE_TEST_TOKEN"}}
-        outside = Outside(f"{self.base_url}/3.1", {"auth": user})
+        outside = Outside(f"{self.base_url}/3.1", "mailman", {"auth": user})
         target = {"list": "{segment}.lists.example.com", **target}
         names = {"given_name": "display_name"}
         return Renamed(open_destination(declared(**target), outside), names)

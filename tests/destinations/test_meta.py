@@ -43,7 +43,7 @@ class Account:
                 "identifiers": named, **target,
             },
         )  # fmt: skip
-        return open_destination(declared, Outside(self.base_url))
+        return open_destination(declared, Outside(self.base_url, "meta"))
 
     def rows(self):
         return self.vendor.audiences["555"]

@@ -197,12 +197,12 @@ class Account:
     base_url: str
     calls: dict
 
-    def open(self, **target):
+    def open(self, settings=None, **target):
         declared = destination(
             fields={"given_name": "given_name", "orders": "orders"},
             target={"kind": "rest", "connection": "crm", **self.calls, **target},
         )
-        return open_destination(declared, Outside(self.base_url))
+        return open_destination(declared, Outside(self.base_url, settings=settings or {}))
 
     def state(self, delivery):
         members = self.vendor.lists[delivery.segment]
@@ -319,7 +319,7 @@ def test_a_status_that_is_not_about_a_record_stops_the_export(one_by_one):
 
 def test_a_status_that_is_declared_to_ask_for_patience_is_waited_for(together):
     together.vendor.faults = [Fault(status=403)]
-    found, slept, _ = brought(together, people("ann"), together.open(throttle_statuses=[403]))
+    found, slept, _ = brought(together, people("ann"), together.open({"throttle_statuses": [403]}))
     assert set(found.values()) == {"acknowledged"}
     assert slept == [10.0]
 

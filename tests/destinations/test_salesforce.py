@@ -29,7 +29,7 @@ class Account:
                 "bulk_from": self.bulk_from, **target,
             },
         )  # fmt: skip
-        return open_destination(declared, Outside(self.base_url))
+        return open_destination(declared, Outside(self.base_url, "salesforce"))
 
     def state(self, delivery):
         contacts = [self.vendor.contacts[m["ContactId"]] for m in self.vendor.members.values()]

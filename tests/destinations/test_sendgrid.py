@@ -29,7 +29,7 @@ class Account:
             fields={"given_name": "given_name", "orders": "orders"},
             target={"kind": "sendgrid", "connection": "sendgrid", **target},
         )
-        return open_destination(declared, Outside(self.base_url, {"hosts": self.hosts}))
+        return open_destination(declared, Outside(self.base_url, "sendgrid", {"hosts": self.hosts}))
 
     def state(self, delivery):
         self.vendor.work()

@@ -34,7 +34,7 @@ class Database:
             fields={"name": "given_name"},
             target={"kind": "tryton", "connection": "tryton", **target},
         )
-        return Renamed(open_destination(declared, Outside(f"{self.base_url}/crm")), names)
+        return Renamed(open_destination(declared, Outside(f"{self.base_url}/crm", "tryton")), names)
 
     def state(self, delivery):
         found = self.tryton.members(delivery.segment)

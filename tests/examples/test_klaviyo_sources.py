@@ -27,7 +27,7 @@ def on(day: int) -> str:
 
 
 def nights_of(name: str, vendor: KlaviyoRecords, folder: Path) -> Nights:
-    return Nights(example(name), vendor, folder, auth=AUTH)
+    return Nights(example(name), vendor, folder, "klaviyo", AUTH)
 
 
 @pytest.fixture

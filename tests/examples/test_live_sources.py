@@ -9,13 +9,12 @@ import pytest
 
 from goldenlake.declarations.loader import load_catalogue
 from goldenlake.io.landing import LocalLanding
-from goldenlake.ports import Published
 from goldenlake.steps.pull import Pull
 from support.live import Mailman, Tryton
 from support.vendors import Outside
 
 ROOT = Path(__file__).resolve().parents[2]
-NOBODY = '{base_url: "http://127.0.0.1:8000", auth: {kind: none}}'
+NOBODY = 'base_url: "http://127.0.0.1:8000", auth: {kind: none}'
 SYSTEMS = ("hubspot", "klaviyo", "mailchimp", "mailman", "salesforce", "sendgrid", "tryton")
 
 
@@ -28,7 +27,7 @@ def conf(tmp_path):
         shutil.copytree(ROOT / "examples" / example, found, dirs_exist_ok=True)
     with (found / "env" / "local.yml").open("a") as local:
         local.write("\nconnections:\n")
-        local.writelines(f"  {system}: {NOBODY}\n" for system in SYSTEMS)
+        local.writelines(f"  {system}: {{system: {system}, {NOBODY}}}\n" for system in SYSTEMS)
     return found
 
 
@@ -46,7 +45,7 @@ def pulled(source, outside, folder):
     """What a night lands of a source."""
     step = Pull(source=source, origin=source.origin, as_of=date(2026, 12, 1), run_id="r")
     landing = LocalLanding(folder)
-    landed = step.run(outside.api("live", Published()), landing, [], Clock())
+    landed = step.run(outside.api("live"), landing, [], Clock())
     lines = []
     for row in landed.files:
         with landing.open(row.landed_path) as opened:
@@ -70,7 +69,7 @@ def test_a_roster_comes_page_by_page(catalogue, mailman: Mailman, tmp_path):
     paging = source.origin.paging.model_copy(update={"size": 2})
     origin = source.origin.model_copy(update={"paging": paging})
     user = {"kind": "basic", "user": "restadmin", "password": {"env": "GOLDENLAKE_TEST_TOKEN"}}
-    outside = Outside(mailman.base_url, {"auth": user})
+    outside = Outside(mailman.base_url, "mailman", {"auth": user})
     found = pulled(source.model_copy(update={"origin": origin}), outside, tmp_path / "landing")
     assert [each["email"] for each in found] == names
 
@@ -89,7 +88,7 @@ def test_every_party_comes_although_a_range_ends_before_its_last(
     paging = source.origin.paging.model_copy(update={"size": 2})
     origin = source.origin.model_copy(update={"paging": paging})
     source = source.model_copy(update={"origin": origin})
-    found = pulled(source, Outside(tryton.base_url), tmp_path / "landing")
+    found = pulled(source, Outside(tryton.base_url, "tryton"), tmp_path / "landing")
     assert len({each["id"] for each in found}) == len(found) == parties
     assert found[-1]["email"] == "ann@example.com"
     assert set(source.column_names) - {"party"} <= set(found[0])
@@ -101,7 +100,7 @@ def test_opportunities_sales_and_invoices_come_with_plain_values(
 ):
     def one(name):
         source = catalogue.sources[name]
-        (found,) = pulled(source, Outside(tryton.base_url), tmp_path / name)
+        (found,) = pulled(source, Outside(tryton.base_url, "tryton"), tmp_path / name)
         wanted = {column.source or column.name for column in source.columns if not column.derive}
         assert wanted <= set(found)
         assert datetime.fromisoformat(str(found.get("changed_at", found.get("last_modified_at"))))

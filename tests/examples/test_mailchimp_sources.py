@@ -23,7 +23,7 @@ def on(day: int) -> str:
 
 
 def nights_of(name: str, vendor: MailchimpRecords, folder: Path) -> Nights:
-    return Nights(example(name), vendor, folder, auth=AUTH)
+    return Nights(example(name), vendor, folder, "mailchimp", AUTH)
 
 
 def emails(found: list[dict[str, Any]]) -> list[str]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
 
+from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.errors import CallRefused
+from goldenlake.io.pulls import pulled
 from goldenlake.transforms.golden_consents import statements_of
 from goldenlake.transforms.golden_interactions import interactions_of
 from support.pulling import Nights, columns_read, example, in_silver
+from support.vendors import Fault, Outside, serving
 from support.vendors.salesforce_records import FIELDS, SalesforceRecords
 
 KINDS = {
@@ -40,7 +44,7 @@ def test_records_come_page_by_page_and_the_next_night_from_the_newest_on(
 ) -> None:
     kind, source = KINDS[name], example(name)
     made = [org.add(kind, number, at(number), **REQUIRED[kind]) for number in range(5)]
-    nights = Nights(source, org, tmp_path)
+    nights = Nights(source, org, tmp_path, "salesforce")
     first = nights.night()
     assert [each["Id"] for each in first] == made
     assert columns_read(source) <= set(first[0])
@@ -55,7 +59,24 @@ def test_a_field_that_the_org_does_not_have_stops_the_source_with_its_name(
 ) -> None:
     monkeypatch.delitem(FIELDS["Contact"], "DoNotCall")
     with pytest.raises(CallRefused, match="400"):
-        Nights(example("salesforce_contacts"), org, tmp_path).night()
+        Nights(example("salesforce_contacts"), org, tmp_path, "salesforce").night()
+
+
+def test_an_org_that_wants_no_more_calls_for_now_is_waited_for_though_it_says_so_in_its_own_words(
+    org: SalesforceRecords,
+) -> None:
+    source, slept = example("salesforce_contacts"), []
+    assert isinstance(source.origin, ApiOrigin)
+    made = org.add("Contact", 1, at(1), **REQUIRED["Contact"])
+    told = [{"message": "TotalRequests Limit exceeded.", "errorCode": "REQUEST_LIMIT_EXCEEDED"}]
+    org.faults = [Fault(status=403, body=told)]
+    with serving(org) as base_url:
+        api = Outside(base_url, "salesforce").api("crm")
+        found = pulled(
+            api, source.origin, source="x", since=None, as_of=date(2026, 3, 1), sleep=slept.append
+        )
+        assert [each["Id"] for each in found] == [made]
+    assert slept == [10.0]
 
 
 def test_the_primary_contact_of_an_opportunity_is_found_among_its_roles(
@@ -65,7 +86,7 @@ def test_the_primary_contact_of_an_opportunity_is_found_among_its_roles(
     with_two = org.add("Opportunity", 1, at(1), **REQUIRED["Opportunity"])
     org.add("Opportunity", 2, at(2), **REQUIRED["Opportunity"])
     org.contacts_of[with_two] = [(ann, False), (bob, True)]
-    found = Nights(example("salesforce_opportunities"), org, tmp_path).night()
+    found = Nights(example("salesforce_opportunities"), org, tmp_path, "salesforce").night()
     assert [each["contact_id"] for each in found] == [bob, None]
 
 
@@ -85,7 +106,7 @@ def test_contacts_who_opted_out_withdraw_and_the_others_state_nothing(
         person = {"Email": f"p{number}@example.com", "LastName": "Q", "MailingCountry": "Germany"}
         org.add("Contact", number, at(number), **person, HasOptedOutOfEmail=email, DoNotCall=call)
     source = example("salesforce_contacts")
-    silver = in_silver(spark, source, Nights(source, org, tmp_path).night())
+    silver = in_silver(spark, source, Nights(source, org, tmp_path, "salesforce").night())
     said = statements_of(silver, source).select("record_id", "purpose", "channel", "status")
     assert sorted(map(tuple, said.collect())) == [
         ("r0", "marketing", "email", "withdrawn"),
@@ -106,7 +127,8 @@ def test_opportunities_are_deals_that_are_open_won_or_lost_and_cases_are_tickets
     told = {}
     for name in ("salesforce_opportunities", "salesforce_cases"):
         source = example(name)
-        silver = in_silver(spark, source, Nights(source, org, tmp_path / name).night())
+        nights = Nights(source, org, tmp_path / name, "salesforce")
+        silver = in_silver(spark, source, nights.night())
         told[name] = interactions_of(silver, source).orderBy("record_id").collect()
     deals, (ticket,) = told["salesforce_opportunities"], told["salesforce_cases"]
     assert [(each.kind, each.properties["stage"], each.value) for each in deals] == [

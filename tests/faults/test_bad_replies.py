@@ -19,7 +19,7 @@ from goldenlake.destinations import open_destination
 from goldenlake.destinations.sending import deliver
 from goldenlake.errors import ContractBroken, GoldenlakeError, ReplyLost, described
 from goldenlake.io.landing import LocalLanding
-from goldenlake.ports import Batch, OutboundRecord, Published
+from goldenlake.ports import Batch, OutboundRecord
 from goldenlake.steps.pull import Pull
 from support.activation import destination
 from support.bronze import source_of
@@ -73,7 +73,7 @@ def pull(outside: Outside, folder: Path, **declared: Any) -> list[dict[str, Any]
     step = Pull(source=DECLARED, origin=origin, as_of=date(2026, 3, 1), run_id="r")
     landing = LocalLanding(folder)
     with stamina.set_testing(True, attempts=2):
-        landed = step.run(outside.api("crm", Published()), landing, [], _Clock())
+        landed = step.run(outside.api("crm"), landing, [], _Clock())
     found = []
     for file in landed.files:
         with landing.open(file.landed_path) as opened:

@@ -175,7 +175,7 @@ def test_the_same_holds_of_a_real_crm_and_nobody_who_said_no_is_in_any_call(
         segments=sorted(model.members), guards=GENEROUS, fields=FIELDS, target=target
     )
     with serving(vendor) as base_url:
-        kind = InHubspot(vendor, wanted, Outside(base_url), concurrency)
+        kind = InHubspot(vendor, wanted, Outside(base_url, "hubspot"), concurrency)
         go_through(tables, model, wanted, kind, faults, seed)
     assert not vendor.violations, vendor.violations[:3]
 

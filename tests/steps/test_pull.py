@@ -12,7 +12,6 @@ from werkzeug import Request
 from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.errors import ContractBroken, HostRefused, NotAuthorised, ReplyLost
 from goldenlake.io.landing import LocalLanding
-from goldenlake.ports import Published
 from goldenlake.steps.pull import Pull
 from support.bronze import source_of
 from support.vendors import Answer, Fault, Outside, Vendor, route, serving
@@ -160,7 +159,7 @@ class Night:
         step = Pull(
             source=source, origin=origin, as_of=as_of, run_id="r", sleep=self.slept.append
         )  # fmt: skip
-        api = self.outside.api("crm", Published())
+        api = self.outside.api("crm")
         with stamina.set_testing(True, attempts=3):
             landed = step.run(api, self.landing, self.files, Clock())
         self.files += landed.files

@@ -13,10 +13,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from ruamel.yaml import YAML
 
+from goldenlake.declarations.connections import System
 from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.declarations.source import Source
 from goldenlake.io.landing import LocalLanding
-from goldenlake.ports import Published
 from goldenlake.steps.files import FileRow
 from goldenlake.steps.pull import Pull
 from goldenlake.transforms.conforming import typed
@@ -36,11 +36,12 @@ class _Clock:
 
 @dataclass
 class Nights:
-    """Nights of one source, one after the other; ``auth`` is the connection's."""
+    """Nights of one source, one after the other; ``system`` and ``auth`` are the connection's."""
 
     source: Source
     vendor: Vendor
     folder: Path
+    system: System = "other"
     auth: Mapping[str, Any] | None = None
     known: list[FileRow] = field(default_factory=list)
 
@@ -50,8 +51,8 @@ class Nights:
         landing = LocalLanding(self.folder)
         pull = Pull(source=self.source, origin=self.source.origin, as_of=_DAY, run_id="r")
         with serving(self.vendor) as base_url:
-            outside = Outside(base_url, {"auth": self.auth} if self.auth else {})
-            landed = pull.run(outside.api("x", Published()), landing, self.known, _Clock())
+            outside = Outside(base_url, self.system, {"auth": self.auth} if self.auth else {})
+            landed = pull.run(outside.api("x"), landing, self.known, _Clock())
         assert not self.vendor.violations, self.vendor.violations[:3]
         self.known += landed.files
         found = []

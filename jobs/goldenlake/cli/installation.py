@@ -23,7 +23,7 @@ from goldenlake.cli.options import leading_to
 from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.declarations.loader import load_catalogue
 from goldenlake.errors import ExitCode, GoldenlakeError, SetupError, described
-from goldenlake.ports import Api, Clock, FilePlace, Landing, Published, StepResult
+from goldenlake.ports import Api, Clock, FilePlace, Landing, StepResult
 
 if TYPE_CHECKING:
     from goldenlake.identity.trained import TrainedModel
@@ -176,14 +176,15 @@ class Installation:
 
         return open_place(name, self.catalogue.environment.places[name], self.catalogue.root)
 
-    def api(self, name: str, published: Published) -> Api:
+    def api(self, name: str) -> Api:
         """The account of a connection that conf/env declares; one for all that ask for it."""
+        from goldenlake.destinations import PUBLISHED
         from goldenlake.io.api import open_api
 
         with self._noting:
             if name not in self._apis:
                 connection = self.catalogue.environment.connections[name]
-                self._apis[name] = open_api(name, connection, published)
+                self._apis[name] = open_api(name, connection, PUBLISHED[connection.system])
             return self._apis[name]
 
     @property

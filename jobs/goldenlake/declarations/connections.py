@@ -108,10 +108,28 @@ class CallRate(Declaration):
     seconds: float = Field(gt=0)
 
 
+System = Literal[
+    "google",
+    "hubspot",
+    "klaviyo",
+    "mailchimp",
+    "mailman",
+    "meta",
+    "other",
+    "salesforce",
+    "sendgrid",
+    "tryton",
+]
+
+
 class Connection(Declaration):
-    """An account of a system with an HTTP API. Limits left out are those of the system's kind."""
+    """An account of a system with an HTTP API. Limits left out are those that it publishes."""
 
     base_url: Url
+    system: System = Field(
+        default="other",
+        description="Whose limits and throttles count, for what is asked as for what is sent.",
+    )
     auth: Auth
     headers: dict[str, str] = Field(default={}, description="Sent with every call; no secrets.")
     hosts: list[str] = Field(
@@ -129,6 +147,9 @@ class Connection(Declaration):
         description="Share of each limit that is left to other programs of the account.",
     )
     concurrency: int | None = Field(default=None, ge=1, description="Calls at one time.")
+    throttle_statuses: list[int] = Field(
+        default=[], description="Statuses that ask to wait, besides 429 and those of the system."
+    )
     timeout_seconds: float = Field(default=60.0, gt=0)
     ca_file: str | None = Field(
         default=None, description="Certificates to trust instead of the machine's own."

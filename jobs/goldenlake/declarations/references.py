@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from goldenlake.declarations.audiences import Vocabulary, segment_problems
 from goldenlake.declarations.base import Declaration
+from goldenlake.declarations.connections import Connection
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.contracts import contract_problems
 from goldenlake.declarations.decisions import Decisions
@@ -24,7 +25,7 @@ from goldenlake.declarations.segment import Segment
 from goldenlake.declarations.sentences import hint
 from goldenlake.declarations.source import ConsentMapping, Origin, Source
 from goldenlake.declarations.table import Table
-from goldenlake.declarations.targets import OWN_COLUMNS, FilesTarget
+from goldenlake.declarations.targets import OWN_COLUMNS, ConnectedTarget, FilesTarget
 from goldenlake.errors import Problem
 
 ModelT = TypeVar("ModelT", bound=Declaration)
@@ -107,7 +108,8 @@ class _Known:
     """What can be referred to; None where the declaring file is faulty or absent."""
 
     places: frozenset[str] | None
-    connections: frozenset[str] | None
+    connections: Mapping[str, Connection] | None
+    """By their names."""
     destinations: frozenset[str]
     environment: str
     sources: frozenset[str]
@@ -125,7 +127,7 @@ def _known(loaded: Loaded) -> _Known:
     tables = {name: read.model for name, read in loaded.tables.items() if read.model is not None}
     customers = tables.get(CUSTOMERS)
     return _Known(
-        connections=frozenset(model.connections) if model else None,
+        connections=model.connections if model else None,
         places=frozenset(model.places) if model else None,
         destinations=frozenset(loaded.destinations),
         environment=environment.document.file if environment else "",
@@ -157,6 +159,7 @@ def _unknown(
 
 
 def _source(document: Document, source: Source, known: _Known) -> Iterator[Problem]:
+    declared: Iterable[str] | None
     match source.origin:
         case Origin(place=name):
             of, declared, where = "place", known.places, known.environment
@@ -353,17 +356,33 @@ def _households(
         )
 
 
+def _of_another_system(
+    document: Document, target: ConnectedTarget, known: _Known
+) -> Iterator[Problem]:
+    """A system's limits count only where the connection says whose they are."""
+    connection = (known.connections or {}).get(target.connection)
+    if connection and target.kind not in ("rest", connection.system):
+        yield document.problem(
+            ("target", "connection"),
+            f"{target.connection!r} is an account of system {connection.system}. Write `system: "
+            f"{target.kind}` under connections.{target.connection} in {known.environment}, or name "
+            "another connection.",
+        )
+
+
 def _destination(document: Document, destination: Destination, known: _Known) -> Iterator[Problem]:
     segments = known.vocabulary.segments
     for at, name in enumerate(destination.segments):
         yield from _unknown(document, ("segments", at), name, segments, where="conf/segments")
     target = destination.target
+    listed: Iterable[str] | None
     if isinstance(target, FilesTarget):
         name, listed = target.place, known.places
         path: KeyPath = ("target", "place")
     else:
         name, listed = target.connection, known.connections
         path = ("target", "connection")
+        yield from _of_another_system(document, target, known)
     yield from _unknown(document, path, name, listed, where=known.environment)
     yield from _unknown(document, ("purpose",), destination.purpose, known.purposes, where=_CONSENT)
     yield from _unknown(document, ("channel",), destination.channel, known.channels, where=_CONSENT)

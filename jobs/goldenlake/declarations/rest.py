@@ -175,7 +175,7 @@ class RestLookUp(Declaration):
 
 
 class RestTarget(Declaration):
-    """Any system with an HTTP API that takes JSON. Its rates are those of the connection."""
+    """Any system with an HTTP API that takes JSON. Its limits are those of the connection."""
 
     kind: Literal["rest"]
     connection: Slug
@@ -199,9 +199,6 @@ class RestTarget(Declaration):
     passing_errors: list[str] = Field(
         default=[],
         description="Words in an error after which the record is tried again; others are for good.",
-    )
-    throttle_statuses: list[int] = Field(
-        default=[], description="Statuses besides 429 that ask to wait."
     )
 
     @property

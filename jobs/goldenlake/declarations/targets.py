@@ -237,9 +237,8 @@ class TrytonTarget(Declaration):
     )
 
 
-Target = Annotated[
-    FilesTarget
-    | GoogleTarget
+ConnectedTarget = (
+    GoogleTarget
     | HubspotTarget
     | KlaviyoTarget
     | MailchimpTarget
@@ -248,6 +247,8 @@ Target = Annotated[
     | RestTarget
     | SalesforceTarget
     | SendgridTarget
-    | TrytonTarget,
-    Field(discriminator="kind"),
-]
+    | TrytonTarget
+)
+"""A target in an account of ``conf/env``."""
+
+Target = Annotated[FilesTarget | ConnectedTarget, Field(discriminator="kind")]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from goldenlake.declarations.connections import System
 from goldenlake.declarations.destination import Destination
 from goldenlake.destinations import (
     files,
@@ -20,9 +21,9 @@ from goldenlake.destinations import (
     tryton,
 )
 from goldenlake.destinations.sending import deliver, finish
-from goldenlake.ports import Capabilities, DestinationKind, Outside
+from goldenlake.ports import Capabilities, DestinationKind, Outside, Published
 
-__all__ = ["capabilities_of", "deliver", "finish", "open_destination"]
+__all__ = ["PUBLISHED", "capabilities_of", "deliver", "finish", "open_destination"]
 
 
 class _Kind(Protocol):
@@ -48,6 +49,21 @@ _KINDS: Mapping[str, _Kind] = {
     "sendgrid": sendgrid,
     "tryton": tryton,
 }
+
+
+PUBLISHED: Mapping[System, Published] = {
+    "google": google.PUBLISHED,
+    "hubspot": hubspot.PUBLISHED,
+    "klaviyo": klaviyo.PUBLISHED,
+    "mailchimp": mailchimp.PUBLISHED,
+    "mailman": mailman.PUBLISHED,
+    "meta": meta.PUBLISHED,
+    "other": Published(concurrency=8),
+    "salesforce": salesforce.PUBLISHED,
+    "sendgrid": sendgrid.PUBLISHED,
+    "tryton": tryton.PUBLISHED,
+}
+"""What each system publishes of its limits; how many batches a target sends at once counts too."""
 
 
 def capabilities_of(destination: Destination) -> Capabilities:

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from goldenlake.declarations.destination import Destination
 from goldenlake.errors import CallRefused
-from goldenlake.ports import Api, Capabilities, Delivery, Outside, Published, Reply
+from goldenlake.ports import Api, Capabilities, Delivery, Outside, Reply
 
 TargetT = TypeVar("TargetT")
 KindT = TypeVar("KindT")
@@ -36,7 +36,6 @@ def open_account(
     destination: Destination,
     outside: Outside,
     *,
-    published: Published,
     can: Capabilities,
 ) -> KindT:
     """A kind over the account of its target's connection."""
@@ -44,7 +43,7 @@ def open_account(
     return kind(
         destination=destination.destination,
         target=target,
-        api=outside.api(target.connection, published),
+        api=outside.api(target.connection),
         capabilities=can,
     )
 

@@ -66,7 +66,7 @@ def capabilities(_target: GoogleTarget) -> Capabilities:
 
 def opened(destination: Destination, target: GoogleTarget, outside: Outside) -> Google:
     """The account of the target's connection."""
-    return open_account(Google, destination, outside, published=PUBLISHED, can=capabilities(target))
+    return open_account(Google, destination, outside, can=capabilities(target))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -64,9 +64,7 @@ def capabilities(_target: HubspotTarget) -> Capabilities:
 
 def opened(destination: Destination, target: HubspotTarget, outside: Outside) -> Hubspot:
     """The account of the target's connection."""
-    return open_account(
-        Hubspot, destination, outside, published=PUBLISHED, can=capabilities(target)
-    )
+    return open_account(Hubspot, destination, outside, can=capabilities(target))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,9 +67,7 @@ def capabilities(target: KlaviyoTarget) -> Capabilities:
 
 def opened(destination: Destination, target: KlaviyoTarget, outside: Outside) -> Klaviyo:
     """The account of the target's connection."""
-    return open_account(
-        Klaviyo, destination, outside, published=PUBLISHED, can=capabilities(target)
-    )
+    return open_account(Klaviyo, destination, outside, can=capabilities(target))
 
 
 @dataclass(frozen=True, kw_only=True)

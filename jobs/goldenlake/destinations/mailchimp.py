@@ -70,9 +70,7 @@ def capabilities(_target: MailchimpTarget) -> Capabilities:
 
 def opened(destination: Destination, target: MailchimpTarget, outside: Outside) -> Mailchimp:
     """The account of the target's connection."""
-    return open_account(
-        Mailchimp, destination, outside, published=PUBLISHED, can=capabilities(target)
-    )
+    return open_account(Mailchimp, destination, outside, can=capabilities(target))
 
 
 @dataclass(frozen=True, kw_only=True)

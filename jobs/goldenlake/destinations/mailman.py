@@ -52,9 +52,7 @@ def capabilities(_target: MailmanTarget) -> Capabilities:
 
 def opened(destination: Destination, target: MailmanTarget, outside: Outside) -> Mailman:
     """The account of the target's connection."""
-    return open_account(
-        Mailman, destination, outside, published=PUBLISHED, can=capabilities(target)
-    )
+    return open_account(Mailman, destination, outside, can=capabilities(target))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -87,7 +87,7 @@ def capabilities(_target: MetaTarget) -> Capabilities:
 
 def opened(destination: Destination, target: MetaTarget, outside: Outside) -> Meta:
     """The account of the target's connection."""
-    return open_account(Meta, destination, outside, published=PUBLISHED, can=capabilities(target))
+    return open_account(Meta, destination, outside, can=capabilities(target))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,6 @@ from goldenlake.ports import (
     NoteJob,
     OutboundRecord,
     Outside,
-    Published,
     Reply,
 )
 
@@ -56,11 +55,7 @@ def capabilities(target: RestTarget) -> Capabilities:
 
 def opened(destination: Destination, target: RestTarget, outside: Outside) -> Rest:
     """The account of the target's connection."""
-    published = Published(
-        concurrency=target.concurrency,
-        throttles=lambda status, _content: status in target.throttle_statuses,
-    )
-    return open_account(Rest, destination, outside, published=published, can=capabilities(target))
+    return open_account(Rest, destination, outside, can=capabilities(target))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,7 +54,7 @@ def capabilities(_target: SalesforceTarget) -> Capabilities:
 
 def opened(destination: Destination, target: SalesforceTarget, outside: Outside) -> Salesforce:
     """The org of the target's connection."""
-    org = Org(target=target, api=outside.api(target.connection, PUBLISHED))
+    org = Org(target=target, api=outside.api(target.connection))
     return Salesforce(
         destination=destination.destination,
         target=target,

@@ -66,9 +66,7 @@ def capabilities(target: SendgridTarget) -> Capabilities:
 
 def opened(destination: Destination, target: SendgridTarget, outside: Outside) -> Sendgrid:
     """The account of the target's connection."""
-    return open_account(
-        Sendgrid, destination, outside, published=PUBLISHED, can=capabilities(target)
-    )
+    return open_account(Sendgrid, destination, outside, can=capabilities(target))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -70,7 +70,7 @@ def capabilities(_target: TrytonTarget) -> Capabilities:
 
 def opened(destination: Destination, target: TrytonTarget, outside: Outside) -> Tryton:
     """The database of the target's connection."""
-    return open_account(Tryton, destination, outside, published=PUBLISHED, can=capabilities(target))
+    return open_account(Tryton, destination, outside, can=capabilities(target))
 
 
 @dataclass(frozen=True, kw_only=True)

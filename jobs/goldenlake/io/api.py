@@ -61,7 +61,9 @@ def open_api(name: str, connection: Connection, published: Published) -> HttpApi
         limiter=Limiter(limits) if limits else None,
         slots=BoundedSemaphore(connection.concurrency or published.concurrency),
         client=client,
-        throttles=published.throttles,
+        throttles=lambda status, content: (
+            status in connection.throttle_statuses or published.throttles(status, content)
+        ),
     )
 
 

@@ -23,7 +23,6 @@ from goldenlake.ports import (
     Maintenance,
     Outside,
     Progress,
-    Published,
     StepResult,
     Tables,
 )
@@ -82,7 +81,7 @@ class Collect:
             try:
                 if isinstance(origin, ApiOrigin):
                     pull = Pull(source=source, origin=origin, as_of=self.as_of, run_id=self.run_id)
-                    api = outside.api(origin.connection, Published())
+                    api = outside.api(origin.connection)
                     return pull.run(api, landing, files, clock)
                 if isinstance(origin, DepartureOrigin):
                     left = Departures(

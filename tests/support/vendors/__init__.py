@@ -32,9 +32,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 
-from goldenlake.declarations.connections import Connection
+from goldenlake.declarations.connections import Connection, System
+from goldenlake.destinations import PUBLISHED
 from goldenlake.io.api import open_api
-from goldenlake.ports import Api, FilePlace, Published
+from goldenlake.ports import Api, FilePlace
 
 SPECS = Path(
     os.environ.get("GOLDENLAKE_SPECS", Path(__file__).parents[3].parent / "shared" / "specs")
@@ -308,22 +309,24 @@ class Outside:
     """``ports.Outside`` of one connection; every process opens its own."""
 
     base_url: str
+    system: System = "other"
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     def place(self, name: str) -> FilePlace:
         """There are none."""
         raise KeyError(name)
 
-    def api(self, name: str, published: Published) -> Api:
+    def api(self, name: str) -> Api:
         """The account, as ``conf/env`` would declare it, without its limits."""
         declared = {
             "base_url": self.base_url,
+            "system": self.system,
             "auth": {"kind": "header", "value": {"env": "GOLDENLAKE_TEST_TOKEN"}},
             "rates": [],
             **self.settings,
         }
         os.environ["GOLDENLAKE_TEST_TOKEN"] = TOKEN
-        return open_api(name, Connection.model_validate(declared), published)
+        return open_api(name, Connection.model_validate(declared), PUBLISHED[self.system])
 
 
 def wait(seconds: float) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -67,6 +67,8 @@ def described(error: BaseException) -> str:
     """
     if isinstance(error, GoldenlakeError):
         return str(error)
+    if fault := machine_fault(error):
+        return str(fault)
     condition = getattr(error, "getCondition", lambda: None)()
     frames = [
         f" at {Path(frame.filename).name}:{frame.lineno}"
@@ -75,6 +77,41 @@ def described(error: BaseException) -> str:
     ]
     name = f"unexpected {type(error).__name__}" + (f" [{condition}]" if condition else "")
     return name + (frames[-1] if frames else "")
+
+
+def machine_fault(error: BaseException) -> TerminalError | None:
+    """The fault of a disk or a store that an error of Python or of the JVM comes from, if any."""
+    for told in _causes(error):
+        if any(words in told for words in ("No space left on device", "Disk quota exceeded")):
+            return DiskFull()
+        if any(words in told for words in _DAMAGE):
+            return LakeDamaged()
+    return None
+
+
+#: Of Hadoop's and Parquet's checksums, Parquet's and Delta's readers, Spark's, and the kernel.
+_DAMAGE = (
+    "ChecksumException",
+    "could not verify page checksum",
+    "ParquetDecodingException",
+    "is not a Parquet file",
+    "FAILED_READ_FILE",
+    "DELTA_STATE_RECOVER_ERROR",
+    "DELTA_TRUNCATED_TRANSACTION_LOG",
+    "Input/output error",
+)
+
+
+def _causes(error: BaseException) -> Iterator[str]:
+    """An error and what it comes from, through Python and the JVM."""
+    python: BaseException | None = error
+    while python is not None:
+        yield f"{type(python).__name__}: {python}"
+        java = getattr(python, "java_exception", None) or getattr(python, "_origin", None)
+        while java is not None:
+            yield java.toString()
+            java = java.getCause()
+        python = python.__cause__
 
 
 class TerminalError(GoldenlakeError):
@@ -265,6 +302,26 @@ class LandingDamaged(TerminalError):
         super().__init__(
             f"landing area: {landed_path} does not read back as it was written. "
             "Check the disk or the store, then run again."
+        )
+
+
+class LakeDamaged(TerminalError):
+    """A file of the lake, or of its log, does not read back as it was written."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a file of the lake does not read back as it was written, or cannot be read. "
+            "`goldenlake verify` says which; docs/runbooks/lake_corrupted.md says what to do."
+        )
+
+
+class DiskFull(TerminalError):
+    """Nothing more can be written; what was being written is no part of any table."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the disk is full. What was being written is no part of any table; make room and run "
+            "again. docs/runbooks/disk_full.md says how."
         )
 
 

@@ -33,7 +33,7 @@ from goldenlake.cli.privacy import privacy
 from goldenlake.cli.reviewing import reviewing
 from goldenlake.cli.setting_up import setting_up
 from goldenlake.cli.standing import standing
-from goldenlake.errors import ExitCode, GoldenlakeError, described
+from goldenlake.errors import ExitCode, GoldenlakeError, described, machine_fault
 from goldenlake.night import stage
 from goldenlake.ports import StepResult
 
@@ -224,9 +224,9 @@ def main() -> None:
     except Exception as error:
         if debug:
             raise
-        print(  # noqa: T201
-            f"goldenlake: {described(error)}. Its message may hold personal values and is left "
-            "out; set GOLDENLAKE_DEBUG=1 to see it.",
-            file=sys.stderr,
-        )
+        told = described(error)
+        if machine_fault(error) is None:
+            told += ". Its message may hold personal values and is left out; set "
+            told += "GOLDENLAKE_DEBUG=1 to see it."
+        print(f"goldenlake: {told}", file=sys.stderr)  # noqa: T201
         sys.exit(ExitCode.FAILED)

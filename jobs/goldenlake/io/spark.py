@@ -25,6 +25,9 @@ BASE_CONF: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
     # Of files and folders on a disk: a lake is full of people. Who is to read it is in its group.
     "spark.hadoop.fs.permissions.umask-mode": "027",
+    # Writers put a checksum into every page; nobody looks at it unless told to, so that a flipped
+    # bit on an object store came out as another value.
+    "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
     # SPARK-58241: a UDF straight on a Parquet scan can wait for ever (mended in 4.2.1).
     "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
     "spark.sql.adaptive.enabled": "true",

@@ -15,10 +15,12 @@ from benchmarks.exports import VENDORS, Exports, Vendor
 from benchmarks.figures import Figure
 from benchmarks.homes import ACCESS_LINES, World, access_logs, make_home
 from benchmarks.processes import Finished, run_worker
+from benchmarks.protections import declare
 from goldenlake.errors import GoldenlakeError
 
 _WARM_UP = 0.01
 _FEWEST_MEMBERS = 500
+_SHARE_OF_PROTECTED = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,31 @@ class Bench:
         )
         yield from _stages("idle", idle)
 
+    def protections(self) -> Iterator[Figure]:
+        """A night with what protects it against one without, in turns, a tenth of the size."""
+        seconds: dict[str, list[float]] = {"protected": [], "bare": []}
+        for number in range(self.rounds):
+            for name in sorted(seconds, reverse=bool(number % 2)):
+                world = World(
+                    home=self._home(f"{name}_{number}"),
+                    scale=self.scale * _SHARE_OF_PROTECTED,
+                    seed=self.seed,
+                )
+                declare(world.home, protected=name == "protected")
+                say(f"protections: {name}, {number + 1} of {self.rounds}")
+                if name == "protected":
+                    run_worker(world.home, "forget")
+                work = "night" if name == "protected" else "bare_night"
+                seconds[name].append(run_worker(world.home, work, world.first_day()).seconds)
+        yield Figure(
+            figure="protections",
+            value=median(seconds["protected"]),
+            unit="s",
+            against=median(seconds["bare"]),
+            aim=1.15,
+            details={name: [round(each, 1) for each in found] for name, found in seconds.items()},
+        )
+
     def exports(self, vendor: Vendor) -> Iterator[Figure]:
         """Exports of many members to one vendor."""
         yield from Exports(
@@ -158,6 +185,7 @@ PARTS: dict[str, Callable[[Bench], Iterator[Figure]]] = {
     "identity_accuracy": Bench.identity_accuracy,
     "next_night": Bench.next_night,
     "idle": Bench.idle,
+    "protections": Bench.protections,
     **{f"exports.{each.name}": partial(Bench.exports, vendor=each) for each in VENDORS},
 }
 """In the order in which they are measured, whatever the order of the arguments."""

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
+from benchmarks import protections
 from benchmarks.answers import Work, answer
 from benchmarks.homes import ENVIRONMENT, START
 from goldenlake.cli import stages
@@ -69,6 +70,18 @@ def night(home: Path, as_of: str) -> dict[str, object]:
     }
 
 
+def forget(home: Path) -> dict[str, object]:
+    """Whom nights have to keep out."""
+    protections.forget(_load(home, START).tables)
+    return {}
+
+
+def bare_night(home: Path, as_of: str) -> dict[str, object]:
+    """A night without what protects it."""
+    with protections.without():
+        return night(home, as_of)
+
+
 def spark_start(home: Path) -> dict[str, object]:
     """Seconds until a session is open."""
     return {"spark_start": _open(_load(home, START))}
@@ -114,6 +127,8 @@ def export(home: Path, destination: str) -> dict[str, object]:
 
 WORKS: dict[str, Work] = {
     "night": night,
+    "forget": forget,
+    "bare_night": bare_night,
     "spark_start": spark_start,
     "accuracy": accuracy,
     "ingest": ingest,

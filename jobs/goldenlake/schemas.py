@@ -232,8 +232,8 @@ APPROVALS = TableShape(
     ddl="destination STRING, plan STRING, approved_by STRING, reason STRING, approved_at TIMESTAMP",
 )
 
-#: Requests to forget people. ``subject`` is personal: who they are, as JSON; null once all is done,
-#: when ``told`` says what was done, free of personal values.
+#: Requests to forget people: open, closing, done. ``subject`` is personal: who they are, as JSON;
+#: null once all is gone, when ``told`` says what was done, free of personal values.
 REQUESTS = TableShape(
     ddl="""
         request STRING, status STRING, people INT, requested_at TIMESTAMP, requested_by STRING,
@@ -322,10 +322,11 @@ SILVER_COLUMNS = (
 )
 
 #: Statuses of a file in ``ops.files``.
-LANDED, INGESTED, CONFORMED, DUPLICATE, BROKEN = (
+LANDED, INGESTED, CONFORMED, DUPLICATE, BROKEN, EXPIRED = (
     "landed",
     "ingested",
     "conformed",
     "duplicate",
     "broken",
+    "expired",
 )

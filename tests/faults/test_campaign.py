@@ -21,7 +21,7 @@ from goldenlake.cli import stages
 from goldenlake.errors import ExitCode, GoldenlakeError, LakeBusy
 from support.campaign import FaultCount, chosen
 from support.company import day, open_company
-from support.contents import Contents, contents, difference
+from support.contents import Contents, contents, difference, is_mixed
 from support.faults import STAGES, UPKEEP, Company, Died, Fault, Line
 
 FIRST, SECOND = day(1), day(2)
@@ -111,6 +111,7 @@ def test_a_night_that_is_disturbed_and_run_again_ends_like_one_that_is_not(
     with disturbed(company, fault) as line:
         assert line.was_met, f"{fault}: no call was there; a night passes {night.points}"
         count.injected += 1
+    count.mixed += bool(is_mixed(company.home / "lake"))
     if fault.stage == UPKEEP:
         company.upkeep(SECOND, Line())
     else:
@@ -118,6 +119,7 @@ def test_a_night_that_is_disturbed_and_run_again_ends_like_one_that_is_not(
     end, but = (UPKEEP, REPINNED) if fault.stage == UPKEEP else ("night", frozenset[str]())
     found = difference(contents(company.home, but=but), night.ends[end])
     count.compare(found)
+    assert not count.mixed, f'--fault "{fault}" leaves two generations to be read'
     assert not found, f'--fault "{fault}":\n' + "\n".join(found.where)
 
 

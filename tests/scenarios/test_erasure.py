@@ -9,21 +9,26 @@ import io
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY, Mock
 
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
 from goldenlake.cli import privacy, stages
+from goldenlake.cli.app import app
+from goldenlake.cli.installation import Installation
 from goldenlake.columns.traces import pseudonym
 from goldenlake.errors import ErasureUnfinished, PrivacyKeyUnfit
 from goldenlake.io.tables import DeltaTables
 from goldenlake.steps.collect import replay
 from goldenlake.steps.erase import begin, open_requests
 from goldenlake.steps.tombstones import RECORD, RULE, bury
-from support.newsletter import BOB, KEY, NEXT, write
+from support.newsletter import BOB, DAY, KEY, NEXT, write
 from support.scenario import Scenario
 
 LATER = date(2026, 3, 3)
@@ -99,6 +104,8 @@ def test_nothing_tells_of_somebody_who_was_forgotten_and_old_files_bring_nobody_
     assert pseudonym(KEY.encode(), "email", BOB) in certificate["pseudonyms"]
     assert certificate["removed"]["bronze.people"] == 3
     assert certificate["removed"]["landing"] == 3
+    bobs = [f"people_{DAY}", f"people_{NEXT}", f"broken_{NEXT}", f"late_{NEXT}"]
+    assert certificate["sent_by"] == sorted(f"people: {name}.csv" for name in bobs)
     assert open_requests(at.tables) == []
 
     write(at, LATER, BOB, "flo@example.com", name="again")
@@ -127,14 +134,14 @@ def test_an_erasure_that_was_killed_anywhere_goes_on(
     installation = at.installation(NEXT)
     subject = privacy.subject_of(installation, [f"email={BOB}"])
     begin(at.tables, subject, by="dpo", reason="R-1", at=installation.clock.now())
-    points = ["merge", "overwrite", "rewrite", "purge", "append"]
+    points = {"append": 1, "merge": 2, "overwrite": 0, "rewrite": 1, "purge": 0}
 
-    for point in points:
+    for point, alive in points.items():
         real = getattr(DeltaTables, point)
         seen: list[str] = []
 
         def dying(self: DeltaTables, table: str, *args: object, **kw: object) -> object:
-            if len(seen) == 2:  # noqa: B023
+            if len(seen) == alive:  # noqa: B023
                 raise Killed
             seen.append(table)  # noqa: B023
             return real(self, table, *args, **kw)  # noqa: B023
@@ -144,9 +151,24 @@ def test_an_erasure_that_was_killed_anywhere_goes_on(
             for request in open_requests(at.tables):
                 with pytest.raises(Killed):
                     privacy.carry_out(at.installation(NEXT), request)
-    for request in open_requests(at.tables):
-        privacy.carry_out(at.installation(NEXT), request)
+    # In the end nothing tells of him but the request itself, which is closed by whoever comes next.
+    [request] = open_requests(at.tables)
+    with monkeypatch.context() as patch:
+        patch.setattr("goldenlake.steps.erase.close", Mock(side_effect=Killed))
+        with pytest.raises(Killed):
+            privacy.carry_out(at.installation(NEXT), request)
+    left = telling(at.home / "lake", BOB)
+    assert left
+    assert all("privacy/requests" in path for path in left)
+    (path,) = (at.home / "reports" / "erasures").glob("*.json")
+    path.unlink()
 
+    again = at.installation(NEXT)
+    monkeypatch.setattr(Installation, "load_newest", lambda *_, **__: again)
+    resumed = CliRunner().invoke(app, ["erase", "--resume"])
+
+    assert resumed.exit_code == 0, resumed.output
+    assert path.exists()
     assert telling(at.home / "lake", BOB) == []
     assert BOB not in emails(at)
 
@@ -162,6 +184,29 @@ def test_a_destination_that_does_not_answer_keeps_the_request_open(at: Scenario)
     [request] = open_requests(at.tables)
     privacy.carry_out(at.installation(NEXT), request)
     assert telling(at.home / "lake", BOB) == []
+
+
+@pytest.mark.slow
+def test_a_request_that_cannot_end_yet_does_not_stop_the_others(
+    at: Scenario, tmp_path: Path
+) -> None:
+    installation, notes = at.installation(NEXT), tmp_path / "notes"
+    for whom in (BOB, "ann@example.com"):
+        subject = privacy.subject_of(installation, [f"email={whom}"])
+        begin(at.tables, subject, by="dpo", reason="R-1", at=installation.clock.now())
+    first, second = open_requests(at.tables)
+    notes.mkdir()
+    (notes / "calls.txt").write_text(f"{BOB} called.\n")
+
+    results = privacy.all_carried_out(installation, [first, second], [notes])
+
+    assert [(each.subject, each.status) for each in results] == [
+        (first.request, "failed"),
+        (second.request, "done"),
+    ]
+    assert "calls.txt" in (results[0].error or "")
+    assert open_requests(at.tables) == [replace(first, removed=ANY, runs=ANY)]
+    assert "ann@example.com" not in emails(at)
 
 
 @pytest.mark.parametrize("key", ["", "too short", "another key than the one before"])

@@ -26,12 +26,13 @@ from goldenlake.cli.installation import Installation
 from goldenlake.errors import ExitCode, PlaceUnreachable
 from goldenlake.io.tables import DeltaTables
 from goldenlake.night import NIGHT
-from goldenlake.ports import FilePlace, StepResult, Tables
+from goldenlake.ports import FilePlace, StepResult
 from goldenlake.steps import golden, maintain
 
 Kind = Literal["death", "error", "stall"]
 KINDS: tuple[Kind, ...] = ("death", "error", "stall")
 UPKEEP = "maintain"
+KEPT_UP = ("gold.customers", "identity.customers", "ops.files", "silver.people")
 STAGES = (*(stage.name for stage in NIGHT), UPKEEP)
 _TABLES = ("append", "overwrite", "replace_slice", "delete_slice", "merge", "restore", "optimize",
            "vacuum", "append_next")  # fmt: skip
@@ -169,9 +170,6 @@ class Upkeep(maintain.Maintain):
 
     many_files: int = 2
 
-    def _names(self, tables: Tables) -> list[str]:
-        return ["gold.customers", "identity.customers", "ops.files", "silver.people"]
-
 
 @dataclass(frozen=True)
 class Company:
@@ -220,7 +218,11 @@ class Company:
         """Maintenance of a few tables, which finds two files worth its while."""
         installation = self.installation(as_of, line)
         line.stage = UPKEEP
-        with _on_line(line, self.home), patch.object(maintain, "Maintain", Upkeep):
+        with (
+            _on_line(line, self.home),
+            patch.object(maintain, "Maintain", Upkeep),
+            patch.object(maintain, "lake_tables", lambda *_: list(KEPT_UP)),
+        ):
             stages.maintain(installation)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.console import Console
 
 from goldenlake.cli import stages
 from goldenlake.cli.finishing import finish
-from goldenlake.cli.installation import Installation, SystemClock
+from goldenlake.cli.installation import Installation, SystemClock, failure
 from goldenlake.cli.looking import login
 from goldenlake.cli.options import CONF, ENV, AsOfOrNewest, Conf, Env, Lake, RunId
 from goldenlake.errors import ErasureUnfinished, ExitCode, SetupError
@@ -21,7 +20,7 @@ from goldenlake.night import NIGHT
 from goldenlake.ports import FilePlace, StepResult
 
 if TYPE_CHECKING:
-    from goldenlake.steps.erase import Certificate, Request
+    from goldenlake.steps.erase import Request
     from goldenlake.steps.subjects import Subject
 
 PANEL = "Privacy"
@@ -72,7 +71,7 @@ def erase(
         raise SetupError("--reason is missing.", mend="Say why, for the certificate.")
     installation = Installation.load_newest(conf, env, lake, as_of=as_of, run_id=run_id)
     with installation.hinting():
-        from goldenlake.steps.erase import begin, open_requests
+        from goldenlake.steps.erase import begin, certificates, open_requests
         from goldenlake.steps.tombstones import key_of_lake
 
         tables = installation.tables
@@ -84,11 +83,14 @@ def erase(
             key_of_lake(tables, installation.catalogue.environment.privacy.key)
             at = installation.clock.now()
             begin(tables, subject, by=by or login(), reason=reason or "", at=at)
+        for request, text in certificates(tables).items():
+            with installation.claimed(stages.NIGHT_WORK):
+                _close(installation, request, text)
         waiting = open_requests(tables)
     if not waiting:
         installation.progress("no request is open")
         return
-    finish(installation, lambda: [carry_out(installation, each, scan or []) for each in waiting])
+    finish(installation, lambda: all_carried_out(installation, waiting, scan or []))
 
 
 @privacy.command(rich_help_panel=PANEL)
@@ -155,6 +157,19 @@ def _lines(listed: Path | None) -> list[str]:
     return [line.strip() for line in lines if line.strip()]
 
 
+def all_carried_out(
+    installation: Installation, requests: Sequence[Request], scan: Sequence[Path]
+) -> list[StepResult]:
+    """One that cannot end yet does not stop the others; it stays open."""
+    results = []
+    for each in requests:
+        try:
+            results.append(carry_out(installation, each, scan))
+        except ErasureUnfinished as error:
+            results.append(failure("erase", each.request, error))
+    return results
+
+
 def carry_out(
     installation: Installation, request: Request, scan: Sequence[Path] = ()
 ) -> StepResult:
@@ -185,11 +200,10 @@ def carry_out(
             certificate = step.finish(
                 tables, tables, installation.progress, at=installation.clock.now()
             )
-        path = _written(installation, certificate)
+        _close(installation, request.request, certificate.text)
         results.append(
             StepResult(step="erase", subject=request.request, counts=certificate.removed)
         )
-    Console().print(f"Done: {path} says what was done, without a word about whom.", soft_wrap=True)
     return results[-1]
 
 
@@ -234,10 +248,12 @@ def _remove_pages(installation: Installation, subject: Subject) -> None:
                 place.remove(path)
 
 
-def _written(installation: Installation, certificate: Certificate) -> Path:
+def _close(installation: Installation, request: str, text: str) -> None:
+    """Write the certificate, and forget whom the request was about."""
     from goldenlake.reporting.private import write_private
+    from goldenlake.steps.erase import close
 
-    path = installation.reports / "erasures" / f"{certificate.request}.json"
-    text = json.dumps(vars(certificate), indent=2, default=str)
-    write_private(path, (text + "\n").encode())
-    return path
+    path = installation.reports / "erasures" / f"{request}.json"
+    write_private(path, text.encode())
+    close(installation.tables, installation.tables, request)
+    Console().print(f"Done: {path} says what was done, without a word about whom.", soft_wrap=True)

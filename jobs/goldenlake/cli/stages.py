@@ -182,24 +182,28 @@ def _model(installation: Installation) -> TrainedModel | None:
 
 def maintain(installation: Installation) -> list[StepResult]:
     """Upkeep of all tables; not part of the night."""
+    from goldenlake.steps.expire import Expire
     from goldenlake.steps.maintain import Maintain
 
+    expire = Expire(
+        sources=list(installation.catalogue.sources.values()),
+        retention=installation.catalogue.environment.retention,
+        as_of=installation.as_of,
+        run_id=installation.run_id,
+    )
     step = Maintain(
         sources=list(installation.catalogue.sources),
         retention=installation.catalogue.environment.retention,
         as_of=installation.as_of,
         run_id=installation.run_id,
     )
-    with installation.timed("maintain") as results, installation.claimed(BUILD):
-        results.append(
-            step.run(
-                installation.tables,
-                installation.tables,
-                installation.clock,
-                installation.progress,
-            )
-        )
-        return list(results)
+    with installation.claimed(BUILD):
+        tables, progress = installation.tables, installation.progress
+        with installation.timed("expire") as expired:
+            expired.append(expire.run(tables, installation.landing, progress))
+        with installation.timed("maintain") as results:
+            results.append(step.run(tables, tables, installation.clock, progress))
+    return [*expired, *results]
 
 
 def rollback(installation: Installation, to: int) -> list[StepResult]:

@@ -128,11 +128,16 @@ class Night(Declaration):
 
 
 class Retention(Declaration):
-    """How long old versions and files are kept by maintenance."""
+    """How long old versions, files and events are kept by maintenance."""
 
     generations: int = Field(default=14, ge=1)
     table_history: Duration = "14d"
     runs: Duration = "400d"
+    classes: dict[Literal["pseudonym", "contact", "sensitive"], Duration] = Field(
+        default={},
+        description="How long events are kept that have a column of this personal class, unless "
+        "their source says otherwise; the shortest counts.",
+    )
 
 
 class Privacy(Declaration):

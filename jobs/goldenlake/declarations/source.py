@@ -187,6 +187,11 @@ class Source(Declaration):
         "ones by key; append: every row is an event of its own."
     )
     snapshot: Snapshot = Snapshot()
+    keep: Duration | None = Field(
+        default=None,
+        description="For append sources without consents: how long records are kept after they "
+        "landed. Left out: as long as retention.classes in conf/env says, else for good.",
+    )
     cadence: Duration = Field(default="1d", description="How often a file is expected.")
     columns: list[SourceColumn]
     key: list[ColumnName] = Field(
@@ -268,6 +273,14 @@ class Source(Declaration):
     def _reads_what_it_pulls(self) -> Self:
         if not isinstance(self.origin, Origin) and self.format.kind != "jsonl":
             raise ValueError("what is pulled is JSON lines: write format: {kind: jsonl}")
+        return self
+
+    @model_validator(mode="after")
+    def _keeps_what_must_not_be_forgotten(self) -> Self:
+        if self.keep is not None and self.load != "append":
+            raise ValueError("keep is for events (load: append); a profile goes with its source's")
+        if self.keep is not None and self.consents:
+            raise ValueError("keep would forget withdrawals: statements of consent are kept")
         return self
 
     @model_validator(mode="after")

@@ -41,7 +41,8 @@ from goldenlake.steps.subjects import Subject
 from goldenlake.steps.tombstones import bury, key_of_lake
 
 TABLE = "privacy.requests"
-OPEN, DONE = "open", "done"
+OPEN, CLOSING, DONE = "open", "closing", "done"
+"""Closing: all is gone but the words of the request, which stand in old versions of its table."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,8 @@ class Request:
     reason: str
     removed: Mapping[str, int] = field(default_factory=dict)
     """What has gone so far, by tables and areas."""
+    runs: tuple[str, ...] = ()
+    """Those that worked on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,8 +71,7 @@ class Certificate:
         destinations: what each acknowledged, by state: ``absent`` records are there no longer.
         not_taken_back: of destinations that are only added to.
         searched: files and bytes that were read whole afterwards, by area.
-        sent_by: files of others that brought people who were forgotten, now or before; they are
-            not ours to change.
+        sent_by: files of others that brought the people; they are not ours to change.
     """
 
     request: str
@@ -85,6 +87,11 @@ class Certificate:
     searched: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     sent_by: tuple[str, ...] = ()
 
+    @property
+    def text(self) -> str:
+        """As JSON."""
+        return json.dumps(vars(self), indent=2, default=str) + "\n"
+
 
 def open_requests(tables: Tables) -> list[Request]:
     """Those that are not done, oldest first."""
@@ -96,10 +103,24 @@ def open_requests(tables: Tables) -> list[Request]:
             requested_at=row["requested_at"],
             requested_by=row["requested_by"],
             reason=row["reason"],
-            removed=json.loads(row["told"]),
+            **json.loads(row["told"]),
         )
         for row in sorted(rows, key=lambda row: (row["requested_at"], row["request"]))
     ]
+
+
+def certificates(tables: Tables) -> dict[str, str]:
+    """Texts of the certificates of requests that only have to be closed, by request."""
+    rows = tables.rows(TABLE, REQUESTS.ddl)
+    return {row["request"]: row["told"] for row in rows if row["status"] == CLOSING}
+
+
+def close(tables: Tables, maintenance: Maintenance, request: str) -> None:
+    """Purge who the request was about; then it is done."""
+    maintenance.purge([TABLE])
+    rows = [row.asDict() for row in tables.rows(TABLE, REQUESTS.ddl) if row["request"] == request]
+    done = [row | {"status": DONE} for row in rows]
+    tables.merge(TABLE, tables.frame(done, REQUESTS.ddl), on=["request"])
 
 
 def begin(tables: Tables, subject: Subject, *, by: str, reason: str, at: datetime) -> Request:
@@ -119,14 +140,16 @@ def _note(tables: Tables, request: Request, done: Certificate | None = None) -> 
     """Write the request as it stands; with a certificate, without who it was about."""
     row = {
         "request": request.request,
-        "status": DONE if done else OPEN,
+        "status": CLOSING if done else OPEN,
         "people": request.subject.people,
         "requested_at": request.requested_at,
         "requested_by": request.requested_by,
         "reason": request.reason,
         "subject": None if done else request.subject.to_json(),
         "done_at": done.done_at if done else None,
-        "told": json.dumps(vars(done), default=str) if done else json.dumps(request.removed),
+        "told": done.text
+        if done
+        else json.dumps({"removed": request.removed, "runs": request.runs}),
     }
     tables.merge(TABLE, tables.frame([row], REQUESTS.ddl), on=["request"])
 
@@ -164,9 +187,11 @@ class Erase:
             named=self.subject.named,
             on=self.as_of,
         )
+        begun = replace(self.request, runs=(*self.request.runs, self.run_id))
+        _note(tables, begun)
         step = Forget(sources=self.sources, subject=self.subject, run_id=self.run_id)
-        gone = Counter(self.request.removed) + Counter(step.run(tables, landing, progress))
-        request = replace(self.request, removed=dict(sorted(gone.items())))
+        gone = Counter(begun.removed) + Counter(step.run(tables, landing, progress))
+        request = replace(begun, removed=dict(sorted(gone.items())))
         _note(tables, request)
         return request
 
@@ -178,7 +203,8 @@ class Erase:
         *,
         at: datetime,
     ) -> Certificate:
-        """After the build and the exports: remove the residue, purge, search, and certify.
+        """After the build and the exports: remove the residue, purge, search, and certify. What is
+        left is to ``close`` the request.
 
         Raises ErasureUnfinished where a destination still has them, or a trace is found: the
         request then stays open.
@@ -192,13 +218,11 @@ class Erase:
         maintenance.purge(names)
         progress(f"{len(names)} tables purged of old versions")
         found = self._search(progress)
-        # What the request itself says of them is the last that goes, and is told with the rest.
         remains = [f"{where} still tells of them" for each in found.values() for where in each.told]
         if remains:
             raise ErasureUnfinished(request=self.request.request, remains=remains[:20])
         certificate = self._certificate(tables, gone, told, found, at)
         _note(tables, self.request, certificate)
-        maintenance.purge([TABLE])
         return certificate
 
     def _names(self, tables: Tables) -> list[str]:
@@ -298,7 +322,11 @@ class Erase:
         at: datetime,
     ) -> Certificate:
         key = key_of_lake(tables, self.key)
-        withdrawn = [row for row in read_files(tables) if not row.landed_path]
+        withdrawn = [
+            row
+            for row in read_files(tables)
+            if not row.landed_path and row.run_id in self.request.runs
+        ]
         return Certificate(
             request=self.request.request,
             people=self.subject.people,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 
 from goldenlake.columns.traces import Traces
@@ -31,12 +32,13 @@ def search(place: FilePlace, traces: Traces, *, skip: str = "") -> Found:
         if skip and file.path.startswith(skip):
             continue
         files, size = files + 1, size + file.size_bytes
-        if any(traces.found_in(text) for text in _said(place, file.path)):
-            told.append(file.path)
+        with closing(_said(place, file.path)) as said:
+            if any(traces.found_in(text) for text in said):
+                told.append(file.path)
     return Found(files=files, size=size, told=tuple(told))
 
 
-def _said(place: FilePlace, path: str) -> Iterator[str]:
+def _said(place: FilePlace, path: str) -> Generator[str, None, None]:
     try:
         with place.open(path) as content:
             yield from texts(content)

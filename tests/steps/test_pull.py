@@ -199,6 +199,17 @@ def test_the_next_night_asks_from_the_newest_record_on_and_lands_what_is_new(crm
     assert night.files[-1].path == "pulled/2026-03-01/2026-03-01T01:00:00Z.jsonl"
 
 
+@pytest.mark.parametrize("ahead", ["2026-03-01T04:00:00+00:00", "2099-01-01T00:00:00Z"])
+def test_a_record_from_a_clock_that_is_ahead_hides_nothing_that_comes_before_it(crm, night, ahead):
+    crm.contacts.append({"id": 8, "changed": ahead, "name": {}})
+    night.pull(origin_of("all"))
+    crm.asked.clear()
+    crm.contacts.insert(7, {"id": 9, "changed": "2026-03-01T02:30:00Z", "name": {}})
+    assert [each["id"] for each in night.pull(origin_of("all"))] == [9, 8]
+    assert set(crm.asked) == {"2026-03-01T01:00:00Z"}, "an hour before the file was landed"
+    assert night.pull(origin_of("all")) == [], "what is ahead comes again, and is known"
+
+
 @pytest.mark.parametrize("way", ["offset", "page"])
 def test_pages_that_are_smaller_than_asked_for_are_not_the_last(crm, night, way):
     crm.largest_page = 2

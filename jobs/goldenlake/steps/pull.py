@@ -96,7 +96,11 @@ class Pull:
 
 
 def _mark(row: FileRow) -> str:
-    """How new the newest record of a file is."""
+    """How new the newest record of a file is; no newer than the file, so that a record from a clock
+    that is ahead does not hide what comes until then.
+    """
     parts = row.path.removesuffix(".jsonl").split("/", 2)
     is_ours = parts[0] == _PREFIX and len(parts) == 3 and row.status != BROKEN
-    return parts[2] if is_ours else ""
+    if not is_ours or not parts[2]:
+        return ""
+    return min(parts[2], row.modified_at.isoformat(), key=instant)

@@ -210,7 +210,7 @@ HELD_BACK = TableShape(
     statistics=("destination", "segment", "as_of"),
     partition_by=("as_of",),
 )
-#: Who was first sent to for a segment, or held out of it, and when: insert only. ``campaign``: the
+#: Who was first sent to for a segment, or held out of it, and when. ``campaign``: the
 #: salt of the control group; ``until``: the last day on which what they do counts as a result.
 ASSIGNMENTS = TableShape(
     ddl="""

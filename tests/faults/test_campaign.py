@@ -63,7 +63,7 @@ class Night:
 
     def before(self, stage: str, home: Path) -> Company:
         """A copy of the company as it was before a stage."""
-        shutil.copytree(self.folder / "before" / stage, home)
+        shutil.copytree(self.folder / "before" / start_of(stage), home)
         return Company(home, self.spark)
 
 
@@ -123,6 +123,11 @@ def test_a_night_that_is_disturbed_and_run_again_ends_like_one_that_is_not(
     assert not found, f'--fault "{fault}":\n' + "\n".join(found.where)
 
 
+def start_of(stage: str) -> str:
+    """Where an attempt begins that is disturbed in a stage: the report notes what ran before it."""
+    return "activate" if stage == "report" else stage
+
+
 @contextmanager
 def disturbed(company: Company, fault: Fault) -> Iterator[Line]:
     """The night as far as it comes; while it stands still another one is tried beside it."""
@@ -133,7 +138,7 @@ def disturbed(company: Company, fault: Fault) -> Iterator[Line]:
             if fault.stage == UPKEEP:
                 company.upkeep(SECOND, line)
             else:
-                company.attempt(SECOND, line, start=fault.stage)
+                company.attempt(SECOND, line, start=start_of(fault.stage))
 
     if fault.kind != "stall":
         attempt()

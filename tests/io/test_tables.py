@@ -5,8 +5,10 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -61,6 +63,21 @@ def test_merging_the_same_rows_twice_leaves_one_copy(
         tables.merge("gold.things", news.where("v > 0"), on=["k"])
     tables.merge("gold.things", news, on=["k"], delete_when="new.v < 0", insert=False)
     assert rows_of(tables.read("gold.things")) == [("a", 9, TUESDAY), ("b", 2, TUESDAY)]
+
+
+def test_two_threads_that_merge_the_first_rows_of_a_table_leave_one_copy(
+    spark: SparkSession, tables: DeltaTables
+) -> None:
+    together = Barrier(2)
+
+    def merge(_: int) -> None:
+        rows = spark.createDataFrame([(1, "a")], "k INT, v STRING")
+        together.wait()
+        tables.merge("ops.things", rows, on=["k"])
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(merge, range(2)))
+    assert tables.read("ops.things").count() == 1
 
 
 def test_changes_are_what_came_after_a_version(spark: SparkSession, tables: DeltaTables) -> None:

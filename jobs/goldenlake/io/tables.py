@@ -205,9 +205,10 @@ class DeltaTables:
         self, table: str, rows: DataFrame, *, where: Mapping[str, Scalar | Sequence[Scalar]]
     ) -> int:
         """Make these rows the whole of the slice, in one commit."""
-        if not self.exists(table):
-            return self._write(table, rows, "append", {})
-        return self._write(table, rows, "overwrite", {"replaceWhere": _condition(where)})
+        with self._locks.held(table):
+            if not self.exists(table):
+                return self._commit(table, rows, "append", {})
+            return self._commit(table, rows, "overwrite", {"replaceWhere": _condition(where)})
 
     def delete_slice(self, table: str, *, where: Mapping[str, Scalar | Sequence[Scalar]]) -> int:
         """See ``ports.Tables.delete_slice``."""
@@ -244,10 +245,11 @@ class DeltaTables:
         update: bool = True,
     ) -> int:
         """Upsert rows by key in one commit; merging the same rows twice leaves one copy."""
-        if not self.exists(table):
-            return self._write(table, rows if insert else rows.where(F.lit(False)), "append", {})
         same = " AND ".join(f"old.`{column}` = new.`{column}`" for column in on)
         with self._locks.held(table):
+            if not self.exists(table):
+                first = rows if insert else rows.where(F.lit(False))
+                return self._commit(table, first, "append", {})
             target = self._delta(table)
             merge = target.alias("old").merge(rows.alias("new"), same)
             if set(rows.columns) - set(target.toDF().columns):

@@ -39,7 +39,9 @@ def note_sent(tables: Tables, planner: PlanExport) -> None:
 
 
 def _note(tables: Tables, planner: PlanExport, people: DataFrame, arm: str) -> None:
-    """The first assignment stays."""
+    """The first assignment stays; of destinations on one day, whose exports may overtake each
+    other, the first by name counts.
+    """
     until = {
         name: planner.as_of + timedelta(days=parse_duration(of.attribution).days)
         for name, of in planner.segments.items()
@@ -55,4 +57,5 @@ def _note(tables: Tables, planner: PlanExport, people: DataFrame, arm: str) -> N
         F.lit(planner.as_of).alias("assigned_on"),
         per_segment(until).alias("until"),
     ).dropDuplicates(list(_KEY))
-    tables.merge(TABLE, rows, on=_KEY, update=False)
+    overtaken = "new.assigned_on = old.assigned_on AND new.destination < old.destination"
+    tables.merge(TABLE, rows, on=_KEY, update_when=overtaken)

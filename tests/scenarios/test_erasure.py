@@ -134,7 +134,7 @@ def test_an_erasure_that_was_killed_anywhere_goes_on(
     installation = at.installation(NEXT)
     subject = privacy.subject_of(installation, [f"email={BOB}"])
     begin(at.tables, subject, by="dpo", reason="R-1", at=installation.clock.now())
-    points = {"append": 1, "merge": 2, "overwrite": 0, "rewrite": 1, "purge": 0}
+    points = {"merge": 2, "append_next": 0, "overwrite": 0, "rewrite": 1, "purge": 0}
 
     for point, alive in points.items():
         real = getattr(DeltaTables, point)

@@ -302,8 +302,7 @@ class DeltaTables:
         self._vacuum(tables, 0, {"spark.databricks.delta.retentionDurationCheck.enabled": "false"})
 
     def _vacuum(self, tables: Sequence[str], keep_hours: float, conf: dict[str, str]) -> None:
-        if self._is_local:
-            conf = {_LISTING: str(2 * self._spark.sparkContext.defaultParallelism), **conf}
+        conf = {_LISTING: str(2 * self._spark.sparkContext.defaultParallelism), **conf}
 
         def vacuum(table: str) -> None:
             with self._locks.held(table):

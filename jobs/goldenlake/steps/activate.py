@@ -19,7 +19,7 @@ from goldenlake.steps.generations import refuse_a_return
 from goldenlake.steps.people import newest_publication
 from goldenlake.steps.plan import PlanExport
 from goldenlake.steps.planned import Plan
-from goldenlake.steps.settled import Settled, settle, still_settled
+from goldenlake.steps.settled import Settled, changed_since, settle, still_settled
 
 _SENT = ("sent", "removed", "rejected", "unsettled", "withheld")
 _COUNTS = ("added", "updated", "removals", "unchanged", "held_back", *_SENT)
@@ -77,8 +77,8 @@ class Activate:
             sent = self._send(tables, kind, progress, found, seen=seen)
             counts = {what: counts.get(what, 0) + sent.get(what, 0) for what in counts | sent}
             settled_now = sent.get("sent", 0) + sent.get("removed", 0)
-        if counts.get("sent"):
-            assignments.note_sent(tables, self.planner)
+        if (since := changed_since(tables, name)) is not None:
+            assignments.note_sent(tables, self.planner, since=since)
         if settled_now < plan.changes:
             return self._result(plan, counts)
         if basis == self.planner.basis(tables)[0]:

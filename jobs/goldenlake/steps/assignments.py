@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -23,29 +23,27 @@ def note_held_out(tables: Tables, planner: PlanExport, rows: DataFrame) -> None:
     """Those whom a plan holds out; ``rows`` are those of the plan."""
     if planner.hold_outs:
         held = rows.where((F.col("action") == "held") & (F.col("reason") == HOLD_OUT))
-        _note(tables, planner, held, HELD_OUT)
+        _note(tables, planner, held.withColumn("_on", F.lit(planner.as_of)), HELD_OUT)
 
 
-def note_sent(tables: Tables, planner: PlanExport) -> None:
-    """Those who are there by what was acknowledged on the day."""
+def note_sent(tables: Tables, planner: PlanExport, *, since: date) -> None:
+    """Those who are there by what was acknowledged from that day on, by a run that died as well."""
     if not planner.segments:
         return
     sent = ledger.records_of(tables, planner.destination.destination).where(
         (F.col("state") == "present")
-        & (F.col("acknowledged_on") == F.lit(planner.as_of))
+        & (F.col("acknowledged_on") >= F.lit(since))
         & F.col("segment").isin(list(planner.segments))
     )
-    _note(tables, planner, sent, SENT)
+    if not sent.isEmpty():
+        _note(tables, planner, sent.withColumn("_on", F.col("acknowledged_on")), SENT)
 
 
 def _note(tables: Tables, planner: PlanExport, people: DataFrame, arm: str) -> None:
     """The first assignment stays; of destinations on one day, whose exports may overtake each
     other, the first by name counts.
     """
-    until = {
-        name: planner.as_of + timedelta(days=parse_duration(of.attribution).days)
-        for name, of in planner.segments.items()
-    }
+    lasts = {name: parse_duration(of.attribution).days for name, of in planner.segments.items()}
     campaigns = {name: of.salt for name, of in planner.hold_outs.items()}
     rows = people.select(
         "segment",
@@ -54,8 +52,8 @@ def _note(tables: Tables, planner: PlanExport, people: DataFrame, arm: str) -> N
         F.lit(arm).alias("arm"),
         F.lit(planner.destination.channel).alias("channel"),
         F.lit(planner.destination.destination).alias("destination"),
-        F.lit(planner.as_of).alias("assigned_on"),
-        per_segment(until).alias("until"),
+        F.col("_on").alias("assigned_on"),
+        F.date_add("_on", per_segment(lasts)).alias("until"),
     ).dropDuplicates(list(_KEY))
     overtaken = "new.assigned_on = old.assigned_on AND new.destination < old.destination"
     tables.merge(TABLE, rows, on=_KEY, update_when=overtaken)

@@ -57,6 +57,17 @@ def still_settled(tables: Tables, destination: str, *, basis: str, at: datetime)
     )
 
 
+def changed_since(tables: Tables, destination: str) -> date | None:
+    """The day of the last export that was carried out whole, if the ledger has changed since, be it
+    by a run that died; a day before all others where there was none; None where it is the same.
+    """
+    rows = tables.rows(TABLE, SETTLED.ddl, _in_micros)
+    row = next((each for each in rows if each["destination"] == destination), None)
+    if row is None:
+        return EPOCH.date()
+    return None if ledger.mark(tables, destination) == row["ledger"] else row["as_of"]
+
+
 def settle(
     tables: Tables, found: Settled, *, basis: str, at: datetime, good_until: datetime | None
 ) -> None:

@@ -26,13 +26,19 @@ def read(tables: DeltaTables) -> list[tuple[int, str]]:
     return [tuple(row) for row in tables.read("ops.things").orderBy("k").collect()]
 
 
-def flip(path: Path, whole: bytes, chance: random.Random) -> str:
-    """Another bit of the file each time; says which."""
-    changed = bytearray(whole)
-    at, bit = chance.randrange(len(whole)), chance.randrange(8)
-    changed[at] ^= 1 << bit
-    path.write_bytes(changed)
-    return f"bit {bit} of byte {at} of {len(whole)}"
+def every_flip_is_told(tables: DeltaTables, path: Path) -> None:
+    """Flip one bit of the file after the other, and read the table each time; leave it whole."""
+    whole, chance = path.read_bytes(), random.Random(1)
+    for _ in range(FLIPS):
+        changed = bytearray(whole)
+        at, bit = chance.randrange(len(whole)), chance.randrange(8)
+        changed[at] ^= 1 << bit
+        path.write_bytes(changed)
+        which = f"bit {bit} of byte {at} of {len(whole)}"
+        with pytest.raises(Py4JJavaError) as raised:
+            pytest.fail(f"{which}: {len(read(tables))} rows were read as if nothing were")
+        assert isinstance(machine_fault(raised.value), LakeDamaged), which
+    path.write_bytes(whole)
 
 
 @pytest.mark.parametrize("place", ["a disk", "a store, which keeps no sums beside its files"])
@@ -43,21 +49,10 @@ def test_a_flipped_bit_of_a_data_file_fails_the_read(
         for beside in table.rglob("*.crc"):
             beside.unlink()
     (data,) = table.glob("*.parquet")
-    whole, chance = data.read_bytes(), random.Random(1)
-    for _ in range(FLIPS):
-        which = flip(data, whole, chance)
-        with pytest.raises(Py4JJavaError) as raised:
-            pytest.fail(f"{which}: {len(read(tables))} rows were read as if nothing were")
-        assert isinstance(machine_fault(raised.value), LakeDamaged), which
-    data.write_bytes(whole)
+    every_flip_is_told(tables, data)
     assert read(tables) == ROWS
 
 
 def test_a_flipped_bit_of_the_log_fails_the_read(tables: DeltaTables, table: Path) -> None:
     (log,) = table.glob("_delta_log/*.json")
-    whole, chance = log.read_bytes(), random.Random(1)
-    for _ in range(FLIPS):
-        which = flip(log, whole, chance)
-        with pytest.raises(Py4JJavaError) as raised:
-            pytest.fail(f"{which}: {len(read(tables))} rows were read as if nothing were")
-        assert isinstance(machine_fault(raised.value), LakeDamaged), which
+    every_flip_is_told(tables, log)

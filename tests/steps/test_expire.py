@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,10 @@ from goldenlake.cli import stages
 from goldenlake.declarations.environment import Retention
 from goldenlake.errors import ExitCode
 from goldenlake.io.tables import DeltaTables
-from goldenlake.schemas import EXPIRED
-from goldenlake.steps.expire import kept_for
+from goldenlake.ports import StepResult
+from goldenlake.schemas import CONFORMED, EXPIRED, INGESTED
+from goldenlake.steps.expire import Expire, kept_for
+from goldenlake.steps.files import FileRow, record_files
 from goldenlake.steps.verify import Verify
 from support.bronze import source_of
 from support.company import day, open_company
@@ -42,6 +45,13 @@ def company(tables: DeltaTables, tmp_path: Path) -> Scenario:
     tills = home / "conf" / "sources" / "tills.yml"
     tills.write_text(tills.read_text() + "\nkeep: 90d\n")
     return Scenario(home, DeltaTables(tables.spark, str(home / "lake")))
+
+
+def expire(company: Scenario) -> StepResult:
+    installation = company.installation(OVER)
+    sources = list(installation.catalogue.sources.values())
+    step = Expire(sources=sources, retention=Retention(), as_of=OVER, run_id="upkeep")
+    return step.run(company.tables, installation.landing, lambda _: None)
 
 
 def days_of(company: Scenario, table: str) -> set[date]:
@@ -73,6 +83,35 @@ def test_events_go_from_every_layer_and_their_file_is_not_read_again(company: Sc
     assert days_of(company, "silver.tills") == {day(2)}
     (expired, _) = stages.maintain(company.installation(OVER))
     assert expired.counts == {}
+
+
+def test_a_day_on_which_a_file_landed_that_still_waits_is_kept_whole(company: Scenario) -> None:
+    done = FileRow(
+        source="tills",
+        path="a.csv",
+        size_bytes=1,
+        sha256="a",
+        modified_at=datetime(2026, 3, 1, tzinfo=UTC),
+        file_id="a",
+        file_on=day(1),
+        landed_path="",
+        landed_on=day(1),
+        status=CONFORMED,
+        run_id="r",
+    )
+    waits = replace(done, path="b.csv", sha256="b", file_id="b", status=INGESTED)
+    record_files(company.tables, [done, waits])
+    company.tables.append(
+        "bronze.tills", company.tables.frame([(day(1), "a")], "_landed_on DATE, v STRING")
+    )
+
+    assert expire(company).counts == {}
+    assert days_of(company, "bronze.tills") == {day(1)}
+
+    record_files(company.tables, [replace(waits, status=CONFORMED)])
+
+    assert expire(company).counts == {"tills": 2}
+    assert days_of(company, "bronze.tills") == set()
 
 
 @pytest.mark.slow

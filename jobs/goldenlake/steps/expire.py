@@ -15,9 +15,10 @@ from goldenlake.declarations.environment import Retention
 from goldenlake.declarations.source import Source
 from goldenlake.ports import Landing, Progress, StepResult, Tables
 from goldenlake.schemas import EXPIRED, INGESTED, LANDED
-from goldenlake.steps.files import FileRow, read_files, record_files
+from goldenlake.steps.files import read_files, record_files
 
 _LAYERS = ("silver", "quarantine", "bronze")
+_WAITING = (LANDED, INGESTED)
 
 
 def kept_for(source: Source, retention: Retention) -> str | None:
@@ -55,14 +56,22 @@ class Expire:
             if kept is None:
                 continue
             oldest = self.as_of - parse_duration(kept)
-            over = [row for row in files if row.source == source.source and _is_over(row, oldest)]
+            own = [row for row in files if row.source == source.source]
+            # A day goes whole: one on which a file landed that still waits is left for later.
+            waiting = {row.landed_on for row in own if row.status in _WAITING}
+            over = [
+                row
+                for row in own
+                if row.landed_on < oldest and row.status != EXPIRED and row.landed_on not in waiting
+            ]
             if not over:
                 continue
             days = sorted({row.landed_on for row in over})
             for layer in _LAYERS:
                 if tables.exists(table := f"{layer}.{source.source}"):
                     tables.delete_slice(table, where={"_landed_on": days})
-            needed = {row.landed_path for row in files if row not in over}
+            gone = {row.key for row in over}
+            needed = {row.landed_path for row in own if row.key not in gone}
             for path in {row.landed_path for row in over} - needed - {""}:
                 landing.remove(path)
             done = [
@@ -72,7 +81,3 @@ class Expire:
             counts[source.source] = len(done)
             progress(f"{source.source}: {len(done)} files were kept for {kept}, and went")
         return StepResult(step="expire", counts=counts)
-
-
-def _is_over(row: FileRow, oldest: date) -> bool:
-    return row.landed_on < oldest and row.status not in (LANDED, INGESTED, EXPIRED)

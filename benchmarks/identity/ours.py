@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from benchmarks.answers import Phases, answer
 from goldenlake.declarations.matching import Matching
 from goldenlake.identity.matching.arrays import MISSING, Codes
-from goldenlake.identity.matching.blocking import blocks_of, candidates
+from goldenlake.identity.matching.blocking import Candidates, blocks_of, candidates
 from goldenlake.identity.matching.clustering import Decisions
 from goldenlake.identity.matching.keys import Rule
 from goldenlake.identity.matching.model import Model
@@ -38,22 +38,18 @@ class Resolved:
     """Those pairs as (left, right) record ids, where they are at hand."""
 
 
+Rules = Sequence[Sequence[str]]
+"""Blocking rules: columns in which two records agree."""
 Resolver = Callable[[Path, Path], Resolved]
 """From the Parquet file of the records and the JSON file of a model to clusters."""
 
 
-def in_memory(
-    records: Path, model_json: Path, rules: Sequence[Sequence[str]] | None = None
-) -> Resolved:
+def in_memory(records: Path, model_json: Path, rules: Rules | None = None) -> Resolved:
     """The engine without Spark; with ``rules``, of these instead of its own keys."""
     table = pq.read_table(records)
     scorer = Scorer.of(Model.from_json(model_json.read_text()), table, threads=2)
     decisions = Decisions(exclusive=exclusive(table))
-    if rules is None:
-        pairs = blocked(scorer, decisions)
-    else:
-        exact = [exact_rule(table, rule) for rule in rules]
-        pairs = candidates(blocks_of(table.num_rows, exact, table.num_rows), decisions.exclusive)
+    pairs = blocked(scorer, decisions) if rules is None else exact_pairs(table, rules)
     probabilities = scorer.score(pairs.left, pairs.right).probabilities
     clustering = scorer.model.matching.clustering
     found = refined(scorer, pairs.left, pairs.right, probabilities, clustering, decisions)
@@ -67,7 +63,7 @@ def in_memory(
 RESOLVERS: Mapping[str, Resolver] = {"ours": in_memory}
 """The ways of ours by name that run in this process alone."""
 ON_SPARK = "ours_spark"
-"""On Spark, with rules of ours that are near to the shared ones."""
+"""On Spark, on the problem's shared rules."""
 SAME_RULES = "ours_same_rules"
 """The engine without Spark on the problem's shared rules, so that pairs are those of the others."""
 
@@ -77,6 +73,12 @@ def exclusive(table: pa.Table) -> Codes | None:
     if "source" not in table.column_names:
         return None
     return np.asarray(table["source"].to_numpy(), dtype=np.int32)
+
+
+def exact_pairs(table: pa.Table, rules: Rules) -> Candidates:
+    """The pairs that the rules give, those of one source left out where each has a person once."""
+    exact = [exact_rule(table, rule) for rule in rules]
+    return candidates(blocks_of(table.num_rows, exact, table.num_rows), exclusive(table))
 
 
 def exact_rule(table: pa.Table, columns: Sequence[str]) -> Rule:
@@ -117,10 +119,10 @@ def for_more(model: Model, records: int) -> Model:
 
 def run(home: Path, problem: str, model: str, resolver: str) -> dict[str, Any]:
     """Resolve the records of a problem; clusters go to ``HOME/clusters.parquet``."""
-    if resolver == ON_SPARK:
-        return run_on_spark(home, Path(problem), Path(model))
     folder, phases = Path(problem), Phases()
     noted = json.loads((folder / "problem.json").read_text())
+    if resolver == ON_SPARK:
+        return run_on_spark(home, folder, Path(model), noted["rules"])
     ways = {**RESOLVERS, SAME_RULES: partial(in_memory, rules=noted["rules"])}
     with phases.counted("resolve"):
         found = ways[resolver](folder / "records.parquet", Path(model))
@@ -134,23 +136,19 @@ def run(home: Path, problem: str, model: str, resolver: str) -> dict[str, Any]:
     }
 
 
-def run_on_spark(home: Path, problem: Path, model_json: Path) -> dict[str, Any]:
+def run_on_spark(home: Path, problem: Path, model: Path, rules: Rules) -> dict[str, Any]:
     """As ``run``; what Spark needs to start, and to count the pairs, is told apart."""
     from benchmarks.identity import spark_run
 
     phases, records = Phases(), problem / "records.parquet"
-    model = Model.from_json(model_json.read_text())
-    blocking = model.matching.blocking.model_copy(update={"rules": list(spark_run.RULES)})
-    matching = model.matching.model_copy(update={"blocking": blocking})
-    model = model.model_copy(update={"matching": matching})
     with phases.beside("start"):
         spark = spark_run.session(home)
     with phases.counted("resolve"):
-        clusters = spark_run.clusters_of(spark, records, model.to_json())
+        clusters = spark_run.clusters_of(spark, records, model.read_text(), rules)
     spark.stop()
     pq.write_table(clusters, home / "clusters.parquet")
     with phases.beside("count"):
-        pairs = blocked(Scorer.of(model, pq.read_table(records)))
+        pairs = exact_pairs(pq.read_table(records), rules)
     pq.write_table(pa.table({"left": pairs.left, "right": pairs.right}), home / "pairs.parquet")
     return phases.answer() | {
         "pairs": len(pairs.left),

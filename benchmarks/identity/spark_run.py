@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import and_
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,24 +13,11 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from goldenlake.cli.installation import PROJECT
-from goldenlake.identity import components, matches, refinement
+from goldenlake.identity import matches, refinement
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.io.spark import open_session
 
-RULES = (
-    "email",
-    "phone",
-    "birth_date × street",
-    "birth_date × postcode",
-    "two of token",
-    "token × birth_date",
-    "token × street",
-    "token × postcode",
-    "street × postcode",
-)
-"""Ours among the blocking rules that come nearest to the shared ones."""
 PARTITIONS = 8
-KEYS_A_PART = 4_000_000
 
 
 def session(scratch: Path) -> SparkSession:
@@ -45,38 +35,51 @@ def session(scratch: Path) -> SparkSession:
     return spark
 
 
-def clusters_of(spark: SparkSession, records: Path, model_text: str) -> pa.Table:
-    """The cluster of every record: (record_id, cluster)."""
+def clusters_of(
+    spark: SparkSession, records: Path, model_text: str, rules: Sequence[Sequence[str]]
+) -> pa.Table:
+    """The cluster of every record by the rules' pairs: (record_id, cluster)."""
     trained = TrainedModel(model_text)
     columns, settings = list(trained.matching.columns), trained.matching.clustering
     model = spark.sparkContext.broadcast(model_text)
-    read = spark.read.parquet(str(records)).select(
-        F.col("record_id").cast("string"), _profile(columns).alias("profile")
+    read = spark.read.parquet(str(records))
+    people = _kept(
+        read.select(
+            F.col("record_id").cast("string"),
+            _profile(columns).alias("profile"),
+            _keys(rules).alias("keys"),
+        )
     )
-    people = _kept(read.repartition(PARTITIONS))
-    keyed = _kept(matches.keyed(people, columns, model))
-    total = keyed.agg(F.sum(F.size("keys"))).first()
-    holders = matches.holders(keyed)
+    refused = matches.refused(people, people.count())
     found = _kept(
         matches.scored(
-            holders,
-            matches.sizes(holders),
-            keyed,
+            matches.comparable(people),
+            spark.sparkContext.broadcast(refused["key"].to_numpy()),
             None,
             columns,
             model,
-            cap=trained.matching.blocking.most_records,
             least=settings.doubtful,
-            parts=max(2, (total[0] if total else 0) // KEYS_A_PART),
+            parts=matches.parts(people),
         )
     )
     strength = matches.strength(F.col("weight"), settings.edge)
     edges = found.select("left_record", "right_record", strength.alias("strength"), "weight")
-    component = _kept(components.connected(keyed.select("record_id"), refinement.connecting(edges)))
-    clusters = refinement.clusters(
-        component, edges, keyed, largest=200, columns=columns, model=model
-    )
+    clusters = refinement.clusters(people, edges, largest=200, columns=columns, model=model)
     return clusters.select(F.col("record_id").cast("bigint"), "cluster").toArrow()
+
+
+def _keys(rules: Sequence[Sequence[str]]) -> Column:
+    """A key for each rule whose columns are all there, as ``matches.keyed`` makes them."""
+    keys = [
+        F.when(
+            reduce(and_, (F.col(column).isNotNull() for column in rule)),
+            F.shiftleft(F.lit(number).cast("bigint"), 56).bitwiseOR(
+                F.shiftrightunsigned(F.xxhash64(*rule), 8)
+            ),
+        )
+        for number, rule in enumerate(rules)
+    ]
+    return F.array_compact(F.array(*keys))
 
 
 def _profile(columns: list[str]) -> Column:

@@ -116,9 +116,8 @@ def built(
     contested = links.contested(judged, RULES).localCheckpoint()
     edges = links.edges(judged, contested, RULES).localCheckpoint()
     nodes = records.where("is_active").select("record_id")
-    component = components.connected(nodes, edges).localCheckpoint()
     clusters = refinement.clusters(
-        component, edges, None, largest=RULES.largest_cluster, columns=[], model=None
+        nodes, edges, largest=RULES.largest_cluster, columns=[], model=None
     ).localCheckpoint()
     return edges, clusters, links.refusals(groups, contested).localCheckpoint()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from random import Random
@@ -14,13 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldenlake.identity.matching.training import train
-from goldenlake.identity.refinement import _clusters, constrained
+from goldenlake.identity.refinement import TIE_LISTS, _clusters, constrained
 from support.matching import ROLES, matching, population
 
 MEMBERS = 8
 PAIRS = list(combinations(range(MEMBERS), 2))
 SOME = st.lists(st.sampled_from(PAIRS), max_size=12, unique=True)
-NODE = dict.fromkeys(("right_record", "strength", "weight", *ROLES))
+NODE = dict.fromkeys(ROLES)
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,18 @@ def clusters(
     model: str | None = None,
 ) -> dict[str, str]:
     """The cluster of each record of one component."""
-    nodes = [{**NODE, "component": "c", "record_id": record} for record in records]
+    held: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for one, other, strength in ties:
+        weight = 8.0 if strength == "likely" else None
+        held[one].append({"right_record": other, "strength": strength, "weight": weight})
+    nodes = [
+        {**NODE, "component": "c", "record_id": record, "ties": held.get(record)}
+        for record in records
+    ]
     if profiles is not None:
         nodes = [node | row for node, row in zip(nodes, profiles.to_pylist(), strict=True)]
-    edges = [
-        {**NODE, "component": "c", "record_id": one, "right_record": other, "strength": strength}
-        | {"weight": 8.0 if strength == "likely" else None}
-        for one, other, strength in ties
-    ]
-    texts = ("component", "record_id", "right_record", "strength", *ROLES)
-    shape = pa.schema({**dict.fromkeys(texts, pa.string()), "weight": pa.float64()})
-    batch = pa.RecordBatch.from_pylist([*edges, *nodes], schema=shape)
+    texts = dict.fromkeys(("component", "record_id", *ROLES), pa.string())
+    batch = pa.RecordBatch.from_pylist(nodes, schema=pa.schema({**texts, "ties": TIE_LISTS}))
     found = _clusters(largest, cast("Any", Text(model) if model else None), iter([batch]))
     rows = [row for answer in found for row in answer.to_pylist()]
     return {row["record_id"]: row["cluster"] for row in rows}

@@ -1,7 +1,7 @@
 """Connected components by union-find contraction: each partition keeps a forest, one task joins.
 
 Only what connects survives a partition (a spanning forest has fewer edges than nodes), so the one
-joining task sees at most (nodes - 1) pairs a partition, whatever the number of edges. Two passes,
+joining task sees at most a pair a node and partition, whatever the number of edges. Two passes,
 always: chains of any length cost no more.
 """
 
@@ -25,18 +25,19 @@ _ROOTS_ARROW = pa.schema({"record": pa.string(), "root": pa.string()})
 
 
 def connected(records: DataFrame, edges: DataFrame) -> DataFrame:
-    """The component of every record: (record_id, component), named by its smallest record id.
+    """The records with their ``component``, named by its smallest record id.
 
     ``edges`` are (left_record, right_record) between any of the records; records without an edge
-    are components of their own.
+    are components of their own, of whom ``is_alone`` is true.
     """
     pairs = edges.select(F.col("left_record").alias("record"), F.col("right_record").alias("root"))
     forests = pairs.mapInArrow(_roots, _ROOTS)
     roots = forests.repartition(1).mapInArrow(_roots, _ROOTS)
     return (
-        records.select("record_id")
-        .join(roots.withColumnRenamed("record", "record_id"), on="record_id", how="left")
-        .select("record_id", F.coalesce("root", "record_id").alias("component"))
+        records.join(roots.withColumnRenamed("record", "record_id"), on="record_id", how="left")
+        .withColumn("component", F.coalesce("root", "record_id"))
+        .withColumn("is_alone", F.col("root").isNull())
+        .drop("root")
     )
 
 
@@ -60,7 +61,7 @@ def component_key() -> Column:
 
 
 def _roots(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """From pairs to a forest: each node but the smallest of its tree, with that smallest one."""
+    """From pairs to a forest: each node with the smallest of its tree, which has itself."""
     pairs = pa.Table.from_batches(batches, schema=_ROOTS_ARROW)
     if not pairs.num_rows:
         return
@@ -79,8 +80,5 @@ def _roots(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     smallest = np.full(labels.max() + 1, count, dtype=np.int64)
     np.minimum.at(smallest, labels, np.arange(count))
     roots = smallest[labels]
-    inner = np.flatnonzero(roots != np.arange(count))
-    forest = pa.table(
-        [names.take(pa.array(inner)), names.take(pa.array(roots[inner]))], schema=_ROOTS_ARROW
-    )
+    forest = pa.table([names, names.take(pa.array(roots))], schema=_ROOTS_ARROW)
     yield from forest.to_batches(max_chunksize=50_000)

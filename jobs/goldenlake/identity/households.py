@@ -73,7 +73,8 @@ def components(ties: DataFrame) -> DataFrame:
         F.col("first").alias("left_record"), F.col("customer_id").alias("right_record")
     )
     customers = ties.select(F.col("customer_id").alias("record_id")).distinct()
-    return connected(customers, edges).withColumn("cluster", F.col("component"))
+    found = connected(customers, edges)
+    return found.select("record_id", "component", F.col("component").alias("cluster"))
 
 
 def households(

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 from pyspark import Broadcast
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, LongType, StructField, StructType
 
 from goldenlake.identity.records import is_matchable
 
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
 MATCH, LIKELY, DOUBTFUL = "match", "likely", "doubtful"
 
-_KEYED = "record_id string, keys array<bigint>"
+_COMPARED = "_compared"
 _SCORED = "left_record string, right_record string, rule string, weight double"
 _SCORED_ARROW = pa.schema(
     {
@@ -38,18 +40,17 @@ _SCORED_ARROW = pa.schema(
 )
 _MOST_PAIRS = 1_000_000
 """Scored at a time, some 100 MB."""
+_FEWEST_KEYS, _MOST_KEYS = 1_000_000, 40_000_000
+"""Of a part. One of fewer costs more to begin than it saves; keys, with the profiles of their
+records, take some 100 bytes each. Every part more reads most records once more, so there are only
+as many as work side by side, or as memory asks for."""
 
 
 def keyed(records: DataFrame, columns: list[str], model: Broadcast[str]) -> DataFrame:
-    """The records with their blocking keys in order, ``keys``; none for those without a profile.
-
-    ``records`` (record_id, profile, ...) are read twice.
-    """
-    rows = records.where(is_matchable()).select("record_id", *profile_columns(columns))
-    keys = rows.mapInArrow(partial(_keyed, model), _KEYED)
-    return records.join(keys, on="record_id", how="left").withColumn(
-        "keys", F.coalesce("keys", no_keys())
-    )
+    """The records with their blocking keys in order, ``keys``; none for those without a profile."""
+    compared = F.when(is_matchable(), F.struct(*profile_columns(columns)))
+    schema = StructType([*records.schema.fields, StructField("keys", ArrayType(LongType()))])
+    return records.withColumn(_COMPARED, compared).mapInArrow(partial(_keyed, model), schema)
 
 
 def no_keys() -> Column:
@@ -88,65 +89,87 @@ def crossing(holders: DataFrame, changed: DataFrame, cap: int) -> DataFrame:
     )
 
 
-def sizes(holders: DataFrame) -> DataFrame:
-    """On how many records each key is: (key, records)."""
-    return holders.groupBy("key").agg(F.count(F.lit(1)).alias("records"))
+def comparable(records: DataFrame, wanted: DataFrame | None = None) -> DataFrame:
+    """Records that share a key with somebody, perhaps: (record_id, profile, keys), keys in order.
+
+    ``wanted`` (key) limits them to those keys, and to their records.
+    """
+    if wanted is None:
+        return records.where(F.size("keys") > 0).select("record_id", "profile", "keys")
+    lists = (
+        holders(records, wanted)
+        .groupBy("record_id")
+        .agg(F.array_sort(F.collect_list("key")).alias("keys"))
+    )
+    return records.select("record_id", "profile").join(lists, on="record_id", how="inner")
 
 
-def left_out(sizes: DataFrame, cap: int) -> DataFrame:
-    """Keys that the cap leaves out, by rule: (rule_number, keys, most_records)."""
+def refused(comparable: DataFrame, cap: int) -> pa.Table:
+    """Keys on more records than the cap, which make no pairs: (key, records), keys in order."""
     return (
-        sizes.where(F.col("records") > cap)
-        .groupBy(F.shiftrightunsigned("key", 56).alias("rule_number"))
-        .agg(F.count(F.lit(1)).alias("keys"), F.max("records").alias("most_records"))
+        comparable.select(F.explode("keys").alias("key"))
+        .groupBy("key")
+        .agg(F.count(F.lit(1)).alias("records"))
+        .where(F.col("records") > cap)
+        .toArrow()
+        .sort_by("key")
     )
 
 
+def parts(comparable: DataFrame) -> int:
+    """Among how many workers the blocks of these records are divided."""
+    total = comparable.agg(F.sum(F.size("keys")).alias("keys")).toArrow()
+    keys = int(total["keys"][0].as_py() or 0)
+    side_by_side = comparable.sparkSession.sparkContext.defaultParallelism
+    return max(1, min(side_by_side, keys // _FEWEST_KEYS), -(-keys // _MOST_KEYS))
+
+
+def refused_by_rule(refused: pa.Table) -> list[tuple[int, int, int]]:
+    """For each rule with such keys its number, how many, and the most records that one is on;
+    the rule of the hottest key first.
+    """
+    rules = pc.shift_right(refused["key"].cast(pa.uint64()), pa.scalar(56, pa.uint64()))
+    found = pa.table({"rule": rules, "records": refused["records"]}).group_by("rule")
+    rows = found.aggregate([("records", "count"), ("records", "max")]).to_pylist()
+    told = [(row["rule"], row["records_count"], row["records_max"]) for row in rows]
+    return sorted(told, key=lambda each: (-each[2], each[0]))
+
+
 def scored(
-    holders: DataFrame,
-    sizes: DataFrame,
-    records: DataFrame,
+    comparable: DataFrame,
+    refused: Broadcast[NDArray[np.int64]],
     changed: DataFrame | None,
     columns: list[str],
     model: Broadcast[str],
     *,
-    cap: int,
     least: float,
     parts: int,
 ) -> DataFrame:
     """Probable pairs: (left_record, right_record, rule, weight), each once, left smaller.
 
     Args:
-        holders: (key, record_id) of all keys that count.
-        sizes: (key, records) of these keys.
-        records: profiles of all their records.
+        comparable: (record_id, profile, keys) of all records on the keys that count.
+        refused: keys that make no pairs, in order.
         changed: (record_id) of which one must be in a pair; None means all.
         columns: that the model compares.
         model: as JSON.
-        cap: a key of more records makes no pairs.
         least: probability below which pairs are forgotten.
         parts: among which the blocks are divided.
     """
-    admitted = sizes.where(F.col("records").between(2, cap)).select("key")
-    lists = (
-        holders.join(admitted, on="key", how="inner")
-        .groupBy("record_id")
-        .agg(F.array_sort(F.collect_list("key")).alias("keys"))
-    )
     new = F.lit(True)
     if changed is not None:
         marked = changed.select("record_id", F.lit(True).alias("_is_new"))
-        lists = lists.join(F.broadcast(marked), on="record_id", how="left")
+        comparable = comparable.join(F.broadcast(marked), on="record_id", how="left")
         new = F.coalesce("_is_new", F.lit(False))
-    profiles = records.select("record_id", *profile_columns(columns))
-    rows = (
-        lists.withColumn("is_new", new)
-        .join(profiles, on="record_id", how="inner")
-        .withColumn("part", F.explode(_parts(F.col("keys"), parts)))
-        .select("part", "record_id", "is_new", "keys", *columns)
+    rows = comparable.select(
+        F.explode(_parts(F.col("keys"), parts)).alias("part"),
+        "record_id",
+        new.alias("is_new"),
+        "keys",
+        *profile_columns(columns),
     )
     return rows.repartitionById(parts, F.col("part")).mapInArrow(
-        partial(_scored, model, parts, least), _SCORED
+        partial(_scored, model, refused, parts, least), _SCORED
     )
 
 
@@ -178,6 +201,8 @@ def _read(text: str) -> Model:
 
 
 def _parts(keys: Column, parts: int) -> Column:
+    if parts == 1:
+        return F.array(F.lit(0))
     return F.array_distinct(F.transform(keys, lambda key: F.pmod(key, F.lit(parts)).cast("int")))
 
 
@@ -188,18 +213,24 @@ def _keyed(model: Broadcast[str], batches: Iterator[pa.RecordBatch]) -> Iterator
 
     known = loaded(model)
     for batch in batches:
-        if not batch.num_rows:
-            continue
-        records = encoded(pa.Table.from_batches([batch]), known.matching, known.vocabulary)
+        rows = pa.Table.from_batches([batch])
+        compared = pa.Table.from_batches(
+            [pa.RecordBatch.from_struct_array(chunk) for chunk in rows[_COMPARED].chunks]
+        )
+        records = encoded(compared, known.matching, known.vocabulary)
         owner, key = flat_keys(records.count, rules_of(records, known.matching))
         order = np.lexsort((key, owner))
         starts = np.searchsorted(owner[order], np.arange(records.count + 1)).astype(np.int32)
         keys = pa.ListArray.from_arrays(starts, pa.array(key[order].astype(np.int64)))
-        yield pa.RecordBatch.from_arrays([batch["record_id"], keys], names=["record_id", "keys"])
+        yield from rows.drop_columns(_COMPARED).append_column("keys", keys).to_batches()
 
 
 def _scored(
-    model: Broadcast[str], parts: int, least: float, batches: Iterator[pa.RecordBatch]
+    model: Broadcast[str],
+    refused: Broadcast[NDArray[np.int64]],
+    parts: int,
+    least: float,
+    batches: Iterator[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     from goldenlake.identity.matching.blocking import blocks_among, candidates
     from goldenlake.identity.matching.keys import rule_names
@@ -210,9 +241,7 @@ def _scored(
         return
     known = loaded(model)
     rows = pa.Table.from_batches(found)
-    lists = rows["keys"].combine_chunks()
-    keys = lists.flatten().to_numpy().astype(np.uint64)
-    starts = np.append(0, np.cumsum(lists.value_lengths().to_numpy())).astype(np.int64)
+    starts, keys = _admitted(rows["keys"], refused.value)
     own = rows["part"][0].as_py()
     rules = rule_names(known.matching)
     blocks = blocks_among(starts, keys, keys % np.uint64(parts) == own, rules)
@@ -227,6 +256,21 @@ def _scored(
         one, other = ids.take(pa.array(left[kept])), ids.take(pa.array(right[kept]))
         rule = names.take(pa.array(pairs.rule[some][kept]))
         yield from _ordered(one, other, rule, scores.weights[kept])
+
+
+def _admitted(
+    lists: pa.ChunkedArray, refused: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Where each record's keys start, and its keys that make pairs."""
+    found = lists.combine_chunks()
+    keys = found.flatten().to_numpy()
+    starts = np.append(0, np.cumsum(found.value_lengths().to_numpy())).astype(np.int64)
+    if len(refused):
+        at = np.minimum(np.searchsorted(refused, keys), len(refused) - 1)
+        kept = refused[at] != keys
+        starts = np.append(0, np.cumsum(kept))[starts]
+        keys = keys[kept]
+    return starts, keys.astype(np.uint64)
 
 
 def _ordered(

@@ -15,7 +15,7 @@ import pyarrow as pa
 from goldenlake.identity.evidence import Link, strongest_first
 from goldenlake.identity.matches import DOUBTFUL, LIKELY, MATCH
 from goldenlake.identity.matching.model import Model
-from goldenlake.identity.refinement import Codes, Graph, Joined, refined_groups
+from goldenlake.identity.refinement import TIE_LISTS, Codes, Graph, Joined, refined_groups
 
 UNBLOCKED = "compared because others tie them; they share no admitted blocking key"
 """The rule of a bridge that no edge tells of."""
@@ -61,8 +61,9 @@ def merges(component: Component) -> list[Merge]:
     after those that made the parts.
     """
     ids = component.ids
+    ties = _ties(component)
     nodes = component.records.append_column("component", pa.array([""] * len(ids)))
-    graph = Graph.of(nodes, _ties(component.links))
+    graph = Graph.of(nodes.append_column("ties", ties))
     group, _ = graph.groups(component.largest)
     of = dict(zip(ids, group.tolist(), strict=True))
     found = list(_by_ties(of, component.links))
@@ -73,18 +74,13 @@ def merges(component: Component) -> list[Merge]:
     return found
 
 
-def _ties(links: Sequence[Link]) -> pa.Table:
-    shape = {"record_id": pa.string(), "right_record": pa.string(), "strength": pa.string()}
-    rows = [
-        {
-            "record_id": link.left,
-            "right_record": link.right,
-            "strength": link.strength,
-            "weight": link.weight,
-        }
-        for link in links
-    ]
-    return pa.Table.from_pylist(rows, schema=pa.schema({**shape, "weight": pa.float64()}))
+def _ties(component: Component) -> pa.Array:
+    """For each record the ties that begin at it."""
+    ties: dict[str, list[Mapping[str, object]]] = {record: [] for record in component.ids}
+    for link in component.links:
+        tie = {"right_record": link.right, "strength": link.strength, "weight": link.weight}
+        ties[link.left].append(tie)
+    return pa.array(list(ties.values()), TIE_LISTS)
 
 
 def _by_ties(group: Mapping[str, int], links: Sequence[Link]) -> Iterator[Merge]:

@@ -46,6 +46,10 @@ _CLUSTERS_ARROW = pa.schema(
         "is_cut": pa.bool_(),
     }
 )
+TIE_LISTS = pa.list_(
+    pa.struct({"right_record": pa.string(), "strength": pa.string(), "weight": pa.float64()})
+)
+"""Of one record, those that begin at it."""
 
 Codes = NDArray[np.int64]
 
@@ -62,42 +66,41 @@ def by_links_alone(records: DataFrame, edges: DataFrame, *, largest: int) -> Dat
     those of ``clusters``.
     """
     links = edges.where(F.col("identifier") != MATCH)
-    component = connected(records, connecting(links))
-    return clusters(component, links, None, largest=largest, columns=[], model=None)
+    return clusters(records, links, largest=largest, columns=[], model=None)
 
 
 def clusters(
-    components: DataFrame,
+    records: DataFrame,
     edges: DataFrame,
-    profiles: DataFrame | None,
     *,
     largest: int,
     columns: list[str],
     model: Broadcast[str] | None,
 ) -> DataFrame:
-    """The people within each component: (record_id, component, cluster, is_cut).
+    """Components and the people within each: (record_id, component, cluster, is_cut).
 
     A cluster is named by its smallest record id.
 
     Args:
-        components: (record_id, component) of whole components.
-        edges: all that are among these records, those that connect nothing too.
-        profiles: (record_id, profile) of the records; None without a model.
+        records: (record_id) of whole components; with a model their ``profile``, too.
+        edges: all that begin at these records, those that connect nothing too.
         largest: in a group of more records than this only ``unique`` identifiers link, and
             ``is_cut`` says so.
         columns: that the model compares.
         model: as JSON; without one, groups are people.
     """
-    none = F.lit(None).cast("string")
-    nodes = components.select("record_id", "component", *[none.alias(name) for name in columns])
-    if profiles is not None:
-        compared = profiles.where(is_matchable()).select("record_id", *profile_columns(columns))
-        nodes = components.join(compared, on="record_id", how="left")
-    ties = edges.select(
-        F.col("left_record").alias("record_id"), "right_record", "strength", "weight"
-    ).join(components, on="record_id", how="inner")
-    rows = nodes.unionByName(ties, allowMissingColumns=True).select(
-        "component", "record_id", "right_record", "strength", "weight", *columns
+    ties = edges.groupBy(F.col("left_record").alias("record_id")).agg(
+        F.collect_list(F.struct("right_record", "strength", "weight")).alias("ties")
+    )
+    is_compared = ~F.col("is_alone") & is_matchable() if columns else F.lit(False)
+    looks = [
+        F.when(is_compared, look).alias(name)
+        for name, look in zip(columns, profile_columns(columns), strict=True)
+    ]
+    rows = (
+        connected(records, connecting(edges))
+        .join(ties, on="record_id", how="left")
+        .select("component", "record_id", "ties", *looks)
     )
     return rows.repartition(F.col("component")).mapInArrow(
         partial(_clusters, largest, model), _CLUSTERS
@@ -112,9 +115,8 @@ def _clusters(
     found = [batch for batch in batches if batch.num_rows]
     if not found:
         return
-    rows = pa.Table.from_batches(found)
-    nodes = rows.filter(pc.is_null(rows["strength"])).sort_by("record_id")
-    graph = Graph.of(nodes, rows.filter(pc.is_valid(rows["strength"])))
+    nodes = pa.Table.from_batches(found).sort_by("record_id")
+    graph = Graph.of(nodes)
     group, is_cut = graph.groups(largest)
     joined = None if model is None else refined_groups(graph, group, nodes, loaded(model))
     cluster = group if joined is None else joined.clusters(group)
@@ -140,13 +142,16 @@ class Graph:
     is_apart: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, nodes: pa.Table, ties: pa.Table) -> Graph:
-        ids = nodes["record_id"].combine_chunks()
-        ends = [pc.index_in(ties[name], ids) for name in ("record_id", "right_record")]
+    def of(cls, nodes: pa.Table) -> Graph:
+        """From (record_id, component, ties) in the order of the ids; ties begin at their record."""
+        ids, lists = (nodes[name].combine_chunks() for name in ("record_id", "ties"))
+        ties = pa.Table.from_struct_array(lists.flatten())
+        left = np.repeat(np.arange(len(ids)), pc.fill_null(lists.value_lengths(), 0).to_numpy())
+        right = pc.index_in(ties["right_record"].combine_chunks(), ids)
         # The other end of what connects nothing may lie in another component.
-        here = pc.is_valid(ends[1])
-        ties = ties.filter(here)
-        left, right = (end.filter(here).to_numpy().astype(np.int64) for end in ends)
+        here = pc.is_valid(right)
+        ties, left = ties.filter(here), left[here.to_numpy(zero_copy_only=False)]
+        right = right.drop_null().to_numpy().astype(np.int64)
         strengths = pa.array(CONNECTING)
         rank = pc.fill_null(pc.index_in(ties["strength"], strengths), len(CONNECTING))
         component = nodes["component"].combine_chunks().dictionary_encode().indices

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import pyarrow as pa
 from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -21,9 +22,6 @@ _EDGES = (
 )
 _MOST_TOLD = 5
 """Rules in one line."""
-_KEYS_A_PART = 1_000_000
-_RECORDS_A_PART = 250_000
-"""A part holds each record once, however many of its keys are in it; some 300 bytes each."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +59,9 @@ class MatchEdges:
         return self.tables.spark.sparkContext.broadcast(self.trained.text)
 
     def keyed(self, changed: DataFrame) -> DataFrame:
-        """Changed records with their blocking keys as ``keys``; ``changed`` is read twice."""
+        """Changed records with their blocking keys as ``keys``."""
         if self.model is None:
-            return changed.withColumn("keys", matches.no_keys())
+            return self.keep(changed.withColumn("keys", matches.no_keys()))
         return self.keep(matches.keyed(changed, self.columns, self.model))
 
     def changes(
@@ -110,26 +108,19 @@ class MatchEdges:
         assert self.trained is not None
         assert self.model is not None
         settings = self.trained.matching.clustering
-        holders = self.keep(matches.holders(records, wanted))
-        sizes = self.keep(matches.sizes(holders))
-        totals = (
-            sizes.agg(F.sum("records"), F.count_if(F.col("records") > self._cap))
-            .crossJoin(holders.agg(F.count_distinct("record_id")))
-            .first()
-        )
-        keys, over, people = totals or (0, 0, 0)
-        self._tell_left_out(sizes, over)
-        parts = 1 + max((keys or 0) // _KEYS_A_PART, people // _RECORDS_A_PART)
+        comparable = matches.comparable(records, wanted)
+        if wanted is not None:
+            comparable = self.keep(comparable)
+        refused = matches.refused(comparable, self._cap)
+        self._tell_refused(refused)
         found = matches.scored(
-            holders,
-            sizes,
-            records,
+            comparable,
+            self.tables.spark.sparkContext.broadcast(refused["key"].to_numpy()),
             dirty,
             self.columns,
             self.model,
-            cap=self._cap,
             least=settings.doubtful,
-            parts=int(parts),
+            parts=matches.parts(comparable),
         )
         return found.select(
             "left_record",
@@ -142,24 +133,21 @@ class MatchEdges:
             F.lit(self.version).alias("model"),
         )
 
-    def _tell_left_out(self, sizes: DataFrame, over: int) -> None:
-        """Say by which rules keys are on too many records; costs a job only where some are."""
-        self.counts["keys_left_out"] = over
-        if not over:
+    def _tell_refused(self, refused: pa.Table) -> None:
+        """Say by which rules keys are on too many records."""
+        self.counts["keys_left_out"] = refused.num_rows
+        if not refused.num_rows:
             return
         from goldenlake.identity.matching.keys import rule_names
 
         assert self.trained is not None
         names = rule_names(self.trained.matching)
-        rows = matches.left_out(sizes, self._cap).orderBy(F.desc("most_records"), "rule_number")
-        told = [
-            f"{keys:,} by {names[rule]} (up to {most:,} records)"
-            for rule, keys, most in rows.collect()
-        ]
+        rules = matches.refused_by_rule(refused)
+        told = [f"{keys:,} by {names[rule]} (up to {most:,} records)" for rule, keys, most in rules]
         more = f", and by {len(told) - _MOST_TOLD} rules more" if len(told) > _MOST_TOLD else ""
         self.progress(
-            f"matching: {over:,} keys are on more than {self._cap:,} records each and make no "
-            f"pairs: {', '.join(told[:_MOST_TOLD])}{more}"
+            f"matching: {refused.num_rows:,} keys are on more than {self._cap:,} records each and "
+            f"make no pairs: {', '.join(told[:_MOST_TOLD])}{more}"
         )
 
     @property

@@ -103,18 +103,15 @@ class Resolution:
         previous, nodes = self._touched_records(changed, edge_changes)
         edges = self._stored("identity.edges")
         if self.is_incremental:
-            inside = nodes.withColumnRenamed("record_id", "left_record")
+            inside = nodes.select(F.col("record_id").alias("left_record"))
             edges = self._keep(edges.join(inside, on="left_record", how="left_semi"))
-        component = self._keep(components.connected(nodes, refinement.connecting(edges)))
-        model = self._matches.model
         cluster = self._keep(
             refinement.clusters(
-                component,
+                nodes,
                 edges,
-                self._stored("identity.records") if model else None,
                 largest=rules.largest_cluster,
                 columns=self._matches.columns,
-                model=model,
+                model=self._matches.model,
             )
         )
         owners = self._keep(ids.owners(cluster, previous))
@@ -143,7 +140,7 @@ class Resolution:
         else:
             current, known = self._everything(stored), stored
         changed = record_rows.changed(current, known, self._matches.keyed_by)
-        changed = self._matches.keyed(self._keep(changed))
+        changed = self._matches.keyed(changed)
         written = self._write(
             "identity.records", changed, key=["record_id"], gone=None, is_insert="NOT _was_known"
         )
@@ -245,15 +242,16 @@ class Resolution:
     def _touched_records(
         self, changed: DataFrame, edge_changes: DataFrame
     ) -> tuple[DataFrame, DataFrame]:
-        """Members so far, and active records now, of the components that may differ.
+        """Members so far, and active records now with their profiles, of the components that may
+        differ.
 
         A component can only change where an edge or a record came or went, and it is closed under
         all edges that did not, so no other component needs a look.
         """
         customers = self._stored("identity.customers")
+        people = self._stored("identity.records").where("is_active").select("record_id", "profile")
         if not self.is_incremental:
-            records = self._stored("identity.records")
-            return customers, records.where("is_active").select("record_id")
+            return customers, people
         endpoints = edge_changes.select(
             F.explode(F.array("left_record", "right_record")).alias("record_id")
         )
@@ -267,9 +265,8 @@ class Resolution:
             customers.join(moved, on="record_id", how="left_semi").select("component").distinct()
         )
         previous = self._keep(customers.join(reached, on="component", how="left_semi"))
-        inactive = changed.where(~F.col("is_active")).select("record_id")
         nodes = previous.select("record_id").unionByName(moved).distinct()
-        return previous, self._keep(nodes.join(inactive, on="record_id", how="left_anti"))
+        return previous, self._keep(people.join(nodes, on="record_id", how="left_semi"))
 
     def _write_history(self, events: DataFrame, as_of: Column) -> dict[str, int]:
         found = events.groupBy("event").agg(

@@ -40,6 +40,8 @@ _SCORED_ARROW = pa.schema(
 )
 _MOST_PAIRS = 1_000_000
 """Scored at a time, some 100 MB."""
+_FEW_PARTS = 4
+"""Most records have a key in each of so few; to look which costs more than it saves."""
 _FEWEST_KEYS, _MOST_KEYS = 1_000_000, 40_000_000
 """Of a part. One of fewer costs more to begin than it saves; keys, with the profiles of their
 records, take some 100 bytes each. Every part more reads most records once more, so there are only
@@ -162,12 +164,8 @@ def scored(
         comparable = comparable.join(F.broadcast(marked), on="record_id", how="left")
         new = F.coalesce("_is_new", F.lit(False))
     rows = comparable.select(
-        F.explode(_parts(F.col("keys"), parts)).alias("part"),
-        "record_id",
-        new.alias("is_new"),
-        "keys",
-        *profile_columns(columns),
-    )
+        "record_id", new.alias("is_new"), "keys", *profile_columns(columns)
+    ).withColumn("part", F.explode(_parts(F.col("keys"), parts)))
     return rows.repartitionById(parts, F.col("part")).mapInArrow(
         partial(_scored, model, refused, parts, least), _SCORED
     )
@@ -201,8 +199,8 @@ def _read(text: str) -> Model:
 
 
 def _parts(keys: Column, parts: int) -> Column:
-    if parts == 1:
-        return F.array(F.lit(0))
+    if parts <= _FEW_PARTS:
+        return F.array(*[F.lit(part) for part in range(parts)])
     return F.array_distinct(F.transform(keys, lambda key: F.pmod(key, F.lit(parts)).cast("int")))
 
 
@@ -246,11 +244,17 @@ def _scored(
     rules = rule_names(known.matching)
     blocks = blocks_among(starts, keys, keys % np.uint64(parts) == own, rules)
     pairs = candidates(blocks, is_new=rows["is_new"].to_numpy())
+    if not len(pairs.left):
+        return
+    is_paired = np.zeros(rows.num_rows, dtype=np.bool_)
+    is_paired[pairs.left] = is_paired[pairs.right] = True
+    place = np.cumsum(is_paired, dtype=np.int32) - 1
+    rows = rows.filter(pa.array(is_paired))
     scorer = Scorer.of(known, rows)
     ids, names = rows["record_id"].combine_chunks(), pa.array(rules)
     for at in range(0, len(pairs.left), _MOST_PAIRS):
         some = slice(at, at + _MOST_PAIRS)
-        left, right = pairs.left[some], pairs.right[some]
+        left, right = place[pairs.left[some]], place[pairs.right[some]]
         scores = scorer.score(left, right)
         kept = scores.probabilities >= least
         one, other = ids.take(pa.array(left[kept])), ids.take(pa.array(right[kept]))

@@ -5,9 +5,13 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
+import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from goldenlake.declarations.matching import Matching
+from goldenlake.errors import ModelUnfit
 from goldenlake.identity.matching.arrays import Hashes
 from goldenlake.identity.matching.blocking import blocks_of, candidates
 from goldenlake.identity.matching.keys import keys_of
@@ -50,6 +54,19 @@ def test_what_a_cap_leaves_out_is_told() -> None:
     assert (town.blocks_left_out, town.records_left_out, town.pairs_left_out) == (1, 4, 6)
     assert (street.pairs, street.blocks_left_out) == (1, 0)
     assert [(each.keys, each.largest) for each in (town, street)] == [(2, 4), (3, 2)]
+
+
+def test_rules_that_there_are_not_and_too_many_rules_are_refused() -> None:
+    places = {f"place_{number}": "place" for number in range(16)}
+    nobody = pa.table({name: pa.array([None], pa.string()) for name in places})
+    many = Matching.model_validate({"columns": places})
+    few = Matching.model_validate({"columns": places, "blocking": {"rules": ["place_1"]}})
+    wrong = Matching.model_validate({"columns": places, "blocking": {"rules": ["moon"]}})
+    with pytest.raises(ModelUnfit, match=r"make 1\d\d blocking rules, of which 127 .* place_1, "):
+        keys_of(encoded(nobody, many, Vocabulary()), many)
+    assert [name for name, _ in keys_of(encoded(nobody, few, Vocabulary()), few)] == ["place_1"]
+    with pytest.raises(ModelUnfit, match="names moon"):
+        keys_of(encoded(nobody, wrong, Vocabulary()), wrong)
 
 
 def test_records_of_a_source_that_has_everyone_once_are_not_paired() -> None:

@@ -40,6 +40,9 @@ from goldenlake.identity.matching.records import (
 
 MOST_TOKENS = 5
 """Tokens of a name that make keys: given, family and three others."""
+MOST_RULES = 127
+"""The rule is the first byte of a key, and a key is a signed number in tables: so keys of later
+rules are greater there, too."""
 
 Rule = tuple[str, Hashes]
 Recipe = Callable[[], Hashes]
@@ -51,13 +54,19 @@ Recipes = Mapping[str, Recipe]
 def keys_of(records: Records, matching: Matching) -> list[Rule]:
     """Rules in the order in which pairs are born: name, and hashes of the records' keys.
 
-    Raises ModelUnfit where ``blocking.rules`` names one that there is not.
+    Raises ModelUnfit where ``blocking.rules`` names one that there is not, or where there are more
+    than MOST_RULES.
     """
     recipes = _recipes(records, matching)
     chosen = matching.blocking.rules or list(recipes)
     if unknown := [name for name in chosen if name not in recipes]:
         raise ModelUnfit(
             f"blocking.rules names {', '.join(unknown)}; there are {', '.join(recipes)}"
+        )
+    if len(chosen) > MOST_RULES:
+        raise ModelUnfit(
+            f"its columns make {len(chosen)} blocking rules, of which {MOST_RULES} can be told "
+            f"apart: name those that count in blocking.rules. There are {', '.join(chosen)}"
         )
     return [(name, recipe()) for name, recipe in recipes.items() if name in chosen]
 

@@ -17,6 +17,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -72,39 +73,47 @@ def night(home: Path, number: int, *, killed_after: float | None = None) -> tupl
 
 def campaign(folder: Path, *, minutes: float, seed: int) -> dict[str, int]:
     """Days until the time is over, at least one; gives the row of the table."""
-    chance = random.Random(seed)
     calm, disturbed = folder / "undisturbed", folder / "killed"
     for home in (calm, disturbed):
         open_company(home, days=_MOST_DAYS)
     reader = Reader(disturbed / "lake")
-    reading = threading.Thread(target=reader.run)
-    reading.start()
+    with ThreadPoolExecutor(1) as pool:
+        reading = pool.submit(reader.run)
+        try:
+            row = _days(calm, disturbed, minutes=minutes, chance=random.Random(seed))
+        finally:
+            reader.stop()
+        reading.result()
+    row.update(mixed=reader.mixed, polls=reader.polls)
+    _say(f"the published generation was looked at {reader.polls} times")
+    return row
+
+
+def _days(calm: Path, disturbed: Path, *, minutes: float, chance: random.Random) -> Counter[str]:
     row: Counter[str] = Counter()
     until = time.monotonic() + 60 * minutes
-    number = 0
-    try:
-        while number == 0 or (time.monotonic() < until and number < _MOST_DAYS):
-            number += 1
-            _, seconds = night(calm, number)
-            for _ in range(chance.randint(1, 3)):
-                after = chance.uniform(0, seconds)
-                is_done, _ = night(disturbed, number, killed_after=after)
-                row["injected"] += not is_done
-                print(f"day {number}: {'done' if is_done else f'killed after {after:.1f} s'}")  # noqa: T201
-            night(disturbed, number)
-            found = difference(contents(disturbed), contents(calm))
-            print("\n".join([f"day {number}: {'differs' if found else 'the same'}", *found.where]))  # noqa: T201
-            row.update(lost=found.lost, doubled=found.doubled)
-            row["ids changed"] += found.ids_changed
-            if found:
-                break
-            row["survived"] = row["injected"]
-    finally:
-        reader.stop()
-        reading.join()
-    row.update(mixed=reader.mixed, polls=reader.polls)
-    print(f"{number} days; the published generation was looked at {reader.polls} times")  # noqa: T201
+    for number in range(1, _MOST_DAYS + 1):
+        _, seconds = night(calm, number)
+        for _ in range(chance.randint(1, 3)):
+            after = chance.uniform(0, seconds)
+            is_done, _ = night(disturbed, number, killed_after=after)
+            row["injected"] += not is_done
+            _say(f"day {number}: {'done' if is_done else f'killed after {after:.1f} s'}")
+        night(disturbed, number)
+        found = difference(contents(disturbed), contents(calm))
+        _say("\n".join([f"day {number}: {'differs' if found else 'the same'}", *found.where]))
+        row.update(lost=found.lost, doubled=found.doubled)
+        row["ids changed"] += found.ids_changed
+        if found:
+            break
+        row["survived"] = row["injected"]
+        if time.monotonic() > until:
+            break
     return row
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)  # noqa: T201
 
 
 def main() -> int:
@@ -113,12 +122,12 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
     given = parser.parse_args()
-    print(f"SEED={given.seed}", flush=True)  # noqa: T201
+    _say(f"SEED={given.seed}")
     folder = Path(tempfile.mkdtemp(prefix="goldenlake-chaos-"))
     row = campaign(folder, minutes=given.minutes, seed=given.seed)
-    print("\n".join(table({"night": row})))  # noqa: T201
+    _say("\n".join(table({"night": row})))
     is_bad = row["survived"] < row["injected"] or row["mixed"] or not row["polls"]
-    print(f"left for you to look at: {folder}" if is_bad else "nothing lost, doubled or mixed")  # noqa: T201
+    _say(f"left for you to look at: {folder}" if is_bad else "nothing lost, doubled or mixed")
     return int(bool(is_bad))
 
 

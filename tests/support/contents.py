@@ -88,7 +88,8 @@ def sent(home: Path) -> dict[str, bytes]:
 def published_versions(lake: Path) -> dict[str, int]:
     """The versions that the newest row of ops.publications names."""
     log = lake / "ops" / "publications"
-    rows = _read(log) if (log / "_delta_log").is_dir() else []
+    # The folder of a log is there a moment before its first commit.
+    rows = _read(log) if any(log.glob("_delta_log/*.json")) else []
     newest: dict[str, Any] = max(rows, key=lambda row: row["generation"], default={})
     return dict(newest.get("tables", ()))
 

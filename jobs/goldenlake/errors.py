@@ -39,9 +39,15 @@ class ExitCode(IntEnum):
 
 
 def with_options(text: str, options: str) -> str:
-    """The text, with these options in every command of ours that stands in it in backticks."""
+    """The text, with these options in every command of ours that stands in it in backticks.
+
+    A command that has them keeps them once: an error may quote one that was told before.
+    """
+    lacking = f"(?! {re.escape(options)})" if options else ""
     return re.sub(
-        "`goldenlake (identity )?[a-z]+", lambda found: f"{found[0]} {options}".rstrip(), text
+        f"`goldenlake (identity )?+[a-z]++{lacking}",
+        lambda found: f"{found[0]} {options}".rstrip(),
+        text,
     )
 
 

@@ -36,6 +36,7 @@ def test_without_a_model_thresholds_are_of_nothing(goldenlake, conf) -> None:
 def test_a_command_of_a_group_gets_its_options_where_it_takes_them() -> None:
     told = with_options(str(ModelMissing()), "--env moon")
     assert "`goldenlake identity train --env moon --write`" in told
+    assert with_options(told, "--env moon") == told
 
 
 @pytest.mark.parametrize(

@@ -25,10 +25,12 @@ from goldenlake.cli.installation import Installation
 from goldenlake.columns.traces import pseudonym
 from goldenlake.errors import ErasureUnfinished, PrivacyKeyUnfit
 from goldenlake.io.tables import DeltaTables
+from goldenlake.reporting.access import access_json
+from goldenlake.steps.access import Access
 from goldenlake.steps.collect import replay
 from goldenlake.steps.erase import begin, open_requests
 from goldenlake.steps.tombstones import RECORD, RULE, bury
-from support.newsletter import BOB, DAY, KEY, NEXT, write
+from support.newsletter import BOB, CANARIES, DAY, KEY, NEXT, write
 from support.scenario import Scenario
 
 LATER = date(2026, 3, 3)
@@ -122,6 +124,59 @@ def test_nothing_tells_of_somebody_who_was_forgotten_and_old_files_bring_nobody_
     assert broken[0].path not in [row.path for row in again]
     at.night(LATER, until="collect")
     assert {row["email"] for row in at.read("silver.people").collect()} == others
+
+
+@pytest.mark.slow
+def test_fifty_people_are_told_what_is_known_and_then_forgotten(at: Scenario) -> None:
+    # So many that an export without the fifty changes less than its guard lets pass.
+    others = [f"other.{number}@example.net" for number in range(150)]
+    write(at, DAY, *CANARIES, name="first")
+    write(at, NEXT, *CANARIES, *others, name="second")
+    at.night(NEXT)
+    before = emails(at)
+    assert before >= {*CANARIES}
+    assert unforgotten(at.home) == {*CANARIES}
+
+    installation = at.installation(NEXT)
+    for canary in CANARIES:
+        step = Access(
+            subject=privacy.subject_of(installation, [f"email={canary}"]),
+            sources=list(installation.catalogue.sources.values()),
+            consent=installation.catalogue.consent,
+        )
+        told = access_json(step.run(at.tables))
+        known = json.loads(told)
+        rows = [row["email"] for each in known["records"] for row in each["rows"]]
+        assert rows == [canary, canary]
+        assert {"gold.customers", "activation.ledger"} <= {each["name"] for each in known["golden"]}
+        assert [other for other in before if other in told] == [canary]
+
+    certificate = erase(at, *(f"email={canary}" for canary in CANARIES))
+
+    assert certificate["people"] == len(CANARIES)
+    assert certificate["destinations"] == {"readers": {"absent": len(CANARIES)}}
+    assert unforgotten(at.home) == set()
+    assert emails(at) == before - {*CANARIES}
+    write(at, LATER, *CANARIES, "flo@example.com", name="again")
+    at.night(LATER)
+    assert unforgotten(at.home) == set()
+    assert emails(at) == before - {*CANARIES} | {"flo@example.com"}
+
+
+def unforgotten(home: Path) -> set[str]:
+    """The canaries of whom the lake, the reports or the state of what was sent still tell."""
+    texts = b"\n".join(data for folder in ("lake", "reports") for _, data in said(home / folder))
+    raw = {canary: canary.encode() for canary in CANARIES}
+    return {
+        canary
+        for canary, value in raw.items()
+        for needle in (
+            value,
+            base64.b64encode(value).rstrip(b"="),
+            *(hashlib.new(name, value).hexdigest().encode() for name in ("md5", "sha256")),
+        )
+        if needle in texts
+    }
 
 
 @pytest.mark.slow

@@ -16,6 +16,8 @@ DAY = date(2026, 3, 1)
 NEXT = date(2026, 3, 2)
 KEY = "a key of pseudonyms in tests"
 BOB = "bob.canary@example.com"
+CANARIES = tuple(f"canary.{number}@example.org" for number in range(100, 150))
+"""Fifty people, none of whose addresses is in another's."""
 READERS = """\
 destination: readers
 description: Who gets the newsletter.

@@ -22,7 +22,7 @@ import pytest
 from deltalake import DeltaTable
 
 from goldenlake.cli.installation import PROJECT
-from support.newsletter import BOB, CANARIES, DAY, KEY, NEXT, write
+from support.newsletter import BOB, CANARIES, DAY, KEY, NEXT, OTHERS, write
 from support.scenario import Scenario
 
 pytestmark = [pytest.mark.slow, pytest.mark.s3]
@@ -131,7 +131,7 @@ def test_fifty_people_and_one_are_forgotten_in_a_lake_on_s3(
     on_s3: Scenario, s3_server: Any, tmp_path: Path
 ) -> None:
     at, whom = on_s3, (BOB, *CANARIES)
-    write(at, NEXT, *CANARIES, name="canaries")
+    write(at, NEXT, *CANARIES, *OTHERS, name="canaries")
     assert run(at, "nightly", "--as-of", str(NEXT)) in (0, 3)
     assert named(whom, str(golden(at, s3_server))) == {*whom}
     listed = tmp_path / "listed"

@@ -18,6 +18,8 @@ KEY = "a key of pseudonyms in tests"
 BOB = "bob.canary@example.com"
 CANARIES = tuple(f"canary.{number}@example.org" for number in range(100, 150))
 """Fifty people, none of whose addresses is in another's."""
+OTHERS = tuple(f"other.{number}@example.net" for number in range(500))
+"""So many that a night without the fifty changes less than its guards let pass."""
 READERS = """\
 destination: readers
 description: Who gets the newsletter.

@@ -14,8 +14,8 @@ from goldenlake.identity.matching.em import probability
 from goldenlake.identity.matching.model import Model
 from goldenlake.identity.matching.scoring import Scorer
 from goldenlake.identity.matching.training import train
-from goldenlake.identity.merging import UNBLOCKED, Component, Merge, merges
-from goldenlake.identity.refinement import TIE_LISTS, Graph, refined_groups
+from goldenlake.identity.merging import UNBLOCKED, Component, Merge, _ties, merges
+from goldenlake.identity.refinement import Graph, refined_groups
 from support.matching import ROLES, matching, population
 
 MEMBERS = [f"r{at}" for at in range(8)]
@@ -59,15 +59,7 @@ def component(ties: dict[tuple[str, str], str], model: Model | None, largest: in
 def refined(of: Component) -> set[frozenset[str]]:
     """Who is one, by the code that resolve runs."""
     nodes = of.records.append_column("component", pa.array([""] * of.records.num_rows))
-    ties = [
-        [
-            {"right_record": each.right, "strength": each.strength, "weight": each.weight}
-            for each in of.links
-            if each.left == record
-        ]
-        for record in of.ids
-    ]
-    graph = Graph.of(nodes.append_column("ties", pa.array(ties, TIE_LISTS)))
+    graph = Graph.of(nodes.append_column("ties", _ties(of)))
     group, _ = graph.groups(of.largest)
     joined = refined_groups(graph, group, nodes, of.model) if of.model else None
     label = group if joined is None else joined.clusters(group)

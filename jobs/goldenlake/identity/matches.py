@@ -44,8 +44,8 @@ _FEW_PARTS = 4
 """Most records have a key in each of so few; to look which costs more than it saves."""
 _FEWEST_KEYS, _MOST_KEYS = 1_000_000, 40_000_000
 """Of a part. One of fewer costs more to begin than it saves; keys, with the profiles of their
-records, take some 100 bytes each. Every part more reads most records once more, so there are only
-as many as work side by side, or as memory asks for."""
+records, take by estimate some 100 bytes each. Every part more reads most records once more, so
+there are only as many as work side by side, or as memory asks for."""
 
 
 def keyed(records: DataFrame, columns: list[str], model: Broadcast[str]) -> DataFrame:
@@ -60,11 +60,9 @@ def no_keys() -> Column:
     return F.array().cast("array<bigint>")
 
 
-def holders(records: DataFrame, wanted: DataFrame | None = None) -> DataFrame:
-    """Who has which key: (key, record_id); ``wanted`` (key) limits them to those."""
-    rows = records.where(F.size("keys") > 0).select(F.explode("keys").alias("key"), "record_id")
-    if wanted is None:
-        return rows
+def holders(records: DataFrame, wanted: DataFrame) -> DataFrame:
+    """Who has which of the ``wanted`` (key): (key, record_id)."""
+    rows = records.select(F.explode("keys").alias("key"), "record_id")
     return rows.join(F.broadcast(wanted), on="key", how="left_semi")
 
 

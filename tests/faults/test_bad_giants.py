@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
+import re
 import time
 import tracemalloc
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from goldenlake.io.readers.contract import Contract, Reading
@@ -16,8 +21,10 @@ from support.hostile import ADDRESS, CANARY
 from support.hostile.access_logs import GOOD as REQUEST
 from support.hostile.archives import zipped
 from support.hostile.json_lines import GOOD as LINE
+from support.hostile.parquets import parquet
 from support.hostile.reading import Endless, read
 from support.hostile.sources import SOURCES
+from support.hostile.workbooks import head, person, rows, workbook
 
 CSV = SOURCES["csv"]
 MIB = 2**20
@@ -63,6 +70,75 @@ REFUSED: dict[str, tuple[str, Giant | bytes, str]] = {
 }  # fmt: skip
 MOST_MIB = 96
 """Of memory that Python takes."""
+MOST_OF_ALL = 1024
+"""MiB by which the process may grow, with what Arrow and the reader of workbooks take."""
+
+
+def shared(string: str, cells: int) -> bytes:
+    """A workbook with one string that cells of its third column show."""
+    listed = [
+        f'<row r="{at}"><c r="A{at}" t="inlineStr"><is><t>C{at}</t></is></c>'
+        f'<c r="C{at}" t="s"><v>0</v></c></row>'
+        for at in range(2, cells + 2)
+    ]
+    sheet = rows(head("id", "email", "note")).replace(
+        "</sheetData>", f"{''.join(listed)}</sheetData>"
+    )
+    return workbook(sheet, strings=f"<si><t>{string}</t></si>")
+
+
+@cache
+def honest(size: int) -> str:
+    """Text that is packed a hundredfold at most, as an honest file's is."""
+    piece = random.Random(1).randbytes(10_000).hex()
+    return piece * (size // len(piece))
+
+
+def texts(size: int, count: int, **settings: object) -> bytes:
+    """A Parquet file of two short notes, and others of one text that is that long."""
+    notes = ["short", *[honest(size)] * count, "short"]
+    ids = pa.array([f"C{at}" for at in range(len(notes))])
+    return parquet({"id": ids, "note": pa.array(notes, pa.large_string()).cast(pa.string())},
+                   compression="zstd", **settings)  # fmt: skip
+
+
+WIDE = {"use_dictionary": ["note"], "dictionary_pagesize_limit": 2**30, "store_schema": False}
+PACKED: dict[str, tuple[str, Callable[[], bytes], str, int, dict[str, int]]] = {
+    "a shared string of 200 MB, all one letter": (
+        "xlsx", lambda: shared("x" * 200 * 10**6, 1), "far more", 0, {}
+    ),
+    "a shared string of 200 MB": (
+        "xlsx", lambda: shared(honest(200 * 10**6), 1), "a cell holds more than 4 MiB", 0, {}
+    ),
+    "a cell of 200 MB": (
+        "xlsx",
+        lambda: workbook(rows(head("id", "email"), person(
+            f'<c r="C2" t="inlineStr"><is><t>{honest(200 * 10**6)}</t></is></c>'))),
+        "a cell holds more than 4 MiB", 0, {},
+    ),
+    "a shared string of 1 MB that 2,000 cells show": (
+        "xlsx", lambda: shared(honest(10**6), 2_000), "its cells show", 0, {}
+    ),
+    "a shared string of 1 MB that 50 cells show": (
+        "xlsx", lambda: shared(honest(10**6), 50), "", 50, {}
+    ),
+    "a text of 300 MB in Parquet": (
+        "parquet", lambda: texts(300 * 10**6, 1, use_dictionary=False), "far more", 0, {}
+    ),
+    "a text of 300 MB in the dictionary of a Parquet file": (
+        "parquet", lambda: texts(300 * 10**6, 1, **WIDE), "far more", 0, {}
+    ),
+    "a text of 150 MB in Parquet": (
+        "parquet", lambda: texts(150 * 10**6, 1, use_dictionary=False), "", 2, {"too_long": 1}
+    ),
+    "a text of 150 MB in the dictionary of a Parquet file": (
+        "parquet", lambda: texts(150 * 10**6, 1, **WIDE), "", 2, {"too_long": 1}
+    ),
+    "a text of 5 MB that 200 rows of a Parquet file share": (
+        "parquet", lambda: texts(5 * 10**6, 200, **WIDE), "", 2, {"too_long": 200}
+    ),
+}  # fmt: skip
+"""Source, content, why it is broken, good records, and the rules that the others break."""
 
 
 class Effort:
@@ -72,6 +148,9 @@ class Effort:
         self.most_mib = most_mib
 
     def __enter__(self) -> Effort:
+        pa.default_memory_pool().release_unused()
+        Path("/proc/self/clear_refs").write_text("5")
+        self.held = resident("VmRSS")
         tracemalloc.start()
         self.began = time.process_time()
         return self
@@ -80,7 +159,16 @@ class Effort:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < self.most_mib * MIB, f"{peak // MIB} MiB"
+        grown = resident("VmHWM") - self.held
+        assert grown < MOST_OF_ALL, f"{grown} MiB in all"
         assert time.process_time() - self.began < 30
+
+
+def resident(what: str) -> int:
+    """MiB of this process in memory: now (VmRSS), or at most since the peak was reset (VmHWM)."""
+    found = re.search(rf"{what}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert found
+    return int(found[1]) // 1024
 
 
 @pytest.mark.parametrize("name", GIANTS)
@@ -115,3 +203,20 @@ def test_a_giant_that_is_no_file_of_its_kind_is_refused(
     assert says in found.summary.broken
     assert CANARY not in found.summary.broken
     assert found.good == []
+
+
+@pytest.mark.parametrize("name", PACKED)
+def test_a_giant_that_is_packed_into_little_is_stopped_in_bounded_memory(
+    name: str, outcome: Callable[[str, str, str], None]
+) -> None:
+    source, make, broken, accepted, rules = PACKED[name]
+    content = make()
+    honest.cache_clear()
+    told = ", ".join(f"{count:,} {rule}" for rule, count in rules.items())
+    outcome("giants", name, f"broken: {broken}" if broken else f"{accepted:,} accepted; {told}")
+    with Effort(MOST_OF_ALL):
+        found = read(SOURCES[source], content)
+    assert broken in found.summary.broken
+    assert bool(found.summary.broken) is bool(broken)
+    assert (len(found.good), found.summary.bad) == (accepted, rules)
+    assert all(len(row["_raw"]) <= 8192 for row in found.bad), "little is kept of it"

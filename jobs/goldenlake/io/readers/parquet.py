@@ -14,8 +14,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from goldenlake.io.readers.archives import MOST_RATIO
 from goldenlake.io.readers.contract import (
+    KEPT,
+    LONGEST,
     TOGETHER,
+    TOGETHER_BYTES,
     Bad,
     Contract,
     FileBroken,
@@ -27,6 +31,10 @@ from goldenlake.io.readers.contract import (
     text_array,
 )
 
+#: A column of a row group may be larger than this only if it is packed no better than
+#: ``MOST_RATIO``: one value can be all of it, and Arrow takes up to five times its size to read it.
+MOST_UNPACKED = 256 * 2**20
+
 
 def read_parquet(stream: BinaryIO, contract: Contract, reading: Reading) -> Iterator[Records]:
     """Records in the file's order, numbered from 1.
@@ -34,10 +42,10 @@ def read_parquet(stream: BinaryIO, contract: Contract, reading: Reading) -> Iter
     Whole numbers are written without a point, also those stored as floating point (identifiers
     often are); instants in ISO form and UTC, nested values as JSON, bytes as text or base64.
 
-    Rules that a record can break: ``encoding`` (text that is no UTF-8), ``nul``.
+    Rules that a record can break: ``encoding`` (text that is no UTF-8), ``nul``, ``too_long``.
 
     Raises:
-        FileBroken: no Parquet file, damaged, or not the contract's columns.
+        FileBroken: no Parquet file, damaged, a bomb, or not the contract's columns.
     """
     try:
         if not stream.seekable():
@@ -49,8 +57,9 @@ def read_parquet(stream: BinaryIO, contract: Contract, reading: Reading) -> Iter
         # Instants of old kind reach years that nanoseconds do not.
         file = pq.ParquetFile(stream, coerce_int96_timestamp_unit="us")
         header = Header.match(file.schema_arrow.names, contract, reading)
-        for batch in file.iter_batches(batch_size=TOGETHER):
-            yield _records(batch, header, contract, reading)
+        for batch in _batches(file, stream):
+            for few in _few_at_a_time(batch):
+                yield _records(few, header, contract, reading)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if getattr(error, "errno", None) is not None:
             raise  # of the disk or the network, not of the file
@@ -60,14 +69,86 @@ def read_parquet(stream: BinaryIO, contract: Contract, reading: Reading) -> Iter
         ) from error
 
 
+def _batches(file: pq.ParquetFile, stream: BinaryIO) -> Iterator[pa.RecordBatch]:
+    """Batches of rows, fewer where rows are large. Text that the file has once for many rows stays
+    so until it is measured.
+    """
+    metadata = file.metadata
+    groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
+    chunks = [group.column(at) for group in groups for at in range(metadata.num_columns)]
+    for chunk in chunks:
+        size = chunk.total_uncompressed_size
+        if size > MOST_UNPACKED and size > MOST_RATIO * max(chunk.total_compressed_size, 1):
+            raise FileBroken(
+                "a column unpacks to far more than its size lets expect.",
+                "If it is genuine, send it with smaller row groups.",
+            )
+    texts = {field.name for field in file.schema_arrow if _is_text(field.type)}
+    shared = {each.path_in_schema for each in chunks if each.has_dictionary_page} & texts
+    widest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+    stream.seek(0)
+    again = pq.ParquetFile(
+        stream,
+        metadata=metadata,
+        read_dictionary=sorted(shared),
+        coerce_int96_timestamp_unit="us",
+    )
+    yield from again.iter_batches(max(1, min(TOGETHER, TOGETHER_BYTES // max(widest, 1))))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
+
+
+def _few_at_a_time(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+    """The batch in pieces that are not large once each row has its text to itself. A row that is
+    too long never gets it, and counts as the longest that does.
+    """
+    begun = size = 0
+    sizes = _sizes(batch)
+    if (pc.sum(sizes).as_py() or 0) <= TOGETHER_BYTES:
+        yield batch
+        return
+    for at, more in enumerate(sizes.to_pylist()):
+        counted = min(more, LONGEST)
+        if at > begun and size + counted > TOGETHER_BYTES:
+            yield batch.slice(begun, at - begun)
+            begun, size = at, 0
+        size += counted
+    yield batch.slice(begun)
+
+
+def _sizes(batch: pa.RecordBatch) -> pa.Array:
+    """Of each row, the bytes of its texts and of its nested values."""
+    sizes = pa.array([0] * batch.num_rows, pa.int64())
+    for column in batch.columns:
+        if pa.types.is_dictionary(column.type) and _is_text(column.type.value_type):
+            lengths = pc.binary_length(column.dictionary).take(column.indices)
+        elif _is_text(column.type) or pa.types.is_large_string(column.type):
+            lengths = pc.binary_length(column)
+        elif pa.types.is_nested(column.type) and column.nbytes > LONGEST:
+            lengths = pa.array([column.slice(at, 1).nbytes for at in range(len(column))])
+        else:
+            continue
+        sizes = pc.add(sizes, pc.fill_null(pc.cast(lengths, pa.int64()), 0))
+    return sizes
+
+
 def _records(
     batch: pa.RecordBatch, header: Header, contract: Contract, reading: Reading
 ) -> Records:
     count = batch.num_rows
     first, reading.next_record = reading.next_record, reading.next_record + count
     numbers = pa.array(range(first, first + count), pa.int64())
-    bad = [Bad(first + at, rule, _raw(batch.slice(at, 1))) for at, rule in _unfit(batch).items()]
-    if bad:
+    is_long = pc.greater(_sizes(batch), LONGEST)
+    long = pc.indices_nonzero(is_long).to_pylist()
+    bad = [Bad(first + at, "too_long", _raw(batch.slice(at, 1))) for at in long]
+    if long:
+        batch, numbers = (of.filter(pc.invert(is_long)) for of in (batch, numbers))
+    batch = _unshared(batch)
+    unfit = _unfit(batch)
+    bad += [Bad(numbers[at].as_py(), rule, _raw(batch.slice(at, 1))) for at, rule in unfit.items()]
+    if unfit:
         fit = pc.invert(pc.is_in(numbers, pa.array([one.record for one in bad], pa.int64())))
         batch, numbers = batch.filter(fit), numbers.filter(fit)
     rows = batch.num_rows
@@ -83,6 +164,15 @@ def _records(
         return columns, extra_map(extra, rows)
 
     return Records(count, numbers, values, bad)
+
+
+def _unshared(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """With text of its own for each row."""
+    columns = [
+        column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
 
 
 def _unfit(batch: pa.RecordBatch) -> dict[int, str]:
@@ -111,12 +201,20 @@ def _is_sound(row: pa.RecordBatch) -> bool:
 
 
 def _raw(row: pa.RecordBatch) -> str:
-    """A row as far as it is text."""
+    """A row as far as it is text, and is kept."""
     texts = (
-        column.cast(pa.binary())[0].as_py() if pa.types.is_string(column.type) else None
-        for column in row.columns
+        _beginning(column) if pa.types.is_string(column.type) else b""
+        for column in (
+            each.dictionary.take(each.indices) if pa.types.is_dictionary(each.type) else each
+            for each in row.columns
+        )
     )
-    return cut(",".join((text or b"").decode("utf-8", "surrogateescape") for text in texts))
+    return cut(",".join(text.decode("utf-8", "surrogateescape") for text in texts))
+
+
+def _beginning(column: pa.Array) -> bytes:
+    """Of the one value of a column of text."""
+    return pc.binary_slice(column.cast(pa.binary()), 0, KEPT)[0].as_py() or b""
 
 
 def as_text(values: pa.Array) -> pa.Array:

@@ -11,7 +11,17 @@ from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, Shee
 
 from goldenlake.declarations.formats import XlsxFormat
 from goldenlake.io.readers.archives import judge_workbook
-from goldenlake.io.readers.contract import TOGETHER, Contract, FileBroken, Header, Reading, Records
+from goldenlake.io.readers.contract import (
+    LONGEST,
+    TOGETHER,
+    Bad,
+    Contract,
+    FileBroken,
+    Header,
+    Reading,
+    Records,
+    cut,
+)
 from goldenlake.io.readers.parquet import number_text
 
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
@@ -22,6 +32,8 @@ def read_worksheet(stream: BinaryIO, contract: Contract, reading: Reading) -> It
 
     Cells become text: dates and times in ISO form, whole numbers without a point, truth as
     ``true`` and ``false``. Numbers that Excel itself has rounded stay so.
+
+    Rules that a record can break: ``too_long``.
 
     Raises:
         FileBroken: no workbook, encrypted, a bomb, no such sheet, or not the contract's header.
@@ -35,18 +47,22 @@ def read_worksheet(stream: BinaryIO, contract: Contract, reading: Reading) -> It
     header = Header.match(names, contract, reading)
     kept: list[list[str]] = []
     numbers: list[int] = []
+    bad: list[Bad] = []
     for cells in rows:
         row = [_text(cell) for cell in cells]
         if not any(row):
             continue
-        kept.append(row)
-        numbers.append(reading.next_record)
+        if sum(map(len, row)) > LONGEST:
+            bad.append(Bad(reading.next_record, "too_long", cut(",".join(row))))
+        else:
+            kept.append(row)
+            numbers.append(reading.next_record)
         reading.next_record += 1
-        if len(kept) >= TOGETHER:
-            yield header.records(contract, numbers, kept, [])
-            kept, numbers = [], []
-    if kept:
-        yield header.records(contract, numbers, kept, [])
+        if len(kept) + len(bad) >= TOGETHER:
+            yield header.records(contract, numbers, kept, bad)
+            kept, numbers, bad = [], [], []
+    if kept or bad:
+        yield header.records(contract, numbers, kept, bad)
 
 
 def _rows(stream: BinaryIO, declared: XlsxFormat) -> Iterator[list[Any]]:

@@ -189,3 +189,19 @@ def test_only_what_differs_counts_as_changed_and_the_first_day_stays(spark: Spar
     assert found["crm:2"]["first_seen_on"] == date(2026, 3, 1)
     assert found["crm:2"]["_old_identifiers"] == [("email", "b@example.com")]
     assert not found["crm:3"]["_was_known"]
+
+
+def test_a_record_that_was_seen_before_it_was_known_is_told_to_be_older(
+    spark: SparkSession,
+) -> None:
+    make = lambda of: records.profile_records(spark.createDataFrame(of, ROW), source())  # noqa: E731
+    known = (
+        make([row("crm:1", email="a@example.com")])
+        .withColumn("keys", F.lit(None).cast("array<bigint>"))
+        .withColumn("keyed_by", F.lit(None).cast("string"))
+    )
+    earlier = date(2026, 2, 1)
+    [found] = records.changed(
+        make([row("crm:1", email="a@example.com", _file_on=earlier)]), known
+    ).collect()
+    assert found["first_seen_on"] == earlier

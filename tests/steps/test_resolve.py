@@ -221,6 +221,18 @@ def test_an_event_that_is_corrected_leaves_the_record_that_had_it(
     }
 
 
+def test_an_event_of_an_earlier_day_that_comes_late_makes_its_record_older(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    tables = DeltaTables(spark, str(tmp_path / "lake"))
+    for night, day, order in ((FIRST, SECOND, "1"), (SECOND, FIRST, "2")):
+        silver(tables, ORDERS, [{"order": order, "account": "A"}], day)
+        resolve(tables, night, sources={"orders": ORDERS})
+        publish(tables, night)
+    [record] = tables.read("identity.records").collect()
+    assert record["first_seen_on"] == FIRST
+
+
 class Killed(Exception):
     """The process is gone."""
 

@@ -167,7 +167,7 @@ def changed(current: DataFrame, known: DataFrame, keyed_by: str | None = None) -
 
     Both sides have RECORD_COLUMNS, what is known also ``keys`` and ``keyed_by``. A record that
     can be matched differs, too, where its keys are not by ``keyed_by``. Gives
-    RECORD_COLUMNS and ``keyed_by``, with the day on which the record was first seen kept, and
+    RECORD_COLUMNS and ``keyed_by``, with the earliest day on which the record was seen, and
     beside them ``_was_known``, ``_was_active``, ``_old_identifiers`` and ``_old_keys``.
     A record that was never known and is not active is left out.
     """
@@ -189,6 +189,7 @@ def changed(current: DataFrame, known: DataFrame, keyed_by: str | None = None) -
         | ~F.array_sort(F.map_entries("traits")).eqNullSafe(F.col("_old_traits"))
         | ~F.array_sort(F.map_entries("profile")).eqNullSafe(F.col("_old_profile"))
         | ~by.eqNullSafe(F.col("_old_keyed_by"))
+        | F.coalesce(F.col("first_seen_on") < F.col("_old_first_seen_on"), F.lit(False))
     )
     joined = current.join(before, on="record_id", how="left").withColumn(
         "_was_known", F.coalesce("_was_known", F.lit(False))
@@ -202,7 +203,7 @@ def changed(current: DataFrame, known: DataFrame, keyed_by: str | None = None) -
         "profile",
         by.alias("keyed_by"),
         "is_active",
-        F.coalesce("_old_first_seen_on", "first_seen_on").alias("first_seen_on"),
+        F.least("_old_first_seen_on", "first_seen_on").alias("first_seen_on"),
         "_was_known",
         F.coalesce("_was_active", F.lit(False)).alias("_was_active"),
         F.coalesce("_old_identifiers", _nothing(_IDENTIFIERS)).alias("_old_identifiers"),

@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from goldenlake.cli.installation import PROJECT
-from goldenlake.identity import matches, refinement
+from goldenlake.identity import one_worker
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.io.spark import open_session
 
@@ -40,32 +40,19 @@ def clusters_of(
 ) -> pa.Table:
     """The cluster of every record by the rules' pairs: (record_id, cluster)."""
     trained = TrainedModel(model_text)
-    columns, settings = list(trained.matching.columns), trained.matching.clustering
+    columns = list(trained.matching.columns)
     model = spark.sparkContext.broadcast(model_text)
     read = spark.read.parquet(str(records))
-    people = _kept(
-        read.select(
-            F.col("record_id").cast("string"),
-            _profile(columns).alias("profile"),
-            _keys(rules).alias("keys"),
-        )
+    people = read.select(
+        F.col("record_id").cast("string"),
+        _profile(columns).alias("profile"),
+        _keys(rules).alias("keys"),
     )
-    refused = matches.refused(people, people.count())
-    found = _kept(
-        matches.scored(
-            matches.comparable(people),
-            spark.sparkContext.broadcast(refused["key"].to_numpy()),
-            None,
-            columns,
-            model,
-            least=settings.doubtful,
-            parts=matches.parts(people),
-        )
+    links = spark.createDataFrame([], "left_record string, right_record string, strength string")
+    found = one_worker.resolved(
+        people, links, cap=read.count(), largest=200, columns=columns, model=model, keep=_kept
     )
-    strength = matches.strength(F.col("weight"), settings.edge)
-    edges = found.select("left_record", "right_record", strength.alias("strength"), "weight")
-    clusters = refinement.clusters(people, edges, largest=200, columns=columns, model=model)
-    return clusters.select(F.col("record_id").cast("bigint"), "cluster").toArrow()
+    return found.clusters.select(F.col("record_id").cast("bigint"), "cluster").toArrow()
 
 
 def _keys(rules: Sequence[Sequence[str]]) -> Column:

@@ -15,7 +15,7 @@ from goldenlake.identity.matching.model import Model
 from goldenlake.identity.matching.scoring import Scorer
 from goldenlake.identity.matching.training import train
 from goldenlake.identity.merging import UNBLOCKED, Component, Merge, _ties, merges
-from goldenlake.identity.refinement import Graph, refined_groups
+from goldenlake.identity.refinement import Graph, joined_groups
 from support.matching import ROLES, matching, population
 
 MEMBERS = [f"r{at}" for at in range(8)]
@@ -58,10 +58,9 @@ def component(ties: dict[tuple[str, str], str], model: Model | None, largest: in
 
 def refined(of: Component) -> set[frozenset[str]]:
     """Who is one, by the code that resolve runs."""
-    nodes = of.records.append_column("component", pa.array([""] * of.records.num_rows))
-    graph = Graph.of(nodes.append_column("ties", _ties(of)))
+    graph = Graph.of(of.records.append_column("ties", _ties(of)))
     group, _ = graph.groups(of.largest)
-    joined = refined_groups(graph, group, nodes, of.model) if of.model else None
+    joined = joined_groups(graph, group, of.records, of.model) if of.model else None
     label = group if joined is None else joined.clusters(group)
     return {
         frozenset(MEMBERS[at] for at in range(len(MEMBERS)) if label[at] == first)

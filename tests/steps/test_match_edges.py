@@ -6,6 +6,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from goldenlake.identity import one_worker
 from goldenlake.identity.matching.keys import rule_names
 from goldenlake.identity.matching.training import train
 from goldenlake.identity.trained import TrainedModel
@@ -47,14 +48,21 @@ def matched(
         keep=lambda rows: rows.localCheckpoint(eager=False),
     )
     nothing = spark.createDataFrame([], EDGES.ddl)
-    found, _ = edges.changes(records, records, nothing, is_incremental=False)
+    found = edges.changes(
+        records, records, nothing, nothing, is_incremental=False, largest=200
+    ).edges
     rows = found.select("left_record", "right_record").collect()
     return sorted((row[0], row[1]) for row in rows), edges.counts, told
 
 
+@pytest.mark.parametrize("most_for_one", [one_worker.MOST_RECORDS, 0])
 def test_a_key_that_50_000_records_have_makes_no_pairs_and_is_told(
-    spark: SparkSession, model: TrainedModel
+    spark: SparkSession,
+    model: TrainedModel,
+    monkeypatch: pytest.MonkeyPatch,
+    most_for_one: int,
 ) -> None:
+    monkeypatch.setattr(one_worker, "MOST_RECORDS", most_for_one)
     keys = f"""
         CASE WHEN id < 2 THEN array({HOT}L, {COMMON}L, {RARE}L)
              WHEN id < 200 THEN array({HOT}L, {COMMON}L) ELSE array({HOT}L) END

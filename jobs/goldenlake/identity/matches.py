@@ -9,6 +9,7 @@ the first key that both records have, so nobody need compare parts with each oth
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
@@ -24,16 +25,20 @@ from pyspark.sql.types import ArrayType, LongType, StructField, StructType
 from goldenlake.identity.records import is_matchable
 
 if TYPE_CHECKING:
+    from goldenlake.identity.matching.arrays import Codes, Flags, Floats
+    from goldenlake.identity.matching.blocking import Candidates
     from goldenlake.identity.matching.model import Model
+    from goldenlake.identity.matching.scoring import Scorer
 
 MATCH, LIKELY, DOUBTFUL = "match", "likely", "doubtful"
 
 _COMPARED = "_compared"
-_SCORED = "left_record string, right_record string, rule string, weight double"
+_SCORED = "left_record string, right_record string, strength string, rule string, weight double"
 _SCORED_ARROW = pa.schema(
     {
         "left_record": pa.string(),
         "right_record": pa.string(),
+        "strength": pa.string(),
         "rule": pa.string(),
         "weight": pa.float64(),
     }
@@ -142,10 +147,11 @@ def scored(
     columns: list[str],
     model: Broadcast[str],
     *,
-    least: float,
     parts: int,
 ) -> DataFrame:
-    """Probable pairs: (left_record, right_record, rule, weight), each once, left smaller.
+    """Probable pairs: (left_record, right_record, strength, rule, weight), each once, left smaller.
+
+    Those less probable than the model's ``clustering.doubtful`` are forgotten.
 
     Args:
         comparable: (record_id, profile, keys) of all records on the keys that count.
@@ -153,7 +159,6 @@ def scored(
         changed: (record_id) of which one must be in a pair; None means all.
         columns: that the model compares.
         model: as JSON.
-        least: probability below which pairs are forgotten.
         parts: among which the blocks are divided.
     """
     new = F.lit(True)
@@ -165,7 +170,7 @@ def scored(
         "record_id", new.alias("is_new"), "keys", *profile_columns(columns)
     ).withColumn("part", F.explode(_parts(F.col("keys"), parts)))
     return rows.repartitionById(parts, F.col("part")).mapInArrow(
-        partial(_scored, model, refused, parts, least), _SCORED
+        partial(_scored, model, refused, parts), _SCORED
     )
 
 
@@ -177,11 +182,6 @@ def profile_columns(columns: list[str]) -> list[Column]:
 def probability(weight: Column) -> Column:
     """Of log2 odds."""
     return F.lit(1.0) / (F.lit(1.0) + F.pow(F.lit(2.0), -weight))
-
-
-def strength(weight: Column, edge: float) -> Column:
-    """LIKELY from the probability ``edge`` on, else DOUBTFUL."""
-    return F.when(probability(weight) >= edge, F.lit(LIKELY)).otherwise(F.lit(DOUBTFUL))
 
 
 def loaded(model: Broadcast[str]) -> Model:
@@ -225,7 +225,6 @@ def _scored(
     model: Broadcast[str],
     refused: Broadcast[NDArray[np.int64]],
     parts: int,
-    least: float,
     batches: Iterator[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
     from goldenlake.identity.matching.blocking import blocks_among, candidates
@@ -237,7 +236,7 @@ def _scored(
         return
     known = loaded(model)
     rows = pa.Table.from_batches(found)
-    starts, keys = _admitted(rows["keys"], refused.value)
+    starts, keys = admitted(rows["keys"], refused.value)
     own = rows["part"][0].as_py()
     rules = rule_names(known.matching)
     blocks = blocks_among(starts, keys, keys % np.uint64(parts) == own, rules)
@@ -248,19 +247,61 @@ def _scored(
     is_paired[pairs.left] = is_paired[pairs.right] = True
     place = np.cumsum(is_paired, dtype=np.int32) - 1
     rows = rows.filter(pa.array(is_paired))
-    scorer = Scorer.of(known, rows)
-    ids, names = rows["record_id"].combine_chunks(), pa.array(rules)
-    for at in range(0, len(pairs.left), _MOST_PAIRS):
-        some = slice(at, at + _MOST_PAIRS)
-        left, right = place[pairs.left[some]], place[pairs.right[some]]
-        scores = scorer.score(left, right)
-        kept = scores.probabilities >= least
-        one, other = ids.take(pa.array(left[kept])), ids.take(pa.array(right[kept]))
-        rule = names.take(pa.array(pairs.rule[some][kept]))
-        yield from _ordered(one, other, rule, scores.weights[kept])
+    ids = rows["record_id"].combine_chunks()
+    probable = Probable.among(pairs, place, Scorer.of(known, rows))
+    yield from probable.told(ids, known).to_batches(max_chunksize=50_000)
 
 
-def _admitted(
+@dataclass(frozen=True)
+class Probable:
+    """Pairs of a scorer's records that are worth keeping."""
+
+    left: Codes
+    right: Codes
+    rule: Codes
+    weight: Floats
+    """As it is written, in millionths."""
+    is_likely: Flags
+
+    @classmethod
+    def among(cls, pairs: Candidates, place: Codes, scorer: Scorer) -> Probable:
+        """Score candidates whose records are at these places among the scorer's."""
+        settings = scorer.model.matching.clustering
+        kept, weights, likely = [], [], []
+        for at in range(0, len(pairs.left), _MOST_PAIRS):
+            some = slice(at, at + _MOST_PAIRS)
+            scores = scorer.score(place[pairs.left[some]], place[pairs.right[some]])
+            chance = scores.probabilities
+            found = np.flatnonzero(chance >= settings.doubtful)
+            kept.append(at + found)
+            weights.append(np.round(scores.weights[found], 6))
+            likely.append(chance[found] >= settings.edge)
+        every = np.concatenate([np.zeros(0, dtype=np.int64), *kept])
+        return cls(
+            place[pairs.left[every]],
+            place[pairs.right[every]],
+            pairs.rule[every],
+            np.concatenate([np.zeros(0), *weights]),
+            np.concatenate([np.zeros(0, dtype=np.bool_), *likely]),
+        )
+
+    def told(self, ids: pa.Array, model: Model) -> pa.Table:
+        """As rows, with the ids of the scorer's records."""
+        from goldenlake.identity.matching.keys import rule_names
+
+        one, other = ids.take(pa.array(self.left)), ids.take(pa.array(self.right))
+        is_first = pc.less(one, other)
+        columns = [
+            pc.if_else(is_first, one, other),
+            pc.if_else(is_first, other, one),
+            pc.if_else(pa.array(self.is_likely), LIKELY, DOUBTFUL),
+            pa.array(rule_names(model.matching)).take(pa.array(self.rule)),
+            pa.array(self.weight),
+        ]
+        return pa.table(columns, schema=_SCORED_ARROW)
+
+
+def admitted(
     lists: pa.ChunkedArray, refused: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Where each record's keys start, and its keys that make pairs."""
@@ -273,16 +314,3 @@ def _admitted(
         starts = np.append(0, np.cumsum(kept))[starts]
         keys = keys[kept]
     return starts, keys.astype(np.uint64)
-
-
-def _ordered(
-    one: pa.Array, other: pa.Array, rule: pa.Array, weights: np.ndarray
-) -> Iterator[pa.RecordBatch]:
-    is_first = pc.less(one, other)
-    columns = [
-        pc.if_else(is_first, one, other),
-        pc.if_else(is_first, other, one),
-        rule,
-        pa.array(np.round(weights, 6)),
-    ]
-    yield from pa.table(columns, schema=_SCORED_ARROW).to_batches(max_chunksize=50_000)

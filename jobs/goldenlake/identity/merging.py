@@ -15,7 +15,7 @@ import pyarrow as pa
 from goldenlake.identity.evidence import Link, strongest_first
 from goldenlake.identity.matches import DOUBTFUL, LIKELY, MATCH
 from goldenlake.identity.matching.model import Model
-from goldenlake.identity.refinement import TIE_LISTS, Codes, Graph, Joined, refined_groups
+from goldenlake.identity.refinement import TIE_LISTS, Codes, Graph, Joined, joined_groups
 
 UNBLOCKED = "compared because others tie them; they share no admitted blocking key"
 """The rule of a bridge that no edge tells of."""
@@ -62,13 +62,13 @@ def merges(component: Component) -> list[Merge]:
     """
     ids = component.ids
     ties = _ties(component)
-    nodes = component.records.append_column("component", pa.array([""] * len(ids)))
+    nodes = component.records
     graph = Graph.of(nodes.append_column("ties", ties))
     group, _ = graph.groups(component.largest)
     of = dict(zip(ids, group.tolist(), strict=True))
     found = list(_by_ties(of, component.links))
     if component.model is not None:
-        joined = refined_groups(graph, group, nodes, component.model)
+        joined = joined_groups(graph, group, nodes, component.model)
         if joined is not None:
             found += _by_model(ids, group, joined, component)
     return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +30,7 @@ from goldenlake.identity.records import is_matchable
 if TYPE_CHECKING:
     from goldenlake.identity.matching.model import Model
     from goldenlake.identity.matching.resolution import Resolution
+    from goldenlake.identity.matching.scoring import Scorer
 
 STEWARD, MUST, CANNOT = "steward", "must", "cannot"
 CONNECTING = (MUST, "unique", "strong", LIKELY, "weak")
@@ -118,14 +119,16 @@ def _clusters(
     nodes = pa.Table.from_batches(found).sort_by("record_id")
     graph = Graph.of(nodes)
     group, is_cut = graph.groups(largest)
-    joined = None if model is None else refined_groups(graph, group, nodes, loaded(model))
-    cluster = group if joined is None else joined.clusters(group)
-    ids = nodes["record_id"].combine_chunks()
-    named = pa.table(
-        [ids, nodes["component"], ids.take(pa.array(cluster)), pa.array(is_cut)],
-        schema=_CLUSTERS_ARROW,
-    )
+    cluster = group if model is None else model_clusters(graph, group, nodes, loaded(model))
+    named = told(nodes["record_id"].combine_chunks(), graph, cluster, is_cut)
     yield from named.to_batches(max_chunksize=50_000)
+
+
+def told(ids: pa.Array, graph: Graph, cluster: Codes, is_cut: NDArray[np.bool_]) -> pa.Table:
+    """A graph's clusters as rows, with the ids of its records."""
+    component = ids.take(pa.array(graph.component))
+    columns = [ids, component, ids.take(pa.array(cluster)), pa.array(is_cut)]
+    return pa.table(columns, schema=_CLUSTERS_ARROW)
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,6 @@ class Graph:
     """Records as numbers in the order of their ids, and the ties between them."""
 
     count: int
-    component: Codes
     left: Codes
     right: Codes
     rank: Codes
@@ -143,27 +145,54 @@ class Graph:
 
     @classmethod
     def of(cls, nodes: pa.Table) -> Graph:
-        """From (record_id, component, ties) in the order of the ids; ties begin at their record."""
+        """From (record_id, ties) in the order of the ids; ties begin at their record."""
         ids, lists = (nodes[name].combine_chunks() for name in ("record_id", "ties"))
         ties = pa.Table.from_struct_array(lists.flatten())
         left = np.repeat(np.arange(len(ids)), pc.fill_null(lists.value_lengths(), 0).to_numpy())
+        return cls.between(ids, pa.array(left), ties)
+
+    @classmethod
+    def between(cls, ids: pa.Array, left: pa.Array, ties: pa.Table) -> Graph:
+        """From ids in order and ties (right_record, strength, weight) with the numbers of the
+        records that they begin at; those with an end that is not among the ids are left out.
+        """
         right = pc.index_in(ties["right_record"].combine_chunks(), ids)
         # The other end of what connects nothing may lie in another component.
-        here = pc.is_valid(right)
-        ties, left = ties.filter(here), left[here.to_numpy(zero_copy_only=False)]
-        right = right.drop_null().to_numpy().astype(np.int64)
-        strengths = pa.array(CONNECTING)
-        rank = pc.fill_null(pc.index_in(ties["strength"], strengths), len(CONNECTING))
-        component = nodes["component"].combine_chunks().dictionary_encode().indices
+        here = pc.and_(pc.is_valid(left), pc.is_valid(right))
+        ties, left, right = ties.filter(here), left.filter(here), right.filter(here)
+        rank = pc.fill_null(pc.index_in(ties["strength"], pa.array(CONNECTING)), len(CONNECTING))
         return cls(
-            count=nodes.num_rows,
-            component=component.to_numpy().astype(np.int64),
-            left=left,
-            right=right,
+            count=len(ids),
+            left=left.to_numpy().astype(np.int64),
+            right=right.to_numpy().astype(np.int64),
             rank=rank.to_numpy().astype(np.int64),
             weight=pc.fill_null(ties["weight"], 0.0).to_numpy(),
             is_apart=pc.equal(ties["strength"], CANNOT).to_numpy(zero_copy_only=False),
         )
+
+    def with_matches(
+        self, left: Codes, right: Codes, weight: NDArray[np.float64], is_likely: NDArray[np.bool_]
+    ) -> Graph:
+        """With the pairs that a model found among the same records."""
+        rank = np.where(is_likely, CONNECTING.index(LIKELY), len(CONNECTING))
+        return Graph(
+            count=self.count,
+            left=np.concatenate([self.left, left]),
+            right=np.concatenate([self.right, right]),
+            rank=np.concatenate([self.rank, rank]),
+            weight=np.concatenate([self.weight, weight]),
+            is_apart=np.concatenate([self.is_apart, np.zeros(len(left), dtype=np.bool_)]),
+        )
+
+    @cached_property
+    def component(self) -> Codes:
+        """For each record the first of its component."""
+        return self._connected(self.rank < len(CONNECTING))
+
+    @property
+    def likely(self) -> Codes:
+        """The ties that a model found."""
+        return np.flatnonzero(self.rank == CONNECTING.index(LIKELY))
 
     def groups(self, largest: int) -> tuple[Codes, NDArray[np.bool_]]:
         """For each record the first of its group, and whether the group was too large."""
@@ -249,41 +278,68 @@ class Joined:
         return first_of_each(label, np.arange(len(group)))
 
 
-def refined_groups(graph: Graph, group: Codes, nodes: pa.Table, model: Model) -> Joined | None:
-    """Let a model join groups; None where nothing is likely."""
+def model_clusters(graph: Graph, group: Codes, nodes: pa.Table, model: Model) -> Codes:
+    """For each record the first of its cluster, where a model joins groups.
+
+    ``nodes`` have the columns that the model compares.
+    """
+    joined = joined_groups(graph, group, nodes, model)
+    return group if joined is None else joined.clusters(group)
+
+
+def joined_groups(graph: Graph, group: Codes, nodes: pa.Table, model: Model) -> Joined | None:
+    """As ``refined_groups``, of the records about which the model has something to say."""
+    from goldenlake.identity.matching.scoring import Scorer
+
+    if not len(graph.likely):
+        return None
+    columns = list(model.matching.columns)
+    present = np.array([pc.is_valid(nodes[name]).to_numpy() for name in columns]).any(axis=0)
+    compared = np.flatnonzero(present & _is_concerned(graph))
+    scorer = Scorer.of(model, nodes.select(columns).take(pa.array(compared)))
+    return refined_groups(graph, group, compared, scorer)
+
+
+def refined_groups(graph: Graph, group: Codes, compared: Codes, scorer: Scorer) -> Joined | None:
+    """Let a model join groups; None where nothing is likely.
+
+    ``compared`` are the records that the scorer holds, in its order.
+    """
     from goldenlake.identity.matching.clustering import Decisions
     from goldenlake.identity.matching.em import probability
     from goldenlake.identity.matching.resolution import refined
-    from goldenlake.identity.matching.scoring import Scorer
 
-    likely = np.flatnonzero(graph.rank == CONNECTING.index(LIKELY))
+    likely = graph.likely
     if not len(likely):
         return None
-    columns = list(model.matching.columns)
-    concerned = np.zeros(graph.count, dtype=np.bool_)
-    concerned[graph.component[graph.left[likely]]] = True
-    present = np.array([pc.is_valid(nodes[name]).to_numpy() for name in columns]).any(axis=0)
-    compared = np.flatnonzero(present & concerned[graph.component])
     place = np.full(graph.count, -1, dtype=np.int32)
     place[compared] = np.arange(len(compared), dtype=np.int32)
     # A group is compared by those of its records that can be: the first stands for the others.
+    members = compared[_is_concerned(graph)[compared]]
     first = np.full(graph.count, -1, dtype=np.int32)
-    first[group[compared][::-1]] = place[compared][::-1]
+    first[group[members][::-1]] = place[members][::-1]
     stands = first[group]
     apart = np.stack([stands[graph.left], stands[graph.right]], axis=1)[graph.is_apart]
-    together = np.stack([stands[compared], place[compared]], axis=1)
+    together = np.stack([stands[members], place[members]], axis=1)
     left, right = place[graph.left[likely]], place[graph.right[likely]]
     # A match of a record of which nothing is known now speaks for nobody.
     known = (left >= 0) & (right >= 0)
     found = refined(
-        Scorer.of(model, nodes.select(columns).take(pa.array(compared))),
+        scorer,
         left[known],
         right[known],
         probability(graph.weight[likely][known]),
-        model.matching.clustering,
+        scorer.model.matching.clustering,
         Decisions(together=together, apart=apart[(apart >= 0).all(axis=1)]),
     )
     return Joined(compared, first, found)
+
+
+def _is_concerned(graph: Graph) -> NDArray[np.bool_]:
+    """Of each record, whether its component holds anything likely."""
+    concerned = np.zeros(graph.count, dtype=np.bool_)
+    concerned[graph.component[graph.left[graph.likely]]] = True
+    return concerned[graph.component]
 
 
 def first_of_each(labels: Codes, order: Codes) -> Codes:

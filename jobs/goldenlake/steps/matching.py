@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.decisions import Decision
-from goldenlake.identity import matches, refinement
+from goldenlake.identity import matches, one_worker, refinement
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.ports import Progress, Tables
 
@@ -22,6 +22,18 @@ _EDGES = (
 )
 _MOST_TOLD = 5
 """Rules in one line."""
+
+
+@dataclass(frozen=True)
+class Matched:
+    """What a model and stewards say of a night's records."""
+
+    edges: DataFrame
+    """As they should be."""
+    replaced: DataFrame
+    """Edges of the build before that they take the place of."""
+    clusters: DataFrame | None = None
+    """See ``refinement.clusters``; None where they are still to be found from the edges."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,23 +77,53 @@ class MatchEdges:
         return self.keep(matches.keyed(changed, self.columns, self.model))
 
     def changes(
-        self, changed: DataFrame, records: DataFrame, existing: DataFrame, *, is_incremental: bool
-    ) -> tuple[DataFrame, DataFrame]:
+        self,
+        changed: DataFrame,
+        records: DataFrame,
+        linked: DataFrame,
+        existing: DataFrame,
+        *,
+        is_incremental: bool,
+        largest: int,
+    ) -> Matched:
         """Edges as they should be, and those that they take the place of.
 
-        ``changed`` and ``records`` have keys; ``existing`` are all edges of the build before.
+        ``changed`` and ``records`` have keys; ``linked`` are the edges of identifiers where all
+        are looked at, and ``largest`` is their largest group; ``existing`` are all edges of the
+        build before.
         """
         decided = self._decided(records)
         standing = existing.where(F.col("identifier") == refinement.STEWARD)
         matched = existing.where(F.col("identifier") == matches.MATCH)
         if self.trained is None or self.model is None:
-            return decided, standing.unionByName(matched)
-        wanted = dirty = None
+            return Matched(decided, standing.unionByName(matched))
+        clusters = None
         if is_incremental:
             wanted, dirty = self._wanted(changed, records)
             matched = _touching(matched, dirty)
-        found = self._scored(records, wanted, dirty)
-        return decided.unionByName(found), standing.unionByName(matched)
+            pairs = self._scored(records, wanted, dirty)
+        elif one_worker.fits(records.count()):
+            links = linked.unionByName(decided, allowMissingColumns=True)
+            found = self._at_once(records, links, largest)
+            pairs, clusters = found.pairs, found.clusters
+        else:
+            pairs = self._scored(records, None, None)
+        edges = decided.unionByName(self._edges(pairs))
+        return Matched(edges, standing.unionByName(matched), clusters)
+
+    def _at_once(self, records: DataFrame, links: DataFrame, largest: int) -> one_worker.Resolved:
+        assert self.model is not None
+        found = one_worker.resolved(
+            records.where("is_active"),
+            links,
+            cap=self._cap,
+            largest=largest,
+            columns=self.columns,
+            model=self.model,
+            keep=self.keep,
+        )
+        self._tell_refused(found.refused())
+        return found
 
     def _wanted(self, changed: DataFrame, records: DataFrame) -> tuple[DataFrame, DataFrame]:
         """The keys to look at, and the records of which one must be in a pair.
@@ -105,29 +147,28 @@ class MatchEdges:
     def _scored(
         self, records: DataFrame, wanted: DataFrame | None, dirty: DataFrame | None
     ) -> DataFrame:
-        assert self.trained is not None
         assert self.model is not None
-        settings = self.trained.matching.clustering
         comparable = matches.comparable(records, wanted)
         if wanted is not None:
             comparable = self.keep(comparable)
         refused = matches.refused(comparable, self._cap)
         self._tell_refused(refused)
-        found = matches.scored(
+        return matches.scored(
             comparable,
             self.tables.spark.sparkContext.broadcast(refused["key"].to_numpy()),
             dirty,
             self.columns,
             self.model,
-            least=settings.doubtful,
             parts=matches.parts(comparable),
         )
-        return found.select(
+
+    def _edges(self, pairs: DataFrame) -> DataFrame:
+        return pairs.select(
             "left_record",
             "right_record",
             F.lit(matches.MATCH).alias("identifier"),
             F.lit("").alias("link_key"),
-            matches.strength(F.col("weight"), settings.edge).alias("strength"),
+            "strength",
             "rule",
             "weight",
             F.lit(self.version).alias("model"),

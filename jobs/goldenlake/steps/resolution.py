@@ -88,9 +88,8 @@ class Resolution:
         self, changed: DataFrame, counts: dict[str, int], as_of: Column
     ) -> tuple[DataFrame, DataFrame]:
         """Edges, components and ids of what changed, written; gives changed rows and events."""
-        rules = self.rules
         touched = self._touched_values(changed)
-        groups, contested, edge_changes = self._links(changed, touched, as_of)
+        groups, contested, edge_changes, clusters = self._links(changed, touched, as_of)
         counts["edges_changed"] = self._write(
             "identity.edges",
             edge_changes,
@@ -101,19 +100,7 @@ class Resolution:
         counts |= self._matches.counts
         self.progress(f"edges: {counts['edges_changed']} new, changed or retired")
         previous, nodes = self._touched_records(changed, edge_changes)
-        edges = self._stored("identity.edges")
-        if self.is_incremental:
-            inside = nodes.select(F.col("record_id").alias("left_record"))
-            edges = self._keep(edges.join(inside, on="left_record", how="left_semi"))
-        cluster = self._keep(
-            refinement.clusters(
-                nodes,
-                edges,
-                largest=rules.largest_cluster,
-                columns=self._matches.columns,
-                model=self._matches.model,
-            )
-        )
+        cluster = self._clusters(nodes) if clusters is None else clusters
         owners = self._keep(ids.owners(cluster, previous))
         base = self.base.generation if self.base else 0
         assigned = self._keep(ids.assignments(cluster, owners, base=base, as_of=as_of))
@@ -218,8 +205,10 @@ class Resolution:
 
     def _links(
         self, changed: DataFrame, touched: DataFrame | None, as_of: Column
-    ) -> tuple[DataFrame, DataFrame, DataFrame]:
-        """The touched value groups, verdicts on the contested ones, and the edges that change."""
+    ) -> tuple[DataFrame, DataFrame, DataFrame, DataFrame | None]:
+        """The touched value groups, verdicts on the contested ones, the edges that change, and the
+        clusters, where they were found with the edges.
+        """
         rules = self.rules
         records = self._stored("identity.records")
         members = links.members(records, rules, touched)
@@ -232,12 +221,19 @@ class Resolution:
         existing = stored.where(~F.col("identifier").isin(matches.MATCH, refinement.STEWARD))
         if touched is not None:
             existing = existing.join(links.link_keys(touched), on="link_key", how="left_semi")
-        found, replaced = self._matches.changes(
-            changed, records, stored, is_incremental=self.is_incremental
+        linked = self._keep(links.edges(judged, contested, rules))
+        found = self._matches.changes(
+            changed,
+            records,
+            linked,
+            stored,
+            is_incremental=self.is_incremental,
+            largest=rules.largest_cluster,
         )
-        existing = existing.unionByName(replaced)
-        desired = links.edges(judged, contested, rules).unionByName(found)
-        return groups, contested, self._keep(changes.edge_changes(desired, existing, as_of))
+        existing = existing.unionByName(found.replaced)
+        desired = linked.unionByName(found.edges)
+        edge_changes = self._keep(changes.edge_changes(desired, existing, as_of))
+        return groups, contested, edge_changes, found.clusters
 
     def _touched_records(
         self, changed: DataFrame, edge_changes: DataFrame
@@ -267,6 +263,22 @@ class Resolution:
         previous = self._keep(customers.join(reached, on="component", how="left_semi"))
         nodes = previous.select("record_id").unionByName(moved).distinct()
         return previous, self._keep(people.join(nodes, on="record_id", how="left_semi"))
+
+    def _clusters(self, nodes: DataFrame) -> DataFrame:
+        """Who of these whole components is one person, by the edges that stand."""
+        edges = self._stored("identity.edges")
+        if self.is_incremental:
+            inside = nodes.select(F.col("record_id").alias("left_record"))
+            edges = self._keep(edges.join(inside, on="left_record", how="left_semi"))
+        return self._keep(
+            refinement.clusters(
+                nodes,
+                edges,
+                largest=self.rules.largest_cluster,
+                columns=self._matches.columns,
+                model=self._matches.model,
+            )
+        )
 
     def _write_history(self, events: DataFrame, as_of: Column) -> dict[str, int]:
         found = events.groupBy("event").agg(

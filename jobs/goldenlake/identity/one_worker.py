@@ -1,0 +1,226 @@
+"""Everything in one worker, where a lake fits it: pairs, scores, components and people in one go.
+
+``matches`` and ``refinement`` divide a lake among workers, by keys and by components, and send most
+records twice. A lake that fits one worker is sent once. The kernels are the same, and so are the
+pairs and the people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyspark import Broadcast
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from goldenlake.identity.matches import (
+    Probable,
+    admitted,
+    loaded,
+    profile_columns,
+)
+from goldenlake.identity.records import is_matchable
+from goldenlake.identity.refinement import Codes, Graph, refined_groups, told
+
+if TYPE_CHECKING:
+    from goldenlake.identity.matching.blocking import Candidates
+    from goldenlake.identity.matching.model import Model
+
+MOST_RECORDS = 4_000_000
+"""That one worker takes, at some 1.2 KB each with their keys, pairs and scores."""
+
+_PAIR, _RECORD, _KEY = "pair", "record", "key"
+_PAIRS = ("left_record", "right_record", "strength", "rule", "weight")
+_RECORDS = ("record_id", "component", "cluster", "is_cut")
+_KEYS = ("key", "records")
+_ANSWER = (
+    "kind string, left_record string, right_record string, strength string, rule string, "
+    "weight double, record_id string, component string, cluster string, is_cut boolean, "
+    "key bigint, records bigint"
+)
+_ANSWER_ARROW = pa.schema(
+    {
+        "kind": pa.string(),
+        "left_record": pa.string(),
+        "right_record": pa.string(),
+        "strength": pa.string(),
+        "rule": pa.string(),
+        "weight": pa.float64(),
+        "record_id": pa.string(),
+        "component": pa.string(),
+        "cluster": pa.string(),
+        "is_cut": pa.bool_(),
+        "key": pa.int64(),
+        "records": pa.int64(),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """What one worker made of all records."""
+
+    answer: DataFrame
+
+    @property
+    def pairs(self) -> DataFrame:
+        """As ``matches.scored`` gives them."""
+        return self._of(_PAIR, _PAIRS)
+
+    @property
+    def clusters(self) -> DataFrame:
+        """As ``refinement.clusters`` gives them."""
+        return self._of(_RECORD, _RECORDS)
+
+    def refused(self) -> pa.Table:
+        """As ``matches.refused`` gives it."""
+        return self._of(_KEY, _KEYS).toArrow().sort_by("key")
+
+    def _of(self, kind: str, columns: tuple[str, ...]) -> DataFrame:
+        return self.answer.where(F.col("kind") == kind).select(*columns)
+
+
+def fits(records: int) -> bool:
+    """Whether so many records are one worker's."""
+    return records <= MOST_RECORDS
+
+
+def resolved(
+    records: DataFrame,
+    links: DataFrame,
+    *,
+    cap: int,
+    largest: int,
+    columns: list[str],
+    model: Broadcast[str],
+    keep: Callable[[DataFrame], DataFrame],
+) -> Resolved:
+    """Match and cluster all records there are.
+
+    Args:
+        records: (record_id, profile, keys), keys in order.
+        links: (left_record, right_record, strength) of identifiers and decisions.
+        cap: a key on more records than this makes no pairs.
+        largest: as in ``refinement.clusters``.
+        columns: that the model compares.
+        model: as JSON.
+        keep: computes rows once, when they are first looked at.
+    """
+    looks = [
+        F.when(is_matchable(), look).alias(name)
+        for name, look in zip(columns, profile_columns(columns), strict=True)
+    ]
+    nodes = records.select("record_id", "keys", *looks)
+    ties = links.select(F.col("left_record").alias("record_id"), "right_record", "strength")
+    rows = nodes.unionByName(ties, allowMissingColumns=True)
+    work = partial(_resolved, cap, largest, columns, model, _cores(records.sparkSession))
+    return Resolved(keep(rows.coalesce(1).mapInArrow(work, _ANSWER)))
+
+
+def _cores(spark: SparkSession) -> int:
+    """That a task can use where no other runs beside it."""
+    context, default = spark.sparkContext, "1"
+    if (context.master or "").startswith("local"):
+        return context.defaultParallelism
+    return int(context.getConf().get("spark.executor.cores", default) or default)
+
+
+def _resolved(
+    cap: int,
+    largest: int,
+    columns: list[str],
+    model: Broadcast[str],
+    threads: int,
+    batches: Iterator[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
+    found = [batch for batch in batches if batch.num_rows]
+    if not found:
+        return
+    rows = pa.Table.from_batches(found)
+    is_tie = pc.is_valid(rows["right_record"])
+    ties = rows.filter(is_tie).select(["record_id", "right_record", "strength"])
+    nodes = rows.filter(pc.invert(is_tie)).drop_columns(["right_record", "strength"])
+    del found, rows
+    if not nodes.num_rows:
+        return
+    nodes = nodes.sort_by("record_id")
+    for kind, part in _parts(nodes, ties, cap, largest, columns, loaded(model), threads):
+        for batch in part.to_batches(max_chunksize=50_000):
+            yield _answer(kind, batch)
+
+
+def _parts(
+    nodes: pa.Table,
+    ties: pa.Table,
+    cap: int,
+    largest: int,
+    columns: list[str],
+    model: Model,
+    threads: int,
+) -> Iterator[tuple[str, pa.Table]]:
+    from goldenlake.identity.matching.blocking import blocks_among, candidates
+    from goldenlake.identity.matching.keys import rule_names
+    from goldenlake.identity.matching.scoring import Scorer
+
+    ids = nodes["record_id"].combine_chunks()
+    refused = _refused(nodes["keys"], cap)
+    yield _KEY, refused
+    starts, keys = admitted(nodes["keys"], refused["key"].to_numpy())
+    every = np.ones(len(keys), dtype=np.bool_)
+    pairs = candidates(blocks_among(starts, keys, every, rule_names(model.matching)))
+    links = Graph.between(
+        ids,
+        pc.index_in(ties["record_id"].combine_chunks(), ids),
+        ties.append_column("weight", pa.nulls(ties.num_rows, pa.float64())),
+    )
+    compared = _compared(nodes, columns, pairs, links)
+    place = np.full(len(ids), -1, dtype=np.int32)
+    place[compared] = np.arange(len(compared), dtype=np.int32)
+    some = nodes.select(columns).take(pa.array(compared))
+    scorer = Scorer.of(model, some, threads=threads)
+    probable = Probable.among(pairs, place, scorer)
+    del pairs, keys, starts, every
+    yield _PAIR, probable.told(ids.take(pa.array(compared)), model)
+    graph = links.with_matches(
+        compared[probable.left], compared[probable.right], probable.weight, probable.is_likely
+    )
+    group, is_cut = graph.groups(largest)
+    joined = refined_groups(graph, group, compared, scorer)
+    cluster = group if joined is None else joined.clusters(group)
+    yield _RECORD, told(ids, graph, cluster, is_cut)
+
+
+def _refused(lists: pa.ChunkedArray, cap: int) -> pa.Table:
+    keys = np.sort(lists.combine_chunks().flatten().to_numpy())
+    first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))[: len(keys)]
+    size = np.diff(np.append(first, len(keys)))
+    over = size > cap
+    return pa.table({"key": keys[first[over]], "records": size[over]})
+
+
+def _compared(nodes: pa.Table, columns: list[str], pairs: Candidates, links: Graph) -> Codes:
+    """Records that the model may have to look at: paired, or linked to one that is."""
+    reached = np.zeros(nodes.num_rows, dtype=np.bool_)
+    for ends in (pairs.left, pairs.right, links.left, links.right):
+        reached[ends] = True
+    present = np.array([pc.is_valid(nodes[name]).to_numpy() for name in columns]).any(axis=0)
+    return np.flatnonzero(reached & present).astype(np.int64)
+
+
+def _answer(kind: str, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch of one kind with the columns of all, null where they are another's."""
+    columns = [
+        pa.repeat(kind, batch.num_rows)
+        if field.name == "kind"
+        else batch[field.name].cast(field.type)
+        if field.name in batch.schema.names
+        else pa.nulls(batch.num_rows, field.type)
+        for field in _ANSWER_ARROW
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=_ANSWER_ARROW)

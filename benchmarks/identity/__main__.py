@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.figures import Figure, machine
 from benchmarks.homes import temporary_home
+from benchmarks.identity import nights
 from benchmarks.identity.contenders import (
     CONTENDERS,
     Result,
@@ -26,8 +27,6 @@ from benchmarks.processes import Finished
 from goldenlake.errors import GoldenlakeError
 
 RECORDS = 100_000
-TRAINED_ON = 50_000
-"""Records of other made-up people, on which all train."""
 YARDSTICK = "splink_duckdb"
 _FEWEST = 1_000
 
@@ -41,18 +40,29 @@ def main() -> int:
     parser.add_argument(
         "--records", nargs="*", type=int, default=[RECORDS], help="of made-up people; may be empty"
     )
+    parser.add_argument(
+        "--nights",
+        nargs="*",
+        type=int,
+        default=[],
+        help="of made-up people in lakes where a hundredth comes in a second night",
+    )
     parser.add_argument("--contenders", nargs="+", choices=CONTENDERS, default=list(CONTENDERS))
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--keep", action="store_true", help="leave the folder where it is")
     given = parser.parse_args()
-    if any(records < _FEWEST for records in given.records):
-        parser.error(f"--records: nothing is learnt from fewer than {_FEWEST:,}")
+    if any(records < _FEWEST for records in [*given.records, *given.nights]):
+        parser.error(f"--records, --nights: nothing is learnt from fewer than {_FEWEST:,}")
     with temporary_home(given.keep) as home:
         contests = {name: partial(of_set, home / name) for name in given.sets} | {
             f"people_{size}": partial(of_people, home / f"people_{size}", size, given.seed)
             for size in given.records
         }
-        return measure(contests, given.contenders)
+        figures_of = {
+            f"nights_{size}": partial(nights.measured, home / f"nights_{size}", size, given.seed)
+            for size in given.nights
+        }
+        return measure(contests, given.contenders) | tell(figures_of)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +105,7 @@ def of_people(home: Path, records: int, seed: int) -> Contest:
     """Made-up people; training is on others, of whom there are fewer."""
     say(f"{home.name}: generating")
     problem = generated(home / "problem", records, seed)
-    generated(home / "training", min(records, TRAINED_ON), seed + 1)
+    generated(home / "training", min(records, nights.TRAINED_ON), seed + 1)
     return Contest(home=home, problem=problem, training=home / "training")
 
 
@@ -112,12 +122,20 @@ def measure(contests: Mapping[str, Callable[[], Contest]], contenders: Sequence[
         for contender, told in CONTENDERS.items():
             if contender not in contenders or (told.needs_rules and not contest.problem.rules):
                 continue
-            try:
-                for figure in contest.run(contender):
-                    print(figure.line(machine()), flush=True)
-            except GoldenlakeError as error:
-                say(f"{name}: {contender} was not measured: {error}")
-                failed = 1
+            failed |= tell({f"{name}: {contender}": partial(contest.run, contender)})
+    return failed
+
+
+def tell(figures_of: Mapping[str, Callable[[], Iterator[Figure]]]) -> int:
+    """Print the figures of each; what fails stops nothing else."""
+    failed = 0
+    for name, measured in figures_of.items():
+        try:
+            for figure in measured():
+                print(figure.line(machine()), flush=True)
+        except GoldenlakeError as error:
+            say(f"{name} was not measured: {error}")
+            failed = 1
     return failed
 
 

@@ -157,5 +157,12 @@ def run_on_spark(home: Path, problem: Path, model: Path, rules: Rules) -> dict[s
     }
 
 
+def run_nights(home: Path, problem: str, model: str) -> dict[str, Any]:
+    """Two nights on Spark; see ``nights.played``."""
+    from benchmarks.identity.nights import played
+
+    return played(home, problem, model)
+
+
 if __name__ == "__main__":
-    answer({"train": train, "resolve": run})
+    answer({"train": train, "resolve": run, "nights": run_nights})

@@ -14,6 +14,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.cli.installation import PROJECT
 from goldenlake.identity import one_worker
+from goldenlake.identity.records import LEAST_COMPARED
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.io.spark import open_session
 
@@ -66,12 +67,14 @@ def _keys(rules: Sequence[Sequence[str]]) -> Column:
         )
         for number, rule in enumerate(rules)
     ]
-    return F.array_compact(F.array(*keys))
+    none = F.lit(0).cast("bigint")
+    return F.array_remove(F.array(*[F.coalesce(key, none) for key in keys]), 0)
 
 
 def _profile(columns: list[str]) -> Column:
-    entries = [F.struct(F.lit(name).alias("key"), F.col(name).alias("value")) for name in columns]
-    return F.map_from_entries(F.filter(F.array(*entries), lambda each: each["value"].isNotNull()))
+    known = sum((F.col(name).isNotNull().cast("int") for name in columns), F.lit(0))
+    entries = [part for name in columns for part in (F.lit(name), F.col(name))]
+    return F.when(known >= LEAST_COMPARED, F.create_map(*entries)).otherwise(F.create_map())
 
 
 def _kept(rows: DataFrame) -> DataFrame:

@@ -8,6 +8,7 @@ pairs and the people.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -120,7 +121,7 @@ def resolved(
     ties = links.select(F.col("left_record").alias("record_id"), "right_record", "strength")
     rows = nodes.unionByName(ties, allowMissingColumns=True)
     work = partial(_resolved, cap, largest, columns, model, _cores(records.sparkSession))
-    return Resolved(keep(rows.coalesce(1).mapInArrow(work, _ANSWER)))
+    return Resolved(keep(rows.repartition(1).mapInArrow(work, _ANSWER)))
 
 
 def _cores(spark: SparkSession) -> int:
@@ -164,28 +165,27 @@ def _parts(
     model: Model,
     threads: int,
 ) -> Iterator[tuple[str, pa.Table]]:
-    from goldenlake.identity.matching.blocking import blocks_among, candidates
-    from goldenlake.identity.matching.keys import rule_names
     from goldenlake.identity.matching.scoring import Scorer
 
     ids = nodes["record_id"].combine_chunks()
     refused = _refused(nodes["keys"], cap)
     yield _KEY, refused
-    starts, keys = admitted(nodes["keys"], refused["key"].to_numpy())
-    every = np.ones(len(keys), dtype=np.bool_)
-    pairs = candidates(blocks_among(starts, keys, every, rule_names(model.matching)))
     links = Graph.between(
         ids,
         pc.index_in(ties["record_id"].combine_chunks(), ids),
         ties.append_column("weight", pa.nulls(ties.num_rows, pa.float64())),
     )
-    compared = _compared(nodes, columns, pairs, links)
+    compared = _comparable(nodes, columns, links)
     place = np.full(len(ids), -1, dtype=np.int32)
     place[compared] = np.arange(len(compared), dtype=np.int32)
-    some = nodes.select(columns).take(pa.array(compared))
-    scorer = Scorer.of(model, some, threads=threads)
+    # Pairs are found by compiled code while values are read by Python's own.
+    with ThreadPoolExecutor(1) as beside:
+        finding = beside.submit(_pairs, nodes["keys"], refused, model)
+        some = nodes.select(columns).take(pa.array(compared))
+        scorer = Scorer.of(model, some, threads=threads)
+        pairs = finding.result()
     probable = Probable.among(pairs, place, scorer)
-    del pairs, keys, starts, every
+    del pairs, finding
     yield _PAIR, probable.told(ids.take(pa.array(compared)), model)
     graph = links.with_matches(
         compared[probable.left], compared[probable.right], probable.weight, probable.is_likely
@@ -196,6 +196,15 @@ def _parts(
     yield _RECORD, told(ids, graph, cluster, is_cut)
 
 
+def _pairs(lists: pa.ChunkedArray, refused: pa.Table, model: Model) -> Candidates:
+    from goldenlake.identity.matching.blocking import blocks_among, candidates
+    from goldenlake.identity.matching.keys import rule_names
+
+    starts, keys = admitted(lists, refused["key"].to_numpy())
+    every = np.ones(len(keys), dtype=np.bool_)
+    return candidates(blocks_among(starts, keys, every, rule_names(model.matching)))
+
+
 def _refused(lists: pa.ChunkedArray, cap: int) -> pa.Table:
     keys = np.sort(lists.combine_chunks().flatten().to_numpy())
     first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))[: len(keys)]
@@ -204,10 +213,10 @@ def _refused(lists: pa.ChunkedArray, cap: int) -> pa.Table:
     return pa.table({"key": keys[first[over]], "records": size[over]})
 
 
-def _compared(nodes: pa.Table, columns: list[str], pairs: Candidates, links: Graph) -> Codes:
-    """Records that the model may have to look at: paired, or linked to one that is."""
-    reached = np.zeros(nodes.num_rows, dtype=np.bool_)
-    for ends in (pairs.left, pairs.right, links.left, links.right):
+def _comparable(nodes: pa.Table, columns: list[str], links: Graph) -> Codes:
+    """Records that the model may have to look at: with a key, or linked."""
+    reached = pc.greater(pc.list_value_length(nodes["keys"]), 0).to_numpy()
+    for ends in (links.left, links.right):
         reached[ends] = True
     present = np.array([pc.is_valid(nodes[name]).to_numpy() for name in columns]).any(axis=0)
     return np.flatnonzero(reached & present).astype(np.int64)

@@ -177,8 +177,8 @@ class Graph:
         rank = np.where(is_likely, CONNECTING.index(LIKELY), len(CONNECTING))
         return Graph(
             count=self.count,
-            left=np.concatenate([self.left, left]),
-            right=np.concatenate([self.right, right]),
+            left=np.concatenate([self.left, np.minimum(left, right)]),
+            right=np.concatenate([self.right, np.maximum(left, right)]),
             rank=np.concatenate([self.rank, rank]),
             weight=np.concatenate([self.weight, weight]),
             is_apart=np.concatenate([self.is_apart, np.zeros(len(left), dtype=np.bool_)]),

@@ -84,11 +84,11 @@ def blocks_among(starts: Counts, keys: Hashes, is_own: Flags, rules: tuple[str, 
     """Blocks from the admitted keys of each record, in order from ``starts`` on.
 
     Only keys that ``is_own`` marks (keys,) make blocks; the others say which pairs are born
-    elsewhere.
+    elsewhere. Records of a block are in no order.
     """
     owner = np.repeat(np.arange(len(starts) - 1, dtype=np.int32), np.diff(starts))[is_own]
     own = keys[is_own]
-    order = np.argsort(own, kind="stable")
+    order = np.argsort(own)
     own = own[order]
     first = np.flatnonzero(_is_new(own))
     return Blocks(

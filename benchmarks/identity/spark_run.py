@@ -49,7 +49,9 @@ def clusters_of(
         _profile(columns).alias("profile"),
         _keys(rules).alias("keys"),
     )
-    links = spark.createDataFrame([], "left_record string, right_record string, strength string")
+    links = spark.createDataFrame(
+        [], "left_record string, right_record string, strength string, weight double"
+    )
     found = one_worker.resolved(
         people, links, cap=read.count(), largest=200, columns=columns, model=model, keep=_kept
     )

@@ -43,11 +43,11 @@ def records(spark: SparkSession, model: object) -> DataFrame:
 def links(spark: SparkSession, records: DataFrame) -> DataFrame:
     random = Random(4)
     ids = [row["record_id"] for row in records.select("record_id").collect()]
-    rows = [(*sorted(random.sample(ids, 2)), random.choice(STRENGTHS)) for _ in range(90)]
-    rows.append((ids[0], "crm:gone", "unique"))
-    rows.append(("crm:away", ids[0], "unique"))
+    rows = [(*sorted(random.sample(ids, 2)), random.choice(STRENGTHS), None) for _ in range(90)]
+    rows.append((ids[0], "crm:gone", "unique", None))
+    rows.append(("crm:away", ids[0], "unique", None))
     return spark.createDataFrame(
-        rows, "left_record string, right_record string, strength string"
+        rows, "left_record string, right_record string, strength string, weight double"
     ).localCheckpoint()
 
 
@@ -77,9 +77,7 @@ def test_one_worker_finds_the_pairs_and_the_people_of_many(
         model,
         parts=7,
     ).localCheckpoint()
-    edges = links.withColumn("weight", F.lit(None).cast("double")).unionByName(
-        pairs.select("left_record", "right_record", "strength", "weight")
-    )
+    edges = links.unionByName(pairs.select(links.columns))
     people = refinement.clusters(records, edges, largest=LARGEST, columns=columns, model=model)
     assert found.refused().equals(refused.cast(found.refused().schema))
     assert refused.num_rows > 3
@@ -89,6 +87,28 @@ def test_one_worker_finds_the_pairs_and_the_people_of_many(
     clusters = found.clusters.collect()
     assert any(row.is_cut for row in clusters)
     assert 50 < len({row.cluster for row in clusters}) < len(clusters)
+
+    afterwards = one_worker.resolved(
+        records.withColumn("keys", matches.no_keys()),
+        edges,
+        cap=CAP,
+        largest=LARGEST,
+        columns=columns,
+        model=model,
+        keep=lambda rows: rows,
+    )
+    assert told(afterwards.clusters) == told(people)
+
+
+def test_without_a_model_one_worker_finds_the_people_that_links_make(
+    records: DataFrame, links: DataFrame
+) -> None:
+    found = one_worker.resolved(
+        records, links, cap=CAP, largest=LARGEST, columns=[], model=None, keep=lambda rows: rows
+    )
+    people = refinement.clusters(records, links, largest=LARGEST, columns=[], model=None)
+    assert told(found.clusters) == told(people)
+    assert found.pairs.isEmpty()
 
 
 def test_nobody_is_nobody_in_one_worker_too(

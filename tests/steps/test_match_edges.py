@@ -6,7 +6,6 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from goldenlake.identity import one_worker
 from goldenlake.identity.matching.keys import rule_names
 from goldenlake.identity.matching.training import train
 from goldenlake.identity.trained import TrainedModel
@@ -36,7 +35,7 @@ def bearers(spark: SparkSession, count: int, keys: str) -> DataFrame:
 
 
 def matched(
-    spark: SparkSession, model: TrainedModel, records: DataFrame
+    spark: SparkSession, model: TrainedModel, records: DataFrame, *, at_once: bool = True
 ) -> tuple[list[tuple[str, str]], dict[str, int], list[str]]:
     """Pairs, counts, and what was told."""
     told: list[str] = []
@@ -48,26 +47,23 @@ def matched(
         keep=lambda rows: rows.localCheckpoint(eager=False),
     )
     nothing = spark.createDataFrame([], EDGES.ddl)
+    linked = nothing.drop("linked_on")
     found = edges.changes(
-        records, records, nothing, nothing, is_incremental=False, largest=200
+        records, records, linked, nothing, is_incremental=False, at_once=at_once, largest=200
     ).edges
     rows = found.select("left_record", "right_record").collect()
     return sorted((row[0], row[1]) for row in rows), edges.counts, told
 
 
-@pytest.mark.parametrize("most_for_one", [one_worker.MOST_RECORDS, 0])
+@pytest.mark.parametrize("at_once", [True, False])
 def test_a_key_that_50_000_records_have_makes_no_pairs_and_is_told(
-    spark: SparkSession,
-    model: TrainedModel,
-    monkeypatch: pytest.MonkeyPatch,
-    most_for_one: int,
+    spark: SparkSession, model: TrainedModel, at_once: bool
 ) -> None:
-    monkeypatch.setattr(one_worker, "MOST_RECORDS", most_for_one)
     keys = f"""
         CASE WHEN id < 2 THEN array({HOT}L, {COMMON}L, {RARE}L)
              WHEN id < 200 THEN array({HOT}L, {COMMON}L) ELSE array({HOT}L) END
     """
-    pairs, counts, told = matched(spark, model, bearers(spark, 50_000, keys))
+    pairs, counts, told = matched(spark, model, bearers(spark, 50_000, keys), at_once=at_once)
     assert pairs == [("crm:000000", "crm:000001")]
     assert counts == {"keys_left_out": 2}
     names = rule_names(model.matching)

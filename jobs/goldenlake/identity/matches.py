@@ -236,7 +236,7 @@ def _scored(
         return
     known = loaded(model)
     rows = pa.Table.from_batches(found)
-    starts, keys = admitted(rows["keys"], refused.value)
+    starts, keys = admitted(rows["keys"].combine_chunks(), refused.value)
     own = rows["part"][0].as_py()
     rules = rule_names(known.matching)
     blocks = blocks_among(starts, keys, keys % np.uint64(parts) == own, rules)
@@ -302,12 +302,11 @@ class Probable:
 
 
 def admitted(
-    lists: pa.ChunkedArray, refused: NDArray[np.int64]
+    lists: pa.ListArray, refused: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
     """Where each record's keys start, and its keys that make pairs."""
-    found = lists.combine_chunks()
-    keys = found.flatten().to_numpy()
-    starts = np.append(0, np.cumsum(found.value_lengths().to_numpy())).astype(np.int64)
+    keys = lists.flatten().to_numpy()
+    starts = np.append(0, np.cumsum(lists.value_lengths().to_numpy())).astype(np.int64)
     if len(refused):
         at = np.minimum(np.searchsorted(refused, keys), len(refused) - 1)
         kept = refused[at] != keys

@@ -37,6 +37,7 @@ MOST_RECORDS = 4_000_000
 """That one worker takes, at some 1.2 KB each with their keys, pairs and scores."""
 
 _PAIR, _RECORD, _KEY = "pair", "record", "key"
+_TIES = ["right_record", "strength", "weight"]
 _PAIRS = ("left_record", "right_record", "strength", "rule", "weight")
 _RECORDS = ("record_id", "component", "cluster", "is_cut")
 _KEYS = ("key", "records")
@@ -94,23 +95,24 @@ def fits(records: int) -> bool:
 
 def resolved(
     records: DataFrame,
-    links: DataFrame,
+    edges: DataFrame,
     *,
     cap: int,
     largest: int,
     columns: list[str],
-    model: Broadcast[str],
+    model: Broadcast[str] | None,
     keep: Callable[[DataFrame], DataFrame],
 ) -> Resolved:
-    """Match and cluster all records there are.
+    """Match the records by their keys, and cluster them by those matches and by the edges.
 
     Args:
-        records: (record_id, profile, keys), keys in order.
-        links: (left_record, right_record, strength) of identifiers and decisions.
+        records: (record_id, profile, keys) of whole components, keys in order; where all pairs are
+            among the edges already, no keys.
+        edges: (left_record, right_record, strength, weight) that begin at these records.
         cap: a key on more records than this makes no pairs.
         largest: as in ``refinement.clusters``.
         columns: that the model compares.
-        model: as JSON.
+        model: as JSON; without one nothing is matched, and ``profile`` not looked at.
         keep: computes rows once, when they are first looked at.
     """
     looks = [
@@ -118,9 +120,9 @@ def resolved(
         for name, look in zip(columns, profile_columns(columns), strict=True)
     ]
     nodes = records.select("record_id", "keys", *looks)
-    ties = links.select(F.col("left_record").alias("record_id"), "right_record", "strength")
+    ties = edges.select(F.col("left_record").alias("record_id"), *_TIES)
     rows = nodes.unionByName(ties, allowMissingColumns=True)
-    work = partial(_resolved, cap, largest, columns, model, _cores(records.sparkSession))
+    work = partial(_resolved, cap, largest, model, _cores(records.sparkSession))
     return Resolved(keep(rows.repartition(1).mapInArrow(work, _ANSWER)))
 
 
@@ -135,8 +137,7 @@ def _cores(spark: SparkSession) -> int:
 def _resolved(
     cap: int,
     largest: int,
-    columns: list[str],
-    model: Broadcast[str],
+    model: Broadcast[str] | None,
     threads: int,
     batches: Iterator[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
@@ -145,44 +146,52 @@ def _resolved(
         return
     rows = pa.Table.from_batches(found)
     is_tie = pc.is_valid(rows["right_record"])
-    ties = rows.filter(is_tie).select(["record_id", "right_record", "strength"])
-    nodes = rows.filter(pc.invert(is_tie)).drop_columns(["right_record", "strength"])
+    ties = rows.filter(is_tie).select(["record_id", *_TIES])
+    nodes = rows.filter(pc.invert(is_tie)).drop_columns(_TIES)
     del found, rows
     if not nodes.num_rows:
         return
     nodes = nodes.sort_by("record_id")
-    for kind, part in _parts(nodes, ties, cap, largest, columns, loaded(model), threads):
+    ids = nodes["record_id"].combine_chunks()
+    graph = Graph.between(ids, pc.index_in(ties["record_id"].combine_chunks(), ids), ties)
+    parts = (
+        _by_links(ids, graph, largest)
+        if model is None
+        else _by_model(
+            nodes.drop_columns("record_id"), ids, graph, cap, largest, loaded(model), threads
+        )
+    )
+    for kind, part in parts:
         for batch in part.to_batches(max_chunksize=50_000):
             yield _answer(kind, batch)
 
 
-def _parts(
+def _by_links(ids: pa.Array, graph: Graph, largest: int) -> Iterator[tuple[str, pa.Table]]:
+    group, is_cut = graph.groups(largest)
+    yield _RECORD, told(ids, graph, group, is_cut)
+
+
+def _by_model(
     nodes: pa.Table,
-    ties: pa.Table,
+    ids: pa.Array,
+    links: Graph,
     cap: int,
     largest: int,
-    columns: list[str],
     model: Model,
     threads: int,
 ) -> Iterator[tuple[str, pa.Table]]:
     from goldenlake.identity.matching.scoring import Scorer
 
-    ids = nodes["record_id"].combine_chunks()
-    refused = _refused(nodes["keys"], cap)
+    keys, looks = nodes["keys"].combine_chunks(), nodes.drop_columns("keys")
+    refused = _refused(keys, cap)
     yield _KEY, refused
-    links = Graph.between(
-        ids,
-        pc.index_in(ties["record_id"].combine_chunks(), ids),
-        ties.append_column("weight", pa.nulls(ties.num_rows, pa.float64())),
-    )
-    compared = _comparable(nodes, columns, links)
+    compared = _comparable(keys, looks, links)
     place = np.full(len(ids), -1, dtype=np.int32)
     place[compared] = np.arange(len(compared), dtype=np.int32)
     # Pairs are found by compiled code while values are read by Python's own.
     with ThreadPoolExecutor(1) as beside:
-        finding = beside.submit(_pairs, nodes["keys"], refused, model)
-        some = nodes.select(columns).take(pa.array(compared))
-        scorer = Scorer.of(model, some, threads=threads)
+        finding = beside.submit(_pairs, keys, refused, model)
+        scorer = Scorer.of(model, looks.take(pa.array(compared)), threads=threads)
         pairs = finding.result()
     probable = Probable.among(pairs, place, scorer)
     del pairs, finding
@@ -196,7 +205,7 @@ def _parts(
     yield _RECORD, told(ids, graph, cluster, is_cut)
 
 
-def _pairs(lists: pa.ChunkedArray, refused: pa.Table, model: Model) -> Candidates:
+def _pairs(lists: pa.ListArray, refused: pa.Table, model: Model) -> Candidates:
     from goldenlake.identity.matching.blocking import blocks_among, candidates
     from goldenlake.identity.matching.keys import rule_names
 
@@ -205,20 +214,20 @@ def _pairs(lists: pa.ChunkedArray, refused: pa.Table, model: Model) -> Candidate
     return candidates(blocks_among(starts, keys, every, rule_names(model.matching)))
 
 
-def _refused(lists: pa.ChunkedArray, cap: int) -> pa.Table:
-    keys = np.sort(lists.combine_chunks().flatten().to_numpy())
+def _refused(lists: pa.ListArray, cap: int) -> pa.Table:
+    keys = np.sort(lists.flatten().to_numpy())
     first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))[: len(keys)]
     size = np.diff(np.append(first, len(keys)))
     over = size > cap
     return pa.table({"key": keys[first[over]], "records": size[over]})
 
 
-def _comparable(nodes: pa.Table, columns: list[str], links: Graph) -> Codes:
+def _comparable(keys: pa.ListArray, looks: pa.Table, links: Graph) -> Codes:
     """Records that the model may have to look at: with a key, or linked."""
-    reached = pc.greater(pc.list_value_length(nodes["keys"]), 0).to_numpy()
+    reached = pc.greater(keys.value_lengths(), 0).to_numpy(zero_copy_only=False)
     for ends in (links.left, links.right):
         reached[ends] = True
-    present = np.array([pc.is_valid(nodes[name]).to_numpy() for name in columns]).any(axis=0)
+    present = np.array([pc.is_valid(look).to_numpy() for look in looks.columns]).any(axis=0)
     return np.flatnonzero(reached & present).astype(np.int64)
 
 

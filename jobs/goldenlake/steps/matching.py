@@ -84,13 +84,14 @@ class MatchEdges:
         existing: DataFrame,
         *,
         is_incremental: bool,
+        at_once: bool,
         largest: int,
     ) -> Matched:
         """Edges as they should be, and those that they take the place of.
 
         ``changed`` and ``records`` have keys; ``linked`` are the edges of identifiers where all
         are looked at, and ``largest`` is their largest group; ``existing`` are all edges of the
-        build before.
+        build before. ``at_once`` says whether one worker takes all records.
         """
         decided = self._decided(records)
         standing = existing.where(F.col("identifier") == refinement.STEWARD)
@@ -102,20 +103,19 @@ class MatchEdges:
             wanted, dirty = self._wanted(changed, records)
             matched = _touching(matched, dirty)
             pairs = self._scored(records, wanted, dirty)
-        elif one_worker.fits(records.count()):
-            links = linked.unionByName(decided, allowMissingColumns=True)
-            found = self._at_once(records, links, largest)
+        elif at_once:
+            found = self._at_once(records, linked.unionByName(decided), largest)
             pairs, clusters = found.pairs, found.clusters
         else:
             pairs = self._scored(records, None, None)
         edges = decided.unionByName(self._edges(pairs))
         return Matched(edges, standing.unionByName(matched), clusters)
 
-    def _at_once(self, records: DataFrame, links: DataFrame, largest: int) -> one_worker.Resolved:
+    def _at_once(self, records: DataFrame, edges: DataFrame, largest: int) -> one_worker.Resolved:
         assert self.model is not None
         found = one_worker.resolved(
             records.where("is_active"),
-            links,
+            edges,
             cap=self._cap,
             largest=largest,
             columns=self.columns,

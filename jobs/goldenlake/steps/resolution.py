@@ -19,7 +19,7 @@ from goldenlake.declarations.decisions import Decision
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.source import Source
-from goldenlake.identity import changes, components, ids, links, matches, refinement
+from goldenlake.identity import changes, components, ids, links, matches, one_worker, refinement
 from goldenlake.identity import records as record_rows
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.ports import Progress, Tables
@@ -228,6 +228,7 @@ class Resolution:
             linked,
             stored,
             is_incremental=self.is_incremental,
+            at_once=self._fits_one_worker,
             largest=rules.largest_cluster,
         )
         existing = existing.unionByName(found.replaced)
@@ -270,15 +271,28 @@ class Resolution:
         if self.is_incremental:
             inside = nodes.select(F.col("record_id").alias("left_record"))
             edges = self._keep(edges.join(inside, on="left_record", how="left_semi"))
-        return self._keep(
-            refinement.clusters(
-                nodes,
-                edges,
-                largest=self.rules.largest_cluster,
-                columns=self._matches.columns,
-                model=self._matches.model,
-            )
+        largest, columns, model = (
+            self.rules.largest_cluster,
+            self._matches.columns,
+            self._matches.model,
         )
+        if not self._fits_one_worker:
+            return self._keep(
+                refinement.clusters(nodes, edges, largest=largest, columns=columns, model=model)
+            )
+        return one_worker.resolved(
+            nodes.withColumn("keys", matches.no_keys()),
+            edges,
+            cap=0,
+            largest=largest,
+            columns=columns,
+            model=model,
+            keep=self._keep,
+        ).clusters
+
+    @cached_property
+    def _fits_one_worker(self) -> bool:
+        return one_worker.fits(self._stored("identity.records").count())
 
     def _write_history(self, events: DataFrame, as_of: Column) -> dict[str, int]:
         found = events.groupBy("event").agg(

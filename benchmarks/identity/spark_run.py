@@ -17,8 +17,10 @@ from goldenlake.identity import one_worker
 from goldenlake.identity.records import LEAST_COMPARED
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.io.spark import open_session
+from goldenlake.io.tables import DeltaTables
 
 PARTITIONS = 8
+_NO_CAP = 1 << 31
 
 
 def session(scratch: Path) -> SparkSession:
@@ -49,11 +51,11 @@ def clusters_of(
         _profile(columns).alias("profile"),
         _keys(rules).alias("keys"),
     )
-    links = spark.createDataFrame(
+    links = DeltaTables(spark, "").frame(
         [], "left_record string, right_record string, strength string, weight double"
     )
     found = one_worker.resolved(
-        people, links, cap=read.count(), largest=200, columns=columns, model=model, keep=_kept
+        people, links, cap=_NO_CAP, largest=200, columns=columns, model=model, keep=_kept
     )
     return found.clusters.select(F.col("record_id").cast("bigint"), "cluster").toArrow()
 

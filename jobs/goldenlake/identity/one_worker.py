@@ -123,7 +123,7 @@ def resolved(
     ties = edges.select(F.col("left_record").alias("record_id"), *_TIES)
     rows = nodes.unionByName(ties, allowMissingColumns=True)
     work = partial(_resolved, cap, largest, model, _cores(records.sparkSession))
-    return Resolved(keep(rows.repartition(1).mapInArrow(work, _ANSWER)))
+    return Resolved(keep(rows.coalesce(1).mapInArrow(work, _ANSWER)))
 
 
 def _cores(spark: SparkSession) -> int:
@@ -141,7 +141,11 @@ def _resolved(
     threads: int,
     batches: Iterator[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
-    found = [batch for batch in batches if batch.num_rows]
+    # To load what matching needs takes seconds, as long as records take to come.
+    with ThreadPoolExecutor(1) as beside:
+        loading = beside.submit(_loaded, model)
+        found = [batch for batch in batches if batch.num_rows]
+        known = loading.result()
     if not found:
         return
     rows = pa.Table.from_batches(found)
@@ -156,14 +160,23 @@ def _resolved(
     graph = Graph.between(ids, pc.index_in(ties["record_id"].combine_chunks(), ids), ties)
     parts = (
         _by_links(ids, graph, largest)
-        if model is None
-        else _by_model(
-            nodes.drop_columns("record_id"), ids, graph, cap, largest, loaded(model), threads
-        )
+        if known is None
+        else _by_model(nodes.drop_columns("record_id"), ids, graph, cap, largest, known, threads)
     )
     for kind, part in parts:
         for batch in part.to_batches(max_chunksize=50_000):
             yield _answer(kind, batch)
+
+
+def _loaded(model: Broadcast[str] | None) -> Model | None:
+    # Arrow asks for pandas where it is first given a list.
+    import pandas  # noqa: F401
+
+    if model is None:
+        return None
+    from goldenlake.identity.matching import blocking, keys, resolution, scoring  # noqa: F401
+
+    return loaded(model)
 
 
 def _by_links(ids: pa.Array, graph: Graph, largest: int) -> Iterator[tuple[str, pa.Table]]:

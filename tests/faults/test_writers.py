@@ -145,6 +145,14 @@ def test_an_attempt_that_stood_still_before_its_commit_publishes_nothing(
     assert latest_generation(tables) == pinned
 
 
+def test_a_build_begins_without_what_an_unpublished_one_left(tables: DeltaTables) -> None:
+    published(tables, built(tables, 1))
+    built(tables, 2)
+    begin(tables, NAMES)
+    for name in NAMES:
+        assert [tuple(row) for row in tables.read(name).collect()] == [("r1", "c1")]
+
+
 @pytest.mark.slow
 def test_readers_see_one_generation_however_often_its_builders_die(
     tables: DeltaTables, tmp_path: Path

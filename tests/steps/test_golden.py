@@ -219,24 +219,6 @@ def test_a_build_that_was_killed_is_built_again_to_the_same(
         assert first_try[name] == contents(other, name), name
 
 
-def test_a_build_begins_without_what_an_unpublished_one_left(
-    spark: SparkSession, tmp_path: Path
-) -> None:
-    world, tables = World(), lake(spark, tmp_path / "lake")
-    world.contact("a", "c_1", family_name="Hill")
-    world.save(tables)
-    build(tables)
-    published(tables, world)
-    world.contact("b", "c_2", family_name="Hall")
-    world.save(tables)
-    build(tables)
-    world.contact("b", "c_2", gone=True)
-    world.save(tables)
-    build(tables)
-    customers = tables.read("gold.customers").collect()
-    assert [row["customer_id"] for row in customers] == ["c_1"]
-
-
 def test_nothing_new_commits_nothing(spark: SparkSession, tmp_path: Path) -> None:
     world, tables = World(), lake(spark, tmp_path / "lake")
     world.contact("a", "c_1", family_name="Hill")

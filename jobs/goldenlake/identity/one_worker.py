@@ -20,12 +20,7 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from goldenlake.identity.matches import (
-    Probable,
-    admitted,
-    loaded,
-    profile_columns,
-)
+from goldenlake.identity.matches import Probable, admitted, loaded, profile_columns
 from goldenlake.identity.records import is_matchable
 from goldenlake.identity.refinement import Codes, Graph, refined_groups, told
 
@@ -35,6 +30,9 @@ if TYPE_CHECKING:
 
 MOST_RECORDS = 4_000_000
 """That one worker takes, at some 1.2 KB each with their keys, pairs and scores."""
+
+_MOST_AT_ONCE = 20_000_000
+"""Pairs that are looked at before their scores are, 12 bytes each."""
 
 _PAIR, _RECORD, _KEY = "pair", "record", "key"
 _TIES = ["right_record", "strength", "weight"]
@@ -201,16 +199,22 @@ def _by_model(
     compared = _comparable(keys, looks, links)
     place = np.full(len(ids), -1, dtype=np.int32)
     place[compared] = np.arange(len(compared), dtype=np.int32)
-    # Pairs are found by compiled code while values are read by Python's own.
+    every: list[Probable] = []
+    # Pairs are found by compiled code while values are read by Python's own, and others scored.
     with ThreadPoolExecutor(1) as beside:
-        finding = beside.submit(_pairs, keys, refused, model)
+        parts = _pairs(keys, refused, model)
+        finding = beside.submit(next, parts, None)
         scorer = Scorer.of(model, looks.take(pa.array(compared)), threads=threads)
-        pairs = finding.result()
-    probable = Probable.among(pairs, place, scorer)
-    del pairs, finding
-    yield _PAIR, probable.told(ids.take(pa.array(compared)), model)
+        known = ids.take(pa.array(compared))
+        while (pairs := finding.result()) is not None:
+            finding = beside.submit(next, parts, None)
+            every.append(Probable.among(pairs, place, scorer))
+            yield _PAIR, every[-1].told(known, model)
     graph = links.with_matches(
-        compared[probable.left], compared[probable.right], probable.weight, probable.is_likely
+        compared[np.concatenate([each.left for each in every])],
+        compared[np.concatenate([each.right for each in every])],
+        np.concatenate([each.weight for each in every]),
+        np.concatenate([each.is_likely for each in every]),
     )
     group, is_cut = graph.groups(largest)
     joined = refined_groups(graph, group, compared, scorer)
@@ -218,13 +222,14 @@ def _by_model(
     yield _RECORD, told(ids, graph, cluster, is_cut)
 
 
-def _pairs(lists: pa.ListArray, refused: pa.Table, model: Model) -> Candidates:
-    from goldenlake.identity.matching.blocking import blocks_among, candidates
+def _pairs(lists: pa.ListArray, refused: pa.Table, model: Model) -> Iterator[Candidates]:
+    from goldenlake.identity.matching.blocking import blocks_among, candidates, sliced
     from goldenlake.identity.matching.keys import rule_names
 
     starts, keys = admitted(lists, refused["key"].to_numpy())
     every = np.ones(len(keys), dtype=np.bool_)
-    return candidates(blocks_among(starts, keys, every, rule_names(model.matching)))
+    blocks = blocks_among(starts, keys, every, rule_names(model.matching))
+    yield from map(candidates, sliced(blocks, _MOST_AT_ONCE))
 
 
 def _refused(lists: pa.ListArray, cap: int) -> pa.Table:

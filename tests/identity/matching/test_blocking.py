@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from goldenlake.declarations.matching import Matching
 from goldenlake.errors import ModelUnfit
 from goldenlake.identity.matching.arrays import Hashes
-from goldenlake.identity.matching.blocking import blocks_of, candidates
+from goldenlake.identity.matching.blocking import blocks_of, candidates, sliced
 from goldenlake.identity.matching.keys import keys_of
 from goldenlake.identity.matching.records import Vocabulary, encoded
 from support.matching import matching, population
@@ -45,6 +45,26 @@ def test_each_pair_is_born_once_under_the_first_rule_that_holds(
     born = [((min(a, b), max(a, b)), rule) for a, b, rule in triples]
     assert len(born) == len(expected)
     assert dict(born) == expected
+
+
+@given(KEYS, st.integers(1, 9))
+def test_blocks_that_are_looked_at_some_at_a_time_give_the_same_pairs(
+    rows: list[tuple[int, ...]], most: int
+) -> None:
+    rules = [
+        (f"rule {at}", hashed(list(column))) for at, column in enumerate(zip(*rows, strict=True))
+    ]
+    blocks = blocks_of(len(rows), rules, len(rows))
+    at_once = candidates(blocks)
+    parts = list(sliced(blocks, most))
+    found = [candidates(part) for part in parts]
+    for side in ("left", "right", "rule"):
+        joined = np.concatenate([getattr(each, side) for each in found])
+        assert joined.tolist() == getattr(at_once, side).tolist()
+    largest = max(np.diff(blocks.starts).tolist(), default=0)
+    for part in parts:
+        size = np.diff(part.starts)
+        assert (size * (size - 1) // 2).sum() < most + largest * (largest - 1) // 2
 
 
 def test_what_a_cap_leaves_out_is_told() -> None:

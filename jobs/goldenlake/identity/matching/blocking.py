@@ -7,8 +7,9 @@ nobody need compare blocks with each other.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -128,6 +129,18 @@ def blocks_of(count: int, keys: Sequence[tuple[str, Hashes]], most_records: int)
         rules=tuple(name for name, _ in keys),
         tallies=tuple(tallies),
     )
+
+
+def sliced(blocks: Blocks, most: int) -> Iterator[Blocks]:
+    """The blocks in their order, some at a time.
+
+    In those of one time hardly more than ``most`` pairs share a key; a block is never cut.
+    """
+    size = np.diff(blocks.starts)
+    number = np.cumsum(size * (size - 1) // 2) // most
+    cuts = np.flatnonzero(np.diff(number)) + 1
+    for first, end in pairwise([0, *cuts.tolist(), len(size)]):
+        yield replace(blocks, keys=blocks.keys[first:end], starts=blocks.starts[first : end + 1])
 
 
 def candidates(

@@ -1,5 +1,5 @@
 # Everything lives below this folder: .venv (jobs and tools), .venv-airflow (scheduler), .venv-splink and
-# .venv-drt (what matching and exports are measured beside), .venv-tryton and .venv-mailman (what tests
+# .venv-drt (what matching and exports are measured beside), .venv-fuzz, .venv-tryton and .venv-mailman (what tests
 # talk to), .jars, .cache.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -35,6 +35,10 @@ setup-splink: ## Install Splink's environment, .venv-splink, for `make bench-ide
 setup-drt: ## Install drt's environment, .venv-drt, for `make bench`; left out where it is absent
 	@infra/setup/bootstrap.sh drt
 
+.PHONY: setup-fuzz
+setup-fuzz: ## Install Atheris, .venv-fuzz, which leads the longer fuzzing; Linux on x86-64 alone
+	@infra/setup/bootstrap.sh fuzz
+
 .PHONY: setup-live
 setup-live: ## Install a Tryton and a GNU Mailman, for the tests that talk to real ones
 	@infra/setup/bootstrap.sh tryton mailman tryton-data
@@ -64,6 +68,7 @@ test: setup setup-airflow lint ## Checks, then all tests but the slow ones, with
 .PHONY: test-full
 test-full: setup setup-airflow setup-splink lint ## Every test, the slow ones and those against Splink too
 	@infra/setup/counterparts.sh
+	@if [[ "$$(uname -sm)" == "Linux x86_64" ]]; then infra/setup/bootstrap.sh fuzz; fi
 	@$(PYTEST) -m "slow or not slow" --cov --cov-report=term $(ARGS)
 	@PYTHONPATH=.venv-splink/lib/python3.11/site-packages .venv/bin/pytest -q \
 	  tests/identity/matching/test_em.py tests/identity/matching/test_splink_models.py
@@ -111,6 +116,6 @@ docs: setup ## Write the data dictionary from conf/tables
 
 .PHONY: clean
 clean: ## Remove environments, JARs and caches; data is left alone
-	@rm -rf .venv .venv-airflow .venv-splink .venv-drt .venv-tryton .venv-mailman .jars .cache .mypy_cache \
+	@rm -rf .venv .venv-airflow .venv-splink .venv-drt .venv-fuzz .venv-tryton .venv-mailman .jars .cache .mypy_cache \
 		.ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage htmlcov build jobs/*.egg-info
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

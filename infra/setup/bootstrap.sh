@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Bring this checkout to a state; each part is skipped when its inputs are as they were.
 # Usage: bootstrap.sh PART...
-# with PART one of jobs, airflow, splink, drt, mailman, tryton, tryton-data, jars, jars-s3, prime.
+# with PART one of jobs, airflow, splink, drt, fuzz, mailman, tryton, tryton-data, jars, jars-s3, prime.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -128,6 +128,10 @@ for wanted in "$@"; do
     drt)
       part "Python packages of drt (some 70 MB)" .venv-drt/.state \
         "$(digest requirements/drt.txt)" environment .venv-drt requirements/drt.txt
+      ;;
+    fuzz)
+      part "Python packages of fuzzing (some 30 MB)" .venv-fuzz/.state \
+        "$(digest requirements/fuzz.txt)" environment .venv-fuzz requirements/fuzz.txt
       ;;
     *) stop "Unknown part: $wanted" ;;
   esac

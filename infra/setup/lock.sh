@@ -8,7 +8,7 @@ command -v uv >/dev/null || {
   echo "make lock needs uv: pip install uv" >&2
   exit 1
 }
-for name in jobs dev airflow splink drt tryton mailman; do
+for name in jobs dev airflow splink drt fuzz tryton mailman; do
   # shellcheck disable=SC2086
   uv pip compile --quiet --no-config ${UPGRADE:-} --python-version 3.11 --python-platform linux \
     --generate-hashes --no-header --no-emit-index-url --no-emit-find-links \

@@ -134,7 +134,7 @@ def problems_of(root: Path, file: str, content: bytes) -> list[Problem]:
         conf.write(file, FILES[file])
 
 
-def _is_told_well(problems: list[Problem]) -> None:
+def is_told_well(problems: list[Problem]) -> None:
     for problem in problems:
         assert problem.message
         assert problem.file.startswith("conf/")
@@ -148,7 +148,7 @@ UNHURRIED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 @given(spoilt())
 def test_spoilt_declarations_are_sound_or_told(tmp_path: Path, found: tuple[str, str]) -> None:
     file, text = found
-    _is_told_well(problems_of(tmp_path, file, text.encode("utf-8", "surrogatepass")))
+    is_told_well(problems_of(tmp_path, file, text.encode("utf-8", "surrogatepass")))
 
 
 @pytest.mark.slow
@@ -156,13 +156,13 @@ def test_spoilt_declarations_are_sound_or_told(tmp_path: Path, found: tuple[str,
 @given(spoilt())
 def test_many_spoilt_declarations_are_sound_or_told(tmp_path: Path, found: tuple[str, str]) -> None:
     file, text = found
-    _is_told_well(problems_of(tmp_path, file, text.encode("utf-8", "surrogatepass")))
+    is_told_well(problems_of(tmp_path, file, text.encode("utf-8", "surrogatepass")))
 
 
 @settings(suppress_health_check=UNHURRIED, max_examples=30)
 @given(st.sampled_from(sorted(FILES)), st.binary(max_size=300))
 def test_any_bytes_for_a_declaration_are_told(tmp_path: Path, file: str, content: bytes) -> None:
-    _is_told_well(problems_of(tmp_path, file, content))
+    is_told_well(problems_of(tmp_path, file, content))
 
 
 @settings(max_examples=200)
@@ -170,4 +170,4 @@ def test_any_bytes_for_a_declaration_are_told(tmp_path: Path, file: str, content
 def test_any_text_is_a_document_or_told_to_be_none(text: str) -> None:
     document, problems = parse_document(text, file="a.yml")
     assert document.file == "a.yml"
-    _is_told_well([replace(problem, file=f"conf/{problem.file}") for problem in problems])
+    is_told_well([replace(problem, file=f"conf/{problem.file}") for problem in problems])

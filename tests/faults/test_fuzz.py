@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from goldenlake.cli.installation import PROJECT
 from goldenlake.declarations.source import Source
 from support.hostile import CANARY
 from support.hostile.reading import read
@@ -40,6 +45,11 @@ FORMATS: dict[str, Source] = {
     "mail": MAIL,
 }
 SMALL = 20_000
+TARGETS = ("csv", "jsonl", "logs", "archives", "mail", "declarations")
+"""Of ``faults.guided``."""
+ATHERIS = PROJECT / ".venv-fuzz" / "lib" / "python3.11" / "site-packages"
+SECONDS = "30"
+"""For each target."""
 SEEDS: dict[str, list[bytes]] = {
     group: [GOOD[group], *(entry.content for entry in entries if len(entry.content) < SMALL)]
     for group, entries in CATALOGUE.items()
@@ -64,7 +74,7 @@ def spoilt(draw: st.DrawFn, group: str) -> bytes:
     return content
 
 
-def _is_read_or_refused(group: str, content: bytes) -> None:
+def is_read_or_refused(group: str, content: bytes) -> None:
     began = time.process_time()
     found = read(FORMATS[group], content)
     assert time.process_time() - began < 10
@@ -85,14 +95,14 @@ UNHURRIED = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large
 @settings(max_examples=40, suppress_health_check=UNHURRIED)
 @given(data=st.data())
 def test_a_spoilt_file_is_read_or_refused(group: str, data: st.DataObject) -> None:
-    _is_read_or_refused(group, data.draw(spoilt(group)))
+    is_read_or_refused(group, data.draw(spoilt(group)))
 
 
 @pytest.mark.parametrize("group", FORMATS)
 @settings(max_examples=40)
 @given(content=st.binary(max_size=400))
 def test_any_bytes_are_read_or_refused(group: str, content: bytes) -> None:
-    _is_read_or_refused(group, content)
+    is_read_or_refused(group, content)
 
 
 @pytest.mark.slow
@@ -100,7 +110,20 @@ def test_any_bytes_are_read_or_refused(group: str, content: bytes) -> None:
 @settings(max_examples=2_000, suppress_health_check=UNHURRIED)
 @given(data=st.data())
 def test_many_spoilt_files_are_read_or_refused(group: str, data: st.DataObject) -> None:
-    _is_read_or_refused(group, data.draw(spoilt(group)))
+    is_read_or_refused(group, data.draw(spoilt(group)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_reaches_new_branches_is_read_or_refused(target: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "faults.guided", target, SECONDS, str(tmp_path)]
+    if not ATHERIS.is_dir():
+        pytest.skip("no Atheris here; `make setup-fuzz` installs it")
+    paths = os.pathsep.join(map(str, [PROJECT / "jobs", PROJECT / "tests", ATHERIS]))
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([paths, *sys.path])}
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
+    assert run.returncode == 0, run.stderr[-4_000:]
+    assert "Done " in run.stderr
 
 
 ENCODINGS = ["utf-16", "utf-32", "utf-7", "shift_jis", "cp1252", "hz", "iso2022_jp"]

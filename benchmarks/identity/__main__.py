@@ -20,7 +20,7 @@ from benchmarks.identity.contenders import (
     resolve,
     train,
 )
-from benchmarks.identity.problems import PUBLIC, Problem, generated, public
+from benchmarks.identity.problems import PUBLIC, Problem, generated_to_train, public
 from benchmarks.identity_data import DataMissing
 from benchmarks.parts import say
 from benchmarks.processes import Finished
@@ -102,10 +102,9 @@ def of_set(home: Path) -> Contest:
 
 
 def of_people(home: Path, records: int, seed: int) -> Contest:
-    """Made-up people; training is on others, of whom there are fewer."""
+    """Made-up people; training is on others."""
     say(f"{home.name}: generating")
-    problem = generated(home / "problem", records, seed)
-    generated(home / "training", min(records, nights.TRAINED_ON), seed + 1)
+    problem = generated_to_train(home, records, seed)
     return Contest(home=home, problem=problem, training=home / "training")
 
 

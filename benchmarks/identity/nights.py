@@ -14,7 +14,7 @@ from benchmarks.answers import Phases
 from benchmarks.figures import Figure
 from benchmarks.identity import spark_run
 from benchmarks.identity.contenders import train, worker_of
-from benchmarks.identity.problems import generated
+from benchmarks.identity.problems import generated_to_train
 from benchmarks.parts import say
 from benchmarks.processes import run_worker
 from goldenlake.declarations.identity import IdentityRules
@@ -27,16 +27,13 @@ from goldenlake.steps.resolve import Resolve
 DAY = date(2026, 3, 1)
 SHARE = 100
 """One record in so many comes in the second night."""
-TRAINED_ON = 50_000
-"""Records of other made-up people."""
 
 
 def measured(home: Path, records: int, seed: int) -> Iterator[Figure]:
     """Seconds of both nights beyond the start of Spark, and their memory."""
     home.mkdir(parents=True)
     say(f"{home.name}: generating, training")
-    generated(home / "problem", records, seed)
-    generated(home / "training", min(records, TRAINED_ON), seed + 1)
+    generated_to_train(home, records, seed)
     train(home / "model", "ours", home / "training", records)
     say(f"{home.name}: two nights")
     model = home / "model" / "model.json"

@@ -14,6 +14,8 @@ import pyarrow.parquet as pq
 from benchmarks.identity import people
 from benchmarks.identity_data import SETS
 
+_TRAINED_ON = 50_000
+"""Records of made-up people, on which all train."""
 PUBLIC = ("historical_50k", "febrl3", "febrl4")
 """Sets for which Splink's documentation has a demonstration."""
 _ROLES = {
@@ -67,6 +69,13 @@ def generated(folder: Path, records: int, seed: int) -> Problem:
     return _noted(
         folder, Problem(name="people", records=records, matching=matching, rules=people.RULES)
     )
+
+
+def generated_to_train(home: Path, records: int, seed: int) -> Problem:
+    """Made-up people in ``home/problem``; in ``home/training`` others, of whom there are fewer."""
+    problem = generated(home / "problem", records, seed)
+    generated(home / "training", min(records, _TRAINED_ON), seed + 1)
+    return problem
 
 
 def _noted(folder: Path, problem: Problem) -> Problem:

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 MATCH, LIKELY, DOUBTFUL = "match", "likely", "doubtful"
 
 _COMPARED = "_compared"
-_SCORED = "left_record string, right_record string, strength string, rule string, weight double"
-_SCORED_ARROW = pa.schema(
+PAIRS = "left_record string, right_record string, strength string, rule string, weight double"
+PAIRS_ARROW = pa.schema(
     {
         "left_record": pa.string(),
         "right_record": pa.string(),
@@ -170,13 +170,29 @@ def scored(
         "record_id", new.alias("is_new"), "keys", *profile_columns(columns)
     ).withColumn("part", F.explode(_parts(F.col("keys"), parts)))
     return rows.repartitionById(parts, F.col("part")).mapInArrow(
-        partial(_scored, model, refused, parts), _SCORED
+        partial(_scored, model, refused, parts), PAIRS
     )
 
 
 def profile_columns(columns: list[str]) -> list[Column]:
     """A profile's attributes as columns of their own."""
     return [F.col("profile")[column].alias(column) for column in columns]
+
+
+def compared_columns(columns: list[str], is_compared: Column) -> list[Column]:
+    """Those of records that are compared, null of the others."""
+    return [
+        F.when(is_compared, look).alias(name)
+        for name, look in zip(columns, profile_columns(columns), strict=True)
+    ]
+
+
+def has_look(looks: pa.Table) -> NDArray[np.bool_]:
+    """Of each row, whether anything of it is known."""
+    found: NDArray[np.bool_] = np.zeros(looks.num_rows, dtype=np.bool_)
+    for look in looks.columns:
+        found |= pc.is_valid(look).to_numpy()
+    return found
 
 
 def probability(weight: Column) -> Column:
@@ -298,7 +314,7 @@ class Probable:
             pa.array(rule_names(model.matching)).take(pa.array(self.rule)),
             pa.array(self.weight),
         ]
-        return pa.table(columns, schema=_SCORED_ARROW)
+        return pa.table(columns, schema=PAIRS_ARROW)
 
 
 def admitted(

@@ -20,9 +20,24 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from goldenlake.identity.matches import Probable, admitted, loaded, profile_columns
+from goldenlake.identity.matches import (
+    PAIRS,
+    PAIRS_ARROW,
+    Probable,
+    admitted,
+    compared_columns,
+    has_look,
+    loaded,
+)
 from goldenlake.identity.records import is_matchable
-from goldenlake.identity.refinement import Codes, Graph, refined_groups, told
+from goldenlake.identity.refinement import (
+    CLUSTERS,
+    CLUSTERS_ARROW,
+    Codes,
+    Graph,
+    refined_groups,
+    told,
+)
 
 if TYPE_CHECKING:
     from goldenlake.identity.matching.blocking import Candidates
@@ -36,29 +51,11 @@ _MOST_AT_ONCE = 20_000_000
 
 _PAIR, _RECORD, _KEY = "pair", "record", "key"
 _TIES = ["right_record", "strength", "weight"]
-_PAIRS = ("left_record", "right_record", "strength", "rule", "weight")
-_RECORDS = ("record_id", "component", "cluster", "is_cut")
-_KEYS = ("key", "records")
-_ANSWER = (
-    "kind string, left_record string, right_record string, strength string, rule string, "
-    "weight double, record_id string, component string, cluster string, is_cut boolean, "
-    "key bigint, records bigint"
-)
+_KEYS = "key bigint, records bigint"
+_KEYS_ARROW = pa.schema({"key": pa.int64(), "records": pa.int64()})
+_ANSWER = f"kind string, {PAIRS}, {CLUSTERS}, {_KEYS}"
 _ANSWER_ARROW = pa.schema(
-    {
-        "kind": pa.string(),
-        "left_record": pa.string(),
-        "right_record": pa.string(),
-        "strength": pa.string(),
-        "rule": pa.string(),
-        "weight": pa.float64(),
-        "record_id": pa.string(),
-        "component": pa.string(),
-        "cluster": pa.string(),
-        "is_cut": pa.bool_(),
-        "key": pa.int64(),
-        "records": pa.int64(),
-    }
+    [pa.field("kind", pa.string()), *PAIRS_ARROW, *CLUSTERS_ARROW, *_KEYS_ARROW]
 )
 
 
@@ -71,19 +68,19 @@ class Resolved:
     @property
     def pairs(self) -> DataFrame:
         """As ``matches.scored`` gives them."""
-        return self._of(_PAIR, _PAIRS)
+        return self._of(_PAIR, PAIRS_ARROW)
 
     @property
     def clusters(self) -> DataFrame:
         """As ``refinement.clusters`` gives them."""
-        return self._of(_RECORD, _RECORDS)
+        return self._of(_RECORD, CLUSTERS_ARROW)
 
     def refused(self) -> pa.Table:
         """As ``matches.refused`` gives it."""
-        return self._of(_KEY, _KEYS).toArrow().sort_by("key")
+        return self._of(_KEY, _KEYS_ARROW).toArrow().sort_by("key")
 
-    def _of(self, kind: str, columns: tuple[str, ...]) -> DataFrame:
-        return self.answer.where(F.col("kind") == kind).select(*columns)
+    def _of(self, kind: str, schema: pa.Schema) -> DataFrame:
+        return self.answer.where(F.col("kind") == kind).select(*schema.names)
 
 
 def fits(records: int) -> bool:
@@ -113,10 +110,7 @@ def resolved(
         model: as JSON; without one nothing is matched, and ``profile`` not looked at.
         keep: computes rows once, when they are first looked at.
     """
-    looks = [
-        F.when(is_matchable(), look).alias(name)
-        for name, look in zip(columns, profile_columns(columns), strict=True)
-    ]
+    looks = compared_columns(columns, is_matchable())
     nodes = records.select("record_id", "keys", *looks)
     ties = edges.select(F.col("left_record").alias("record_id"), *_TIES)
     rows = nodes.unionByName(ties, allowMissingColumns=True)
@@ -233,11 +227,9 @@ def _pairs(lists: pa.ListArray, refused: pa.Table, model: Model) -> Iterator[Can
 
 
 def _refused(lists: pa.ListArray, cap: int) -> pa.Table:
-    keys = np.sort(lists.flatten().to_numpy())
-    first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))[: len(keys)]
-    size = np.diff(np.append(first, len(keys)))
+    keys, size = np.unique(lists.flatten().to_numpy(), return_counts=True)
     over = size > cap
-    return pa.table({"key": keys[first[over]], "records": size[over]})
+    return pa.table({"key": keys[over], "records": size[over]})
 
 
 def _comparable(keys: pa.ListArray, looks: pa.Table, links: Graph) -> Codes:
@@ -245,8 +237,7 @@ def _comparable(keys: pa.ListArray, looks: pa.Table, links: Graph) -> Codes:
     reached = pc.greater(keys.value_lengths(), 0).to_numpy(zero_copy_only=False)
     for ends in (links.left, links.right):
         reached[ends] = True
-    present = np.array([pc.is_valid(look).to_numpy() for look in looks.columns]).any(axis=0)
-    return np.flatnonzero(reached & present).astype(np.int64)
+    return np.flatnonzero(reached & has_look(looks)).astype(np.int64)
 
 
 def _answer(kind: str, batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -24,7 +24,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from goldenlake.identity.components import connected
-from goldenlake.identity.matches import LIKELY, MATCH, loaded, profile_columns
+from goldenlake.identity.matches import LIKELY, MATCH, compared_columns, has_look, loaded
 from goldenlake.identity.records import is_matchable
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ CONNECTING = (MUST, "unique", "strong", LIKELY, "weak")
 _HELD = (MUST, "unique")
 """What ties records even in a group that is too large."""
 
-_CLUSTERS = "record_id string, component string, cluster string, is_cut boolean"
-_CLUSTERS_ARROW = pa.schema(
+CLUSTERS = "record_id string, component string, cluster string, is_cut boolean"
+CLUSTERS_ARROW = pa.schema(
     {
         "record_id": pa.string(),
         "component": pa.string(),
@@ -94,17 +94,14 @@ def clusters(
         F.collect_list(F.struct("right_record", "strength", "weight")).alias("ties")
     )
     is_compared = ~F.col("is_alone") & is_matchable() if columns else F.lit(False)
-    looks = [
-        F.when(is_compared, look).alias(name)
-        for name, look in zip(columns, profile_columns(columns), strict=True)
-    ]
+    looks = compared_columns(columns, is_compared)
     rows = (
         connected(records, connecting(edges))
         .join(ties, on="record_id", how="left")
         .select("component", "record_id", "ties", *looks)
     )
     return rows.repartition(F.col("component")).mapInArrow(
-        partial(_clusters, largest, model), _CLUSTERS
+        partial(_clusters, largest, model), CLUSTERS
     )
 
 
@@ -119,7 +116,8 @@ def _clusters(
     nodes = pa.Table.from_batches(found).sort_by("record_id")
     graph = Graph.of(nodes)
     group, is_cut = graph.groups(largest)
-    cluster = group if model is None else model_clusters(graph, group, nodes, loaded(model))
+    joined = None if model is None else joined_groups(graph, group, nodes, loaded(model))
+    cluster = group if joined is None else joined.clusters(group)
     named = told(nodes["record_id"].combine_chunks(), graph, cluster, is_cut)
     yield from named.to_batches(max_chunksize=50_000)
 
@@ -128,7 +126,7 @@ def told(ids: pa.Array, graph: Graph, cluster: Codes, is_cut: NDArray[np.bool_])
     """A graph's clusters as rows, with the ids of its records."""
     component = ids.take(pa.array(graph.component))
     columns = [ids, component, ids.take(pa.array(cluster)), pa.array(is_cut)]
-    return pa.table(columns, schema=_CLUSTERS_ARROW)
+    return pa.table(columns, schema=CLUSTERS_ARROW)
 
 
 @dataclass(frozen=True)
@@ -278,25 +276,18 @@ class Joined:
         return first_of_each(label, np.arange(len(group)))
 
 
-def model_clusters(graph: Graph, group: Codes, nodes: pa.Table, model: Model) -> Codes:
-    """For each record the first of its cluster, where a model joins groups.
+def joined_groups(graph: Graph, group: Codes, nodes: pa.Table, model: Model) -> Joined | None:
+    """As ``refined_groups``, of the records about which the model has something to say.
 
     ``nodes`` have the columns that the model compares.
     """
-    joined = joined_groups(graph, group, nodes, model)
-    return group if joined is None else joined.clusters(group)
-
-
-def joined_groups(graph: Graph, group: Codes, nodes: pa.Table, model: Model) -> Joined | None:
-    """As ``refined_groups``, of the records about which the model has something to say."""
     from goldenlake.identity.matching.scoring import Scorer
 
     if not len(graph.likely):
         return None
-    columns = list(model.matching.columns)
-    present = np.array([pc.is_valid(nodes[name]).to_numpy() for name in columns]).any(axis=0)
-    compared = np.flatnonzero(present & _is_concerned(graph))
-    scorer = Scorer.of(model, nodes.select(columns).take(pa.array(compared)))
+    looks = nodes.select(list(model.matching.columns))
+    compared = np.flatnonzero(has_look(looks) & _is_concerned(graph))
+    scorer = Scorer.of(model, looks.take(pa.array(compared)))
     return refined_groups(graph, group, compared, scorer)
 
 

@@ -11,7 +11,7 @@ from random import Random
 
 import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.identity import IdentityRules
@@ -182,6 +182,41 @@ def test_a_chain_of_100_000_links_is_one_component(spark: SparkSession) -> None:
     found = components.connected(records, edges).groupBy("component").count().collect()
     assert {row["component"]: row["count"] for row in found} == {"r000000": 100_000, "alone": 1}
     assert list(components._roots(iter([]))) == []
+
+
+@pytest.mark.slow
+def test_ten_million_edges_make_the_components_that_they_were_drawn_within(
+    spark: SparkSession,
+) -> None:
+    people = 4_000_000
+    # Groups of 1, 2, 3 and so on up to 1,000 records; their ids are in no order.
+    number = F.col("id")
+    known = (
+        spark.range(people)
+        .withColumn("size", F.expr("1 + pmod(hash(id DIV 1000), 1000)"))
+        .withColumn("first", number - F.pmod(number, F.lit(1000)))
+        .withColumn("first", F.expr("first + (id - first) DIV size * size"))
+        .withColumn("end", F.expr("least(first + size, (id DIV 1000 + 1) * 1000)"))
+    )
+
+    def named(of: str) -> Column:
+        return F.expr(f"format_string('r%010d', pmod(({of}) * 2654435761, 4294967296L))")
+
+    records = known.select(
+        named("id").alias("record_id"), F.min(named("id")).over(Window.partitionBy("first"))
+    ).toDF("record_id", "wanted")
+    chain = known.where("id + 1 < end").select(named("id"), named("id + 1"))
+    others = known.where("end - first > 1").select(
+        *(named(f"first + pmod(hash(id, {salt}), end - first)") for salt in (1, 2))
+    )
+    more = known.where("end - first > 1").select(
+        named("id"), named("first + pmod(hash(id, 3), end - first)")
+    )
+    edges = chain.union(others).union(more).toDF("left_record", "right_record")
+    assert edges.count() > 10_000_000
+    found = components.connected(records, edges)
+    wrong = found.where("component != wanted").count()
+    assert (wrong, found.count()) == (0, people)
 
 
 def test_links_alone_are_what_there_would_be_without_matches(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
+from random import Random
+
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -11,7 +15,7 @@ from goldenlake.identity.matching.training import train
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.io.tables import DeltaTables
 from goldenlake.schemas import EDGES
-from goldenlake.steps.matching import MatchEdges
+from goldenlake.steps.matching import Matched, MatchEdges
 from support.matching import matching, population
 
 HOT, COMMON, RARE = 1 << 56, 2 << 56, 3 << 56
@@ -82,3 +86,69 @@ def test_a_night_without_a_hot_key_has_nothing_to_tell(
     assert len(pairs) == 3
     assert counts == {"keys_left_out": 0}
     assert told == []
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+@pytest.mark.parametrize("cap", [2, 3, 5])
+def test_a_night_of_changes_leaves_the_pairs_that_all_anew_would(
+    spark: SparkSession,
+    model: TrainedModel,
+    monkeypatch: pytest.MonkeyPatch,
+    at_once: bool,
+    cap: int,
+) -> None:
+    monkeypatch.setattr(MatchEdges, "_cap", cap)
+    chance, worlds = Random(cap), 40
+    rows = [row for world in range(worlds) for row in night_of(chance, world)]
+    schema = (
+        "record_id string, keys array<bigint>, _old_keys array<bigint>, "
+        "profile map<string,string>, _old_profile map<string,string>, is_active boolean, "
+        "is_changed boolean"
+    )
+    after = spark.createDataFrame(rows, schema).localCheckpoint()
+    before = after.select(
+        "record_id",
+        F.col("_old_keys").alias("keys"),
+        F.col("_old_profile").alias("profile"),
+        (F.size("_old_keys") > 0).alias("is_active"),
+    )
+    nothing = spark.createDataFrame([], EDGES.ddl)
+
+    def edges(records: DataFrame, changed: DataFrame, existing: DataFrame, **how: bool) -> Matched:
+        step = MatchEdges(
+            trained=model, decisions=(), tables=DeltaTables(spark, "nowhere"),
+            progress=lambda _: None, keep=lambda rows: rows.localCheckpoint(),
+        )  # fmt: skip
+        linked = nothing.drop("linked_on")
+        return step.changes(changed, records, linked, existing, largest=200, **how)
+
+    def told(rows: DataFrame) -> Counter[tuple[object, ...]]:
+        names = ("left_record", "right_record", "strength", "rule", "weight")
+        return Counter(tuple(row) for row in rows.select(*names).collect())
+
+    anew = {"is_incremental": False, "at_once": False}
+    existing = edges(before, before, nothing, **anew).edges
+    wanted = told(edges(after, after, nothing, **anew).edges)
+    existing = existing.withColumn("linked_on", F.current_date()).localCheckpoint()
+    changed = after.where("is_changed")
+    found = edges(after, changed, existing, is_incremental=True, at_once=at_once)
+    assert told(existing) - told(found.replaced) + told(found.edges) == wanted
+    assert len(wanted) > 50
+    assert told(existing) != wanted
+
+
+def night_of(chance: Random, world: int) -> Iterator[tuple[object, ...]]:
+    """Some twelve records, of whom some change their keys or their look, come or go."""
+    pool = [(1 + number % 3 << 56) | (10 * world + number) for number in range(8)]
+
+    def drawn() -> tuple[list[int], dict[str, str]]:
+        keys = sorted(chance.sample(pool, chance.randint(0, 4)))
+        return keys, ANNA | {"given": chance.choice(["anna", "bert"])}
+
+    for number in range(chance.randint(2, 12)):
+        old, is_changed = drawn(), chance.random() < 0.3
+        new = drawn() if is_changed and chance.random() < 0.8 else ([], {})
+        now = new if is_changed else old
+        yield (
+            f"w{world:02}-{number:02}", now[0], old[0], now[1], old[1], bool(now[0]), is_changed
+        )  # fmt: skip

@@ -301,6 +301,16 @@ class Probable:
             np.concatenate([np.zeros(0, dtype=np.bool_), *likely]),
         )
 
+    def where(self, kept: Flags) -> Probable:
+        """Some of them."""
+        return Probable(
+            self.left[kept],
+            self.right[kept],
+            self.rule[kept],
+            self.weight[kept],
+            self.is_likely[kept],
+        )
+
     def told(self, ids: pa.Array, model: Model) -> pa.Table:
         """As rows, with the ids of the scorer's records."""
         from goldenlake.identity.matching.keys import rule_names

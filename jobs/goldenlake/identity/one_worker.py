@@ -46,41 +46,47 @@ if TYPE_CHECKING:
 MOST_RECORDS = 4_000_000
 """That one worker takes, at some 1.2 KB each with their keys, pairs and scores."""
 
-_MOST_AT_ONCE = 20_000_000
+MOST_AT_ONCE = 20_000_000
 """Pairs that are looked at before their scores are, 12 bytes each."""
 
-_PAIR, _RECORD, _KEY = "pair", "record", "key"
+PAIR, _RECORD, KEY = "pair", "record", "key"
 _TIES = ["right_record", "strength", "weight"]
 _KEYS = "key bigint, records bigint"
 _KEYS_ARROW = pa.schema({"key": pa.int64(), "records": pa.int64()})
-_ANSWER = f"kind string, {PAIRS}, {CLUSTERS}, {_KEYS}"
-_ANSWER_ARROW = pa.schema(
+ANSWER = f"kind string, {PAIRS}, {CLUSTERS}, {_KEYS}"
+ANSWER_ARROW = pa.schema(
     [pa.field("kind", pa.string()), *PAIRS_ARROW, *CLUSTERS_ARROW, *_KEYS_ARROW]
 )
 
 
 @dataclass(frozen=True)
-class Resolved:
-    """What one worker made of all records."""
+class Answer:
+    """Rows of several kinds, of which each has its own columns."""
 
-    answer: DataFrame
+    rows: DataFrame
 
     @property
     def pairs(self) -> DataFrame:
         """As ``matches.scored`` gives them."""
-        return self._of(_PAIR, PAIRS_ARROW)
+        return self.of(PAIR, *PAIRS_ARROW.names)
+
+    def refused(self) -> pa.Table:
+        """As ``matches.refused`` gives it."""
+        return self.of(KEY, *_KEYS_ARROW.names).toArrow().sort_by("key")
+
+    def of(self, kind: str, *columns: str) -> DataFrame:
+        """Rows of one kind."""
+        return self.rows.where(F.col("kind") == kind).select(*columns)
+
+
+@dataclass(frozen=True)
+class Resolved(Answer):
+    """What one worker made of all records."""
 
     @property
     def clusters(self) -> DataFrame:
         """As ``refinement.clusters`` gives them."""
-        return self._of(_RECORD, CLUSTERS_ARROW)
-
-    def refused(self) -> pa.Table:
-        """As ``matches.refused`` gives it."""
-        return self._of(_KEY, _KEYS_ARROW).toArrow().sort_by("key")
-
-    def _of(self, kind: str, schema: pa.Schema) -> DataFrame:
-        return self.answer.where(F.col("kind") == kind).select(*schema.names)
+        return self.of(_RECORD, *CLUSTERS_ARROW.names)
 
 
 def fits(records: int) -> bool:
@@ -114,11 +120,11 @@ def resolved(
     nodes = records.select("record_id", "keys", *looks)
     ties = edges.select(F.col("left_record").alias("record_id"), *_TIES)
     rows = nodes.unionByName(ties, allowMissingColumns=True)
-    work = partial(_resolved, cap, largest, model, _cores(records.sparkSession))
-    return Resolved(keep(rows.coalesce(1).mapInArrow(work, _ANSWER)))
+    work = partial(_resolved, cap, largest, model, cores_of_a_task(records.sparkSession))
+    return Resolved(keep(rows.coalesce(1).mapInArrow(work, ANSWER)))
 
 
-def _cores(spark: SparkSession) -> int:
+def cores_of_a_task(spark: SparkSession) -> int:
     """That a task can use where no other runs beside it."""
     context, default = spark.sparkContext, "1"
     if (context.master or "").startswith("local"):
@@ -135,9 +141,9 @@ def _resolved(
 ) -> Iterator[pa.RecordBatch]:
     # To load what matching needs takes seconds, as long as records take to come.
     with ThreadPoolExecutor(1) as beside:
-        loading = beside.submit(_loaded, model)
+        loading = None if model is None else beside.submit(loaded_model, model)
         found = [batch for batch in batches if batch.num_rows]
-        known = loading.result()
+        known = None if loading is None else loading.result()
     if not found:
         return
     rows = pa.Table.from_batches(found)
@@ -156,16 +162,14 @@ def _resolved(
         else _by_model(nodes.drop_columns("record_id"), ids, graph, cap, largest, known, threads)
     )
     for kind, part in parts:
-        for batch in part.to_batches(max_chunksize=50_000):
-            yield _answer(kind, batch)
+        yield from answered(kind, part)
 
 
-def _loaded(model: Broadcast[str] | None) -> Model | None:
+def loaded_model(model: Broadcast[str]) -> Model:
+    """The model, and all that is needed to match by it."""
     # Arrow asks for pandas where it is first given a list.
     import pandas  # noqa: F401
 
-    if model is None:
-        return None
     from goldenlake.identity.matching import blocking, keys, resolution, scoring  # noqa: F401
 
     return loaded(model)
@@ -189,7 +193,7 @@ def _by_model(
 
     keys, looks = nodes["keys"].combine_chunks(), nodes.drop_columns("keys")
     refused = _refused(keys, cap)
-    yield _KEY, refused
+    yield KEY, refused
     compared = _comparable(keys, looks, links)
     place = np.full(len(ids), -1, dtype=np.int32)
     place[compared] = np.arange(len(compared), dtype=np.int32)
@@ -203,7 +207,7 @@ def _by_model(
         while (pairs := finding.result()) is not None:
             finding = beside.submit(next, parts, None)
             every.append(Probable.among(pairs, place, scorer))
-            yield _PAIR, every[-1].told(known, model)
+            yield PAIR, every[-1].told(known, model)
     graph = links.with_matches(
         compared[np.concatenate([each.left for each in every])],
         compared[np.concatenate([each.right for each in every])],
@@ -223,7 +227,7 @@ def _pairs(lists: pa.ListArray, refused: pa.Table, model: Model) -> Iterator[Can
     starts, keys = admitted(lists, refused["key"].to_numpy())
     every = np.ones(len(keys), dtype=np.bool_)
     blocks = blocks_among(starts, keys, every, rule_names(model.matching))
-    yield from map(candidates, sliced(blocks, _MOST_AT_ONCE))
+    yield from map(candidates, sliced(blocks, MOST_AT_ONCE))
 
 
 def _refused(lists: pa.ListArray, cap: int) -> pa.Table:
@@ -240,14 +244,15 @@ def _comparable(keys: pa.ListArray, looks: pa.Table, links: Graph) -> Codes:
     return np.flatnonzero(reached & has_look(looks)).astype(np.int64)
 
 
-def _answer(kind: str, batch: pa.RecordBatch) -> pa.RecordBatch:
-    """A batch of one kind with the columns of all, null where they are another's."""
-    columns = [
-        pa.repeat(kind, batch.num_rows)
-        if field.name == "kind"
-        else batch[field.name].cast(field.type)
-        if field.name in batch.schema.names
-        else pa.nulls(batch.num_rows, field.type)
-        for field in _ANSWER_ARROW
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=_ANSWER_ARROW)
+def answered(kind: str, part: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Rows of one kind with the columns of all, null where they are another's."""
+    for batch in part.to_batches(max_chunksize=50_000):
+        columns = [
+            pa.repeat(kind, batch.num_rows)
+            if field.name == "kind"
+            else batch[field.name].cast(field.type)
+            if field.name in batch.schema.names
+            else pa.nulls(batch.num_rows, field.type)
+            for field in ANSWER_ARROW
+        ]
+        yield pa.RecordBatch.from_arrays(columns, schema=ANSWER_ARROW)

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.decisions import Decision
-from goldenlake.identity import matches, one_worker, refinement
+from goldenlake.identity import matches, one_worker, refinement, renewal
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.ports import Progress, Tables
 
@@ -99,13 +99,18 @@ class MatchEdges:
         if self.trained is None or self.model is None:
             return Matched(decided, standing.unionByName(matched))
         clusters = None
-        if is_incremental:
-            wanted, dirty = self._wanted(changed, records)
+        if is_incremental and at_once:
+            concerned = _concerned(changed)
+            found = self._renewed(concerned, records)
+            matched = _touching(matched, concerned, found.seen)
+            pairs = found.pairs
+        elif is_incremental:
+            wanted, dirty = self._wanted(_concerned(changed), records)
             matched = _touching(matched, dirty)
             pairs = self._scored(records, wanted, dirty)
         elif at_once:
-            found = self._at_once(records, linked.unionByName(decided), largest)
-            pairs, clusters = found.pairs, found.clusters
+            resolved = self._at_once(records, linked.unionByName(decided), largest)
+            pairs, clusters = resolved.pairs, resolved.clusters
         else:
             pairs = self._scored(records, None, None)
         edges = decided.unionByName(self._edges(pairs))
@@ -125,13 +130,25 @@ class MatchEdges:
         self._tell_refused(found.refused())
         return found
 
-    def _wanted(self, changed: DataFrame, records: DataFrame) -> tuple[DataFrame, DataFrame]:
+    def _renewed(self, concerned: DataFrame, records: DataFrame) -> renewal.Renewed:
+        assert self.model is not None
+        found = renewal.renewed(
+            records.where(F.col("is_active") & (F.size("keys") > 0)),
+            concerned,
+            cap=self._cap,
+            columns=self.columns,
+            model=self.model,
+            keep=self.keep,
+        )
+        self._tell_refused(found.refused())
+        return found
+
+    def _wanted(self, concerned: DataFrame, records: DataFrame) -> tuple[DataFrame, DataFrame]:
         """The keys to look at, and the records of which one must be in a pair.
 
         Where a key comes to be on too many records, or on so many no more, pairs of records that
         did not change come and go: those records count as changed, too.
         """
-        concerned = changed.where((F.size("keys") > 0) | (F.size("_old_keys") > 0))
         wanted = self.keep(matches.keys_of(concerned))
         dirty = concerned.select("record_id")
         holders = matches.holders(records, wanted)
@@ -218,13 +235,21 @@ class MatchEdges:
         return self.tables.frame(kept, _EDGES)
 
 
-def _touching(edges: DataFrame, records: DataFrame) -> DataFrame:
-    """The edges with an end among the records (record_id)."""
+def _concerned(changed: DataFrame) -> DataFrame:
+    """Those that could be matched before, or can be now."""
+    return changed.where((F.size("keys") > 0) | (F.size("_old_keys") > 0))
+
+
+def _touching(edges: DataFrame, records: DataFrame, pairs: DataFrame | None = None) -> DataFrame:
+    """The edges with an end among the records (record_id), or among the pairs."""
     left = records.select(F.col("record_id").alias("left_record"), F.lit(True).alias("_left"))
     right = records.select(F.col("record_id").alias("right_record"), F.lit(True).alias("_right"))
-    return (
-        edges.join(F.broadcast(left), on="left_record", how="left")
-        .join(F.broadcast(right), on="right_record", how="left")
-        .where("_left IS NOT NULL OR _right IS NOT NULL")
-        .drop("_left", "_right")
+    found = edges.join(F.broadcast(left), on="left_record", how="left").join(
+        F.broadcast(right), on="right_record", how="left"
     )
+    is_touched = F.col("_left").isNotNull() | F.col("_right").isNotNull()
+    if pairs is not None:
+        marked = F.broadcast(pairs.withColumn("_both", F.lit(True)))
+        found = found.join(marked, on=["left_record", "right_record"], how="left")
+        is_touched |= F.col("_both").isNotNull()
+    return found.where(is_touched).drop("_left", "_right", "_both")

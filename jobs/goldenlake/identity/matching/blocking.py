@@ -162,6 +162,30 @@ def candidates(
     return Candidates(left, right, rule, _reports(blocks, rule))
 
 
+def first_shared(starts: Counts, keys: Hashes, left: Codes, right: Codes) -> Hashes:
+    """For each pair the first key that both records have, 0 where there is none.
+
+    The keys of each record are in order, from ``starts`` (records + 1,) on.
+    """
+    found = np.zeros(len(left), dtype=np.uint64)
+    _first_shared(starts, keys, left, right, found)
+    return found
+
+
+@compiled
+def _first_shared(starts: Counts, keys: Hashes, left: Codes, right: Codes, found: Hashes) -> None:
+    for pair in range(len(left)):
+        i, j = starts[left[pair]], starts[right[pair]]
+        while i < starts[left[pair] + 1] and j < starts[right[pair] + 1]:
+            if keys[i] == keys[j]:
+                found[pair] = keys[i]
+                break
+            if keys[i] < keys[j]:
+                i += 1
+            else:
+                j += 1
+
+
 @compiled
 def _born(
     keys: Hashes,

@@ -10,6 +10,7 @@ import re
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from enum import IntEnum
 from pathlib import Path
 from types import MappingProxyType
@@ -364,6 +365,18 @@ class GenerationIsOld(Held):
             f"generation {generation} is a return to {returns_to}, which does not know what has "
             "come in since; nothing was sent. Mend what was wrong, then run the night again from "
             "resolve."
+        )
+
+
+class DayTooFar(Held):
+    """Upkeep for a day long after the newest generation would take away what is not over yet."""
+
+    def __init__(self, *, as_of: date, newest: date, most: timedelta) -> None:
+        self.as_of, self.newest = as_of, newest
+        super().__init__(
+            f"{as_of} is more than {most.days} days after the newest generation's day, {newest}; "
+            "nothing was removed, for retention would count from a day that nothing vouches for. "
+            "Correct the day or the clock; where no night ran for so long, run one first."
         )
 
 

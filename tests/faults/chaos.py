@@ -1,8 +1,9 @@
 """Real nights, killed at random moments and run again: ``make chaos MINUTES=10 SEED=7``.
 
 The company's days follow one another twice: once undisturbed, and once in processes that are killed
-whole (SIGKILL to their group), then run again. After each day both lakes are compared. Meanwhile a
-reader looks at the published generation over and over: all its tables must be of one generation.
+whole (SIGKILL to their group), then run again, and whose help desk fails one call of ten. After
+each day both lakes are compared. Meanwhile a reader looks at the published generation over and
+over: all its tables must be of one generation.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from goldenlake.cli.installation import PROJECT
 from support.campaign import table
 from support.company import day, open_company
 from support.contents import contents, difference, is_mixed
+from support.vendors import serving
+from support.vendors.desk import Desk
 
 _MOST_DAYS = 40
 _LONGEST = 1_200
@@ -73,11 +76,12 @@ def night(home: Path, number: int, *, killed_after: float | None = None) -> tupl
 
 def campaign(folder: Path, *, minutes: float, seed: int) -> dict[str, int]:
     """Days until the time is over, at least one; gives the row of the table."""
-    calm, disturbed = folder / "undisturbed", folder / "killed"
-    for home in (calm, disturbed):
-        open_company(home, days=_MOST_DAYS)
+    calm, disturbed, desk = folder / "undisturbed", folder / "killed", Desk()
+    desk.shaky[disturbed] = random.Random(seed)
     reader = Reader(disturbed / "lake")
-    with ThreadPoolExecutor(1) as pool:
+    with serving(desk) as address, ThreadPoolExecutor(1) as pool:
+        for home in (calm, disturbed):
+            open_company(home, days=_MOST_DAYS, desk=address + desk.account(home))
         reading = pool.submit(reader.run)
         try:
             row = _days(calm, disturbed, minutes=minutes, chance=random.Random(seed))
@@ -85,6 +89,8 @@ def campaign(folder: Path, *, minutes: float, seed: int) -> dict[str, int]:
             reader.stop()
         reading.result()
     row.update(mixed=reader.mixed, polls=reader.polls)
+    failed = sum(status >= 500 for _, _, status in desk.calls)
+    _say(f"the help desk was called {len(desk.calls)} times, and failed {failed} of them")
     _say(f"the published generation was looked at {reader.polls} times")
     return row
 

@@ -20,9 +20,11 @@ from pyspark.sql import SparkSession
 from goldenlake.cli import stages
 from goldenlake.errors import ExitCode, GoldenlakeError, LakeBusy
 from support.campaign import FaultCount, chosen
-from support.company import day, open_company
+from support.company import day, open_company, speak_to_the_desk
 from support.contents import Contents, contents, difference, is_mixed
 from support.faults import STAGES, UPKEEP, Company, Died, Fault, Line
+from support.vendors import serving
+from support.vendors.desk import Desk
 
 FIRST, SECOND = day(1), day(2)
 EACH = 6
@@ -36,6 +38,8 @@ class Night:
 
     folder: Path
     spark: SparkSession
+    desk: Desk
+    address: str
     points: list[str] = field(default_factory=list)
     ends: dict[str, Contents] = field(default_factory=dict)
     """What is there after the night, and after the upkeep that follows it."""
@@ -43,7 +47,7 @@ class Night:
     def record(self) -> None:
         """Run it, and keep a copy of the company's folder from before each stage."""
         company = Company(self.folder / "undisturbed", self.spark)
-        open_company(company.home, days=2)
+        open_company(company.home, days=2, desk=self._account(company.home))
         company.night(FIRST)
 
         def keep(stage: str) -> None:
@@ -64,14 +68,21 @@ class Night:
     def before(self, stage: str, home: Path) -> Company:
         """A copy of the company as it was before a stage."""
         shutil.copytree(self.folder / "before" / start_of(stage), home)
+        speak_to_the_desk(home, self._account(home))
         return Company(home, self.spark)
+
+    def _account(self, home: Path) -> str:
+        return self.address + self.desk.account(home)
 
 
 @pytest.fixture(scope="module")
-def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Night:
-    found = Night(tmp_path_factory.mktemp("company"), spark)
-    found.record()
-    return found
+def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
+    desk = Desk()
+    with serving(desk) as address:
+        found = Night(tmp_path_factory.mktemp("company"), spark, desk, address)
+        found.record()
+        yield found
+    assert not desk.violations, "\n".join(desk.violations[:3])
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -142,8 +143,10 @@ def origin_of(way, **others):
 
 
 class Clock:
+    at = datetime(2026, 3, 1, 2, tzinfo=UTC)
+
     def now(self):
-        return datetime(2026, 3, 1, 2, tzinfo=UTC)
+        return self.at
 
 
 class Night:
@@ -154,6 +157,7 @@ class Night:
         self.outside = Outside(base_url)
         self.files = []
         self.slept = []
+        self.clock = Clock()
 
     def pull(self, origin, as_of=DAY, source=DECLARED):
         step = Pull(
@@ -161,7 +165,7 @@ class Night:
         )  # fmt: skip
         api = self.outside.api("crm")
         with stamina.set_testing(True, attempts=3):
-            landed = step.run(api, self.landing, self.files, Clock())
+            landed = step.run(api, self.landing, self.files, self.clock)
         self.files += landed.files
         return [
             json.loads(line)
@@ -208,6 +212,22 @@ def test_a_record_from_a_clock_that_is_ahead_hides_nothing_that_comes_before_it(
     assert [each["id"] for each in night.pull(origin_of("all"))] == [9, 8]
     assert set(crm.asked) == {"2026-03-01T01:00:00Z"}, "an hour before the file was landed"
     assert night.pull(origin_of("all")) == [], "what is ahead comes again, and is known"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_our_own_clock_may_leap_by_months_and_every_record_still_comes(crm, night, seed):
+    chance, true = random.Random(seed), datetime(2026, 3, 1, tzinfo=UTC)
+    found = {each["id"] for each in night.pull(origin_of("search"))}
+    for number in range(7, 40):
+        true += timedelta(hours=chance.uniform(0, 12))
+        record = {"id": number, "changed": f"{true:%Y-%m-%dT%H:%M:%SZ}", "name": {}}
+        crm.contacts.append(record)
+        if chance.random() < 0.5:
+            night.clock.at = true + timedelta(days=chance.uniform(-200, 200))
+            found |= {each["id"] for each in night.pull(origin_of("search"))}
+    night.clock.at = true
+    found |= {each["id"] for each in night.pull(origin_of("search"))}
+    assert found == set(range(40))
 
 
 @pytest.mark.parametrize("way", ["offset", "page"])

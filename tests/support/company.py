@@ -1,4 +1,6 @@
-"""A very small company: two sources, a merge and a split each day, two who are sent files."""
+"""A very small company: two sources, a merge and a split each day, two who are sent files; and
+a help desk over HTTP, for those who run one.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +13,8 @@ from pathlib import Path
 from goldenlake.cli.installation import PROJECT
 
 FIRST = date(2026, 3, 1)
+ACCOUNT = Path("exports", "desk", "account.json")
+"""What the help desk has of a company, in the company's folder."""
 _PEOPLE = 8
 _HEADERS = {
     "people": "number,email,loyalty_card,given_name,country,said,said_at",
@@ -23,16 +27,22 @@ def day(number: int) -> date:
     return FIRST + timedelta(days=number - 1)
 
 
-def open_company(home: Path, *, days: int) -> None:
-    """Its declarations, and the files of its first days; a night takes those up to its own."""
+def open_company(home: Path, *, days: int, desk: str | None = None) -> None:
+    """Its declarations, and the files of its first days; a night takes those up to its own.
+
+    ``desk`` is the address of its account at the help desk.
+    """
     (home / "conf" / "tables").mkdir(parents=True)
     for path in (PROJECT / "conf" / "tables").glob("gold.*.yml"):
         if path.stem != "gold.campaigns":
             # Judging rules takes half of a small night.
             kept = path.read_text().partition("\nrules:")[0] + "\n"
             (home / "conf" / "tables" / path.name).write_text(kept)
-    own = PROJECT / "tests" / "scenarios" / "small_company" / "conf"
-    shutil.copytree(own, home / "conf", dirs_exist_ok=True)
+    own = PROJECT / "tests" / "scenarios" / "small_company"
+    shutil.copytree(own / "conf", home / "conf", dirs_exist_ok=True)
+    if desk is not None:
+        shutil.copytree(own / "desk", home / "conf", dirs_exist_ok=True)
+        speak_to_the_desk(home, desk)
     (home / "exports").mkdir()
     for number in range(1, days + 1):
         for source, rows in (("people", _people(number)), ("tills", _tills(number))):
@@ -41,6 +51,14 @@ def open_company(home: Path, *, days: int) -> None:
             path.write_text("\n".join([_HEADERS[source], *rows]) + "\n")
             written = datetime.combine(day(number), time(20), UTC).timestamp()
             os.utime(path, (written, written))
+
+
+def speak_to_the_desk(home: Path, address: str) -> None:
+    """Declare that address, in place of the one that was declared before."""
+    path = home / "conf" / "env" / "local.yml"
+    others = path.read_text().partition("connections:")[0]
+    connection = f"desk: {{base_url: {address}, auth: {{kind: none}}}}"
+    path.write_text(f"{others}connections: {{{connection}}}\n")
 
 
 def _people(number: int) -> Iterator[str]:

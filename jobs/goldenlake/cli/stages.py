@@ -183,6 +183,7 @@ def _model(installation: Installation) -> TrainedModel | None:
 def maintain(installation: Installation) -> list[StepResult]:
     """Upkeep of all tables; not part of the night."""
     from goldenlake.steps.expire import Expire
+    from goldenlake.steps.generations import refuse_a_leap
     from goldenlake.steps.maintain import Maintain
 
     expire = Expire(
@@ -200,6 +201,7 @@ def maintain(installation: Installation) -> list[StepResult]:
     with installation.claimed(BUILD):
         tables, progress = installation.tables, installation.progress
         with installation.timed("expire") as expired:
+            refuse_a_leap(tables, installation.as_of)
             expired.append(expire.run(tables, installation.landing, progress))
         with installation.timed("maintain") as results:
             results.append(step.run(tables, tables, installation.clock, progress))

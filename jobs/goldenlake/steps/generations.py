@@ -12,14 +12,20 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
-from goldenlake.errors import GenerationIsOld, GenerationMoved, TableMissing, TableUnreadable
+from goldenlake.errors import (
+    DayTooFar,
+    GenerationIsOld,
+    GenerationMoved,
+    TableMissing,
+    TableUnreadable,
+)
 from goldenlake.ports import Tables
 from goldenlake.schemas import PUBLICATIONS, STAGES, SYSTEM_TABLES, table_shape
 
@@ -52,6 +58,8 @@ conf/tables describes it.
 GENERATION_TABLES = IDENTITY_TABLES + GOLD_TABLES
 RETURNS_TO = "returns_to"
 """Among the counts of a publication."""
+FARTHEST = timedelta(days=31)
+"""How long after the newest generation's day upkeep may remove what is past its retention."""
 
 
 def lake_tables(tables: Tables, sources: Iterable[str]) -> list[str]:
@@ -287,6 +295,13 @@ def refuse_a_return(tables: Tables) -> None:
         return
     if any(tables.version(name) != version for name, version in latest.inputs.items()):
         raise GenerationIsOld(generation=latest.generation, returns_to=latest.returns_to)
+
+
+def refuse_a_leap(tables: Tables, as_of: date) -> None:
+    """Raises DayTooFar where the day is long after that of the newest generation."""
+    latest = latest_generation(tables)
+    if latest is not None and as_of - latest.as_of > FARTHEST:
+        raise DayTooFar(as_of=as_of, newest=latest.as_of, most=FARTHEST)
 
 
 def read_whole(tables: Tables, name: str, version: int | None = None) -> None:

@@ -1,0 +1,122 @@
+"""Clocks that stand wrong, leap or change to summer time lose nothing and remove nothing."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.sql import SparkSession
+
+from faults.chaos import night as night_in_a_process
+from goldenlake.cli import stages
+from goldenlake.cli.installation import SystemClock
+from goldenlake.errors import DayTooFar
+from goldenlake.io.tables import DeltaTables
+from goldenlake.steps.generations import Stage, publish, refuse_a_leap
+from support.company import day, open_company
+from support.contents import contents, difference
+from support.faults import Company, Line
+
+#: From one end of the world to the other; Anchorage changes to summer time on the company's eighth
+#: day, between two of its sales; St John's counts half hours.
+ZONES = ("Pacific/Kiritimati", "America/Anchorage", "America/St_Johns", "Pacific/Pago_Pago")
+CHANGES = (
+    datetime(2026, 3, 8, 10, tzinfo=UTC),  # Anchorage, an hour before it leaps
+    datetime(2026, 3, 29, 0, tzinfo=UTC),  # Berlin
+    datetime(2026, 10, 24, 23, tzinfo=UTC),
+    datetime(2026, 11, 1, 9, tzinfo=UTC),  # Anchorage, back
+)
+
+
+@pytest.fixture
+def zone() -> Iterator[Callable[[str], None]]:
+    """Puts this process into a zone, as if the machine stood there."""
+    before = os.environ["TZ"]
+
+    def put(name: str) -> None:
+        os.environ["TZ"] = name
+        time.tzset()
+
+    yield put
+    put(before)
+
+
+@pytest.mark.parametrize("name", [*ZONES, "Europe/Berlin"])
+def test_an_instant_stays_the_same_through_tables_wherever_the_machine_stands(
+    tables: DeltaTables, zone: Callable[[str], None], name: str
+) -> None:
+    zone(name)
+    shape = "at TIMESTAMP, on DATE"
+    instants = [change + timedelta(minutes=20 * third) for change in CHANGES for third in range(12)]
+    rows: Sequence[Any] = [{"at": at, "on": at.date()} for at in instants]
+    for table in ("ops.first", "ops.second"):
+        tables.append(table, tables.frame(rows, shape))
+        rows = tables.rows(table, shape)
+        found = sorted((row["at"].astimezone(UTC), row["on"]) for row in rows)
+        assert found == [(at, at.date()) for at in instants], table
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ZONES)
+def test_a_night_is_the_same_wherever_the_machine_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    ends = []
+    for where in ("UTC", name):
+        home = tmp_path / where.replace("/", "_")
+        open_company(home, days=8)
+        monkeypatch.setenv("TZ", where)
+        for number in (1, 8):
+            night_in_a_process(home, number)
+        ends.append(contents(home))
+    found = difference(ends[1], ends[0])
+    assert not found, "\n".join(found.where)
+
+
+class Leaping(SystemClock):
+    """Each look at it is off by up to two years, this way or that."""
+
+    chance = random.Random(7)
+
+    def now(self) -> datetime:
+        return super().now() + timedelta(days=self.chance.uniform(-730, 730))
+
+
+@pytest.mark.slow
+def test_nights_beneath_a_leaping_clock_end_like_any_others(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = []
+    for clock in (SystemClock, Leaping):
+        monkeypatch.setattr("goldenlake.cli.installation.SystemClock", clock)
+        company = Company(tmp_path / clock.__name__, spark)
+        open_company(company.home, days=2)
+        for number in (1, 2):
+            company.night(day(number))
+        ends.append(contents(company.home))
+    found = difference(ends[1], ends[0])
+    assert not found, "\n".join(found.where)
+
+
+def test_upkeep_for_a_day_that_nothing_vouches_for_is_refused(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    company = Company(tmp_path / "home", spark)
+    open_company(company.home, days=1)
+    tables = company.installation(day(1), Line()).tables
+    built = Stage(
+        step="golden", as_of=date(2026, 1, 1), run_id="r", base=0, tables={}, inputs={},
+        fingerprint="", counts={},
+    )  # fmt: skip
+    publish(tables, [built], run_id="r", as_of=built.as_of, published_at=datetime.now(UTC))
+    far = company.installation(date(2062, 1, 1), Line())
+    with pytest.raises(DayTooFar, match=r"2062-01-01 is more than 31 days after.* 2026-01-01"):
+        stages.maintain(far)
+    assert [(each.step, each.status) for each in far.results] == [("expire", "held")]
+    refuse_a_leap(tables, date(2026, 2, 1))

@@ -139,18 +139,13 @@ def _resolved(
     threads: int,
     batches: Iterator[pa.RecordBatch],
 ) -> Iterator[pa.RecordBatch]:
-    # To load what matching needs takes seconds, as long as records take to come.
-    with ThreadPoolExecutor(1) as beside:
-        loading = None if model is None else beside.submit(loaded_model, model)
-        found = [batch for batch in batches if batch.num_rows]
-        known = None if loading is None else loading.result()
-    if not found:
+    rows, known = gathered(batches, model)
+    if rows is None:
         return
-    rows = pa.Table.from_batches(found)
     is_tie = pc.is_valid(rows["right_record"])
     ties = rows.filter(is_tie).select(["record_id", *_TIES])
     nodes = rows.filter(pc.invert(is_tie)).drop_columns(_TIES)
-    del found, rows
+    del rows
     if not nodes.num_rows:
         return
     nodes = nodes.sort_by("record_id")
@@ -165,8 +160,21 @@ def _resolved(
         yield from answered(kind, part)
 
 
-def loaded_model(model: Broadcast[str]) -> Model:
-    """The model, and all that is needed to match by it."""
+def gathered(
+    batches: Iterator[pa.RecordBatch], model: Broadcast[str] | None
+) -> tuple[pa.Table | None, Model | None]:
+    """All rows, None where there are none, and the model.
+
+    To load what matching needs takes seconds, as long as records take to come.
+    """
+    with ThreadPoolExecutor(1) as beside:
+        loading = None if model is None else beside.submit(_loaded, model)
+        found = [batch for batch in batches if batch.num_rows]
+        known = None if loading is None else loading.result()
+    return (pa.Table.from_batches(found) if found else None), known
+
+
+def _loaded(model: Broadcast[str]) -> Model:
     # Arrow asks for pandas where it is first given a list.
     import pandas  # noqa: F401
 

@@ -8,7 +8,6 @@ under another key, or not at all. Its score is what it was, but nobody need know
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
@@ -30,7 +29,7 @@ from goldenlake.identity.one_worker import (
     Answer,
     answered,
     cores_of_a_task,
-    loaded_model,
+    gathered,
 )
 
 if TYPE_CHECKING:
@@ -194,17 +193,13 @@ def _some(pairs: Candidates, kept: Flags) -> Candidates:
 def _renewed(
     cap: int, model: Broadcast[str], threads: int, batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
-    # To load what matching needs takes seconds, as long as records take to come.
-    with ThreadPoolExecutor(1) as beside:
-        loading = beside.submit(loaded_model, model)
-        found = [batch for batch in batches if batch.num_rows]
-        known = loading.result()
-    if not found:
+    rows, known = gathered(batches, model)
+    if rows is None:
         return
-    rows = pa.Table.from_batches(found)
+    assert known is not None
     is_now = pc.is_valid(rows["record_id"])
     nodes, before = rows.filter(is_now), rows["keys"].filter(pc.invert(is_now))
-    del found, rows
+    del rows
     if not nodes.num_rows:
         return
     for kind, part in _looked_at(nodes, before.combine_chunks(), cap, known, threads):

@@ -179,6 +179,11 @@ def test_an_unknown_name_is_told_with_those_that_are_known(
     assert ended.err.strip() == f"goldenlake: {told}"
 
 
+def test_what_is_named_twice_is_done_once(installation) -> None:
+    assert installation.chosen_sources(["shop", "shop"]) == ["shop"]
+    assert installation.chosen_destinations(["letters", "letters"]) == ["letters"]
+
+
 def test_an_unknown_environment_is_a_named_error(goldenlake, conf) -> None:
     ended = goldenlake("resolve", *AS_OF, *at(conf), "--env", "moon")
     assert ended.code == ExitCode.DECLARATION

@@ -253,11 +253,11 @@ class Installation:
         self.results, self._started = [], []
 
     def chosen_sources(self, names: Sequence[str] | None) -> list[str]:
-        """The named sources, or all. Raises SetupError for a name that is not declared."""
+        """The named sources, each once, or all. Raises SetupError for one that is not declared."""
         return _chosen("source", names, list(self.catalogue.sources))
 
     def chosen_destinations(self, names: Sequence[str] | None) -> list[str]:
-        """The named destinations, or all. Raises SetupError for a name that is not declared."""
+        """The named destinations, each once, or all. Raises SetupError for an unknown one."""
         return _chosen("destination", names, list(self.catalogue.destinations))
 
 
@@ -267,7 +267,7 @@ def _chosen(what: str, names: Sequence[str] | None, known: list[str]) -> list[st
         raise SetupError(
             f"{what} {', '.join(unknown)} is not declared.", mend=f"Known: {', '.join(known)}."
         )
-    return list(names or known)
+    return list(dict.fromkeys(names or known))
 
 
 def failure(step: str, subject: str, error: Exception) -> StepResult:

@@ -60,8 +60,8 @@ class Tables(Protocol):
         self, table: str, *, after: int | None, to: int, preimages: bool = False
     ) -> DataFrame:
         """Rows inserted, updated or deleted after one version up to another, at most once each
-        commit, with ``_change_type``; with ``after`` None, all rows of version ``to`` as inserts.
-        With ``preimages``, updated rows as they were before, too.
+        commit, with ``_change_type`` and ``_commit_version``; with ``after`` None, all rows of
+        version ``to`` as inserts. With ``preimages``, updated rows as they were before, too.
         """
 
     def append(self, table: str, rows: DataFrame) -> int:

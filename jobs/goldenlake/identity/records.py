@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from goldenlake.columns import names
@@ -126,6 +126,16 @@ def added(feed: DataFrame, lost: DataFrame, source: Source) -> DataFrame:
     """
     rows = feed.where(F.col("_change_type").isin("insert", "update_postimage"))
     return _records(rows.join(lost, on="record_id", how="left_anti"), source, None)
+
+
+def latest(feed: DataFrame) -> DataFrame:
+    """Rows of a profile source as a change feed leaves them, those that are no longer there left
+    out: each record's of its last commit, which may have deleted it and inserted it anew.
+    """
+    kind, commit = F.col("_change_type"), F.col("_commit_version")
+    last = F.max(commit).over(Window.partitionBy("record_id"))
+    ended = feed.where(kind != "update_preimage").withColumn("_last_version", last)
+    return ended.where((commit == F.col("_last_version")) & (kind != "delete"))
 
 
 def of_dropped_sources(known: DataFrame, alive: list[str]) -> DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,13 +33,12 @@ from goldenlake.identity.one_worker import (
 )
 
 if TYPE_CHECKING:
-    from goldenlake.identity.matching.arrays import Counts, Flags, Hashes
+    from goldenlake.identity.matching.arrays import Codes, Counts, Flags, Hashes
     from goldenlake.identity.matching.blocking import Candidates
     from goldenlake.identity.matching.model import Model
 
 _SEEN = "seen"
 _NO_RULE = -1
-_NEAR = np.int64((1 << 22) - 1)
 
 Keys = NDArray[np.int64]
 
@@ -89,42 +88,37 @@ def renewed(
 
 @dataclass(frozen=True)
 class Verdicts:
-    """What the cap says of keys now, and where it said otherwise before the changes."""
+    """What the cap says of the keys of records that changed, now and before they did."""
 
-    refused: Keys
-    """Of all that there are, in order; as all of these."""
-    admitted: Keys
-    """Of records that changed."""
-    no_more: Keys
-    """Admitted before, and refused now."""
-    again: Keys
-    """Refused before, and admitted now."""
-    told: pa.Table
-    """Refused ones of records that changed: (key, records)."""
+    keys: Keys
+    """In order; as all of these."""
+    records: Counts
+    """That have each now."""
+    is_refused: Flags
+    was_refused: Flags
 
     @classmethod
-    def of(cls, keys: Keys, gained: Keys, lost: Keys, cap: int) -> Verdicts:
-        """From the keys of all records, those of changed ones among them, and what these had."""
-        every, size = np.unique(keys, return_counts=True)
-        concerned, number = np.unique(np.concatenate([gained, lost]), return_inverse=True)
-        more = np.bincount(number[: len(gained)], minlength=len(concerned))
-        fewer = np.bincount(number[len(gained) :], minlength=len(concerned))
-        at = np.minimum(np.searchsorted(every, concerned), len(every) - 1)
-        now = np.where(every[at] == concerned, size[at], 0)
-        is_refused, was_refused = now > cap, now - more + fewer > cap
-        return cls(
-            refused=every[size > cap],
-            admitted=concerned[~is_refused],
-            no_more=concerned[is_refused & ~was_refused],
-            again=concerned[~is_refused & was_refused],
-            told=pa.table({"key": concerned[is_refused], "records": now[is_refused]}),
-        )
+    def of(cls, keys: Keys, records: Counts, gained: Keys, lost: Keys, cap: int) -> Verdicts:
+        """From the keys that changed records have, and those that they had."""
+        more = np.bincount(np.searchsorted(keys, gained), minlength=len(keys))
+        fewer = np.bincount(np.searchsorted(keys, lost), minlength=len(keys))
+        return cls(keys, records, records > cap, records - more + fewer > cap)
 
     @property
-    def refused_before(self) -> Keys:
-        """What ``refused`` was."""
-        both = np.union1d(self.refused, self.again)
-        return np.setdiff1d(both, self.no_more, assume_unique=True)
+    def again(self) -> Keys:
+        """Refused before, and admitted now."""
+        return self.keys[self.was_refused & ~self.is_refused]
+
+    @property
+    def no_more(self) -> Keys:
+        """Admitted before, and refused now."""
+        return self.keys[self.is_refused & ~self.was_refused]
+
+    @property
+    def told(self) -> pa.Table:
+        """Refused ones: (key, records)."""
+        refused = self.is_refused
+        return pa.table({"key": self.keys[refused], "records": self.records[refused]})
 
 
 @dataclass(frozen=True)
@@ -133,21 +127,39 @@ class Concerned:
 
     lists: pa.ListArray
     is_new: Flags
-    verdicts: Verdicts
+    cap: int
     rules: tuple[str, ...]
+    verdicts: Verdicts
+    owner: Codes
+    """Of each time that a record has a key that there is a verdict on: the record, in order."""
+    number: Codes
+    """And the key, by its place among the verdicts."""
+
+    @classmethod
+    def among(
+        cls, lists: pa.ListArray, is_new: Flags, lost: Keys, cap: int, rules: tuple[str, ...]
+    ) -> Concerned:
+        """From the keys of all records, and those that changed ones had."""
+        gained = lists.filter(pa.array(is_new)).flatten().to_numpy()
+        keys = np.unique(np.concatenate([gained, lost]))
+        number = pc.index_in(lists.flatten(), value_set=pa.array(keys))
+        owner = pc.list_parent_indices(lists).filter(pc.is_valid(number))
+        own = number.drop_null().to_numpy()
+        records = np.bincount(own, minlength=len(keys))
+        verdicts = Verdicts.of(keys, records, gained, lost, cap)
+        return cls(lists, is_new, cap, rules, verdicts, owner.to_numpy().astype(np.int32), own)
 
     def holders(self) -> Flags:
         """Records that may be in such a pair."""
-        verdicts, flat = self.verdicts, self.lists.flatten().to_numpy()
-        own = _among(flat, np.union1d(verdicts.admitted, verdicts.no_more))
-        counts = np.append(0, np.cumsum(own))
-        starts = np.append(0, np.cumsum(self.lists.value_lengths().to_numpy()))
-        found: Flags = np.diff(counts[starts]) > 0
-        return found
+        return self._bearing(~(self.verdicts.is_refused & self.verdicts.was_refused))
 
     def of_changed(self) -> Iterator[Candidates]:
-        """Pairs with a record that changed."""
-        return self._born(self._now, self.verdicts.admitted, self.is_new)
+        """Pairs with a record that changed; all keys that both have are under a verdict."""
+        kept = ~self.verdicts.is_refused[self.number]
+        counts = np.bincount(self.owner[kept], minlength=len(self.is_new))
+        keys = self.verdicts.keys[self.number[kept]].astype(np.uint64)
+        every = np.ones(len(keys), dtype=np.bool_)
+        yield from self._born(np.append(0, np.cumsum(counts)), keys, every, self.is_new)
 
     def of_others(self) -> Iterator[Candidates]:
         """Pairs of records that did not change, of keys that the cap judges otherwise now. The rule
@@ -155,39 +167,48 @@ class Concerned:
         """
         from goldenlake.identity.matching.blocking import RULE_BITS, first_shared
 
-        verdicts = self.verdicts
-        for pairs in self._born(self._now, verdicts.again, None):
-            yield _some(pairs, self._is_unchanged(pairs))
-        if not len(verdicts.no_more):
+        again, no_more = self.verdicts.again, self.verdicts.no_more
+        crossed = self.verdicts.is_refused != self.verdicts.was_refused
+        rows = np.flatnonzero(self._bearing(crossed) & ~self.is_new).astype(np.int32)
+        if not len(rows):
             return
-        before = admitted(self.lists, verdicts.refused_before)
-        for pairs in self._born(before, verdicts.no_more, None):
-            key = first_shared(*self._now, pairs.left, pairs.right)
-            # Of those that are born under a key that is admitted again, it was told already.
-            kept = self._is_unchanged(pairs) & ~_among(key.astype(np.int64), verdicts.again)
+        lists = self.lists.take(pa.array(rows))
+        refused = self._refused(lists)
+        now = admitted(lists, refused)
+        for pairs in self._born(*now, _among(now, again)):
+            yield replace(pairs, left=rows[pairs.left], right=rows[pairs.right])
+        refused_before = np.setdiff1d(np.union1d(refused, again), no_more, assume_unique=True)
+        before = admitted(lists, refused_before)
+        for pairs in self._born(*before, _among(before, no_more)):
+            key = first_shared(*now, pairs.left, pairs.right)
             rule = np.where(key > 0, (key >> RULE_BITS).astype(np.int32), _NO_RULE)
-            yield _some(replace(pairs, rule=rule), kept)
+            # Of those that are born under a key that is admitted again, it was told already.
+            kept = ~np.isin(key.astype(np.int64), again)
+            left, right = rows[pairs.left[kept]], rows[pairs.right[kept]]
+            yield replace(pairs, left=left, right=right, rule=rule[kept])
 
-    @cached_property
-    def _now(self) -> tuple[Counts, Hashes]:
-        return admitted(self.lists, self.verdicts.refused)
+    def _bearing(self, wanted: Flags) -> Flags:
+        """Records that have one of some keys under a verdict."""
+        found: Flags = np.bincount(
+            self.owner[wanted[self.number]], minlength=len(self.is_new)
+        ).astype(np.bool_)
+        return found
+
+    def _refused(self, lists: pa.ListArray) -> Keys:
+        """Of the keys that some records share, those that are on too many of all."""
+        keys, size = np.unique(lists.flatten().to_numpy(), return_counts=True)
+        keys = keys[size > 1]
+        number = pc.index_in(self.lists.flatten(), value_set=pa.array(keys)).drop_null()
+        return keys[np.bincount(number.to_numpy(), minlength=len(keys)) > self.cap]
 
     def _born(
-        self, admitted_keys: tuple[Counts, Hashes], own: Keys, is_new: Flags | None
+        self, starts: Counts, keys: Hashes, is_own: Flags, is_new: Flags | None = None
     ) -> Iterator[Candidates]:
-        """Pairs whose first key that is admitted is among these."""
+        """Pairs whose first key is one of their own."""
         from goldenlake.identity.matching.blocking import blocks_among, candidates, sliced
 
-        starts, keys = admitted_keys
-        blocks = blocks_among(starts, keys, _among(keys.astype(np.int64), own), self.rules)
+        blocks = blocks_among(starts, keys, is_own, self.rules)
         return map(partial(candidates, is_new=is_new), sliced(blocks, MOST_AT_ONCE))
-
-    def _is_unchanged(self, pairs: Candidates) -> Flags:
-        return ~(self.is_new[pairs.left] | self.is_new[pairs.right])
-
-
-def _some(pairs: Candidates, kept: Flags) -> Candidates:
-    return replace(pairs, left=pairs.left[kept], right=pairs.right[kept], rule=pairs.rule[kept])
 
 
 def _renewed(
@@ -212,12 +233,15 @@ def _looked_at(
     from goldenlake.identity.matching.keys import rule_names
     from goldenlake.identity.matching.scoring import Scorer
 
-    lists = nodes["keys"].combine_chunks()
     is_new = pc.fill_null(nodes["is_new"], False).to_numpy()
-    gained = lists.filter(pa.array(is_new)).flatten().to_numpy()
-    verdicts = Verdicts.of(lists.flatten().to_numpy(), gained, before.flatten().to_numpy(), cap)
-    yield KEY, verdicts.told
-    concerned = Concerned(lists, is_new, verdicts, rule_names(model.matching))
+    concerned = Concerned.among(
+        nodes["keys"].combine_chunks(),
+        is_new,
+        before.flatten().to_numpy(),
+        cap,
+        rule_names(model.matching),
+    )
+    yield KEY, concerned.verdicts.told
     is_holder = concerned.holders()
     place = np.cumsum(is_holder, dtype=np.int32) - 1
     looks = nodes.drop_columns(["record_id", "keys", "is_new"]).filter(pa.array(is_holder))
@@ -231,15 +255,6 @@ def _looked_at(
         yield PAIR, probable.where(probable.rule != _NO_RULE).told(ids, model)
 
 
-def _among(keys: Keys, wanted: Keys) -> Flags:
-    """Which of many keys are among some; most of the others are told by their last bits."""
-    if not len(wanted):
-        return np.zeros(len(keys), dtype=np.bool_)
-    near = np.zeros(_NEAR + 1, dtype=np.bool_)
-    near[wanted & _NEAR] = True
-    found: Flags = near[keys & _NEAR]
-    at = np.flatnonzero(found)
-    some = keys[at]
-    place = np.minimum(np.searchsorted(wanted, some), len(wanted) - 1)
-    found[at] = wanted[place] == some
+def _among(admitted_keys: tuple[Counts, Hashes], wanted: Keys) -> Flags:
+    found: Flags = np.isin(admitted_keys[1].astype(np.int64), wanted)
     return found

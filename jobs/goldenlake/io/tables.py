@@ -168,11 +168,10 @@ class DeltaTables:
         self, table: str, *, after: int | None, to: int, preimages: bool = False
     ) -> DataFrame:
         """See ``ports.Tables.changes``."""
-        if after is None:
-            return self.read(table, version=to).withColumn("_change_type", F.lit("insert"))
-        if after >= to:
-            empty = self.read(table, version=to).where(F.lit(False))
-            return empty.withColumn("_change_type", F.lit("insert"))
+        if after is None or after >= to:
+            rows = self.read(table, version=to).where(F.lit(after is None))
+            told = {"_change_type": F.lit("insert"), "_commit_version": F.lit(to).cast("bigint")}
+            return rows.withColumns(told)
         feed = (
             self._spark.read.format("delta")
             .option("readChangeFeed", "true")

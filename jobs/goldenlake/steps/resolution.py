@@ -171,20 +171,30 @@ class Resolution:
         counts = {row["source"]: row for row in totals.collect()}
         current = [empty]
         for name, of in counts.items():
-            source = self.sources[name]
-            silver = f"silver.{name}"
-            rows = self.tables.read(silver, version=self.pinned[silver])
+            source, feed = self.sources[name], feeds[name]
             ids = heard.where(F.col("source") == name)
-            asked, asked_of = ids.select("record_id"), of["all"]
-            if not source.is_profile:
-                asked, asked_of = ids.where("is_lost").select("record_id"), of["lost"]
-                current.append(record_rows.added(feeds[name], _few(asked, asked_of), source))
-            if asked_of:
-                rows = rows.join(_few(asked, asked_of), on="record_id", how="left_semi")
+            if source.is_profile:
+                rows, asked = record_rows.latest(feed), ids.select("record_id")
+                current.append(record_rows.named(rows, asked, source, self.matching))
+                continue
+            asked = _few(ids.where("is_lost").select("record_id"), of["lost"])
+            current.append(record_rows.added(feed, asked, source))
+            if of["lost"]:
+                silver = self.tables.read(f"silver.{name}", version=self.pinned[f"silver.{name}"])
+                rows = silver.join(asked, on="record_id", how="left_semi")
                 current.append(record_rows.named(rows, asked, source, self.matching))
         seen = _few(heard.select("record_id"), sum(of["all"] for of in counts.values()))
-        known = stored.join(seen, on="record_id", how="left_semi")
-        return reduce(DataFrame.unionByName, current), seen, known
+        return reduce(DataFrame.unionByName, current), seen, self._known(stored, seen)
+
+    def _known(self, stored: DataFrame, seen: DataFrame) -> DataFrame:
+        """What is stored of some records; read whole only where there is any of them: most of a
+        record is maps and lists, which take ten times as long to read as its id.
+        """
+        known = self._keep(stored.select("record_id").join(seen, on="record_id", how="left_semi"))
+        count = known.count()
+        if not count:
+            return self._empty("identity.records")
+        return stored.join(_few(known, count), on="record_id", how="left_semi")
 
     def _naming(self) -> list[tuple[str, Source]]:
         """Silver tables with rows that name people, each with its source."""
@@ -339,26 +349,26 @@ class Resolution:
         gone: str | None,
         is_insert: str | None,
     ) -> int:
-        """Write changed rows in one commit, or in none; gives how many there are.
+        """Write changed rows; gives how many there are.
 
         ``gone`` is the column that is null in rows that go, ``is_insert`` the condition of rows
-        that the table does not have: where all are, a plain append will do.
+        that the table does not have. Those are appended: a merge that may also insert reads the
+        table once more and takes twice as long.
         """
         inserts = F.expr(is_insert) if is_insert else F.lit(False)
         totals = rows.agg(F.count(F.lit(1)), F.count_if(inserts)).first()
         count, new = (totals[0], totals[1]) if totals else (0, 0)
         columns = self._empty(table).columns
-        if not count:
-            return 0
-        if count == new or self.tables.version(table) is None:
-            self.tables.append(table, rows.select(*columns))
-        else:
+        if count > new:
             self.tables.merge(
                 table,
-                rows.select(*columns),
+                _few(rows.where(~inserts).select(*columns), count - new),
                 on=key,
                 delete_when=f"new.{gone} IS NULL" if gone else None,
+                insert=is_insert is None,
             )
+        if new:
+            self.tables.append(table, rows.where(inserts).select(*columns))
         return int(count)
 
     def _stored(self, table: str) -> DataFrame:

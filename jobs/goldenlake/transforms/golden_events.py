@@ -44,12 +44,10 @@ def last_state(changes: DataFrame, source: Source) -> DataFrame:
     Adds ``_event_id``, ``_is_gone`` (the row is no longer there) and ``_is_new`` (it was not
     there before the feed began).
     """
-    versions = changes.columns
-    commit = F.col("_commit_version") if "_commit_version" in versions else F.lit(0)
     is_delete = F.col("_change_type") == "delete"
     same = Window.partitionBy("_event_id")
     newest_first = same.orderBy(
-        commit.desc(), is_delete.asc(), F.desc("_file_id"), F.desc("_record")
+        F.desc("_commit_version"), is_delete.asc(), F.desc("_file_id"), F.desc("_record")
     )
     return (
         changes.withColumn("_event_id", event_id(source))

@@ -177,11 +177,12 @@ class Resolution:
                 rows, asked = record_rows.latest(feed), ids.select("record_id")
                 current.append(record_rows.named(rows, asked, source, self.matching))
                 continue
-            asked = _few(ids.where("is_lost").select("record_id"), of["lost"])
-            current.append(record_rows.added(feed, asked, source))
+            asked = ids.where("is_lost").select("record_id")
+            few = _few(asked, of["lost"])
+            current.append(record_rows.added(feed, few, source))
             if of["lost"]:
                 silver = self.tables.read(f"silver.{name}", version=self.pinned[f"silver.{name}"])
-                rows = silver.join(asked, on="record_id", how="left_semi")
+                rows = silver.join(few, on="record_id", how="left_semi")
                 current.append(record_rows.named(rows, asked, source, self.matching))
         seen = _few(heard.select("record_id"), sum(of["all"] for of in counts.values()))
         return reduce(DataFrame.unionByName, current), seen, self._known(stored, seen)
@@ -360,9 +361,10 @@ class Resolution:
         count, new = (totals[0], totals[1]) if totals else (0, 0)
         columns = self._empty(table).columns
         if count > new:
+            known = rows.where(~inserts).select(*columns)
             self.tables.merge(
                 table,
-                _few(rows.where(~inserts).select(*columns), count - new),
+                _few(known, count - new) if is_insert else known,
                 on=key,
                 delete_when=f"new.{gone} IS NULL" if gone else None,
                 insert=is_insert is None,

@@ -184,6 +184,15 @@ def test_a_chain_of_100_000_links_is_one_component(spark: SparkSession) -> None:
     assert list(components._roots(iter([]))) == []
 
 
+def test_ids_that_cannot_be_null_are_joined_like_others(spark: SparkSession) -> None:
+    named = spark.range(6).select(F.format_string("r%d", "id").alias("record_id"))
+    pairs = named.select(F.col("record_id").alias("left_record"), F.lit("r0").alias("right_record"))
+    assert not any(field.nullable for field in pairs.schema)
+    found = components.connected(named, pairs).collect()
+    assert {row["component"] for row in found} == {"r0"}
+    assert len(found) == 6
+
+
 @pytest.mark.slow
 def test_ten_million_edges_make_the_components_that_they_were_drawn_within(
     spark: SparkSession,

@@ -62,9 +62,10 @@ def component_key() -> Column:
 
 def _roots(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """From pairs to a forest: each node with the smallest of its tree, which has itself."""
-    pairs = pa.Table.from_batches(batches, schema=_ROOTS_ARROW)
-    if not pairs.num_rows:
+    found = [batch for batch in batches if batch.num_rows]
+    if not found:
         return
+    pairs = pa.Table.from_batches(found)
     both = pa.chunked_array(pairs["record"].chunks + pairs["root"].chunks).combine_chunks()
     encoded = both.dictionary_encode()
     # Codes in the order of the record ids, so that the smallest code names the component.

@@ -369,12 +369,12 @@ class GenerationIsOld(Held):
 
 
 class DayTooFar(Held):
-    """Upkeep for a day long after the newest generation would take away what is not over yet."""
+    """Upkeep for a day long after the last night would take away what is not over yet."""
 
     def __init__(self, *, as_of: date, newest: date, most: timedelta) -> None:
         self.as_of, self.newest = as_of, newest
         super().__init__(
-            f"{as_of} is more than {most.days} days after the newest generation's day, {newest}; "
+            f"{as_of} is more than {most.days} days after the last night, {newest}; "
             "nothing was removed, for retention would count from a day that nothing vouches for. "
             "Correct the day or the clock; where no night ran for so long, run one first."
         )

@@ -18,6 +18,7 @@ from goldenlake.cli import stages
 from goldenlake.cli.installation import SystemClock
 from goldenlake.errors import DayTooFar
 from goldenlake.io.tables import DeltaTables
+from goldenlake.ports import StepResult
 from goldenlake.steps.generations import Stage, publish, refuse_a_leap
 from support.company import day, open_company
 from support.contents import contents, difference
@@ -120,3 +121,10 @@ def test_upkeep_for_a_day_that_nothing_vouches_for_is_refused(
         stages.maintain(far)
     assert [(each.step, each.status) for each in far.results] == [("expire", "held")]
     refuse_a_leap(tables, date(2026, 2, 1))
+    # A night that found nothing to publish vouches for its day as well.
+    with far.timed("publish") as found:
+        found.append(StepResult(step="publish", status="skipped"))
+    far.write_runs()
+    refuse_a_leap(tables, date(2062, 2, 1))
+    with pytest.raises(DayTooFar, match="days after the last night, 2062-01-01"):
+        refuse_a_leap(tables, date(2062, 2, 2))

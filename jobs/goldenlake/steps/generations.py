@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
+from pyspark.sql import functions as F
 
 from goldenlake.errors import (
     DayTooFar,
@@ -27,7 +28,7 @@ from goldenlake.errors import (
     TableUnreadable,
 )
 from goldenlake.ports import Tables
-from goldenlake.schemas import PUBLICATIONS, STAGES, SYSTEM_TABLES, table_shape
+from goldenlake.schemas import PUBLICATIONS, RUNS, STAGES, SYSTEM_TABLES, table_shape
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, Row
@@ -59,7 +60,7 @@ GENERATION_TABLES = IDENTITY_TABLES + GOLD_TABLES
 RETURNS_TO = "returns_to"
 """Among the counts of a publication."""
 FARTHEST = timedelta(days=31)
-"""How long after the newest generation's day upkeep may remove what is past its retention."""
+"""How long after the last night's day upkeep may remove what is past its retention."""
 
 
 def lake_tables(tables: Tables, sources: Iterable[str]) -> list[str]:
@@ -298,10 +299,17 @@ def refuse_a_return(tables: Tables) -> None:
 
 
 def refuse_a_leap(tables: Tables, as_of: date) -> None:
-    """Raises DayTooFar where the day is long after that of the newest generation."""
+    """Raises DayTooFar where the day is long after that of the last night, which published or found
+    nothing to publish.
+    """
     latest = latest_generation(tables)
-    if latest is not None and as_of - latest.as_of > FARTHEST:
-        raise DayTooFar(as_of=as_of, newest=latest.as_of, most=FARTHEST)
+    if latest is None or as_of - latest.as_of <= FARTHEST:
+        return
+    is_idle = (F.col("step") == "publish") & (F.col("status") == "skipped")
+    idle = tables.read_or_empty("ops.runs", RUNS.ddl).where(is_idle).agg(F.max("as_of")).first()
+    newest = max(latest.as_of, idle[0]) if idle and idle[0] else latest.as_of
+    if as_of - newest > FARTHEST:
+        raise DayTooFar(as_of=as_of, newest=newest, most=FARTHEST)
 
 
 def read_whole(tables: Tables, name: str, version: int | None = None) -> None:

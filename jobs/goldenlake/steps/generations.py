@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date, datetime, timedelta
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -31,7 +31,7 @@ from goldenlake.ports import Tables
 from goldenlake.schemas import PUBLICATIONS, RUNS, STAGES, SYSTEM_TABLES, table_shape
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, Row
+    from pyspark.sql import Column, DataFrame, Row
 
 IDENTITY_TABLES = (
     "identity.records",
@@ -303,13 +303,18 @@ def refuse_a_leap(tables: Tables, as_of: date) -> None:
     nothing to publish.
     """
     latest = latest_generation(tables)
-    if latest is None or as_of - latest.as_of <= FARTHEST:
+    if latest is None:
         return
     is_idle = (F.col("step") == "publish") & (F.col("status") == "skipped")
-    idle = tables.read_or_empty("ops.runs", RUNS.ddl).where(is_idle).agg(F.max("as_of")).first()
-    newest = max(latest.as_of, idle[0]) if idle and idle[0] else latest.as_of
+    newest = max(latest.as_of, last_day_run(tables, is_idle) or latest.as_of)
     if as_of - newest > FARTHEST:
         raise DayTooFar(as_of=as_of, newest=newest, most=FARTHEST)
+
+
+def last_day_run(tables: Tables, which: Column) -> date | None:
+    """The last day among some rows of ``ops.runs``."""
+    rows = tables.read_or_empty("ops.runs", RUNS.ddl).where(which).agg(F.max("as_of")).collect()
+    return cast("date | None", rows[0][0])
 
 
 def read_whole(tables: Tables, name: str, version: int | None = None) -> None:

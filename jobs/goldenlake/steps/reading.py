@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -16,11 +16,11 @@ from goldenlake.errors import SetupError, TableMissing
 from goldenlake.io.tables import local_folder
 from goldenlake.night import NIGHT
 from goldenlake.ports import Tables
-from goldenlake.schemas import RUNS
 from goldenlake.steps.generations import (
     GENERATION_TABLES,
     Generation,
     generations,
+    last_day_run,
     latest_generation,
 )
 
@@ -52,9 +52,8 @@ def newest_day(tables: Tables) -> date:
     Upkeep and looking are no nights. Raises TableMissing where there is neither.
     """
     nights = F.col("step").isin([stage.name for stage in NIGHT if stage.name != "report"])
-    ran = tables.read_or_empty("ops.runs", RUNS.ddl).where(nights).agg(F.max("as_of")).first()
-    if ran is not None and ran[0] is not None:
-        return cast(date, ran[0])
+    if ran := last_day_run(tables, nights):
+        return ran
     generation = latest_generation(tables)
     if generation is None:
         raise TableMissing("ops.runs", mend="Nothing has run yet: run the night first.")

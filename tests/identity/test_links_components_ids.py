@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.identity import IdentityRules
-from goldenlake.identity import changes, components, ids, links, refinement
+from goldenlake.identity import changes, components, ids, links, one_worker, refinement
 from goldenlake.schemas import EDGES, RECORDS
 from support.identity_reference import Known, partition, survivors
 
@@ -236,7 +236,7 @@ def test_links_alone_are_what_there_would_be_without_matches(
         [("w000-00", "w001-00", "match", "", "likely", "", 9.0, "m", TODAY)], EDGES.ddl
     )
     both = edges.unionByName(matches, allowMissingColumns=True)
-    alone = refinement.by_links_alone(
+    alone = one_worker.by_links_alone(
         clusters.select("record_id"), both, largest=RULES.largest_cluster
     )
     for by in ("cluster", "component"):

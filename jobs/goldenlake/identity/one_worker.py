@@ -20,7 +20,9 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from goldenlake.identity import refinement
 from goldenlake.identity.matches import (
+    MATCH,
     PAIRS,
     PAIRS_ARROW,
     Probable,
@@ -28,6 +30,7 @@ from goldenlake.identity.matches import (
     compared_columns,
     has_look,
     loaded,
+    no_keys,
 )
 from goldenlake.identity.records import is_matchable
 from goldenlake.identity.refinement import (
@@ -122,6 +125,40 @@ def resolved(
     rows = nodes.unionByName(ties, allowMissingColumns=True)
     work = partial(_resolved, cap, largest, model, cores_of_a_task(records.sparkSession))
     return Resolved(keep(rows.coalesce(1).mapInArrow(work, ANSWER)))
+
+
+def clusters(
+    records: DataFrame,
+    edges: DataFrame,
+    *,
+    largest: int,
+    columns: list[str],
+    model: Broadcast[str] | None,
+    at_once: bool,
+) -> DataFrame:
+    """As ``refinement.clusters``, which see; in one worker where it takes them ``at_once``."""
+    if not at_once:
+        return refinement.clusters(records, edges, largest=largest, columns=columns, model=model)
+    return resolved(
+        records.withColumn("keys", no_keys()),
+        edges,
+        cap=0,
+        largest=largest,
+        columns=columns,
+        model=model,
+        keep=lambda rows: rows,
+    ).clusters
+
+
+def by_links_alone(records: DataFrame, edges: DataFrame, *, largest: int) -> DataFrame:
+    """The people there would be without a model: (record_id, component, cluster, is_cut).
+
+    ``records`` (record_id) are all that the links among them reach; ``edges`` and ``largest`` are
+    those of ``refinement.clusters``.
+    """
+    links = edges.where(F.col("identifier") != MATCH)
+    at_once = fits(records.count())
+    return clusters(records, links, largest=largest, columns=[], model=None, at_once=at_once)
 
 
 def cores_of_a_task(spark: SparkSession) -> int:

@@ -24,7 +24,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from goldenlake.identity.components import connected
-from goldenlake.identity.matches import LIKELY, MATCH, compared_columns, has_look, loaded
+from goldenlake.identity.matches import LIKELY, compared_columns, has_look, loaded
 from goldenlake.identity.records import is_matchable
 
 if TYPE_CHECKING:
@@ -58,16 +58,6 @@ Codes = NDArray[np.int64]
 def connecting(edges: DataFrame) -> DataFrame:
     """The edges that make components."""
     return edges.where(F.col("strength").isin(list(CONNECTING)))
-
-
-def by_links_alone(records: DataFrame, edges: DataFrame, *, largest: int) -> DataFrame:
-    """The people there would be without a model: (record_id, component, cluster, is_cut).
-
-    ``records`` (record_id) are all that the links among them reach; ``edges`` and ``largest`` are
-    those of ``clusters``.
-    """
-    links = edges.where(F.col("identifier") != MATCH)
-    return clusters(records, links, largest=largest, columns=[], model=None)
 
 
 def clusters(

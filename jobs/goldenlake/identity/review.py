@@ -56,28 +56,27 @@ def uncertain(edges: DataFrame, customers: DataFrame, settings: Clustering) -> D
     """
     found = _owned(edges.where(F.col("identifier").isin(MATCH, STEWARD)), customers)
     is_one = F.col("left_customer") == F.col("right_customer")
-    chance = probability(F.col("weight"))
-    two = ("_one", "_other")
+    is_steward = F.col("identifier") == STEWARD
+    two = Window.partitionBy("_one", "_other")
     named = found.withColumns(
         {
-            two[0]: F.least("left_customer", "right_customer"),
-            two[1]: F.greatest("left_customer", "right_customer"),
+            "_one": F.least("left_customer", "right_customer"),
+            "_other": F.greatest("left_customer", "right_customer"),
         }
     )
     # A pair that must be one says nothing of other pairs of its customer; one that cannot does.
-    decided = named.where(F.col("identifier") == STEWARD)
-    apart = decided.where(~is_one).select(*two).distinct()
-    together = decided.where(is_one).select("left_record", "right_record").distinct()
-    band = chance.between(settings.doubtful, 1 - settings.doubtful)
-    nearest = Window.partitionBy(*two).orderBy(
-        F.when(is_one, chance).otherwise(-chance), "left_record", "right_record"
+    pair = Window.partitionBy("left_record", "right_record")
+    open_ones = (
+        named.withColumn("_is_decided", F.bool_or(is_steward & is_one).over(pair))
+        .withColumn("_is_decided", F.col("_is_decided") | F.bool_or(is_steward & ~is_one).over(two))
+        .where((F.col("identifier") == MATCH) & ~F.col("_is_decided"))
+        .where(~is_one | (F.col("strength") == LIKELY))
     )
-    first = (
-        named.where((F.col("identifier") == MATCH) & (~is_one | (F.col("strength") == LIKELY)))
-        .join(apart, on=list(two), how="left_anti")
-        .join(together, on=["left_record", "right_record"], how="left_anti")
-        .withColumn("_rank", F.row_number().over(nearest))
-        .where((F.col("_rank") == 1) & band)
+    chance = probability(F.col("weight"))
+    nearest = two.orderBy(F.when(is_one, chance).otherwise(-chance), "left_record", "right_record")
+    band = chance.between(settings.doubtful, 1 - settings.doubtful)
+    first = open_ones.withColumn("_rank", F.row_number().over(nearest)).where(
+        (F.col("_rank") == 1) & band
     )
     affected = F.when(is_one, F.col("left_records") - 1).otherwise(
         F.col("left_records") * F.col("right_records")
@@ -174,8 +173,8 @@ def weakest(links: Sequence[Link], compared: Collection[str]) -> Place | None:
 
 def _owned(edges: DataFrame, customers: DataFrame) -> DataFrame:
     """Edges with the customers of their ends, and how many records those have."""
-    sizes = customers.groupBy("customer_id").agg(F.count(F.lit(1)).alias("records"))
-    owners = customers.select("record_id", "customer_id").join(sizes, on="customer_id", how="inner")
+    size = F.count(F.lit(1)).over(Window.partitionBy("customer_id"))
+    owners = customers.select("record_id", "customer_id", size.alias("records"))
     for end in ("left", "right"):
         own = owners.select(
             F.col("record_id").alias(f"{end}_record"),

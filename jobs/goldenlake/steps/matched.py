@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from goldenlake.identity.matches import DOUBTFUL, LIKELY
-from goldenlake.identity.refinement import by_links_alone
+from goldenlake.identity.one_worker import by_links_alone
 from goldenlake.ports import Tables
 from goldenlake.steps.generations import Generation, read
 

@@ -282,24 +282,16 @@ class Resolution:
         if self.is_incremental:
             inside = nodes.select(F.col("record_id").alias("left_record"))
             edges = self._keep(edges.join(inside, on="left_record", how="left_semi"))
-        largest, columns, model = (
-            self.rules.largest_cluster,
-            self._matches.columns,
-            self._matches.model,
-        )
-        if not self._fits_one_worker:
-            return self._keep(
-                refinement.clusters(nodes, edges, largest=largest, columns=columns, model=model)
+        return self._keep(
+            one_worker.clusters(
+                nodes,
+                edges,
+                largest=self.rules.largest_cluster,
+                columns=self._matches.columns,
+                model=self._matches.model,
+                at_once=self._fits_one_worker,
             )
-        return one_worker.resolved(
-            nodes.withColumn("keys", matches.no_keys()),
-            edges,
-            cap=0,
-            largest=largest,
-            columns=columns,
-            model=model,
-            keep=self._keep,
-        ).clusters
+        )
 
     @cached_property
     def _fits_one_worker(self) -> bool:

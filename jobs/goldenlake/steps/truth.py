@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.identity.accuracy import Accuracy, PairAccuracy, accuracy, accuracy_across
 from goldenlake.identity.matches import MATCH
-from goldenlake.identity.refinement import by_links_alone
+from goldenlake.identity.one_worker import by_links_alone
 from goldenlake.ports import StepResult, Tables
 from goldenlake.steps.generations import Generation, read
 from goldenlake.steps.reading import generation_of

@@ -9,6 +9,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
@@ -19,6 +22,7 @@ from goldenlake.identity.matching.model import Model
 from goldenlake.identity.matching.resolution import resolve as resolve_in_memory
 from goldenlake.identity.matching.scoring import Scorer
 from goldenlake.identity.matching.training import train
+from goldenlake.identity.records import LEAST_COMPARED
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.io.tables import DeltaTables
 from support.bronze import source_of
@@ -63,6 +67,16 @@ def after(
     return customer_of(tables)
 
 
+def comparable(people: pa.Table) -> pa.Table:
+    """Nothing of those of whom less is known than a comparison takes; a lake compares nobody else,
+    whereas the engine alone would.
+    """
+    known = np.sum([pc.is_valid(column).to_numpy() for column in people.columns], axis=0)
+    enough = pa.array(known >= LEAST_COMPARED)
+    columns = [pc.if_else(enough, column, None) for column in people.columns]
+    return pa.table(columns, names=people.column_names)
+
+
 @pytest.mark.slow
 def test_twenty_shuffled_nights_of_historical_figures_are_one_night(
     spark: SparkSession, tmp_path: Path
@@ -78,8 +92,9 @@ def test_twenty_shuffled_nights_of_historical_figures_are_one_night(
         model,
     )
     once = after(DeltaTables(spark, str(tmp_path / "once")), [rows], model)
-    scorer = Scorer.of(Model.from_json(model.text), table)
+    assert len(daily) == len(rows)
+    assert partition(daily) == partition(once)
+    scorer = Scorer.of(Model.from_json(model.text), comparable(table))
     labels = resolve_in_memory(scorer).clusters.cluster.tolist()
     in_memory = {f"figures:{at:05}": str(label) for at, label in enumerate(labels)}
-    assert len(daily) == len(rows)
-    assert partition(daily) == partition(once) == partition(in_memory)
+    assert partition(once) == partition(in_memory)

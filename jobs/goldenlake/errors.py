@@ -184,13 +184,13 @@ class SetupError(TerminalError):
 
 
 class SecretMissing(TerminalError):
-    """A secret is referred to, but its environment variable or file is absent."""
+    """A secret is referred to, but it is absent or cannot be read where it should be."""
 
     exit_code = ExitCode.DECLARATION
 
-    def __init__(self, reference: str) -> None:
-        self.reference = reference
-        super().__init__(f"secret {reference} is not set. Set it, or correct the reference.")
+    def __init__(self, reference: str, *, why: str = "is not set") -> None:
+        self.reference, self.why = reference, why
+        super().__init__(f"secret {reference} {why}. Set it, or correct the reference.")
 
 
 class ContractBroken(TerminalError):

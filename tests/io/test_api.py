@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from goldenlake.declarations.connections import Connection
 from goldenlake.errors import HostRefused, NotAuthorised, SecretMissing
-from goldenlake.io.api import open_api
+from goldenlake.io.api import addresses, open_api
 from goldenlake.ports import Published
 from support.vendors import Answer, Vendor, route, serving
 
@@ -142,6 +142,24 @@ def test_a_host_that_is_declared_is_called_without_saying_who_we_are(service, ba
     assert len(other.seen) == 1
     assert "Authorization" not in other.seen[0]
     assert service.seen == []
+
+
+def test_the_hosts_of_a_connection_are_its_own_those_it_declares_and_that_of_its_tokens():
+    declared = {
+        "base_url": "https://api.example.com/v3",
+        "auth": oauth(
+            "https://login.example.com",
+            "refresh_token",
+            client_id="CLIENT",
+            refresh_token="REFRESH",
+        ),
+        "hosts": ["files.example.com:8443", "api.example.com"],
+    }
+    assert addresses(Connection.model_validate(declared)) == [
+        ("api.example.com", 443),
+        ("files.example.com", 8443),
+        ("login.example.com", 443),
+    ]
 
 
 def test_a_user_and_a_password_are_revealed_at_the_call(service, base_url, monkeypatch):

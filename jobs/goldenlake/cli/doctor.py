@@ -5,20 +5,25 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from goldenlake.cli.installation import PROJECT, Installation, SystemClock
+from goldenlake.declarations.base import SecretReference
+from goldenlake.declarations.connections import Connection, secrets_of
 from goldenlake.declarations.environment import FolderPlace
 from goldenlake.errors import GoldenlakeError, PlaceUnreachable, SetupError
 
 LEAST_FREE_BYTES = 5 * 2**30
 LOCK = PROJECT / "infra" / "setup" / "jars.lock"
+SECONDS_TO_ANSWER = 5.0
 
 
 class Lacking(Exception):
@@ -72,11 +77,13 @@ def _checks(conf: Path, env: str, lake: str | None) -> list[Check]:
     from goldenlake.io.tables import local_folder
 
     catalogue = installation.catalogue
+    environment = catalogue.environment
 
     def declared() -> str:
         return f"{len(catalogue.sources)} sources, {len(catalogue.destinations)} destinations"
 
-    lake_uri = catalogue.environment.lake
+    lake_uri, landing_uri = environment.lake, environment.landing
+    key = environment.privacy.key
     is_local = local_folder(lake_uri) is not None
     return [
         *checks,
@@ -84,9 +91,16 @@ def _checks(conf: Path, env: str, lake: str | None) -> list[Check]:
         Check("declarations", declared),
         *([Check("disk", lambda: _disk(lake_uri))] if is_local else []),
         *(
-            Check(f"place {name}", lambda name=name: _place(installation, name))  # type: ignore[misc]
-            for name in catalogue.environment.places
+            Check(f"place {name}", partial(_place, installation, name))
+            for name in environment.places
         ),
+        *([Check("landing", partial(_landing, landing_uri))] if landing_uri else []),
+        *(
+            check
+            for name, connection in environment.connections.items()
+            for check in _connection(name, connection)
+        ),
+        *([Check("secret privacy.key", partial(_privacy_key, key))] if key else []),
         Check("Spark and Delta", lambda: _spark(installation)),
         *([] if is_local else [Check("lake", lambda: _lake(installation))]),
     ]
@@ -158,14 +172,18 @@ def _disk(lake: str) -> str:
 
     folder = local_folder(lake)
     assert folder is not None
-    while not folder.exists():
-        folder = folder.parent
+    folder = _existing(folder)
     free = shutil.disk_usage(folder).free
     if free < LEAST_FREE_BYTES:
         raise SetupError(
             f"Only {free / 2**30:.1f} GB are free at {folder}.", mend="Free some, or move the lake."
         )
     return f"{free / 2**30:.0f} GB free"
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or the innermost one above it that is there."""
+    return next(each for each in (folder, *folder.parents) if each.exists())
 
 
 def _place(installation: Installation, name: str) -> str:
@@ -179,6 +197,79 @@ def _place(installation: Installation, name: str) -> str:
             mend = f"Create it (`mkdir -p {folder}`), or correct places.{name} in conf/env."
         raise SetupError(f"It does not answer: {error.what}.", mend=mend) from error
     return f"{declared.kind}, answers"
+
+
+def _landing(uri: str) -> str:
+    """Whether something can be put there: what is tried leaves nothing behind."""
+    from goldenlake.io.places.folder import Folder
+    from goldenlake.io.places.paths import unfinished
+    from goldenlake.io.places.s3 import prove_conditional_put, store_at
+    from goldenlake.io.tables import local_folder
+
+    folder, path = local_folder(uri), unfinished("doctor")
+    try:
+        if folder is None:
+            prove_conditional_put(store_at("landing", uri))
+        else:
+            place = Folder("landing", _existing(folder))
+            place.write(path, [])
+            place.remove(path)
+    except PlaceUnreachable as error:
+        raise SetupError(
+            f"Nothing can be put into {uri}: {error.what}.",
+            mend="Mend its address or the access of this process, or correct landing in conf/env.",
+        ) from error
+    return f"{uri} can be written to"
+
+
+def _connection(name: str, connection: Connection) -> list[Check]:
+    """Of a connection, its hosts, and every secret of its own."""
+    return [
+        Check(f"connection {name}", partial(_hosts, name, connection)),
+        *(
+            Check(f"secret connections.{name}.auth.{key}", partial(_secret, reference))
+            for key, reference in secrets_of(connection.auth).items()
+        ),
+    ]
+
+
+def _hosts(name: str, connection: Connection) -> str:
+    """Whether all that may be called let us in; nothing is sent, and nobody told who we are."""
+    from goldenlake.io.api import addresses
+
+    found = addresses(connection)
+    for host, port in found:
+        try:
+            socket.create_connection((host, port), timeout=SECONDS_TO_ANSWER).close()
+        except OSError as error:
+            raise SetupError(
+                f"{host}:{port} does not answer: {error.strerror or error}.",
+                mend="Let this machine through to it (proxies of the environment are not used), or "
+                f"correct connections.{name} in conf/env.",
+            ) from error
+    return f"{', '.join(f'{host}:{port}' for host, port in found)} reached"
+
+
+def _secret(reference: SecretReference) -> str:
+    """Whether it can be read, and nothing of it."""
+    try:
+        reference.reveal()
+    except GoldenlakeError:
+        raise
+    except Exception as error:
+        raise SetupError(
+            f"secret {reference} cannot be read ({type(error).__name__}).",
+            mend="Mend the access of this process to it, or correct the reference.",
+        ) from error
+    return f"{reference}, set"
+
+
+def _privacy_key(key: SecretReference) -> str:
+    from goldenlake.steps.tombstones import secret_of
+
+    found = _secret(key)
+    secret_of(key)
+    return found
 
 
 def _spark(installation: Installation) -> str:

@@ -229,7 +229,12 @@ class SecretReference(Declaration):
 
     def reveal(self) -> str:
         """The secret. Raises SecretMissing; call it as late as possible and never log it."""
-        value = self._find()
+        try:
+            value = self._find()
+        except (ValueError, PermissionError) as error:
+            # Told by its class alone: of a text that is not what it should be, it quotes some.
+            why = f"cannot be read ({type(error).__name__})"
+            raise SecretMissing(str(self), why=why) from None
         if not value:
             raise SecretMissing(str(self))
         return value

@@ -101,6 +101,11 @@ class TokenAuth(Declaration):
 Auth = Annotated[NoAuth | HeaderAuth | BasicAuth | TokenAuth, Field(discriminator="kind")]
 
 
+def secrets_of(auth: Auth) -> dict[str, SecretReference]:
+    """The secrets that an ``auth`` refers to, by its keys."""
+    return {key: value for key, value in auth if isinstance(value, SecretReference)}
+
+
 class CallRate(Declaration):
     """So many calls in so many seconds, as the system publishes it for an account."""
 

@@ -32,6 +32,7 @@ _NO_WAIT_SAID = 10.0
 _ASSERTION = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 _EARLY = 30.0
 """Seconds before its end at which a token is not used any more."""
+_PORTS = {"http": 80, "https": 443}
 
 
 def open_api(name: str, connection: Connection, published: Published) -> HttpApi:
@@ -65,6 +66,22 @@ def open_api(name: str, connection: Connection, published: Published) -> HttpApi
             status in connection.throttle_statuses or published.throttles(status, content)
         ),
     )
+
+
+def addresses(connection: Connection) -> list[tuple[str, int]]:
+    """Hosts and ports that a connection has to do with: no others are ever called."""
+    scheme = urlsplit(connection.base_url).scheme
+    urls = [f"{scheme}://{host}" for host in _hosts_of(connection)]
+    if isinstance(connection.auth, TokenAuth):
+        urls.append(connection.auth.token_url)
+    parts = map(urlsplit, urls)
+    found = ((str(each.hostname), each.port or _PORTS[each.scheme]) for each in parts)
+    return list(dict.fromkeys(found))
+
+
+def _hosts_of(connection: Connection) -> list[str]:
+    """Hosts to which calls may go, as addresses have them: with the port where it is told."""
+    return [_host(connection.base_url), *connection.hosts]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,9 +143,8 @@ class HttpApi:
         filled = path.format_map({name: quote(value, safe="") for name, value in ids.items()})
         if not re.match(r"https?://", filled):
             return self.connection.base_url + filled
-        allowed = {_host(self.connection.base_url), *self.connection.hosts}
         is_encrypted = filled.startswith("https:") or self.connection.base_url.startswith("http:")
-        if _host(filled) not in allowed or not is_encrypted:
+        if _host(filled) not in _hosts_of(self.connection) or not is_encrypted:
             raise HostRefused(system=self.name, call=said, host=_host(filled))
         return filled
 

@@ -85,7 +85,7 @@ def secret_of(key: SecretReference | None) -> bytes:
     try:
         secret = key.reveal()
     except SecretMissing as error:
-        raise PrivacyKeyUnfit(f"is not there: {key} is not set") from error
+        raise PrivacyKeyUnfit(f"is not there: {key} {error.why}") from error
     if len(secret) < _LEAST_KEY:
         raise PrivacyKeyUnfit(f"has fewer than {_LEAST_KEY} characters")
     return secret.encode()

@@ -39,7 +39,7 @@ class Figure:
                 "unit": self.unit,
                 "against": _rounded(self.against),
                 "ratio": _rounded(self.ratio),
-                "aim": self.aim,
+                "aim": _rounded(self.aim),
                 "machine": dict(machine),
                 "details": dict(self.details),
             },

@@ -1,7 +1,8 @@
 """Sets of records with a known truth, for ``benchmarks.identity_sets`` and for tests.
 
-Public data are read from the folder that ``GOLDENLAKE_DATA`` names; the project's own sample is
-generated. A truth is for evaluation alone: nothing that trains or clusters sees it.
+Public data are read from the folder that ``GOLDENLAKE_DATA`` names, else from ``../shared/data``
+as tests do; the project's own sample is generated. A truth is for evaluation alone: nothing that
+trains or clusters sees it.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from goldenlake.cli.installation import PROJECT
 from goldenlake.columns.phones import e164
 from goldenlake.declarations.matching import Matching
 from goldenlake.sample.generator import generate
 from goldenlake.sample.options import SampleOptions
 
-DATA = Path(os.environ.get("GOLDENLAKE_DATA", "data"))
+DATA = Path(os.environ.get("GOLDENLAKE_DATA", PROJECT.parent / "shared" / "data"))
 
 
 class DataMissing(Exception):

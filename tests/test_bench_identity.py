@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -14,6 +16,7 @@ import pytest
 sys.path.append(str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.answers import Phases
+from benchmarks.figures import Figure
 from benchmarks.identity import __main__ as bench
 from benchmarks.identity import contenders, people
 from benchmarks.identity.contenders import CONTENDERS, Result, figures
@@ -176,10 +179,30 @@ def test_figures_stand_beside_those_of_splink_at_its_first_threshold(tmp_path: P
     found = {each.figure: each for each in figures("people_9", ours, splink)}
 
     assert found["people_9.ours.seconds"].ratio == 0.5
+    assert found["people_9.ours.seconds"].aim is None
     assert found["people_9.ours.f1"].against == 0.0
     assert found["people_9.ours.pairs"].details == {"blocking_recall": 0.5}
     names = {each.figure for each in figures("people_9", splink, None)}
     assert {"people_9.splink_duckdb.at_0.95.f1", "people_9.splink_duckdb.at_0.9.b3_f1"} < names
+
+
+def test_ours_on_spark_has_aims_beside_splink_wherever_splink_was_measured(tmp_path: Path):
+    duckdb, spark, ours = (
+        a_result(name, tmp_path, seconds)
+        for name, seconds in (("splink_duckdb", 4.0), ("splink_spark", 16.0), ("ours_spark", 6.0))
+    )
+    prefix = "people_50000"
+
+    beside = {each.figure: each for each in figures(prefix, ours, duckdb)}
+    alone = {each.figure: each for each in figures(prefix, ours, None)}
+    rival = contenders.figure_beside_rival(prefix, 50_000, ours, spark)
+
+    seconds = f"{prefix}.ours_spark.seconds"
+    assert (beside[seconds].ratio, beside[seconds].aim) == (1.5, 2.0)
+    assert (alone[seconds].ratio, alone[seconds].aim) == (None, None)
+    assert rival.figure == f"{prefix}.ours_spark.beside_splink_spark"
+    assert (rival.ratio, rival.aim) == (0.375, 1 / 3)
+    assert contenders.figure_beside_rival("people_9", 9, ours, spark).aim is None
 
 
 def a_result(name: str, folder: Path, seconds: float) -> Result:
@@ -215,9 +238,9 @@ def test_what_cannot_be_measured_stops_nothing_else(
 
     monkeypatch.setattr(bench, "train", train)
     monkeypatch.setattr(bench, "resolve", resolve)
-    contests = {"febrl3": missing, "p": partial(bench.of_people, tmp_path / "p", 1_000, 7)}
+    made_up = partial(bench.of_people, tmp_path / "p", 1_000, 7, list(CONTENDERS))
 
-    assert bench.measure(contests, list(CONTENDERS)) == 1
+    assert bench.measure({"febrl3": missing, "p": made_up}) == 1
 
     printed = capsys.readouterr()
     told = {json.loads(line)["figure"] for line in printed.out.splitlines()}
@@ -235,13 +258,59 @@ def test_splink_without_its_environment_says_how_to_get_it(monkeypatch: pytest.M
         contenders.worker_of("splink")
 
 
+def test_a_full_run_measures_every_size_by_whom_it_is_meant_for_and_how_ours_grows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    def train(*_: object) -> Finished:
+        answer = {"seconds": {"train": 1.0}, "apart": {}, "cpu": 1.0, "findings": []}
+        return Finished(answer=answer, seconds=1.0, peak=Peak())
+
+    def resolve(home: Path, name: str, *_: object) -> Result:
+        records = int(home.parent.name.removeprefix("people_"))
+        return a_result(name, tmp_path, (records / 1_000) ** 2)
+
+    def nights(home: Path, *_: object) -> Iterator[Figure]:
+        yield Figure(figure=home.name, value=1.0, unit="s")
+
+    monkeypatch.setattr(bench, "temporary_home", lambda _: nullcontext(tmp_path))
+    monkeypatch.setattr(bench, "train", train)
+    monkeypatch.setattr(bench, "resolve", resolve)
+    monkeypatch.setattr(bench.nights, "measured", nights)
+    everybody, alone = ("splink_duckdb", "splink_spark", "ours_spark"), ("ours_spark",)
+    monkeypatch.setattr(bench, "FULL", {1_000: everybody, 4_000: alone})
+    monkeypatch.setattr(bench, "FULL_NIGHTS", (5_000,))
+    monkeypatch.setattr("sys.argv", ["bench", "--full", "--sets", "--records", "2000"])
+
+    assert bench.main() == 0
+
+    found = {line["figure"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
+    resolved = {tuple(name.split(".")[:2]) for name in found if name.endswith(".seconds")}
+    asked = {
+        *(("people_1000", name) for name in everybody),
+        *(("people_2000", name) for name in CONTENDERS),
+        ("people_4000", "ours_spark"),
+    }
+    assert resolved == asked
+    assert found["people_1000.ours_spark.beside_splink_spark"]["ratio"] == 1.0
+    grown = {
+        name: (figure["value"], figure["aim"], figure["details"])
+        for name, figure in found.items()
+        if name.endswith(".growth")
+    }
+    assert grown == {
+        "people_2000.ours_spark.growth": (2.0, 1.1, {"since": 1_000}),
+        "people_4000.ours_spark.growth": (2.0, 1.1, {"since": 2_000}),
+    }
+    assert "nights_5000" in found
+
+
 @pytest.mark.slow
 def test_ours_finds_made_up_people_in_processes_of_their_own(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    contests = {"p": partial(bench.of_people, tmp_path / "p", RECORDS, 7)}
+    who = ["ours", "ours_same_rules"]
 
-    assert bench.measure(contests, ["ours", "ours_same_rules"]) == 0
+    assert bench.measure({"p": partial(bench.of_people, tmp_path / "p", RECORDS, 7, who)}) == 0
 
     found = {line["figure"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
     assert found["p.ours.f1"]["value"] > 0.95
@@ -257,9 +326,9 @@ def test_ours_finds_made_up_people_in_processes_of_their_own(
 def test_splink_and_ours_look_at_the_same_pairs_under_the_shared_rules(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    contests = {"p": partial(bench.of_people, tmp_path / "p", RECORDS, 7)}
+    who = ["splink_duckdb", "ours_same_rules"]
 
-    assert bench.measure(contests, ["splink_duckdb", "ours_same_rules"]) == 0
+    assert bench.measure({"p": partial(bench.of_people, tmp_path / "p", RECORDS, 7, who)}) == 0
 
     found = {line["figure"]: line for line in map(json.loads, capsys.readouterr().out.splitlines())}
     splink, ours = found["p.splink_duckdb.pairs"], found["p.ours_same_rules.pairs"]

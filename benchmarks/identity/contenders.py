@@ -27,18 +27,27 @@ class Contender:
     arguments: tuple[str, ...] = ()
     needs_rules: bool = False
     """Runs only where the problem has blocking rules that are shared."""
+    aim: float | None = None
+    """Of its seconds, against those of the first."""
 
 
+YARDSTICK = "splink_duckdb"
+RIVAL = "splink_spark"
 CONTENDERS = {
-    "splink_duckdb": Contender(trainer="splink", work="duckdb"),
-    "splink_spark": Contender(trainer="splink", work="spark", needs_rules=True),
+    YARDSTICK: Contender(trainer="splink", work="duckdb"),
+    RIVAL: Contender(trainer="splink", work="spark", needs_rules=True),
     SAME_RULES: Contender(
         trainer="ours", work="resolve", arguments=(SAME_RULES,), needs_rules=True
     ),
-    ON_SPARK: Contender(trainer="ours", work="resolve", arguments=(ON_SPARK,), needs_rules=True),
+    ON_SPARK: Contender(
+        trainer="ours", work="resolve", arguments=(ON_SPARK,), needs_rules=True, aim=2.0
+    ),
     **{name: Contender(trainer="ours", work="resolve", arguments=(name,)) for name in RESOLVERS},
 }
 """In the order in which they run. Ours are held against the first."""
+
+AIMS_BESIDE_RIVAL = {50_000: 1 / 3, 1_000_000: 1 / 5}
+"""Of the seconds of ours on Spark against those of Splink on Spark, by records."""
 
 UNITS = {"pairs": "pairs", "seconds": "s", "cpu": "s", "memory": "MiB"}
 
@@ -170,14 +179,27 @@ def figures(prefix: str, result: Result, against: Result | None) -> Iterator[Fig
         "memory": {"java": round(peak.java), "python": round(peak.python)},
     }
     others = against.measured if against else {}
+    aims = {"seconds": CONTENDERS[result.contender].aim} if against else {}
     for measure, value in result.measured.items():
         yield Figure(
             figure=f"{prefix}.{result.contender}.{measure}",
             value=value,
             unit=UNITS[measure],
             against=others.get(measure),
+            aim=aims.get(measure),
             details=details[measure],
         )
+
+
+def figure_beside_rival(prefix: str, records: int, ours: Result, rival: Result) -> Figure:
+    """Seconds of ours on Spark beside those of Splink there."""
+    return Figure(
+        figure=f"{prefix}.{ours.contender}.beside_{rival.contender}",
+        value=ours.measured["seconds"],
+        unit="s",
+        against=rival.measured["seconds"],
+        aim=AIMS_BESIDE_RIVAL.get(records),
+    )
 
 
 def _shares(**shares: float) -> dict[str, float]:

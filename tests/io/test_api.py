@@ -2,6 +2,9 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Event, Thread
 
 import jwt
 import pytest
@@ -10,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import ValidationError
 
 from goldenlake.declarations.connections import Connection
-from goldenlake.errors import HostRefused, NotAuthorised, SecretMissing
+from goldenlake.errors import CallRefused, HostRefused, NotAuthorised, ReplyLost, SecretMissing
+from goldenlake.io import replies
 from goldenlake.io.api import addresses, open_api
 from goldenlake.ports import Published
 from support.vendors import Answer, Vendor, route, serving
@@ -197,3 +201,90 @@ def test_what_fills_a_path_cannot_leave_its_place(service, base_url):
 def test_an_address_that_is_not_safe_is_refused(url):
     with pytest.raises(ValidationError):
         Connection.model_validate({"base_url": url, "auth": {"kind": "none"}})
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"<html>Down for a moment</html>",
+        b"[]",
+        b"{}",
+        b"[" * 100_000,
+        b'{"access_token": null, "expires_in": 3600}',
+    ],
+)
+def test_what_gives_no_token_is_told_by_name(service, base_url, said):
+    service._handlers["POST /token"] = lambda _: Answer(said, content_type="text/html")
+    auth = oauth(base_url, "client_credentials", client_id="CLIENT", client_secret="SECRET")
+    with pytest.raises(NotAuthorised) as error:
+        account(base_url, auth).call("GET", "/people")
+    assert "POST token_url" in str(error.value)
+    assert "Down" not in str(error.value)
+
+
+@pytest.mark.parametrize("lasts", ["soon", None, -1, "NaN", {"seconds": 3}])
+def test_a_token_that_does_not_say_how_long_it_lasts_is_used(service, base_url, lasts):
+    def give(_):
+        service.given += 1
+        return Answer({"access_token": service.token, "expires_in": lasts})
+
+    service._handlers["POST /token"] = give
+    auth = oauth(base_url, "client_credentials", client_id="CLIENT", client_secret="SECRET")
+    crm = account(base_url, auth)
+    assert [crm.call("GET", "/people").status for _ in range(2)] == [200, 200]
+    assert service.given == 1
+
+
+def test_no_reply_is_read_beyond_its_limit_be_it_a_token_or_a_refusal(
+    service, base_url, monkeypatch
+):
+    monkeypatch.setattr(replies, "LARGEST", 1000)
+    auth = oauth(base_url, "client_credentials", client_id="CLIENT", client_secret="SECRET")
+    service._handlers["GET /people"] = lambda _: Answer(b"x" * 1001, 401, content_type="text/plain")
+    with pytest.raises(CallRefused, match="longer than 1000 bytes"):
+        account(base_url, auth).call("GET", "/people")
+    service._handlers["POST /token"] = lambda _: Answer(b"x" * (2**20 + 1))
+    with pytest.raises(CallRefused, match="longer than 1048576 bytes"):
+        account(base_url, auth).call("GET", "/people")
+
+
+@contextmanager
+def dawdling(path_of_silence="/hangs"):
+    """A server that never ends its replies: one path says nothing, the others a byte at a time."""
+    over = Event()
+
+    class Dawdler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            if self.path == path_of_silence:
+                over.wait(30)
+                return
+            self.send_response(200)
+            self.end_headers()
+            while not over.wait(0.05):
+                self.wfile.write(b" ")
+                self.wfile.flush()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dawdler)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_a_server_that_is_silent_or_never_ends_its_reply_holds_nobody(monkeypatch):
+    monkeypatch.setattr(replies, "LONGEST", 0.5)
+    with dawdling() as url:
+        crm = account(url, timeout_seconds=1)
+        with pytest.raises(ReplyLost, match="ReadTimeout"):
+            crm.call("GET", "/hangs")
+        with pytest.raises(ReplyLost, match="no end within"):
+            crm.call("GET", "/trickles")
+        crm.close()

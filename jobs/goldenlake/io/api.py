@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from operator import itemgetter
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -24,14 +23,12 @@ from goldenlake.declarations.connections import (
     TokenAuth,
 )
 from goldenlake.errors import CallRefused, HostRefused, NotAuthorised, ReplyLost, Throttled
+from goldenlake.io.replies import whole
+from goldenlake.io.tokens import Tokens
 from goldenlake.ports import Published, Reply
 
-_LARGEST_REPLY = 256 * 2**20
 _NO_WAIT_SAID = 10.0
 """Seconds to wait where a system that throttles does not say for how long."""
-_ASSERTION = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_EARLY = 30.0
-"""Seconds before its end at which a token is not used any more."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -48,7 +45,6 @@ def open_api(name: str, connection: Connection, published: Published) -> HttpApi
         for calls, seconds in sorted(rates, key=itemgetter(1))
     ]
     client = httpx.Client(
-        auth=_auth(name, connection),
         timeout=connection.timeout_seconds,
         follow_redirects=False,
         verify=connection.ca_file or True,
@@ -62,6 +58,7 @@ def open_api(name: str, connection: Connection, published: Published) -> HttpApi
         limiter=Limiter(limits) if limits else None,
         slots=BoundedSemaphore(connection.concurrency or published.concurrency),
         client=client,
+        auth=_auth(name, connection, client),
         throttles=lambda status, content: (
             status in connection.throttle_statuses or published.throttles(status, content)
         ),
@@ -97,6 +94,7 @@ class HttpApi:
     client: httpx.Client
     limiter: Limiter | None
     slots: BoundedSemaphore
+    auth: httpx.Auth | Tokens | None
     throttles: Callable[[int, bytes], bool]
 
     def call(
@@ -116,19 +114,12 @@ class HttpApi:
         is_elsewhere = _host(url) != _host(self.connection.base_url)
         if self.limiter is not None:
             self.limiter.try_acquire(self.name)
+        sent = {"params": dict(params) if params else None, "json": json, "content": content}
+        # Nobody but the system itself is told who we are.
+        auth = None if is_elsewhere else self.auth
         with self.slots:
             try:
-                with self.client.stream(
-                    method,
-                    url,
-                    params=dict(params) if params else None,
-                    json=json,
-                    content=content,
-                    headers=dict(headers) if headers else None,
-                    # Nobody but the system itself is told who we are.
-                    auth=None if is_elsewhere else httpx.USE_CLIENT_DEFAULT,
-                ) as response:
-                    received = self._received(said, response)
+                response, received = self._answered(said, method, url, auth, headers or {}, sent)
             except httpx.TransportError as error:
                 raise ReplyLost(
                     system=self.name, call=said, what=f"no reply ({type(error).__name__})"
@@ -148,19 +139,31 @@ class HttpApi:
             raise HostRefused(system=self.name, call=said, host=_host(filled))
         return filled
 
-    def _received(self, said: str, response: httpx.Response) -> bytes:
-        pieces, size = [], 0
-        for piece in response.iter_bytes():
-            size += len(piece)
-            if size > _LARGEST_REPLY:
-                raise CallRefused(
-                    system=self.name,
-                    call=said,
-                    status=response.status_code,
-                    mend=f"Its reply is longer than {_LARGEST_REPLY} bytes.",
-                )
-            pieces.append(piece)
-        return b"".join(pieces)
+    def _answered(
+        self,
+        said: str,
+        method: str,
+        url: str,
+        auth: httpx.Auth | Tokens | None,
+        headers: Mapping[str, str],
+        sent: Mapping[str, Any],
+    ) -> tuple[httpx.Response, bytes]:
+        """A reply and its content; where a token is refused, those to another token."""
+
+        def exchanged(auth: httpx.Auth | None, **more: str) -> tuple[httpx.Response, bytes]:
+            with self.client.stream(
+                method, url, headers={**headers, **more}, auth=auth, **sent
+            ) as response:
+                return response, whole(response, system=self.name, call=said)
+
+        if not isinstance(auth, Tokens):
+            return exchanged(auth)
+        used = auth.current()
+        found = exchanged(None, Authorization=f"Bearer {used}")
+        if found[0].status_code == 401:
+            used = auth.current(refused=used)
+            found = exchanged(None, Authorization=f"Bearer {used}")
+        return found
 
     def _judged(self, said: str, response: httpx.Response, content: bytes) -> Reply:
         status, headers = response.status_code, response.headers
@@ -219,7 +222,7 @@ def _wait(headers: Mapping[str, str]) -> float:
     return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
-def _auth(name: str, connection: Connection) -> httpx.Auth | None:
+def _auth(name: str, connection: Connection, client: httpx.Client) -> httpx.Auth | Tokens | None:
     match connection.auth:
         case NoAuth():
             return None
@@ -228,7 +231,7 @@ def _auth(name: str, connection: Connection) -> httpx.Auth | None:
         case BasicAuth() as declared:
             return _Basic(declared)
         case TokenAuth() as declared:
-            return _Token(name=name, declared=declared)
+            return Tokens(name=name, declared=declared, client=client)
 
 
 class _Header(httpx.Auth):
@@ -249,83 +252,3 @@ class _Basic(httpx.Auth):
         declared = self._declared
         user = declared.user_from.reveal() if declared.user_from else declared.user
         yield from httpx.BasicAuth(user, declared.password.reveal()).auth_flow(request)
-
-
-@dataclass(kw_only=True)
-class _Token(httpx.Auth):
-    """A token that is shared by all calls, fetched by one of them."""
-
-    requires_response_body = True
-
-    name: str
-    declared: TokenAuth
-    _token: str = ""
-    _until: float = 0.0
-    _fetching: Lock = field(default_factory=Lock)
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        used = yield from self._fresh("")
-        request.headers["Authorization"] = f"Bearer {used}"
-        response = yield request
-        if response.status_code == 401:
-            used = yield from self._fresh(used)
-            request.headers["Authorization"] = f"Bearer {used}"
-            yield request
-
-    def _fresh(self, refused: str) -> Generator[httpx.Request, httpx.Response, str]:
-        """A token that is still good and is not the one that was refused."""
-        with self._fetching:
-            if self._token == refused or not self._token or time.monotonic() >= self._until:
-                response = yield httpx.Request(
-                    "POST", self.declared.token_url, data=self._question()
-                )
-                self._take(response)
-            return self._token
-
-    def _question(self) -> dict[str, str]:
-        declared = self.declared
-        named = {
-            name: reference.reveal()
-            for name in ("client_id", "client_secret", "refresh_token")
-            if (reference := getattr(declared, name)) is not None
-        }
-        asked = {"scope": " ".join(declared.scopes)} if declared.scopes else {}
-        if declared.grant == "jwt_bearer":
-            return {"grant_type": _ASSERTION, "assertion": self._assertion()}
-        return {"grant_type": declared.grant, **named, **asked}
-
-    def _assertion(self) -> str:
-        import jwt
-
-        declared, now = self.declared, int(time.time())
-        issuer = declared.issuer or declared.client_id
-        key = declared.private_key
-        assert issuer is not None, "the declaration was checked"
-        assert key is not None, "the declaration was checked"
-        claims: dict[str, Any] = {
-            "iss": issuer.reveal(),
-            "aud": declared.audience or declared.token_url,
-            "iat": now,
-            "exp": now + 300,
-        }
-        if declared.subject:
-            claims["sub"] = declared.subject.reveal()
-        if declared.scopes:
-            claims["scope"] = " ".join(declared.scopes)
-        return jwt.encode(claims, key.reveal(), algorithm="RS256")
-
-    def _take(self, response: httpx.Response) -> None:
-        call = "POST token_url"
-        if response.status_code >= 500 or response.status_code == 429:
-            raise ReplyLost(system=self.name, call=call, what=f"status {response.status_code}")
-        found = response.json() if response.status_code < 300 else {}
-        if not found.get("access_token"):
-            raise NotAuthorised(
-                system=self.name,
-                call=call,
-                status=response.status_code,
-                mend=f"See connections.{self.name}.auth in conf/env.",
-            )
-        self._token = str(found["access_token"])
-        lasts = float(found.get("expires_in", 600))
-        self._until = time.monotonic() + max(lasts - _EARLY, lasts / 2)

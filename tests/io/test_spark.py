@@ -111,6 +111,37 @@ def test_under_spark_submit_what_the_submit_says_wins(tmp_path: Path) -> None:
     assert (tmp_path / "table" / "_delta_log").is_dir()
 
 
+@pytest.mark.parametrize("is_encrypted", [True, False])
+def test_what_a_killed_process_leaves_in_its_scratch_space_tells_of_nobody(
+    tmp_path: Path, is_encrypted: bool
+) -> None:
+    script = tmp_path / "dies.py"
+    script.write_text(f"""
+import os, signal
+from pathlib import Path
+from pyspark.sql import functions as F
+from goldenlake.io.spark import open_session
+
+spark = open_session(
+    app_name="dies", master="local[1]", jars=Path({str(ROOT / ".jars")!r}),
+    tmp=Path({str(tmp_path / "scratch")!r}), cache=Path({str(ROOT / ".cache" / "spark")!r}),
+    fast_start=True, conf={"{}" if is_encrypted else {"spark.io.encryption.enabled": "false"}},
+)
+address = F.concat(F.lit("canary."), "id", F.lit("@example.com"))
+people = spark.range(2000).select(address.alias("e"))
+assert people.repartition(2, "e").localCheckpoint().count() == 2000
+os.kill(spark._jvm.java.lang.ProcessHandle.current().pid(), signal.SIGKILL)
+""")
+
+    subprocess.run(
+        [sys.executable, str(script)], capture_output=True, cwd=tmp_path, timeout=120, check=False
+    )
+
+    left = [path.read_bytes() for path in (tmp_path / "scratch").rglob("*") if path.is_file()]
+    assert any(len(content) > 1000 for content in left)
+    assert any(b"canary." in content for content in left) != is_encrypted
+
+
 def test_a_task_that_fails_on_a_value_does_not_log_it(tmp_path: Path) -> None:
     script = tmp_path / "fails.py"
     script.write_text(f"""

@@ -74,6 +74,7 @@ AREAS: dict[str, str] = {
     "reports": "hold counts alone; searched, and what is found is told",
     "review pages": "removed where they tell of the person",
     "the model of matching": "values that many people share; searched, and what is found is told",
+    "Spark's scratch space": "encrypted, with a key that ends with the process that wrote it",
     "Airflow's database and logs": "hold days and names of declarations; search with --scan",
     "places": "belong to others: the certificate names those that sent the person's data",
     "destinations": "the export takes the person out; the certificate tells what was acknowledged",

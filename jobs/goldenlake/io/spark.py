@@ -28,6 +28,16 @@ BASE_CONF: Mapping[str, str] = {
     # Writers put a checksum into every page; nobody looks at it unless told to, so that a flipped
     # bit on an object store came out as another value.
     "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
+    # What is shuffled and spilled holds people, and stays on the disk where a process is killed.
+    # Its key is nowhere but in that process. Java's own ciphers: a native library would be
+    # unpacked at each start.
+    "spark.io.encryption.enabled": "true",
+    "spark.io.encryption.commons.config.cipher.classes": (
+        "org.apache.commons.crypto.cipher.JceCipher"
+    ),
+    "spark.io.encryption.commons.config.secure.random.classes": (
+        "org.apache.commons.crypto.random.JavaCryptoRandom"
+    ),
     # SPARK-58241: a UDF straight on a Parquet scan can wait for ever (mended in 4.2.1).
     "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
     "spark.sql.adaptive.enabled": "true",

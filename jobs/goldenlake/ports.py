@@ -36,6 +36,11 @@ class Tables(Protocol):
     def version(self, table: str) -> int | None:
         """The newest committed version, or None where the table does not exist."""
 
+    def table_id(self, table: str) -> str:
+        """What the table was named when it was made: another name where it was removed and made
+        anew, since when its versions count from 0 again. Raises TableMissing.
+        """
+
     def read(self, table: str, *, version: int | None = None) -> DataFrame:
         """The table as of one version, the newest by default. Raises TableMissing."""
 

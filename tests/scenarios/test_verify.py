@@ -10,10 +10,13 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from goldenlake.errors import ExitCode
 from goldenlake.schemas import HISTORY, LEDGER, PUBLICATIONS
+from goldenlake.steps.collect import replay
 from goldenlake.steps.generations import latest_generation
 from goldenlake.steps.verify import Finding, Verify
-from support.newsletter import BOB
+from support.lake import forget_logs
+from support.newsletter import BOB, NEXT, write
 from support.scenario import Scenario
 
 
@@ -49,6 +52,33 @@ def publish(at: Scenario, **changed: DataFrame) -> None:
 
 def test_a_lake_after_a_night_is_sound(newsletter: Scenario) -> None:
     assert found(newsletter) == []
+
+
+def test_a_source_whose_tables_were_damaged_is_read_again_and_everybody_keeps_their_id(
+    newsletter: Scenario,
+) -> None:
+    """As docs/runbooks/lake_corrupted.md says it."""
+    at = newsletter
+    before = {
+        row["record_id"]: row["customer_id"] for row in at.read("identity.customers").collect()
+    }
+    for layer in ("bronze", "silver", "quarantine"):
+        shutil.rmtree(at.home / "lake" / layer / "people", ignore_errors=True)
+    forget_logs(at.tables.spark)
+    write(at, NEXT, "new@example.com")
+
+    files = replay(at.tables, "people", run_id="again", everything=True)
+    assert len(files) == len(at.files("people")) == 2
+    # Its mailing lists cannot be reached here.
+    assert at.night(NEXT) == ExitCode.DEGRADED
+
+    after = {
+        row["record_id"]: row["customer_id"] for row in at.read("identity.customers").collect()
+    }
+    assert {record: after[record] for record in before} == before
+    assert len(after) == len(before) + 1
+    assert "new@example.com" in {row["email"] for row in at.read("gold.customers").collect()}
+    assert found(at) == []
 
 
 def test_each_of_many_things_that_went_wrong_is_found_and_nobody_is_named(

@@ -17,6 +17,7 @@ from goldenlake.ports import StepResult
 from goldenlake.schemas import CHANGES, HELD_BACK, MEMBERS, RUNS, SETTLED, SIZES
 from goldenlake.steps.generations import Stage, latest_generation, publish
 from goldenlake.steps.maintain import Maintain
+from support.lake import forget_logs
 
 NOW = datetime(2026, 6, 30, 6, tzinfo=UTC)
 TODAY = NOW.date()
@@ -194,9 +195,7 @@ def aged(tables: DeltaTables, table: str, *, days: int) -> None:
             path.unlink()
         elif path.is_file():
             os.utime(path, (then.timestamp(), then.timestamp()))
-    jvm = tables.spark._jvm
-    assert jvm is not None
-    jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()
+    forget_logs(tables.spark)
 
 
 @pytest.mark.slow

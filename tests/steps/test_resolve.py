@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -18,6 +19,7 @@ from goldenlake.ports import StepResult
 from support import resolving
 from support.bronze import source_of
 from support.identity_reference import Known, partition, survivors
+from support.lake import forget_logs
 from support.resolving import customer_of, publish, silver
 
 RULES = IdentityRules.model_validate(
@@ -363,6 +365,32 @@ def parts(customers: Mapping[str, str]) -> set[frozenset[str]]:
     for record, customer in customers.items():
         held[customer].add(record)
     return {frozenset(records) for records in held.values()}
+
+
+def test_a_table_of_silver_that_was_made_anew_is_read_whole_and_everybody_keeps_their_id(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Its versions begin again, so that the number alone says that nothing has changed."""
+    tables = DeltaTables(spark, str(tmp_path / "lake"))
+    ann, bob, cid = ({"contact": each, "account": each} for each in "abc")
+    for day, person in ((FIRST, ann), (SECOND, bob)):
+        silver(tables, CRM, [person], day)
+        resolve(tables, day)
+        publish(tables, day)
+    before, version = customer_of(tables), tables.version("silver.crm")
+
+    shutil.rmtree(tables.location("silver.crm"))
+    forget_logs(spark)
+    silver(tables, CRM, [ann, bob], THIRD)
+    silver(tables, CRM, [cid], THIRD)
+    assert tables.version("silver.crm") == version
+
+    assert resolve(tables, THIRD).details["mode"] == "everything"
+    after = customer_of(tables)
+    assert set(after) == {"crm:a", "crm:b", "crm:c"}
+    assert {record: after[record] for record in before} == before
+    publish(tables, THIRD)
+    assert resolve(tables, FOURTH).status == "skipped"
 
 
 @pytest.mark.slow

@@ -14,3 +14,10 @@ from goldenlake.io.tables import DeltaTables
 def tables(spark: SparkSession, tmp_path: Path) -> DeltaTables:
     """Tables of a lake that nothing has been written to."""
     return DeltaTables(spark, str(tmp_path / "lake"))
+
+
+def forget_logs(spark: SparkSession) -> None:
+    """As a new process would: a table that was changed behind Delta's back is looked at anew."""
+    jvm = spark._jvm
+    assert jvm is not None
+    jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()

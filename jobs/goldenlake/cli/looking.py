@@ -130,6 +130,10 @@ def _drawn(installation: Installation, destination: str) -> Plan:
 def replay(
     source: Annotated[str, typer.Argument(help="A source of conf/sources.")],
     as_of: AsOf,
+    everything: Annotated[
+        bool,
+        typer.Option("--all", help="Files that were good, too: after its tables were removed."),
+    ] = False,
     run_id: RunId = None,
     conf: Conf = CONF,
     env: Env = ENV,
@@ -141,7 +145,7 @@ def replay(
 
     installation = Installation.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
     names = installation.chosen_sources([source])
-    files = set_back(installation.tables, source, run_id=installation.run_id)
+    files = set_back(installation.tables, source, run_id=installation.run_id, everything=everything)
     installation.progress(f"{len(files)} files of {source} are read again")
     finish(installation, lambda: stages.collect(installation, names))
 

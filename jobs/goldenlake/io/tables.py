@@ -116,6 +116,17 @@ class DeltaTables:
         """Whether any version has been committed."""
         return self.version(table) is not None
 
+    def table_id(self, table: str) -> str:
+        """See ``ports.Tables.table_id``. Delta's public way, ``detail``, counts the table's files
+        in a query; what it knows of the newest snapshot has the id.
+        """
+        if not self.exists(table):
+            raise TableMissing(table)
+        jvm: Any = self._spark._jvm
+        session: Any = self._spark._jsparkSession
+        log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(session, self.location(table))
+        return str(log.unsafeVolatileSnapshot().metadata().id())
+
     def _log(self, table: str) -> list[str]:
         folder = f"{self.location(table)}/_delta_log"
         if self._is_local:

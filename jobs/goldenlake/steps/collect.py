@@ -151,8 +151,11 @@ class Collect:
         return done
 
 
-def replay(tables: Tables, source: str, *, run_id: str) -> list[FileRow]:
+def replay(tables: Tables, source: str, *, run_id: str, everything: bool = False) -> list[FileRow]:
     """Set a source's files that have quarantined rows, or that broke, back to ``landed``.
+
+    With ``everything`` those that were good, too: so a source's tables are made anew that were
+    removed because they were damaged.
 
     The next ``collect`` reads them again under today's contract; slices are replaced, so nothing
     doubles. Files without a day stay as they are: landing takes them as soon as they have one. So
@@ -163,6 +166,7 @@ def replay(tables: Tables, source: str, *, run_id: str) -> list[FileRow]:
         for row in read_files(tables, source, (CONFORMED, BROKEN))
         if (row.status == BROKEN and row.landed_path and not row.has_no_day)
         or row.records_quarantined
+        or (everything and row.status == CONFORMED)
     ]
     record_files(tables, rows)
     return rows

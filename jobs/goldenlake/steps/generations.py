@@ -379,6 +379,14 @@ def fingerprint(inputs: Mapping[str, int], *declarations: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
+def data_mark(tables: Tables, inputs: Mapping[str, int], *declarations: Any) -> str:
+    """``fingerprint``, also over which tables the versions are of: one that was removed and made
+    anew has the versions of the one before once more, with other rows.
+    """
+    made = {name: tables.table_id(name) for name in inputs}
+    return fingerprint(inputs, made, *declarations)
+
+
 def _fingerprints(generation: Generation) -> dict[str, str]:
     return dict(part.split(":", 1) for part in generation.fingerprint.split() if ":" in part)
 

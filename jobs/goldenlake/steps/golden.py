@@ -19,8 +19,8 @@ from goldenlake.steps.generations import (
     Generation,
     Stage,
     begin,
+    data_mark,
     discard,
-    fingerprint,
     latest_generation,
     stage,
     staged,
@@ -61,9 +61,11 @@ class Golden:
         inputs = _silver(identity.inputs) | {
             name: identity.tables[name] for name in IDENTITY_TABLES if name in identity.tables
         }
-        mark = fingerprint(_silver(inputs), declared)
+        silver = _silver(inputs)
+        mark = data_mark(tables, silver, declared)
         is_same = base is not None and (
-            fingerprint(_silver(base.inputs), declared) == base.fingerprint_of("golden")
+            set(before := _silver(base.inputs)) <= set(silver)
+            and data_mark(tables, before, declared) == base.fingerprint_of("golden")
             and set(self._built) <= set(base.tables)
         )
         if is_same and resolved is None:

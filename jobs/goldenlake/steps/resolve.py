@@ -21,6 +21,7 @@ from goldenlake.ports import Progress, StepResult, Tables
 from goldenlake.steps.generations import (
     IDENTITY_TABLES,
     begin,
+    data_mark,
     discard,
     fingerprint,
     latest_generation,
@@ -62,7 +63,7 @@ class Resolve:
         if not pinned:
             return StepResult(step=STEP, status="skipped", details={"reason": "silver is empty"})
         decided = fingerprint({}, *self.decisions)
-        mark = f"{self._fingerprint(pinned)}.{decided}"
+        mark = f"{self._data_mark(tables, pinned)}.{decided}"
         if (base := latest_generation(tables)) and base.fingerprint_of(STEP) == mark:
             discard(tables, STEP)
             return StepResult(step=STEP, status="skipped", details={"reason": "nothing changed"})
@@ -78,11 +79,11 @@ class Resolve:
             for name, at in (base.inputs if base else {}).items()
             if name.startswith("silver.")
         }
-        data_mark, _, decided_before = (base.fingerprint_of(STEP) if base else "").partition(".")
+        mark_before, _, decided_before = (base.fingerprint_of(STEP) if base else "").partition(".")
         is_incremental = (
             base is not None
             and set(inputs) <= set(pinned)
-            and data_mark == self._fingerprint(inputs)
+            and mark_before == self._data_mark(tables, inputs)
         )
         counts = Resolution(
             sources=self.sources,
@@ -117,7 +118,7 @@ class Resolve:
         names = [f"silver.{name}" for name in sorted(self.sources)]
         return {name: at for name in names if (at := tables.version(name)) is not None}
 
-    def _fingerprint(self, inputs: Mapping[str, int]) -> str:
+    def _data_mark(self, tables: Tables, inputs: Mapping[str, int]) -> str:
         mapped = {
             name: {
                 "load": source.load,
@@ -130,4 +131,4 @@ class Resolve:
         }
         compared = self.matching.columns if self.matching else {}
         model = self.trained.keyed_by if self.trained else ""
-        return fingerprint(inputs, LOGIC, self.rules, mapped, compared, model)
+        return data_mark(tables, inputs, LOGIC, self.rules, mapped, compared, model)

@@ -66,7 +66,7 @@ test: setup setup-airflow lint ## Checks, then all tests but the slow ones, with
 	@$(PYTEST) --cov --cov-report=term $(ARGS)
 
 .PHONY: test-full
-test-full: setup setup-airflow setup-splink lint ## Every test, the slow ones and those against Splink too
+test-full: setup setup-airflow setup-splink setup-s3 setup-live lint ## Every test, the slow ones and those against Splink too
 	@infra/setup/counterparts.sh
 	@if [[ "$$(uname -sm)" == "Linux x86_64" ]]; then infra/setup/bootstrap.sh fuzz; fi
 	@$(PYTEST) -m "slow or not slow" --cov --cov-report=term $(ARGS)

@@ -99,7 +99,9 @@ def two_nights(spark: SparkSession, folder: Path) -> dict[str, Any]:
 
     world.contact("3", "c_3", family_name="Hall", email="b@example.com")
     world.contact("0", "c_0", family_name="Hull")
-    world.history = [("c_2", "merged", "c_1", 2), ("c_1", "assigned", None, 2)]
+    world.history = [
+        ("c_2", "merged", "c_1", 2), ("c_1", "assigned", None, 2), ("c_9", "split", "c_0", 2),
+    ]  # fmt: skip
     world.save(tables, as_of=TOMORROW)
     with pytest.raises(StageMissing):
         run(tables, as_of=TOMORROW)
@@ -150,15 +152,22 @@ def test_a_broken_critical_rule_leaves_the_generation_before(story: dict[str, An
     assert sorted(row["customer_id"] for row in story["visible"]) == ["c_0", "c_1", "c_2", "c_k1"]
 
 
-def test_too_many_merges_are_held_until_a_person_accepts_them(story: dict[str, Any]) -> None:
+def test_too_many_merges_and_splits_are_held_until_a_person_accepts_them(
+    story: dict[str, Any],
+) -> None:
     assert story["too_wide"].reasons == (
         (
             "1 of 4 customers (25.0%) would be merged into others; "
             "the limit is 5.0% (blast_radius.merged in conf/env). "
             "Most of it: c_1 of 1 records."
         ),
+        (
+            "1 of 4 customers (25.0%) would be split; the limit is 2.0% "
+            "(blast_radius.split in conf/env). Most of it: c_0 of 1 records."
+        ),
     )
     assert story["second"].counts["customers_merged"] == 1
+    assert story["second"].counts["customers_split"] == 1
     assert story["second"].counts["generation"] == 2
 
 

@@ -61,7 +61,7 @@ class Airflow:
                 time.sleep(0.5)
             passwords = json.loads((self.home / "passwords.json").read_text())
             server = Server.logged_in(f"http://127.0.0.1:{port}", passwords["admin"])
-            with server.api:
+            with contextlib.closing(server.api):
                 yield server
         finally:
             process.send_signal(signal.SIGTERM)

@@ -75,6 +75,7 @@ class Verify:
 
 
 _RESTORE = "A file is damaged or gone: see docs/runbooks/lake_corrupted.md."
+_REPLAY = "Read the source's files again: `goldenlake replay SOURCE --all --as-of DAY`."
 _REBUILD = "Build anew: run the night; where it stays, docs/runbooks/lake_corrupted.md."
 
 
@@ -142,20 +143,20 @@ class _Lake:
             every = {row.file_id for row in self._files if row.source == source}
             for file_id in sorted(set(bronze) - every):
                 what = f"{bronze[file_id]} records of a file that no ledger knows"
-                yield _found("files", f"bronze.{source}", what, "Run `goldenlake replay`.")
+                yield _found("files", f"bronze.{source}", what, _REPLAY)
             for row in (each for each in files if each.source == source):
                 where = f"{source}: {row.path}"
                 read, quarantined = row.records_read or 0, row.records_quarantined or 0
                 if read != (row.records_accepted or 0) + quarantined:
                     what = "accepted and quarantined are not what was read"
-                    yield _found("files", where, what, "Run `goldenlake replay`.")
+                    yield _found("files", where, what, _REPLAY)
                 if held.get(row.file_id, 0) != quarantined:
                     what = f"{held.get(row.file_id, 0)} of {quarantined} quarantined are there"
-                    yield _found("files", where, what, "Run `goldenlake replay`.")
+                    yield _found("files", where, what, _REPLAY)
                 there = bronze.get(row.file_id, 0) + beside.get(row.file_id, 0)
                 if there != read:
                     what = f"{there} of {read} records are in bronze and quarantine"
-                    yield _found("files", where, what, "Set it back with `goldenlake replay`.")
+                    yield _found("files", where, what, _REPLAY)
 
     def readable(self) -> Iterator[Finding]:
         """Every table that is published, and every silver table, can be read whole."""

@@ -7,11 +7,14 @@ import pyarrow as pa
 import pytest
 
 from goldenlake.identity.matching import findings
+from goldenlake.identity.matching.comparisons import plan_of
+from goldenlake.identity.matching.em import Estimate, Odds
 from goldenlake.identity.matching.evaluation import evaluated
 from goldenlake.identity.matching.provenance import Finding, Provenance
 from goldenlake.identity.matching.resolution import resolve
 from goldenlake.identity.matching.sampling import number_of_pairs, random_pairs
 from goldenlake.identity.matching.scoring import Scorer
+from goldenlake.identity.matching.tables import Layout, layouts_of, product
 from goldenlake.identity.matching.training import Trained, train
 from support.matching import matching, population
 
@@ -74,6 +77,49 @@ def test_too_few_matches_are_a_finding() -> None:
     _, once = np.unique(person, return_index=True)
     names = {each.name for each in train(table.take(once), matching()).findings}
     assert "too_few_matches" in names
+
+
+def doubts(
+    m: tuple[float, float], u: tuple[float, float], *, rounds: int = 9, change: float = 0.0
+) -> set[tuple[str, str]]:
+    """Of an estimate in which every comparison has these shares of exact agreement and "differs";
+    the levels between share what is left, and nothing is missing.
+    """
+    plan = plan_of(matching())
+    layouts = layouts_of(plan)
+
+    def table(layout: Layout, shares: tuple[float, float]) -> np.ndarray:
+        exact, differs = shares
+        left = [(1.0 - exact - differs) / max(1, size - 3) for size in layout.shape]
+        marginals = [
+            np.array([1.0, exact, *[rest] * (size - 3), differs])
+            for size, rest in zip(layout.shape, left, strict=True)
+        ]
+        return product(marginals, layout)
+
+    odds = Odds(
+        m=tuple(table(layout, m) for layout in layouts),
+        households=tuple(table(layout, u) for layout in layouts),
+        u=tuple(table(layout, u) for layout in layouts),
+        expected_matches=100.0,
+        expected_households=0.0,
+        all_pairs=1e6,
+    )
+    found = findings.of_estimate(Estimate(odds, rounds, change), plan, layouts)
+    assert all(each.message for each in found)
+    return {(each.name, each.subject) for each in found}
+
+
+def test_an_estimate_that_is_not_to_be_believed_is_a_finding_by_name() -> None:
+    good, chance = (0.8, 0.1), (0.01, 0.95)
+    assert doubts(good, chance) == set()
+    assert doubts(good, chance, change=0.5) == {("not_converged", "em")}
+    assert doubts(good, chance, rounds=0) == {("not_converged", "em")}
+    differing = {("implausible_m", each) for each in ("given", "family", "born")}
+    assert doubts((0.4, 0.5), chance) == differing
+    against = doubts((0.005, 0.2), chance)
+    names = set(plan_of(matching()).names)
+    assert {subject for name, subject in against if name == "agreement_against_match"} == names
 
 
 def test_a_component_that_swallows_everything_is_a_finding() -> None:

@@ -249,13 +249,13 @@ def test_no_reply_is_read_beyond_its_limit_be_it_a_token_or_a_refusal(
 
 
 @contextmanager
-def dawdling(path_of_silence="/hangs"):
-    """A server that never ends its replies: one path says nothing, the others a byte at a time."""
+def dawdling():
+    """A server that never ends its replies: ``/hangs`` says nothing, all else a byte at a time."""
     over = Event()
 
     class Dawdler(BaseHTTPRequestHandler):
         def do_GET(self):
-            if self.path == path_of_silence:
+            if self.path == "/hangs":
                 over.wait(30)
                 return
             self.send_response(200)

@@ -17,6 +17,7 @@ from goldenlake.steps.generations import latest_generation
 from goldenlake.steps.verify import Finding, Verify
 from support.lake import forget_logs
 from support.newsletter import BOB, NEXT, write
+from support.resolving import customer_of
 from support.scenario import Scenario
 
 
@@ -59,9 +60,7 @@ def test_a_source_whose_tables_were_damaged_is_read_again_and_everybody_keeps_th
 ) -> None:
     """As docs/runbooks/lake_corrupted.md says it."""
     at = newsletter
-    before = {
-        row["record_id"]: row["customer_id"] for row in at.read("identity.customers").collect()
-    }
+    before = customer_of(at.tables)
     for layer in ("bronze", "silver", "quarantine"):
         shutil.rmtree(at.home / "lake" / layer / "people", ignore_errors=True)
     forget_logs(at.tables.spark)
@@ -72,9 +71,7 @@ def test_a_source_whose_tables_were_damaged_is_read_again_and_everybody_keeps_th
     # Its mailing lists cannot be reached here.
     assert at.night(NEXT) == ExitCode.DEGRADED
 
-    after = {
-        row["record_id"]: row["customer_id"] for row in at.read("identity.customers").collect()
-    }
+    after = customer_of(at.tables)
     assert {record: after[record] for record in before} == before
     assert len(after) == len(before) + 1
     assert "new@example.com" in {row["email"] for row in at.read("gold.customers").collect()}

@@ -290,6 +290,17 @@ class LakeBusy(TransientError):
         )
 
 
+class TableContended(TransientError):
+    """Others committed to a table again and again while a write to it was under way."""
+
+    def __init__(self, table: str) -> None:
+        self.table = table
+        super().__init__(
+            f"{table}: other processes committed to it whenever this one wanted to, and nothing of "
+            "this write is there. Run again when they have ended."
+        )
+
+
 class UnsafePath(TerminalError):
     """A path leads out of its place: absolute, with ``..``, or through a symbolic link."""
 

@@ -88,6 +88,33 @@ def test_a_decision_cuts_the_weakest_tie_between_two_people() -> None:
     assert cut == {"a": "a", "b": "a", "c": "c", "d": "c"}
 
 
+@given(
+    st.dictionaries(st.sampled_from(PAIRS), st.sampled_from(["unique", "strong", "weak"])),
+    st.sampled_from(PAIRS),
+)
+def test_a_decision_splits_one_customer_in_two_and_touches_nobody_else(
+    tied: dict[tuple[int, int], str], apart: tuple[int, int]
+) -> None:
+    records = [str(member) for member in range(MEMBERS)]
+    ties = [(str(one), str(other), strength) for (one, other), strength in tied.items()]
+    one, other = map(str, apart)
+    before = clusters(records, ties)
+    after = clusters(records, [*ties, (one, other, "cannot")])
+    if before[one] != before[other]:
+        assert after == before
+        return
+    was = {each for each in records if before[each] == before[one]}
+    others = {each: before[each] for each in records if each not in was}
+    assert {each: after[each] for each in others} == others
+    parts = [{each for each in was if after[each] == after[end]} for end in (one, other)]
+    assert parts[0].isdisjoint(parts[1])
+    assert parts[0] | parts[1] == was, "nobody goes with neither of the two"
+    for part in parts:
+        tying = nx.Graph([tie[:2] for tie in ties])
+        tying.add_nodes_from(part)
+        assert nx.is_connected(tying.subgraph(part))
+
+
 def test_what_must_be_one_person_holds_before_every_identifier() -> None:
     ties = [("a", "b", "must"), ("b", "c", "unique"), ("a", "c", "cannot")]
     assert clusters(["a", "b", "c"], ties) == {"a": "a", "b": "a", "c": "c"}

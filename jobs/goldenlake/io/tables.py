@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import pyarrow as pa
+import stamina
+from delta import exceptions as conflicts
 from delta.tables import DeltaTable
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import DataFrame, Row, SparkSession
@@ -19,7 +22,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from goldenlake.errors import PlaceUnreachable, TableMissing
+from goldenlake.errors import PlaceUnreachable, TableContended, TableMissing
 from goldenlake.io.locks import TableLocks
 from goldenlake.ports import Query, Scalar
 from goldenlake.schemas import TableShape, table_shape
@@ -28,6 +31,20 @@ from goldenlake.schemas import TableShape, table_shape
 _LISTING = "spark.sql.sources.parallelPartitionDiscovery.parallelism"
 _SIDE_BY_SIDE = 4
 _COMMIT = re.compile(r"\A(\d{20})\.json\Z")
+_TRIES = 5
+#: What Delta raises where a commit met another one's; its Python classes share no parent.
+_CONFLICTS = (
+    conflicts.DeltaConcurrentModificationException,
+    conflicts.ConcurrentWriteException,
+    conflicts.ConcurrentAppendException,
+    conflicts.ConcurrentDeleteReadException,
+    conflicts.ConcurrentDeleteDeleteException,
+    conflicts.ConcurrentTransactionException,
+    conflicts.MetadataChangedException,
+    conflicts.ProtocolChangedException,
+)
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def local_folder(uri: str) -> Path | None:
@@ -75,6 +92,26 @@ def local_frame(
 def _shape(ddl: str) -> T.StructType:
     """Asked of the JVM once: few shapes are read over and over."""
     return cast(T.StructType, T.StructType.fromDDL(ddl))
+
+
+def _alone(
+    write: Callable[Concatenate[DeltaTables, str, P], R],
+) -> Callable[Concatenate[DeltaTables, str, P], R]:
+    """A write by who holds its table's lock. Where that excludes no other process, Delta refuses a
+    commit that met another one's; nothing of it is there then, and it is written anew.
+
+    Raises TableContended.
+    """
+
+    @wraps(write)
+    def written(self: DeltaTables, table: str, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self._locks.held(table), suppress(*_CONFLICTS):
+            for attempt in stamina.retry_context(on=_CONFLICTS, attempts=_TRIES, timeout=None):
+                with attempt:
+                    return write(self, table, *args, **kwargs)
+        raise TableContended(table)
+
+    return written
 
 
 class DeltaTables:
@@ -194,41 +231,39 @@ class DeltaTables:
             feed = feed.where("_change_type <> 'update_preimage'")
         return feed.drop("_commit_timestamp")
 
+    @_alone
     def append(self, table: str, rows: DataFrame) -> int:
         """Add rows in one commit; gives the new version. Not idempotent."""
-        return self._write(table, rows, "append", {})
+        return self._commit(table, rows, "append", {})
 
+    @_alone
     def append_next(self, table: str, rows: DataFrame, *, number: int) -> bool:
         """See ``ports.Tables.append_next``. The numbers taken stand in Delta's own log: it leaves a
         commit out whose number it has, and refuses one that meets another on its way.
         """
         numbered = {"txnAppId": table, "txnVersion": str(number)}
-        with self._locks.held(table):
-            before = self.version(table)
-            return self._commit(table, rows, "append", numbered) != before
+        before = self.version(table)
+        return self._commit(table, rows, "append", numbered) != before
 
+    @_alone
     def overwrite(self, table: str, rows: DataFrame) -> int:
         """Make these rows the whole table in one commit."""
-        return self._write(table, rows, "overwrite", {"overwriteSchema": "true"})
+        return self._commit(table, rows, "overwrite", {"overwriteSchema": "true"})
 
+    @_alone
     def replace_slice(
         self, table: str, rows: DataFrame, *, where: Mapping[str, Scalar | Sequence[Scalar]]
     ) -> int:
         """Make these rows the whole of the slice, in one commit."""
-        with self._locks.held(table):
-            if not self.exists(table):
-                return self._commit(table, rows, "append", {})
-            return self._commit(table, rows, "overwrite", {"replaceWhere": _condition(where)})
+        if not self.exists(table):
+            return self._commit(table, rows, "append", {})
+        return self._commit(table, rows, "overwrite", {"replaceWhere": _condition(where)})
 
+    @_alone
     def delete_slice(self, table: str, *, where: Mapping[str, Scalar | Sequence[Scalar]]) -> int:
         """See ``ports.Tables.delete_slice``."""
-        with self._locks.held(table):
-            self._delta(table).delete(_condition(where))
-            return self._committed(table)
-
-    def _write(self, table: str, rows: DataFrame, mode: str, options: Mapping[str, str]) -> int:
-        with self._locks.held(table):
-            return self._commit(table, rows, mode, options)
+        self._delta(table).delete(_condition(where))
+        return self._committed(table)
 
     def _commit(self, table: str, rows: DataFrame, mode: str, options: Mapping[str, str]) -> int:
         """By who holds the table's lock."""
@@ -243,6 +278,7 @@ class DeltaTables:
         writer.save(self.location(table))
         return self._committed(table)
 
+    @_alone
     def merge(
         self,
         table: str,
@@ -256,38 +292,37 @@ class DeltaTables:
     ) -> int:
         """Upsert rows by key in one commit; merging the same rows twice leaves one copy."""
         same = " AND ".join(f"old.`{column}` = new.`{column}`" for column in on)
-        with self._locks.held(table):
-            if not self.exists(table):
-                first = rows if insert else rows.where(F.lit(False))
-                return self._commit(table, first, "append", {})
-            target = self._delta(table)
-            merge = target.alias("old").merge(rows.alias("new"), same)
-            if set(rows.columns) - set(target.toDF().columns):
-                merge = merge.withSchemaEvolution()
-            if delete_when:
-                merge = merge.whenMatchedDelete(delete_when)
-            if update:
-                merge = merge.whenMatchedUpdateAll(update_when)
-            if insert:
-                merge = merge.whenNotMatchedInsertAll()
-            merge.execute()
-            return self._committed(table)
+        if not self.exists(table):
+            first = rows if insert else rows.where(F.lit(False))
+            return self._commit(table, first, "append", {})
+        target = self._delta(table)
+        merge = target.alias("old").merge(rows.alias("new"), same)
+        if set(rows.columns) - set(target.toDF().columns):
+            merge = merge.withSchemaEvolution()
+        if delete_when:
+            merge = merge.whenMatchedDelete(delete_when)
+        if update:
+            merge = merge.whenMatchedUpdateAll(update_when)
+        if insert:
+            merge = merge.whenNotMatchedInsertAll()
+        merge.execute()
+        return self._committed(table)
 
+    @_alone
     def restore(self, table: str, version: int | None) -> None:
         """Make an earlier version the newest again; None empties the table."""
         newest = self.version(table)
         if newest is None or newest == version:
             return
-        with self._locks.held(table):
-            if version is None:
-                self._delta(table).delete()
-            else:
-                self._delta(table).restoreToVersion(version)
+        if version is None:
+            self._delta(table).delete()
+        else:
+            self._delta(table).restoreToVersion(version)
 
+    @_alone
     def optimize(self, table: str) -> Mapping[str, int]:
         """Compact small files; gives the number of files added and removed."""
-        with self._locks.held(table):
-            metrics = self._delta(table).optimize().executeCompaction().first()
+        metrics = self._delta(table).optimize().executeCompaction().first()
         found = metrics["metrics"] if metrics else None
         return {
             "files_added": found["numFilesAdded"] if found else 0,
@@ -301,11 +336,11 @@ class DeltaTables:
         self._vacuum([table], keep_hours, {})
         return {}
 
+    @_alone
     def rewrite(self, table: str) -> None:
         """See ``ports.Maintenance.rewrite``."""
-        with self._locks.held(table):
-            self._delta(table)
-            self._spark.sql(f"REORG TABLE delta.`{self.location(table)}` APPLY (PURGE)")
+        self._delta(table)
+        self._spark.sql(f"REORG TABLE delta.`{self.location(table)}` APPLY (PURGE)")
 
     def purge(self, tables: Sequence[str]) -> None:
         """See ``ports.Maintenance.purge``. Delta keeps a week against that unless it is told."""

@@ -276,11 +276,19 @@ class Outside(Protocol):
 class Landing(Protocol):
     """The landing area: ``landing/<source>/<first two of sha256>/<sha256>/<file name>``."""
 
-    def put(self, source: str, name: str, content: BinaryIO) -> tuple[str, str, int]:
+    def put(
+        self,
+        source: str,
+        name: str,
+        content: BinaryIO,
+        *,
+        unless: Callable[[str], bool] | None = None,
+    ) -> tuple[str, str, int]:
         """Store the content once; gives (sha256, URI in the landing area, bytes).
 
         The bytes are hashed while they are written and read back once; a crash leaves either the
-        whole file or none.
+        whole file or none. A content of whose sha256 ``unless`` is true is not kept, and its URI
+        is empty.
         """
 
     def open(self, landed_path: str) -> BinaryIO:

@@ -285,13 +285,14 @@ _LAYERS = {
         ddl="", statistics=(*_RECEIVED, "_observed_at"), change_feed=True, merged=True
     ),
 }
+#: Of personal columns the customer's id alone: what is made of a source's key may say an address.
 _GOLD_STATISTICS = {
     "gold.customers": ("customer_id", "customer_since", "updated_on"),
     "gold.customers_history": ("customer_id", "valid_from", "valid_to"),
     "gold.identifiers": ("customer_id", "identifier"),
     "gold.sources": ("customer_id", "source"),
-    "gold.interactions": ("interaction_id", "customer_id", "source", "at", "on", "channel", "kind"),
-    "gold.purchases": ("purchase_line_id", "customer_id", "source", "at", "on", "channel"),
+    "gold.interactions": ("customer_id", "source", "at", "on", "channel", "kind"),
+    "gold.purchases": ("customer_id", "source", "at", "on", "channel"),
     "gold.consents": ("customer_id", "purpose", "channel", "status"),
     "gold.metrics": ("customer_id",),
     "gold.households": ("household_id", "customer_id", "household_since"),

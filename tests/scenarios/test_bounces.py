@@ -72,8 +72,8 @@ def test_a_closed_mailbox_and_a_complaint_end_the_newsletter_and_a_full_mailbox_
     at: Scenario, inbox: smtplib.SMTP
 ) -> None:
     people = ("ann", "bob", "cyd", "dan", "eve")
-    lines = [f"{name}@example.com,{name.title()},DE,2026-02-01T08:00:00Z" for name in people]
-    text = "\n".join(["email,given_name,country,said_at", *lines, ""])
+    lines = [f"{name}@example.com,,{name.title()},DE,2026-02-01T08:00:00Z" for name in people]
+    text = "\n".join(["email,phone,given_name,country,said_at", *lines, ""])
     (at.drops / f"people_{DAY}.csv").write_text(text)
     bounced(inbox, "bob", "5.1.1")
     bounced(inbox, "cyd", "5.2.2")

@@ -44,8 +44,8 @@ def at(
 
 def drop(at: Scenario, day: date, people: dict[str, str]) -> None:
     """A day's file: who lives where."""
-    lines = [f"{n}@example.com,{n.title()},{c},2026-02-01T08:00:00Z" for n, c in people.items()]
-    text = "\n".join(["email,given_name,country,said_at", *lines, ""])
+    lines = [f"{n}@example.com,,{n.title()},{c},2026-02-01T08:00:00Z" for n, c in people.items()]
+    text = "\n".join(["email,phone,given_name,country,said_at", *lines, ""])
     (at.drops / f"people_{day}.csv").write_text(text)
 
 

@@ -100,6 +100,32 @@ def test_the_same_content_under_another_name_is_a_duplicate(drop):
     assert drop.statuses() == [("c.csv", "duplicate")]
 
 
+def test_what_was_withdrawn_is_kept_nowhere_when_it_comes_again(drop):
+    drop.put("a.csv")
+    [row] = drop.land().files
+    drop.landing.remove(row.landed_path)
+    drop.ledger[row.key] = replace(row, status="conformed", landed_path="")
+    drop.put("b.csv")
+    drop.put("a.csv", at=EARLIER + timedelta(seconds=1))
+    found = {row.path: (row.status, row.landed_path) for row in drop.land().files}
+    assert found == {"a.csv": ("conformed", ""), "b.csv": ("duplicate", "")}
+    assert [path for path in drop.landing.root.rglob("*") if path.is_file()] == []
+
+
+def test_a_snapshot_that_returns_to_what_was_withdrawn_is_read(drop):
+    def say(day, content):
+        drop.put(f"a {day}.csv", content)
+        [row] = drop.land(as_of=day, file_date=DATED, load="snapshot", key=["id"]).files
+        return row
+
+    first = say(date(2024, 3, 1), "id\n1\n")
+    drop.ledger[first.key] = replace(first, landed_path="")
+    say(date(2024, 3, 2), "id\n2\n")
+    again = say(date(2024, 3, 3), "id\n1\n")
+    assert again.status == "landed"
+    assert drop.landing.open(again.landed_path).read() == b"id\n1\n"
+
+
 def test_new_content_under_an_old_name_is_new(drop):
     drop.put("a.csv")
     drop.land()

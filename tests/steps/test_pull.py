@@ -3,6 +3,7 @@
 import base64
 import json
 import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -328,6 +329,16 @@ def test_a_night_that_brings_the_overlap_alone_lands_it_once(night):
     night.pull(origin_of("token"))
     assert night.pull(origin_of("token")) == []
     assert len(night.files) == 2
+
+
+def test_what_was_withdrawn_is_kept_nowhere_when_it_is_told_again(night):
+    declared = origin_of("all", high_water=None, params={})
+    night.pull(declared)
+    [row] = night.files
+    night.landing.remove(row.landed_path)
+    night.files = [replace(row, landed_path="")]
+    assert night.pull(declared) == []
+    assert [path for path in night.landing.root.rglob("*") if path.is_file()] == []
 
 
 def test_a_snapshot_that_returns_to_an_older_one_is_news(crm, night):

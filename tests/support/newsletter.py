@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import zlib
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
@@ -11,13 +13,14 @@ from pyspark.sql import SparkSession
 
 from goldenlake.io.tables import DeltaTables
 from support.scenario import Scenario, scenario
+from support.telling import needles
 
 DAY = date(2026, 3, 1)
 NEXT = date(2026, 3, 2)
 KEY = "a key of pseudonyms in tests"
 BOB = "bob.canary@example.com"
 CANARIES = tuple(f"canary.{number}@example.org" for number in range(100, 150))
-"""Fifty people, none of whose addresses is in another's."""
+"""Fifty people, none of whose addresses is in another's, nor their numbers."""
 OTHERS = tuple(f"other.{number}@example.net" for number in range(500))
 """So many that a night without the fifty changes less than its guards let pass."""
 READERS = """\
@@ -36,10 +39,28 @@ target: {kind: files, place: exports, format: jsonl, spreadsheet_guard: false}
 
 def write(at: Scenario, day: date, *people: str, name: str = "people") -> Path:
     """Drop a file of that day about people, by their addresses."""
-    lines = [f"{each},{each[:3].title()},DE,2026-02-01T08:00:00Z" for each in people]
+    said = "DE,2026-02-01T08:00:00Z"
+    lines = [f"{each},{phone(each)},{each[:3].title()},{said}" for each in people]
     path = at.drops / f"{name}_{day}.csv"
-    path.write_text("\n".join(["email,given_name,country,said_at", *lines, ""]))
+    path.write_text("\n".join(["email,phone,given_name,country,said_at", *lines, ""]))
     return path
+
+
+def phone(email: str) -> str:
+    """The number of whoever has that address."""
+    return f"+4930{zlib.crc32(email.encode()) % 10**8:08}"
+
+
+def told_by(data: bytes, people: Iterable[str]) -> set[str]:
+    """Of these people those of whom the bytes tell, by their address or number. Somebody else's
+    address ends with Bob's.
+    """
+    data = data.replace(b"joe." + BOB.encode(), b"")
+    return {
+        each
+        for each in people
+        if any(needle in data for needle in (*needles(each), *needles(phone(each))))
+    }
 
 
 @pytest.fixture(scope="session")

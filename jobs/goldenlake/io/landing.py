@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -38,12 +38,21 @@ class LocalLanding:
 
     root: Path
 
-    def put(self, source: str, name: str, content: BinaryIO) -> tuple[str, str, int]:
+    def put(
+        self,
+        source: str,
+        name: str,
+        content: BinaryIO,
+        *,
+        unless: Callable[[str], bool] | None = None,
+    ) -> tuple[str, str, int]:
         """Store the content once; gives (sha256, path in the landing area, bytes)."""
         incoming = self.root / ".incoming"
         incoming.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.NamedTemporaryFile(dir=incoming) as kept:
             sha256, size = _copied(content, cast(BinaryIO, kept))
+            if unless is not None and unless(sha256):
+                return sha256, "", size
             folder = self.root / source / sha256[:2] / sha256
             target = self._present(folder, sha256) or folder / _fit(name)
             if not target.exists():
@@ -83,10 +92,19 @@ class S3Landing:
 
     store: S3
 
-    def put(self, source: str, name: str, content: BinaryIO) -> tuple[str, str, int]:
+    def put(
+        self,
+        source: str,
+        name: str,
+        content: BinaryIO,
+        *,
+        unless: Callable[[str], bool] | None = None,
+    ) -> tuple[str, str, int]:
         """Store the content once; gives (sha256, path in the landing area, bytes)."""
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as kept:
             sha256, size = _copied(content, cast(BinaryIO, kept))
+            if unless is not None and unless(sha256):
+                return sha256, "", size
             folder = f"{source}/{sha256[:2]}/{sha256}"
             present = [file.path for file in self.store.list(f"{folder}/*")]
             target = present[0] if present else f"{folder}/{_fit(name)}"

@@ -42,9 +42,12 @@ def landed_lines(
     at: datetime,
     as_of: date,
     run_id: str,
+    unless: Callable[[str], bool] | None = None,
 ) -> FileRow:
-    """JSON lines that we wrote down ourselves, as a file of the day; ``path`` names them."""
-    sha256, landed_path, size = landing.put(source, f"{as_of}.jsonl", content)
+    """JSON lines that we wrote down ourselves, as a file of the day; ``path`` names them, and
+    ``unless`` is as ``ports.Landing.put`` has it.
+    """
+    sha256, landed_path, size = landing.put(source, f"{as_of}.jsonl", content, unless=unless)
     return FileRow(
         source=source,
         path=path,
@@ -88,7 +91,7 @@ class Land:
                 its content, so another try costs only the reading.
         """
         # What got its day since, by a mended pattern, is a file like any other.
-        ledger = _Ledger(row for row in known if not (row.has_no_day and self.day_of(row.path)))
+        ledger = Ledger(row for row in known if not (row.has_no_day and self.day_of(row.path)))
         landed = Landed()
         growing, files = landed.growing, landed.files
         now, unchanged, later, ahead = clock.now(), 0, 0, 0
@@ -130,7 +133,7 @@ class Land:
             return None
 
     def _take(
-        self, place: FilePlace, landing: Landing, ledger: _Ledger, file: RemoteFile, file_on: date
+        self, place: FilePlace, landing: Landing, ledger: Ledger, file: RemoteFile, file_on: date
     ) -> FileRow:
         def is_still_the_same(size: int) -> bool:
             now = place.stat(file.path)
@@ -140,15 +143,20 @@ class Land:
                 and now.modified_at == file.modified_at
             )
 
+        def repeats(sha256: str) -> bool:
+            return ledger.repeats(sha256, file_on, self.source.load == "snapshot")
+
         name = file.path.rsplit("/", 1)[-1]
         with place.open(file.path) as opened:
             watched = _Watched(opened, is_still_the_same)
             sha256, landed_path, size = landing.put(
-                self.source.source, name, cast(BinaryIO, watched)
+                self.source.source,
+                name,
+                cast(BinaryIO, watched),
+                unless=lambda sha256: ledger.is_withdrawn(sha256) and repeats(sha256),
             )
         before = ledger.row(self.source.source, file.path, size, sha256)
-        repeats = ledger.repeats(sha256, file_on, self.source.load == "snapshot")
-        if before and repeats:
+        if before and repeats(sha256):
             return replace(before, modified_at=file.modified_at)
         row = FileRow(
             source=self.source.source,
@@ -164,7 +172,7 @@ class Land:
         )
         if self.day_of(file.path) is None:
             return replace(row, status=BROKEN, error=self._no_day(file.path))
-        if repeats:
+        if repeats(sha256):
             return replace(row, status=DUPLICATE)
         if sha256 in ledger.contents:
             again = f"{sha256} {file.path} {file_on.isoformat()}"
@@ -182,11 +190,12 @@ class Land:
         return str(broken)
 
 
-class _Ledger:
+class Ledger:
     """What is known of one source's files while they are landed."""
 
     def __init__(self, known: Iterable[FileRow]) -> None:
         self.contents: set[str] = set()
+        self._kept: set[str] = set()
         self._rows: dict[tuple[str, str, int, str], FileRow] = {}
         self._seen: set[tuple[str, int, object]] = set()
         for row in known:
@@ -196,11 +205,19 @@ class _Ledger:
         # What has no day said nothing yet: its content is news when it comes again with one.
         if not row.has_no_day:
             self.contents.add(row.sha256)
+            if row.landed_path:
+                self._kept.add(row.sha256)
             self._rows[row.key] = row
         self._seen.add((row.path, row.size_bytes, row.modified_at))
 
     def knows(self, file: RemoteFile) -> bool:
         return (file.path, file.size_bytes, file.modified_at) in self._seen
+
+    def is_withdrawn(self, sha256: str) -> bool:
+        """Whether the content was landed and is kept no longer, since it told of somebody who was
+        forgotten, or its time was over. Where it comes again and says nothing new, nor is it then.
+        """
+        return sha256 in self.contents and sha256 not in self._kept
 
     def row(self, *key: Any) -> FileRow | None:
         return self._rows.get(cast(tuple[str, str, int, str], key))

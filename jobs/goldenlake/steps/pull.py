@@ -19,7 +19,7 @@ from goldenlake.io.pulls import instant, pulled
 from goldenlake.ports import Api, Clock, Landing
 from goldenlake.schemas import BROKEN
 from goldenlake.steps.files import FileRow
-from goldenlake.steps.land import Landed, landed_lines
+from goldenlake.steps.land import Landed, Ledger, landed_lines
 
 _IN_MEMORY = 8 * 2**20
 _PREFIX = "pulled"
@@ -42,6 +42,7 @@ class Pull:
     def run(self, api: Api, landing: Landing, known: Iterable[FileRow], clock: Clock) -> Landed:
         """Raises TransientError, CallRefused, ContractBroken; nothing is landed then."""
         rows = list(known)
+        ledger = Ledger(rows)
         since = max((mark for row in rows if (mark := _mark(row))), key=instant, default=None)
         newest, count = since, 0
         name = self.source.source
@@ -63,6 +64,9 @@ class Pull:
                 at=clock.now(),
                 as_of=self.as_of,
                 run_id=self.run_id,
+                unless=lambda sha256: (
+                    ledger.is_withdrawn(sha256) and not self._is_news_again(rows, sha256)
+                ),
             )
         same = [each for each in rows if each.sha256 == row.sha256]
         if same and not self._is_news_again(rows, row.sha256):

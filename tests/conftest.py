@@ -21,6 +21,7 @@ pytest_plugins = [
     "support.crashes",
     "support.campaign",
     "support.outcomes",
+    "support.matrix",
     "support.lake",
     "support.servers",
     "support.live",

@@ -100,6 +100,7 @@ def test_of_two_answers_for_one_record_the_worse_counts():
     assert outcome(Scripted([answers[::-1]]))[0]["ann"] == "rejected"
 
 
+@pytest.mark.fault("half a batch refused")
 def test_only_what_is_to_be_tried_again_is_sent_again():
     kind = Scripted([[*says("acknowledged", ANN), *says("retry", BOB)], says("acknowledged", BOB)])
     outcome(kind)
@@ -111,6 +112,7 @@ def test_what_never_settles_keeps_its_last_outcome():
     assert outcome(kind, records=[ANN])[0] == {"ann": "retry"}
 
 
+@pytest.mark.fault("500 after applying")
 def test_after_a_lost_reply_the_destination_is_asked_before_anything_is_sent_again():
     kind = Scripted([LOST, says("acknowledged", BOB)], look_ups=[says("acknowledged", ANN)])
     assert outcome(kind)[0] == {"ann": "acknowledged", "bob": "acknowledged"}
@@ -136,6 +138,7 @@ def test_what_another_try_will_not_mend_is_raised_at_once():
     assert len(kind.sent) == 1
 
 
+@pytest.mark.fault("429 with Retry-After")
 def test_waiting_for_a_throttle_is_no_attempt():
     waits = [Throttled(destination="x", seconds=s) for s in (1, 5, 300)]
     found, slept = outcome(Scripted([*waits, says("acknowledged", ANN, BOB)]), attempts=1)
@@ -143,12 +146,14 @@ def test_waiting_for_a_throttle_is_no_attempt():
     assert slept == [1, 5, 300]
 
 
+@pytest.mark.fault("429 with Retry-After")
 def test_whoever_asks_to_wait_for_hours_is_tried_by_a_later_run():
     kind = Scripted([Throttled(destination="x", seconds=7200)])
     with pytest.raises(Throttled):
         outcome(kind, attempts=1)
 
 
+@pytest.mark.fault("half a batch refused")
 def test_a_batch_that_is_refused_is_halved_until_what_is_refused_stands_alone():
     bad = CallRefused(system="x", call="POST /", status=400, told="cyd@example.com is bad")
     kind = Scripted([bad, says("acknowledged", ANN), bad, says("acknowledged", BOB), bad])

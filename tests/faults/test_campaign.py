@@ -114,6 +114,7 @@ def fault(request: pytest.FixtureRequest, night: Night, stage: str, number: int)
     return chosen(night.points, stage, number, request.config.getoption("--fault-seed"))
 
 
+@pytest.mark.fault("kill between two stages")
 def test_a_night_that_is_disturbed_and_run_again_ends_like_one_that_is_not(
     night: Night, fault: Fault, count: FaultCount, tmp_path: Path
 ) -> None:

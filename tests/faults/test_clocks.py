@@ -48,6 +48,7 @@ def zone() -> Iterator[Callable[[str], None]]:
     put(before)
 
 
+@pytest.mark.fault("clock set back, summer time")
 @pytest.mark.parametrize("name", [*ZONES, "Europe/Berlin"])
 def test_an_instant_stays_the_same_through_tables_wherever_the_machine_stands(
     tables: DeltaTables, zone: Callable[[str], None], name: str
@@ -63,6 +64,7 @@ def test_an_instant_stays_the_same_through_tables_wherever_the_machine_stands(
         assert found == [(at, at.date()) for at in instants], table
 
 
+@pytest.mark.fault("clock set back, summer time")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ZONES)
 def test_a_night_is_the_same_wherever_the_machine_stands(
@@ -89,6 +91,7 @@ class Leaping(SystemClock):
         return super().now() + timedelta(days=self.chance.uniform(-730, 730))
 
 
+@pytest.mark.fault("clock set back, summer time")
 @pytest.mark.slow
 def test_nights_beneath_a_leaping_clock_end_like_any_others(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -105,6 +108,7 @@ def test_nights_beneath_a_leaping_clock_end_like_any_others(
     assert not found, "\n".join(found.where)
 
 
+@pytest.mark.fault("clock set back, summer time")
 def test_upkeep_for_a_day_that_nothing_vouches_for_is_refused(
     spark: SparkSession, tmp_path: Path
 ) -> None:

@@ -66,7 +66,17 @@ def numbers(lake: Path, version: int | None = None) -> list[int]:
 
 
 @pytest.mark.parametrize("which", [1, 2], ids=["its file", "its checksum"])
-@pytest.mark.parametrize("fault", ["error=EIO", "signal=KILL"], ids=["fails", "is the end"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(
+            "error=EIO", id="fails", marks=pytest.mark.fault("write or rename that fails")
+        ),
+        pytest.param(
+            "signal=KILL", id="is the end", marks=pytest.mark.fault("kill inside a commit")
+        ),
+    ],
+)
 def test_a_commit_whose_renaming_fails_leaves_the_version_before_or_the_one_after(
     tables: DeltaTables, tmp_path: Path, which: int, fault: str
 ) -> None:

@@ -41,6 +41,7 @@ def every_flip_is_told(tables: DeltaTables, path: Path) -> None:
     path.write_bytes(whole)
 
 
+@pytest.mark.fault("corrupt data file or log")
 @pytest.mark.parametrize("place", ["a disk", "a store, which keeps no sums beside its files"])
 def test_a_flipped_bit_of_a_data_file_fails_the_read(
     tables: DeltaTables, table: Path, place: str
@@ -53,6 +54,7 @@ def test_a_flipped_bit_of_a_data_file_fails_the_read(
     assert read(tables) == ROWS
 
 
+@pytest.mark.fault("corrupt data file or log")
 def test_a_flipped_bit_of_the_log_fails_the_read(tables: DeltaTables, table: Path) -> None:
     (log,) = table.glob("_delta_log/*.json")
     every_flip_is_told(tables, log)

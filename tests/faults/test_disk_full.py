@@ -65,6 +65,7 @@ def apart() -> list[str]:
     return asking
 
 
+@pytest.mark.fault("disk full")
 @pytest.mark.parametrize("left", [150, 600], ids=lambda left: f"{left} KiB left")
 def test_a_night_without_room_says_so_and_the_next_one_ends_as_if_nothing_were(
     company: tuple[Path, Path], apart: list[str], tmp_path: Path, left: int

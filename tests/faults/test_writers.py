@@ -72,6 +72,7 @@ def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
+@pytest.mark.fault("two writers")
 def test_who_comes_second_leaves_and_is_told_who_is_at_work_since_when(tmp_path: Path) -> None:
     with holder(tmp_path) as first:
         told = rf"build is under way.*run first, process {first.pid} on \S+, since 20\d\d-"
@@ -83,6 +84,7 @@ def test_who_comes_second_leaves_and_is_told_who_is_at_work_since_when(tmp_path:
     assert caught.value.exit_code is ExitCode.TRANSIENT
 
 
+@pytest.mark.fault("stale attempt beside its retry")
 def test_a_process_that_stands_still_keeps_its_work_until_it_is_gone(tmp_path: Path) -> None:
     with holder(tmp_path) as first:
         first.send_signal(signal.SIGSTOP)
@@ -119,6 +121,7 @@ def published(tables: Any, staged: Any) -> int:
     return publish(tables, [staged], run_id="r", as_of=DAY, published_at=now).generation
 
 
+@pytest.mark.fault("stale attempt beside its retry")
 def test_an_attempt_that_stood_still_before_its_commit_publishes_nothing(
     tables: DeltaTables,
 ) -> None:
@@ -153,6 +156,7 @@ def test_a_build_begins_without_what_an_unpublished_one_left(tables: DeltaTables
         assert [tuple(row) for row in tables.read(name).collect()] == [("r1", "c1")]
 
 
+@pytest.mark.fault("kill between two publications")
 @pytest.mark.slow
 def test_readers_see_one_generation_however_often_its_builders_die(
     tables: DeltaTables, tmp_path: Path
@@ -197,6 +201,7 @@ def test_readers_see_one_generation_however_often_its_builders_die(
     assert set(published_versions(lake)) == set(NAMES)
 
 
+@pytest.mark.fault("two writers")
 @pytest.mark.slow
 def test_two_processes_that_commit_to_one_table_lose_no_commit_that_was_acknowledged(
     tmp_path: Path,

@@ -91,6 +91,7 @@ def test_a_token_is_fetched_once_for_all_calls_at_one_time(service, base_url):
     ]
 
 
+@pytest.mark.fault("token that expires in a batch")
 def test_a_token_that_expired_before_its_time_is_fetched_again(service, base_url):
     api = account(
         base_url, oauth(base_url, "refresh_token", client_id="CLIENT", refresh_token="REFRESH")
@@ -130,6 +131,7 @@ def test_a_caller_to_whom_no_token_is_given_is_told_so_without_the_secret(servic
     assert "hush" not in str(raised.value)
 
 
+@pytest.mark.fault("redirect to a link-local address")
 def test_a_redirect_is_not_followed(base_url):
     with pytest.raises(HostRefused, match=r"elsewhere\.example\.com"):
         account(base_url).call("GET", "/away")
@@ -279,6 +281,7 @@ def dawdling():
         thread.join()
 
 
+@pytest.mark.fault("reset, hang, trickle")
 def test_a_server_that_is_silent_or_never_ends_its_reply_holds_nobody(monkeypatch):
     monkeypatch.setattr(replies, "LONGEST", 0.5)
     with dawdling() as url:

@@ -65,6 +65,7 @@ def test_merging_the_same_rows_twice_leaves_one_copy(
     assert rows_of(tables.read("gold.things")) == [("a", 9, TUESDAY), ("b", 2, TUESDAY)]
 
 
+@pytest.mark.fault("two writers")
 def test_two_threads_that_merge_the_first_rows_of_a_table_leave_one_copy(
     spark: SparkSession, tables: DeltaTables
 ) -> None:
@@ -114,6 +115,7 @@ def test_the_log_of_a_table_keeps_no_statistics_of_columns_outside_the_allow_lis
     assert "canary@example.com" not in text
 
 
+@pytest.mark.fault("two writers")
 def test_a_lock_keeps_another_process_out_until_it_is_let_go(tmp_path) -> None:
     probe = (
         "import fcntl, os, sys\n"

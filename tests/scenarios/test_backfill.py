@@ -41,6 +41,7 @@ OF_THE_NIGHT: Mapping[str, str] = {
 PLACE = ("_file_on", "_file_id", "_record")
 
 
+@pytest.mark.fault("late and reordered files")
 @pytest.mark.slow
 def test_days_that_come_late_beside_nights_leave_what_they_leave_in_order(
     spark: SparkSession, tmp_path: Path

@@ -146,6 +146,7 @@ def unforgotten(home: Path) -> set[str]:
     return told_by(texts, CANARIES)
 
 
+@pytest.mark.fault("kill during erasure")
 @pytest.mark.slow
 def test_an_erasure_that_was_killed_anywhere_goes_on(
     at: Scenario, monkeypatch: pytest.MonkeyPatch
@@ -231,6 +232,7 @@ def test_a_request_that_cannot_end_yet_does_not_stop_the_others(
     assert "ann@example.com" not in emails(at)
 
 
+@pytest.mark.fault("pseudonym key missing")
 @pytest.mark.parametrize("key", ["", "too short", "another key than the one before"])
 def test_without_the_key_no_new_records_are_taken(
     at: Scenario, monkeypatch: pytest.MonkeyPatch, key: str

@@ -110,6 +110,7 @@ def sent(at: Scenario) -> list[str]:
     return sorted(json.loads(line)["email"] for f in files for line in f.read_text().splitlines())
 
 
+@pytest.mark.fault("kill between two stages")
 def test_nights_that_are_killed_on_s3_end_as_one_that_was_not(
     on_s3: Scenario, s3_server: Any, tmp_path: Path, record_property: Any
 ) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -158,6 +159,7 @@ def test_each_of_many_things_that_went_wrong_is_found_and_nobody_is_named(
     }
 
 
+@pytest.mark.fault("corrupt data file or log")
 def test_a_damaged_file_of_a_golden_table_is_found(newsletter: Scenario) -> None:
     at = newsletter
     damaged = _damage(at.home / "lake" / "gold" / "customers")

@@ -150,6 +150,7 @@ def test_records_that_could_not_be_read_count_as_quarantined(tables: DeltaTables
     assert done.reasons == {"too_few_fields": 1}
 
 
+@pytest.mark.fault("late and reordered files")
 @pytest.mark.parametrize("arrival", [(1, 2, 0), (2, 0, 1)])
 def test_of_increments_the_newest_row_wins_in_whatever_order_files_arrive(
     tables: DeltaTables, arrival: tuple[int, ...]

@@ -52,6 +52,7 @@ def test_visits_go_on_across_files_and_a_bridge_that_comes_late_joins_two(
     assert sessions_of(tables) == [(0, 10, 35, 60, 90, 100)]
 
 
+@pytest.mark.fault("late and reordered files")
 @pytest.mark.parametrize("arrival", [(2, 1, 0), (1, 2, 0)])
 def test_visits_are_the_same_however_files_are_cut_and_whenever_they_come(
     tables: DeltaTables, arrival: tuple[int, ...]

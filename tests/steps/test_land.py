@@ -92,6 +92,7 @@ def test_known_files_are_not_read_again(drop):
     assert drop.land(place=Blind("drop", drop.folder)).known == 1
 
 
+@pytest.mark.fault("same file under another name")
 def test_the_same_content_under_another_name_is_a_duplicate(drop):
     drop.put("a.csv")
     drop.put("b.csv")
@@ -134,6 +135,7 @@ def test_new_content_under_an_old_name_is_new(drop):
     assert len(drop.ledger) == 2
 
 
+@pytest.mark.fault("same file under another name")
 def test_a_file_that_was_only_touched_keeps_its_row(drop):
     drop.put("a.csv")
     [row] = drop.land().files
@@ -144,6 +146,7 @@ def test_a_file_that_was_only_touched_keeps_its_row(drop):
     assert drop.land().known == 1
 
 
+@pytest.mark.fault("file that grows while it is read")
 def test_a_young_file_is_left_alone_and_one_from_a_clock_ahead_is_not(drop):
     drop.put("young.csv", "id\n1\n", at=NOW - timedelta(seconds=59))
     drop.put("settled.csv", "id\n2\n", at=NOW - timedelta(seconds=60))
@@ -153,6 +156,7 @@ def test_a_young_file_is_left_alone_and_one_from_a_clock_ahead_is_not(drop):
     assert landed.growing == ["young.csv"]
 
 
+@pytest.mark.fault("file that grows while it is read")
 def test_a_file_that_grows_while_it_is_read_leaves_nothing_behind(drop):
     drop.put("a.csv")
 
@@ -273,6 +277,7 @@ def put(landing, name, content):
     return landing.put("shop", name, io.BytesIO(content))
 
 
+@pytest.mark.fault("same file under another name")
 def test_content_lands_once_whatever_it_is_called(landing):
     first = put(landing, "../a/b\x07.csv", b"x" * 3_000_000)
     assert first[1].endswith("/b_.csv")
@@ -284,6 +289,7 @@ def test_content_lands_once_whatever_it_is_called(landing):
         landing.open("shop/00/absent/b.csv")
 
 
+@pytest.mark.fault("corrupt data file or log")
 def test_a_damaged_landed_file_is_replaced(landing):
     sha256, path, size = put(landing, "a.csv", b"id\n1\n")
     if isinstance(landing, S3Landing):

@@ -312,6 +312,7 @@ def test_provenance_can_be_read_without_spark(story: dict[str, Any]) -> None:
     }
 
 
+@pytest.mark.fault("kill between two publications")
 def test_a_kill_between_golden_and_publish_changes_nothing(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

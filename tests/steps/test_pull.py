@@ -215,6 +215,7 @@ def test_a_record_from_a_clock_that_is_ahead_hides_nothing_that_comes_before_it(
     assert night.pull(origin_of("all")) == [], "what is ahead comes again, and is known"
 
 
+@pytest.mark.fault("clock set back, summer time")
 @pytest.mark.parametrize("seed", range(5))
 def test_our_own_clock_may_leap_by_months_and_every_record_still_comes(crm, night, seed):
     chance, true = random.Random(seed), datetime(2026, 3, 1, tzinfo=UTC)
@@ -387,6 +388,7 @@ def test_a_fault_that_stays_lands_nothing(crm, night):
     assert len(night.pull(origin_of("token"))) == 7
 
 
+@pytest.mark.fault("redirect to a link-local address")
 def test_a_next_page_on_another_host_is_not_asked(crm, night):
     crm.contacts = crm.contacts[:2]
     away = {"kind": "next_url", "path": "away"}

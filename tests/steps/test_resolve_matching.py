@@ -88,6 +88,7 @@ def expected(rows: list[dict[str, Any]], model: TrainedModel) -> set[frozenset[s
     return partition(who)
 
 
+@pytest.mark.fault("late and reordered files")
 @pytest.mark.slow
 def test_any_cut_into_nights_gives_the_people_of_one_night(
     spark: SparkSession, tmp_path: Path, people: pa.Table, declared: Matching, model: TrainedModel

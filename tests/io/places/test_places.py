@@ -170,6 +170,7 @@ def test_a_server_that_does_not_answer_is_worth_another_try(
             list(place.list("*"))
 
 
+@pytest.mark.fault("reset, hang, trickle")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_lost_connection_is_opened_once_more(sftp_server, tmp_path):
     place = open_place("drop", sftp_server.place(), tmp_path)
@@ -191,6 +192,7 @@ def test_a_lost_connection_is_opened_once_more(sftp_server, tmp_path):
     place.close()
 
 
+@pytest.mark.fault("bad certificate, changed host key")
 def test_a_host_key_that_is_not_the_known_one_is_refused(sftp_server, tmp_path):
     other = paramiko.ECDSAKey.generate()
     ours = sftp_server.known_hosts.read_text().split()
@@ -243,6 +245,7 @@ def test_a_listing_longer_than_a_page_is_whole(s3_server, tmp_path):
     assert [f.path for f in place.list("n/*.csv")] == [f"n/{n:04}.csv" for n in range(1_003)]
 
 
+@pytest.mark.fault("reset, hang, trickle")
 def test_a_download_that_breaks_off_goes_on_where_it_stopped(s3_server, tmp_path):
     place = open_place("drop", s3_server.place("drop"), tmp_path)
     place.write("big.bin", [b"0123456789" * 300_000])

@@ -56,6 +56,7 @@ def careless(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, bytes]]:
     server.server_close()
 
 
+@pytest.mark.fault("two writers")
 def test_a_store_that_ignores_the_condition_is_refused_before_anything_is_written(
     careless: dict[str, bytes], spark: Any
 ) -> None:

@@ -67,6 +67,15 @@ FAULTS = {
     "cut before": {"status": 0},
     "cut after": {"status": 0, "is_applied": True},
 }
+#: Of which rows of the matrix some of them are.
+_ROWS = {
+    "throttled, in seconds": pytest.mark.fault("429 with Retry-After"),
+    "throttled, as a date": pytest.mark.fault("429 with Retry-After"),
+    "failed after": pytest.mark.fault("500 after applying"),
+    "gateway gave up after": pytest.mark.fault("500 after applying"),
+    "cut before": pytest.mark.fault("reset, hang, trickle"),
+    "cut after": pytest.mark.fault("reset, hang, trickle"),
+}
 
 
 def brought(
@@ -103,7 +112,9 @@ class VendorContract(DestinationContract):
         yield
         assert not world.vendor.violations, "\n".join(world.vendor.violations[:3])
 
-    @pytest.mark.parametrize("fault", FAULTS)
+    @pytest.mark.parametrize(
+        "fault", [pytest.param(name, marks=_ROWS.get(name, ())) for name in FAULTS]
+    )
     def test_whatever_goes_wrong_once_the_end_is_the_same(
         self, world: VendorWorld, fault: str
     ) -> None:
@@ -122,11 +133,13 @@ class VendorContract(DestinationContract):
             assert set(world.state(delivery())) == there
         assert world.people() <= 2 * self.calls_in_the_longest_way
 
+    @pytest.mark.fault("429 with Retry-After")
     def test_a_wait_that_is_asked_for_is_waited(self, world: VendorWorld) -> None:
         world.vendor.faults = [Fault(status=429, headers={"Retry-After": "7"})]
         _, slept, _ = brought(world, _batch(1, upsert("ann")))
         assert 7.0 in slept
 
+    @pytest.mark.fault("half a batch refused")
     def test_who_is_refused_stands_alone_and_everybody_else_is_there(
         self, world: VendorWorld
     ) -> None:

@@ -1,8 +1,11 @@
 """An account over HTTP: who we are is told to nobody else, and its limits are kept."""
 
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Event, Thread
 
@@ -13,11 +16,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import ValidationError
 
 from goldenlake.declarations.connections import Connection
-from goldenlake.errors import CallRefused, HostRefused, NotAuthorised, ReplyLost, SecretMissing
+from goldenlake.errors import (
+    CallRefused,
+    HostRefused,
+    NotAuthorised,
+    ReplyLost,
+    SecretMissing,
+    Throttled,
+)
 from goldenlake.io import replies
 from goldenlake.io.api import addresses, open_api
 from goldenlake.ports import Published
-from support.vendors import Answer, Vendor, route, serving
+from support.vendors import Answer, Fault, Vendor, route, serving
 
 SECRETS = {"CLIENT": "client-7", "SECRET": "hush", "REFRESH": "again"}
 
@@ -28,6 +38,7 @@ class Service(Vendor):
     def __init__(self):
         super().__init__()
         self.given, self.questions, self.seen = 0, [], []
+        self.location = ""
 
     @property
     def token(self):
@@ -50,7 +61,7 @@ class Service(Vendor):
 
     @route("GET", "/away")
     def away(self, request):
-        return Answer(status=302, headers={"Location": "https://elsewhere.example.com/people"})
+        return Answer(status=302, headers={"Location": self.location})
 
     @route("GET", "/file")
     def file(self, request):
@@ -102,6 +113,21 @@ def test_a_token_that_expired_before_its_time_is_fetched_again(service, base_url
     assert [q["refresh_token"] for q in service.questions] == ["again", "again"]
 
 
+@pytest.mark.fault("token that expires in a batch")
+def test_a_token_that_expires_among_many_calls_is_fetched_once_more(service, base_url):
+    auth = oauth(base_url, "client_credentials", client_id="CLIENT", client_secret="SECRET")
+    api = account(base_url, auth, Published(concurrency=8))
+
+    def call(number):
+        if number == 12:
+            service.given += 1
+        return api.call("GET", "/people").json()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(call, range(24))) == [{"people": 1}] * 24
+    assert len(service.questions) == 2
+
+
 def test_an_assertion_is_signed_for_its_audience(service, base_url, monkeypatch):
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     pem = key.private_bytes(
@@ -132,9 +158,25 @@ def test_a_caller_to_whom_no_token_is_given_is_told_so_without_the_secret(servic
 
 
 @pytest.mark.fault("redirect to a link-local address")
-def test_a_redirect_is_not_followed(base_url):
-    with pytest.raises(HostRefused, match=r"elsewhere\.example\.com"):
+@pytest.mark.parametrize("host", ["elsewhere.example.com", "169.254.169.254", "[fe80::a9fe:a9fe]"])
+def test_a_redirect_is_not_followed(service, base_url, host):
+    service.location = f"http://{host}/latest/meta-data/"
+    with pytest.raises(HostRefused, match=re.escape(host)):
         account(base_url).call("GET", "/away")
+    with pytest.raises(HostRefused, match=re.escape(host)):
+        account(base_url).call("GET", service.location)
+
+
+@pytest.mark.fault("429 with Retry-After")
+def test_a_throttle_says_how_long_to_wait_in_seconds_or_as_a_date(service, base_url):
+    def ahead(seconds):
+        return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
+
+    for said, seconds in [("7", 7), (ahead(300), 300), (ahead(-300), 0), ("later", 10), (None, 10)]:
+        service.faults = [Fault(status=429, headers={"Retry-After": said} if said else {})]
+        with pytest.raises(Throttled) as throttled:
+            account(base_url).call("GET", "/file")
+        assert throttled.value.seconds == pytest.approx(seconds, abs=2)
 
 
 def test_a_host_that_is_declared_is_called_without_saying_who_we_are(service, base_url):

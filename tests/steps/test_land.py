@@ -4,7 +4,7 @@ import hashlib
 import io
 import os
 import stat
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -20,9 +20,12 @@ EARLIER = datetime(2024, 3, 4, 12, 0, tzinfo=UTC)
 DATED = r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"
 
 
+@dataclass
 class Clock:
+    at: datetime
+
     def now(self):
-        return NOW
+        return self.at
 
 
 class Drop:
@@ -41,7 +44,15 @@ class Drop:
         path.write_text(content)
         os.utime(path, (at.timestamp(), at.timestamp()))
 
-    def land(self, as_of=date(2024, 3, 4), until=None, place=None, file_date=None, **fields):
+    def land(
+        self,
+        as_of=date(2024, 3, 4),
+        until=None,
+        place=None,
+        file_date=None,
+        now=NOW,
+        **fields,
+    ):
         origin = {"place": "drop", "files": "**/*.csv", "file_date": file_date}
         declared = source("id", origin=origin, **fields)
         step = Land(
@@ -52,7 +63,7 @@ class Drop:
             settle=timedelta(minutes=1),
             until=until,
         )
-        landed = step.run(place or self.place, self.landing, list(self.ledger.values()), Clock())
+        landed = step.run(place or self.place, self.landing, list(self.ledger.values()), Clock(now))
         self.ledger |= {row.key: row for row in landed.files}
         return landed
 
@@ -154,6 +165,20 @@ def test_a_young_file_is_left_alone_and_one_from_a_clock_ahead_is_not(drop):
     landed = drop.land()
     assert [row.path for row in landed.files] == ["ahead.csv", "settled.csv"]
     assert landed.growing == ["young.csv"]
+
+
+@pytest.mark.fault("file that grows while it is read")
+def test_a_file_is_left_until_its_slow_writer_has_done_and_lands_once(drop):
+    for seconds in (0, 40, 80):
+        written = NOW + timedelta(seconds=seconds)
+        drop.put("slow.csv", "id\n" + "1\n" * seconds, at=written)
+        landed = drop.land(now=written + timedelta(seconds=40))
+        assert (landed.files, landed.growing) == ([], ["slow.csv"])
+    afterwards = NOW + timedelta(seconds=140)
+    [row] = drop.land(now=afterwards).files
+    assert row.size_bytes == len("id\n" + "1\n" * 80)
+    again = drop.land(now=afterwards)
+    assert (again.files, again.known) == ([], 1)
 
 
 @pytest.mark.fault("file that grows while it is read")

@@ -13,7 +13,7 @@ from support.matrix import ROWS, faults_of
 
 TESTS = Path(__file__).parents[1]
 #: Without a test as yet.
-OPEN = frozenset({"merge beside optimize", "10,000 small files"})
+OPEN = frozenset({"merge beside optimize"})
 
 
 def marked() -> Iterator[str]:

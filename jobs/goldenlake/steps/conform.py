@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.columns.casts import SPARK_TYPES
@@ -89,11 +89,6 @@ class Conform:
         frame = typed(bronze, self.source)
         if self.source.bots and self._rules_know_bots():
             frame = with_is_bot(frame, self.source.bots.user_agent)
-        versions = {row.file_id: file_version(self.source, row.path) for row in files}
-        version = F.lit(0)
-        for file_id, number in versions.items():
-            if number:
-                version = F.when(F.col("_file_id") == file_id, number).otherwise(version)
         rules = self.source.rules
         broken = [F.col("_flaws"), tag(rules)]
         if self.erased:
@@ -101,12 +96,23 @@ class Conform:
             broken.append(comes_back)
         return frame.withColumns(
             {
-                "_version": version,
+                "_version": self._version(files),
                 "_broken": F.concat(*broken),
                 "_warnings": F.concat("_doubts", tag(rules, "warning")),
                 "_observed_at": observed_at(self.source),
             }
         ).withColumn("_is_accepted", in_place(F.size("_broken") == 0))
+
+    def _version(self, files: Sequence[FileRow]) -> Column:
+        """How often a row's file was corrected: one branch for all files of a number."""
+        corrected: dict[int, list[str]] = {}
+        for row in files:
+            if number := file_version(self.source, row.path):
+                corrected.setdefault(number, []).append(row.file_id)
+        version = F.lit(0)
+        for number, ids in corrected.items():
+            version = F.when(F.col("_file_id").isin(ids), number).otherwise(version)
+        return version
 
     def _rules_know_bots(self) -> bool:
         return any("is_bot" in rule.model_dump_json() for rule in self.source.rules)
@@ -177,7 +183,7 @@ class Conform:
         ids = [row.file_id for row in files]
         days = sorted({row.landed_on for row in files})
         held = _held(tables, table, ids, days)
-        stale = any(stage == "contract" for _, stage, _ in held)
+        stale = any(stage == "contract" for rows in held.values() for stage, _, _ in rows)
         if stale or any(verdicts[each].rejected for each in ids):
             rejected = judged.where(~F.col("_is_accepted") & F.col("_file_id").isin(ids)).select(
                 "_file_id",
@@ -195,18 +201,17 @@ class Conform:
             }
             tables.replace_slice(table, rejected, where=where)
             held = _held(tables, table, ids, days)
-        return [self._counted(row, verdicts[row.file_id], held) for row in files]
+        return [
+            self._counted(row, verdicts[row.file_id], held.get(row.file_id, ())) for row in files
+        ]
 
-    def _counted(
-        self, row: FileRow, verdict: Verdict, held: dict[tuple[str, str, tuple[str, ...]], int]
-    ) -> FileRow:
+    def _counted(self, row: FileRow, verdict: Verdict, held: Iterable[_HeldRows]) -> FileRow:
         quarantined = 0
         reasons: dict[str, int] = {}
-        for (file_id, _, rules), count in held.items():
-            if file_id == row.file_id:
-                quarantined += count
-                for rule in rules:
-                    reasons[rule] = reasons.get(rule, 0) + count
+        for _, rules, count in held:
+            quarantined += count
+            for rule in rules:
+                reasons[rule] = reasons.get(rule, 0) + count
         read = row.records_read or 0
         if read != verdict.accepted + quarantined:
             raise CountMismatch(
@@ -259,12 +264,17 @@ class _OrNothing(dict[str, Verdict]):
         return Verdict()
 
 
+#: Stage, rules broken, and how many rows.
+_HeldRows = tuple[str, tuple[str, ...], int]
+
+
 def _held(
     tables: Tables, table: str, file_ids: Sequence[str], days: Sequence[date]
-) -> dict[tuple[str, str, tuple[str, ...]], int]:
-    """How many rows quarantine holds, by (file, stage, rules)."""
+) -> dict[str, list[_HeldRows]]:
+    """What quarantine holds of each file that has anything in it."""
+    found: dict[str, list[_HeldRows]] = {}
     if not tables.exists(table):
-        return {}
+        return found
     rows = (
         tables.read(table)
         .where(F.col("_landed_on").isin(list(days)) & F.col("_file_id").isin(list(file_ids)))
@@ -272,7 +282,9 @@ def _held(
         .agg(F.count("*").alias("rows"))
         .collect()
     )
-    return {(row[0], row[1], tuple(row[2] or ())): row[3] for row in rows}
+    for file_id, stage, rules, count in rows:
+        found.setdefault(file_id, []).append((stage, tuple(rules or ()), count))
+    return found
 
 
 def _applied_before(tables: Tables, source: Source, files: Sequence[FileRow]) -> list[FileRow]:

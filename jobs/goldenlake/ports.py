@@ -248,7 +248,8 @@ class Api(Protocol):
         stands in errors. An absolute address is called only on a host that is declared.
 
         Raises Throttled, where it was not taken and is to be tried later; ReplyLost, where it may
-        or may not have been done; CallRefused (NotAuthorised, HostRefused) where it was not.
+        or may not have been done; CallRefused (NotAuthorised, HostRefused) where it was not, and
+        SetupError where the server's certificate is refused.
         """
 
 

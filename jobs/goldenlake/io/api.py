@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +23,15 @@ from goldenlake.declarations.connections import (
     NoAuth,
     TokenAuth,
 )
-from goldenlake.errors import CallRefused, HostRefused, NotAuthorised, ReplyLost, Throttled
+from goldenlake.errors import (
+    CallRefused,
+    HostRefused,
+    NotAuthorised,
+    ReplyLost,
+    SetupError,
+    Throttled,
+)
+from goldenlake.io.certificates import why_refused
 from goldenlake.io.replies import whole
 from goldenlake.io.tokens import Tokens
 from goldenlake.ports import Published, Reply
@@ -44,10 +53,11 @@ def open_api(name: str, connection: Connection, published: Published) -> HttpApi
         Rate(max(1, int(calls * (1 - connection.reserve) + 1e-9)), round(seconds * 1000))
         for calls, seconds in sorted(rates, key=itemgetter(1))
     ]
+    trusted = connection.ca_file
     client = httpx.Client(
         timeout=connection.timeout_seconds,
         follow_redirects=False,
-        verify=connection.ca_file or True,
+        verify=ssl.create_default_context(cafile=trusted) if trusted else True,
         trust_env=False,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
         headers={"user-agent": "goldenlake", **connection.headers},
@@ -86,7 +96,8 @@ class HttpApi:
     """``ports.Api`` over httpx. Redirects are never followed, proxies of the environment not used.
 
     A reply of 429, or of 503 with Retry-After, is a throttle; 5xx, 408 and broken connections are
-    lost replies; every other status from 300 on is a refusal.
+    lost replies; every other status from 300 on is a refusal. So is a certificate that is not to
+    be trusted.
     """
 
     name: str
@@ -121,9 +132,7 @@ class HttpApi:
             try:
                 response, received = self._answered(said, method, url, auth, headers or {}, sent)
             except httpx.TransportError as error:
-                raise ReplyLost(
-                    system=self.name, call=said, what=f"no reply ({type(error).__name__})"
-                ) from None
+                raise self._failed(said, error) from None
         return self._judged(said, response, received)
 
     def close(self) -> None:
@@ -164,6 +173,16 @@ class HttpApi:
             used = auth.current(refused=used)
             found = exchanged(None, Authorization=f"Bearer {used}")
         return found
+
+    def _failed(self, said: str, error: httpx.TransportError) -> ReplyLost | SetupError:
+        if wrong := why_refused(error):
+            return SetupError(
+                f"{self.name}: {said}: the server's certificate is refused: {wrong}. Nothing was "
+                "sent to it.",
+                mend="Ask its owner to mend it; if an authority of your own issued it, name that "
+                f"in connections.{self.name}.ca_file in conf/env.",
+            )
+        return ReplyLost(system=self.name, call=said, what=f"no reply ({type(error).__name__})")
 
     def _judged(self, said: str, response: httpx.Response, content: bytes) -> Reply:
         status, headers = response.status_code, response.headers

@@ -37,7 +37,7 @@ class Tokens:
     def current(self, *, refused: str = "") -> str:
         """A token that is still good and is not the one that was refused.
 
-        Raises NotAuthorised where none is given, ReplyLost, CallRefused.
+        Raises NotAuthorised where none is given, ReplyLost, CallRefused, httpx.TransportError.
         """
         with self._fetching:
             if self._token == refused or not self._token or time.monotonic() >= self._until:

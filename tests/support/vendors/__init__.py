@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 import threading
 import time
 from collections import defaultdict
@@ -288,16 +289,17 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def serving(vendor: Vendor) -> Iterator[str]:
-    """The vendor's address, while it serves."""
+def serving(vendor: Vendor, shown: ssl.SSLContext | None = None) -> Iterator[str]:
+    """The vendor's address, while it serves; over TLS where it shows a certificate."""
     server: BaseWSGIServer = make_server(
-        "127.0.0.1", 0, vendor, threaded=True, request_handler=_Quiet
+        "127.0.0.1", 0, vendor, threaded=True, request_handler=_Quiet, ssl_context=shown
     )
     server.log = lambda *_, **__: None  # type: ignore[method-assign] - a cut is no fault of it
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_port}{vendor.base}"
+        scheme = "https" if shown else "http"
+        yield f"{scheme}://127.0.0.1:{server.server_port}{vendor.base}"
     finally:
         server.shutdown()
         thread.join()

@@ -17,6 +17,7 @@ from urllib3.exceptions import HTTPError
 from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.environment import S3Place
 from goldenlake.errors import PlaceUnreachable, SetupError, StoreUnsafe
+from goldenlake.io.certificates import why_refused
 from goldenlake.io.places.paths import Glob, safe
 from goldenlake.ports import RemoteFile
 
@@ -182,6 +183,12 @@ class S3:
         except (BotoCoreError, HTTPError, OSError) as error:
             if isinstance(error, FileNotFoundError):
                 raise
+            if wrong := why_refused(error):
+                raise SetupError(
+                    f"place {self.name!r}: the store's certificate is refused: {wrong}.",
+                    mend="Ask its owner to mend it; if an authority of your own issued it, name "
+                    "that in AWS_CA_BUNDLE.",
+                ) from error
             raise PlaceUnreachable(place=self.name, what=type(error).__name__) from error
 
 

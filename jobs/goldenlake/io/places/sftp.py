@@ -22,6 +22,8 @@ from goldenlake.ports import RemoteFile
 Result = TypeVar("Result")
 
 _LOST = (paramiko.SSHException, EOFError, OSError)
+#: How paramiko words that nobody answered whether we may come in: no refusal, though of its class.
+_NO_ANSWER = ("transport shut down", "Authentication timeout")
 _KEYS = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 _READ_AHEAD = 32 * 2**20
 
@@ -216,6 +218,8 @@ class Sftp:
                 mend="Ask its owner whether the key was changed; if so, correct known_hosts.",
             ) from error
         except paramiko.AuthenticationException as error:
+            if any(words in str(error) for words in _NO_ANSWER):
+                raise PlaceUnreachable(place=self.name, what="lost while it let us in") from error
             raise SetupError(
                 f"place {self.name!r}: the server refused the user or its key.",
                 mend="Check user, private_key and password in conf/env.",

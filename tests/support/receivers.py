@@ -29,6 +29,7 @@ class Relay:
         self._left: int | None = None
         self._listening: socket.socket | None = None
         self._joined: list[socket.socket] = []
+        self._turning = threading.Lock()
 
     @property
     def is_open(self) -> bool:
@@ -37,18 +38,20 @@ class Relay:
 
     def open(self) -> None:
         """Let everybody through, without a limit."""
-        self._left = None
-        self._listening = socket.create_server(("127.0.0.1", self.port))
-        threading.Thread(target=self._accept, args=(self._listening,), daemon=True).start()
+        with self._turning:
+            self._left = None
+            self._listening = socket.create_server(("127.0.0.1", self.port))
+            threading.Thread(target=self._accept, args=(self._listening,), daemon=True).start()
 
     def close(self) -> None:
         """End all connections and refuse new ones."""
-        listening, self._listening = self._listening, None
-        joined, self._joined = self._joined, []
-        for each in [*joined, *([listening] if listening else [])]:
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-            each.close()
+        with self._turning:
+            listening, self._listening = self._listening, None
+            joined, self._joined = self._joined, []
+            for each in [*joined, *([listening] if listening else [])]:
+                with contextlib.suppress(OSError):
+                    each.shutdown(socket.SHUT_RDWR)
+                each.close()
 
     def close_after(self, sent: int) -> None:
         """Close when clients have sent so many bytes more, which still get through."""

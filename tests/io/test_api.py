@@ -3,7 +3,7 @@
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -292,26 +292,36 @@ def test_no_reply_is_read_beyond_its_limit_be_it_a_token_or_a_refusal(
         account(base_url, auth).call("GET", "/people")
 
 
+#: How a reply begins that never ends, and what comes of it again and again.
+DRIPS = {
+    "its body": (b"HTTP/1.1 200 OK\r\n\r\n", b" "),
+    "its headers": (b"HTTP/1.1 200 OK\r\n", b"X-More: to come\r\n"),
+    "one header": (b"HTTP/1.1 200 OK\r\nX-More: ", b"a"),
+    "replies before it": (b"", b"HTTP/1.1 102 Processing\r\n\r\n"),
+    "what is no part of it": (
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1", b";more=a"
+    ),
+}  # fmt: skip
+
+
 @contextmanager
-def dawdling():
-    """A server that never ends its replies: ``/hangs`` says nothing, all else a byte at a time."""
+def answering(first=b"", drop=None):
+    """A server that answers this to each call on a connection, and then that for ever."""
     over = Event()
 
-    class Dawdler(BaseHTTPRequestHandler):
+    class Answering(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
         def do_GET(self):
-            if self.path == "/hangs":
-                over.wait(30)
-                return
-            self.send_response(200)
-            self.end_headers()
-            while not over.wait(0.05):
-                self.wfile.write(b" ")
-                self.wfile.flush()
+            with suppress(OSError):
+                self.wfile.write(first)
+                while drop is not None and not over.wait(0.02):
+                    self.wfile.write(drop)
 
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Dawdler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -324,12 +334,27 @@ def dawdling():
 
 
 @pytest.mark.fault("reset, hang, trickle")
-def test_a_server_that_is_silent_or_never_ends_its_reply_holds_nobody(monkeypatch):
-    monkeypatch.setattr(replies, "LONGEST", 0.5)
-    with dawdling() as url:
-        crm = account(url, timeout_seconds=1)
-        with pytest.raises(ReplyLost, match="ReadTimeout"):
-            crm.call("GET", "/hangs")
+def test_a_server_that_is_silent_holds_nobody():
+    with answering(drop=b"") as url, pytest.raises(ReplyLost, match="ReadTimeout"):
+        account(url, timeout_seconds=0.3).call("GET", "/people")
+
+
+@pytest.mark.fault("reset, hang, trickle")
+@pytest.mark.parametrize("never_ends", DRIPS)
+def test_a_server_that_never_ends_its_reply_holds_nobody(never_ends, monkeypatch):
+    monkeypatch.setattr(replies, "LONGEST", 0.3)
+    with answering(*DRIPS[never_ends]) as url:
+        crm = account(url, timeout_seconds=5)
         with pytest.raises(ReplyLost, match="no end within"):
-            crm.call("GET", "/trickles")
+            crm.call("GET", "/people")
+        crm.close()
+
+
+def test_each_call_on_a_connection_has_its_own_time(monkeypatch):
+    monkeypatch.setattr(replies, "LONGEST", 0.5)
+    with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n") as url:
+        crm = account(url)
+        for _ in range(3):
+            assert crm.call("GET", "/people").status == 200
+            time.sleep(0.3)
         crm.close()

@@ -32,7 +32,7 @@ from goldenlake.errors import (
     Throttled,
 )
 from goldenlake.io.certificates import why_refused
-from goldenlake.io.replies import whole
+from goldenlake.io.replies import NoEnd, transport, whole
 from goldenlake.io.tokens import Tokens
 from goldenlake.ports import Published, Reply
 
@@ -57,9 +57,11 @@ def open_api(name: str, connection: Connection, published: Published) -> HttpApi
     client = httpx.Client(
         timeout=connection.timeout_seconds,
         follow_redirects=False,
-        verify=ssl.create_default_context(cafile=trusted) if trusted else True,
         trust_env=False,
-        limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
+        transport=transport(
+            verify=ssl.create_default_context(cafile=trusted) if trusted else True,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=32),
+        ),
         headers={"user-agent": "goldenlake", **connection.headers},
     )
     return HttpApi(
@@ -182,7 +184,8 @@ class HttpApi:
                 mend="Ask its owner to mend it; if an authority of your own issued it, name that "
                 f"in connections.{self.name}.ca_file in conf/env.",
             )
-        return ReplyLost(system=self.name, call=said, what=f"no reply ({type(error).__name__})")
+        what = str(error) if isinstance(error, NoEnd) else f"no reply ({type(error).__name__})"
+        return ReplyLost(system=self.name, call=said, what=what)
 
     def _judged(self, said: str, response: httpx.Response, content: bytes) -> Reply:
         status, headers = response.status_code, response.headers

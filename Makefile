@@ -111,7 +111,7 @@ bench-identity: setup setup-splink ## Matching beside Splink's; GOLDENLAKE_DATA 
 	@$(PYTHON) -m benchmarks.identity $(ARGS)
 
 .PHONY: docs
-docs: setup ## Write the data dictionary from conf/tables
+docs: setup ## Write the data dictionary from conf/tables and conf/groups
 	@.venv/bin/goldenlake dictionary $(ARGS)
 
 .PHONY: clean

@@ -3,10 +3,9 @@
 import pytest
 
 from goldenlake.declarations.erasure import TABLES, erasure_of
-from goldenlake.schemas import SYSTEM_TABLES
-from goldenlake.steps.generations import GENERATION_TABLES
+from goldenlake.schemas import GOLD_TABLES, SYSTEM_TABLES
 
-NAMES = sorted({*SYSTEM_TABLES, *GENERATION_TABLES})
+NAMES = sorted({*SYSTEM_TABLES, *GOLD_TABLES, "gold.households"})
 
 
 @pytest.mark.parametrize("table", NAMES)

@@ -6,7 +6,7 @@ from support.conf import Conf
 SEGMENT = "segment: other\ndescription: Others.\nowner: o@example.com\nwho: "
 SHOP, LETTERS, READERS = "sources/shop.yml", "destinations/letters.yml", "segments/readers.yml"
 CUSTOMERS = "tables/gold.customers.yml"
-HOUSEHOLDS = "identity/households.yml"
+HOUSEHOLDS = "groups/households.yml"
 
 
 @pytest.mark.parametrize(
@@ -55,12 +55,12 @@ HOUSEHOLDS = "identity/households.yml"
          "5: identifiers.email.unless_differ[0]: names the identifier itself; records that share "
          "it never differ in it."),
         (HOUSEHOLDS, "[email, birth_on]", "[email, birth_day]",
-         "2: rules.mailbox.agree[1]: 'birth_day' is not declared in gold.customers as one with "
+         "6: rules.mailbox.agree[1]: 'birth_day' is not declared in gold.customers as one with "
          "survivorship. Did you mean 'birth_on'?"),
         (HOUSEHOLDS, "[email, birth_on]", "[email, email]",
-         "2: rules.mailbox.agree[1]: 'email' is named twice. Name it once."),
+         "6: rules.mailbox.agree[1]: 'email' is named twice. Name it once."),
         (HOUSEHOLDS, "  email: {block", "  phone: {block",
-         "4: placeholders.phone: 'phone' is not declared in any rule above. Known: birth_on, "
+         "8: placeholders.phone: 'phone' is not declared in any rule above. Known: birth_on, "
          "email."),
         (CUSTOMERS, "sources: [shop]", "sources: [shops]",
          "8: columns[2].survivorship.sources[0]: 'shops' is not declared in conf/sources. Did you "
@@ -302,21 +302,71 @@ def test_a_body_has_what_is_mapped(conf, old, new, says) -> None:
     assert f"conf/{LETTERS}:{says}" in conf.problems()
 
 
-def test_households_are_optional_and_so_is_their_table_without_them(conf: Conf) -> None:
+GROUP = """\
+group: {name}
+description: Some.
+owner: o@example.com
+{keys}
+rules: {{mail: {{agree: [email]}}}}
+"""
+
+
+def test_a_group_is_one_file_which_describes_its_table_too(conf: Conf) -> None:
+    conf.write("groups/kin.yml", GROUP.format(name="kin", keys="singular: family"))
+
+    catalogue = conf.load()
+
+    assert list(catalogue.groups) == ["households", "kin"]
+    assert catalogue.tables["gold.kin"].ddl == (
+        "family_id STRING, customer_id STRING, family_since DATE, size INT, rules ARRAY<STRING>"
+    )
+
+    (conf.path / "groups/kin.yml").unlink()
     (conf.path / HOUSEHOLDS).unlink()
 
-    assert conf.problems() == []
-    assert conf.load().households is None
-
-    (conf.path / "tables/gold.households.yml").unlink()
-
-    assert conf.problems() == []
+    assert (conf.problems(), conf.load().groups) == ([], {})
+    assert "gold.households" not in conf.load().tables
 
 
-def test_households_without_their_table_are_a_problem(conf: Conf) -> None:
-    (conf.path / "tables/gold.households.yml").unlink()
+@pytest.mark.parametrize(
+    ("name", "keys", "says"),
+    [
+        ("metrics", "singular: metric",
+         "1: group: makes gold.metrics, which every lake has. Choose another name."),
+        ("campaigns", "singular: campaign",
+         "1: group: makes gold.campaigns, which every lake has. Choose another name."),
+        ("gold_customers", "singular: one",
+         "1: group: is 'gold_customers', which is how `goldenlake sql` names a table with its "
+         "layer. Choose another name."),
+        ("kin", "singular: customer",
+         "4: singular: makes a column customer_id, which names the member. Choose another."),
+        ("kin", "singular: household",
+         "4: singular: makes ids begin with household_, as those of gold.households do. Give "
+         "another prefix."),
+        ("kin", "singular: family\nprefix: c",
+         "5: prefix: makes ids begin with c_, as those of gold.customers do. Give another prefix."),
+    ],
+)  # fmt: skip
+def test_a_group_takes_nobodys_name(conf: Conf, name: str, keys: str, says: str) -> None:
+    conf.write(f"groups/{name}.yml", GROUP.format(name=name, keys=keys))
+
+    assert conf.problems() == [f"conf/groups/{name}.yml:{says}"]
+
+
+def test_two_groups_of_one_name_are_a_problem(conf: Conf) -> None:
+    conf.write("groups/kin.yml", GROUP.format(name="households", keys="singular: family"))
 
     assert conf.problems() == [
-        "conf/identity/households.yml:1: rules: make gold.households, which no file describes. "
-        "Add conf/tables/gold.households.yml."
+        "conf/groups/kin.yml:1: group: is 'households', but the file is kin.yml. Rename the file "
+        "to households.yml or correct the name."
+    ]
+
+
+def test_a_table_that_a_group_makes_is_described_by_the_group_alone(conf: Conf) -> None:
+    metrics = (conf.path / "tables/gold.metrics.yml").read_text(encoding="utf-8")
+    conf.write("tables/gold.households.yml", metrics.replace("gold.metrics", "gold.households"))
+
+    assert conf.problems() == [
+        "conf/groups/households.yml:1: group: makes gold.households and describes it, as "
+        "conf/tables/gold.households.yml does. Remove that file, or choose another name."
     ]

@@ -16,10 +16,10 @@ from support.conf import FILES
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 KINDS = {
-    "consent.yml": "consent", "identity": "identity", "identity/households.yml": "households",
-    "identity/decisions.yml": "decisions", "identity/matching.yml": "matching",
-    "env": "environment", "sources": "source", "tables": "table", "segments": "segment",
-    "destinations": "destination",
+    "consent.yml": "consent", "identity": "identity", "identity/decisions.yml": "decisions",
+    "identity/matching.yml": "matching",
+    "env": "environment", "sources": "source", "tables": "table", "groups": "group",
+    "segments": "segment", "destinations": "destination",
 }  # fmt: skip
 #: Mappings whose keys are names that people choose.
 FREE = {

@@ -77,7 +77,7 @@ NOT_HOLDING: dict[str, dict[str, Any]] = {
     "machines_are_nobody": {"is_bot": True, "customer_id": "c_1"},
     "amount_is_quantity_times_price": {"amount": 3, "quantity": 1, "unit_price": 1},
     "revenue_needs_orders": {"revenue": 1, "orders": 0},
-    "few_live_together": {"size": 31},
+    "not_too_large": {"size": 31},
     "tied_by_a_rule": {"rules": "array()"},
     "seen_in_order": {"first_seen_at": "2024-03-05", "last_seen_at": "2024-03-04"},
 }

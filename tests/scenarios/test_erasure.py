@@ -105,6 +105,45 @@ def test_nothing_tells_of_somebody_who_was_forgotten_and_old_files_bring_nobody_
     assert {row["email"] for row in at.read("silver.people").collect()} == others
 
 
+NEIGHBOURS = """\
+group: neighbours
+description: Customers of one country, to have some who belong together.
+owner: tests@example.com
+singular: neighbourhood
+rules: {country: {agree: [country]}}
+"""
+
+
+@pytest.mark.slow
+def test_a_group_tells_of_nobody_who_was_forgotten_though_it_is_declared_no_more(
+    at: Scenario,
+) -> None:
+    group = at.home / "conf" / "groups" / "neighbours.yml"
+    group.parent.mkdir()
+    group.write_text(NEIGHBOURS)
+    at.night(NEXT)
+    installation, table = at.installation(NEXT), at.home / "lake" / "gold" / "neighbours"
+    [bob] = privacy.subject_of(installation, [f"email={BOB}"]).customer_ids
+    step = Access(
+        subject=privacy.subject_of(installation, [f"email={BOB}"]),
+        sources=list(installation.catalogue.sources.values()),
+        consent=installation.catalogue.consent,
+    )
+    assert "gold.neighbours" in {each.name for each in step.run(at.tables).golden}
+    assert of(bob, table)
+
+    group.unlink()
+    erase(at, f"email={BOB}")
+
+    assert of(bob, table) == []
+    assert at.read("gold.neighbours").isEmpty()
+
+
+def of(customer: str, folder: Path) -> list[str]:
+    """Files below that name a customer."""
+    return [name for name, data in said(folder) if customer.encode() in data]
+
+
 @pytest.mark.slow
 def test_fifty_people_are_told_what_is_known_and_then_forgotten(at: Scenario) -> None:
     write(at, DAY, *CANARIES, name="first")

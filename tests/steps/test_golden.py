@@ -11,8 +11,8 @@ from pyspark.sql import functions as F
 
 from goldenlake.errors import GoldenlakeError
 from goldenlake.io.tables import DeltaTables
-from goldenlake.steps.generations import GOLD_TABLES, Generation, publish, staged
-from support.golden_world import DAY, NOON, World, build, contents, golden, silent
+from goldenlake.steps.generations import Generation, publish, staged
+from support.golden_world import DAY, GOLDEN, NOON, World, build, contents, golden, silent
 
 NIGHT = datetime(2024, 3, 5, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -43,7 +43,7 @@ def test_incremental_builds_equal_one_build_of_everything(
     afresh, same = lake(spark, tmp_path / "afresh"), world.as_new()
     same.save(afresh)
     build(afresh)
-    for table in GOLD_TABLES:
+    for table in GOLDEN:
         if table not in ("gold.customers_history", "gold.households"):
             assert contents(nightly, table) == contents(afresh, table), table
     assert homes(nightly) == homes(afresh) != set()
@@ -202,10 +202,10 @@ def test_a_build_that_was_killed_is_built_again_to_the_same(
     failing.left = 3
     with pytest.raises(Killed):
         build(failing, as_of=DAY + timedelta(days=1))
-    moved = [n for n in GOLD_TABLES if tables.version(n) != base.tables[n]]
+    moved = [n for n in GOLDEN if tables.version(n) != base.tables[n]]
     assert moved, "the kill left something behind"
     build(tables, as_of=DAY + timedelta(days=1))
-    first_try = {name: contents(tables, name) for name in GOLD_TABLES}
+    first_try = {name: contents(tables, name) for name in GOLDEN}
     again = build(tables, as_of=DAY + timedelta(days=1))
     assert again.details["why"] == "it was staged before"
 
@@ -215,7 +215,7 @@ def test_a_build_that_was_killed_is_built_again_to_the_same(
         same.save(other, as_of=DAY + timedelta(days=night))
         build(other, as_of=DAY + timedelta(days=night))
         published(other, same)
-    for name in GOLD_TABLES:
+    for name in GOLDEN:
         assert first_try[name] == contents(other, name), name
 
 
@@ -231,10 +231,10 @@ def test_nothing_new_commits_nothing(spark: SparkSession, tmp_path: Path) -> Non
     world.contact("a", "c_1", opt_in="unclear")
     world.save(tables)
     result = build(tables)
-    assert {name: tables.version(name) for name in GOLD_TABLES} == {
-        name: before[name] for name in GOLD_TABLES
+    assert {name: tables.version(name) for name in GOLDEN} == {
+        name: before[name] for name in GOLDEN
     }
-    assert result.details["unchanged"] == sorted(GOLD_TABLES)
+    assert result.details["unchanged"] == sorted(GOLDEN)
 
 
 def test_a_declared_column_that_nothing_fills_is_named(spark: SparkSession, tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from goldenlake.errors import ExitCode, PublicationRefused, SetupError, StageMis
 from goldenlake.io.spark import DELETION_VECTORS, SMALL_DATA_CONF
 from goldenlake.io.tables import DeltaTables
 from goldenlake.steps import publish as publishing
-from goldenlake.steps.generations import GOLD_TABLES, latest_generation, staged
+from goldenlake.steps.generations import latest_generation, staged
 from goldenlake.steps.publish import Publish
 from goldenlake.steps.reading import generation_views
-from support.golden_world import DAY, World, build, contents, declared_tables, silent
+from support.golden_world import DAY, GOLDEN, World, build, contents, declared_tables, silent
 from support.readers import duckdb_with_delta, rows_as_read
 
 TOMORROW = DAY + timedelta(days=1)
@@ -83,7 +83,7 @@ def two_nights(spark: SparkSession, folder: Path) -> dict[str, Any]:
     build(tables)
     seen["first"] = run(tables)
     world.published()
-    seen["before"] = {name: contents(tables, name) for name in GOLD_TABLES}
+    seen["before"] = {name: contents(tables, name) for name in GOLDEN}
     seen["pinned"] = latest_generation(tables)
     seen["skipped"] = run(tables)
 
@@ -119,7 +119,7 @@ def two_nights(spark: SparkSession, folder: Path) -> dict[str, Any]:
 def test_a_publication_pins_every_table_of_identity_and_gold(story: dict[str, Any]) -> None:
     pinned = story["pinned"]
     assert pinned.generation == 1
-    assert set(GOLD_TABLES) < set(pinned.tables)
+    assert set(GOLDEN) < set(pinned.tables)
     assert {"identity.records", "identity.customers"} < set(pinned.tables)
     assert {"silver.crm_contacts", "silver.web_events"} <= set(pinned.inputs)
     kept = [
@@ -237,14 +237,14 @@ def test_moves_and_customers_that_grow_too_large_are_held_and_named(
 def test_only_tables_that_changed_are_judged_again(story: dict[str, Any]) -> None:
     judged = {verdict["table"] for verdict in story["second"].details["verdicts"]}
     assert judged == {"gold.customers", "gold.sources"}
-    assert story["second"].counts["tables_judged"] < len(GOLD_TABLES)
+    assert story["second"].counts["tables_judged"] < len(GOLDEN)
 
 
 def test_views_name_all_tables_of_one_generation(story: dict[str, Any]) -> None:
     tables = story["tables"]
     chosen = generation_views(tables, 1)
     assert chosen.generation == 1
-    for name in GOLD_TABLES:
+    for name in GOLDEN:
         short = name.removeprefix("gold.")
         rows = tables.spark.table(short).collect()
         shown = sorted(str(sorted(row.asDict(True).items())) for row in rows)
@@ -320,7 +320,7 @@ def test_a_kill_between_golden_and_publish_changes_nothing(
     world.contact("1", "c_1", family_name="Hill", email="a@example.com")
     world.save(tables)
     build(tables)
-    before = {name: contents(tables, name) for name in GOLD_TABLES}
+    before = {name: contents(tables, name) for name in GOLDEN}
     generation_before = latest_generation(tables)
 
     def killed(*_args: object, **_named: object) -> None:
@@ -336,6 +336,6 @@ def test_a_kill_between_golden_and_publish_changes_nothing(
     run(tables, declared=NO_RULES)
     latest = latest_generation(tables)
     assert latest is not None
-    for name in GOLD_TABLES:
+    for name in GOLDEN:
         assert contents(tables, name) == before[name]
         assert latest.tables[name] == tables.version(name)

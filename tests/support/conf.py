@@ -25,19 +25,15 @@ identifiers:
     strength: strong
     unless_differ: [birth_on]
 """,
-    "identity/households.yml": """\
+    "groups/households.yml": """\
+group: households
+description: Who lives together.
+owner: homes@example.com
+singular: household
 rules:
   mailbox: {agree: [email, birth_on], most_customers: 4}
 placeholders:
   email: {block: [none@example.com]}
-""",
-    "tables/gold.households.yml": """\
-table: gold.households
-description: Who lives together.
-grain: A member.
-key: [customer_id]
-columns:
-  - {name: customer_id, type: STRING, doc: Our name of the customer.}
 """,
     "tables/gold.customers.yml": """\
 table: gold.customers

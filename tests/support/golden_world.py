@@ -7,6 +7,7 @@ for any membership. Silver is written as conform writes it: profiles by a merge,
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,14 +17,14 @@ from typing import Any
 from pyspark.sql import functions as F
 from ruamel.yaml import YAML
 
-from goldenlake.declarations.households import HouseholdRules
+from goldenlake.declarations.groups import Group
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import Table
 from goldenlake.identity.links import link_key
 from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import StepResult
-from goldenlake.schemas import SILVER_COLUMNS, SYSTEM_TABLES
+from goldenlake.schemas import GOLD_TABLES, SILVER_COLUMNS, SYSTEM_TABLES
 from goldenlake.steps.generations import IDENTITY_TABLES, begin, stage
 from goldenlake.steps.golden import Golden
 
@@ -101,9 +102,18 @@ WEB = Source.model_validate(
     }
 )
 SOURCES = [CRM, WEB]
-HOUSEHOLDS = HouseholdRules.model_validate(
-    {"rules": {"name_and_email": {"agree": ["family_name", "email"], "most_customers": 4}}}
+HOUSEHOLDS = Group.model_validate(
+    {
+        "group": "households",
+        "description": "",
+        "owner": "data",
+        "singular": "household",
+        "prefix": "h",
+        "rules": {"name_and_email": {"agree": ["family_name", "email"], "most_customers": 4}},
+    }
 )
+GOLDEN = (*GOLD_TABLES, HOUSEHOLDS.table)
+"""Every golden table that ``build`` makes."""
 CRM_DDL = (
     "id STRING, family_name STRING, email STRING, opt_in STRING, stated_at TIMESTAMP, "
     f"{SILVER_COLUMNS}"
@@ -115,11 +125,15 @@ WEB_DDL = (
 
 
 def declared_tables() -> dict[str, Table]:
-    """The gold tables of ``conf/``, by name."""
+    """The gold tables of ``conf/``, by name, and those of its groups."""
     read = YAML(typ="safe")
     tables = [
         Table.model_validate(read.load(path))
         for path in sorted((ROOT / "conf" / "tables").glob("gold.*.yml"))
+    ]
+    tables += [
+        Group.model_validate(read.load(path)).contract
+        for path in sorted((ROOT / "conf" / "groups").glob("*.yml"))
     ]
     return {table.table: table for table in tables}
 
@@ -344,18 +358,18 @@ def silent(_message: str) -> None:
 
 
 def build(
-    tables: DeltaTables, *, as_of: date = DAY, households: HouseholdRules | None = HOUSEHOLDS
+    tables: DeltaTables, *, as_of: date = DAY, groups: Sequence[Group] = (HOUSEHOLDS,)
 ) -> StepResult:
     """One run of the golden step over what is staged."""
-    return golden(as_of, households).run(tables, silent)
+    return golden(as_of, groups).run(tables, silent)
 
 
-def golden(as_of: date = DAY, households: HouseholdRules | None = HOUSEHOLDS) -> Golden:
+def golden(as_of: date = DAY, groups: Sequence[Group] = (HOUSEHOLDS,)) -> Golden:
     return Golden(
         sources=SOURCES,
-        declared=declared_tables(),
+        declared=declared_tables() | {group.table: group.contract for group in groups},
         rules=declared_identity(),
-        households=households,
+        groups=groups,
         as_of=as_of,
         run_id="test",
     )

@@ -201,7 +201,7 @@ def sql(
 
 
 def _mask(installation: Installation) -> Callable[[str, DataFrame], DataFrame | None]:
-    """Golden tables by the classes that conf/tables gives their columns; no others.
+    """Golden tables by the classes that are declared of their columns; no others.
 
     Raises PrivacyKeyUnfit.
     """

@@ -91,7 +91,7 @@ def dictionary(
     env: Env = ENV,
     lake: Lake = None,
 ) -> None:
-    """Write the data dictionary of the gold tables from conf/tables."""
+    """Write the data dictionary of the gold tables, from conf/tables and conf/groups."""
     from goldenlake.declarations.loader import load_catalogue
     from goldenlake.reporting.dictionary import data_dictionary
 

@@ -79,7 +79,7 @@ def golden(installation: Installation) -> list[StepResult]:
         sources=list(installation.catalogue.sources.values()),
         declared=installation.catalogue.tables,
         rules=installation.catalogue.identity,
-        households=installation.catalogue.households,
+        groups=list(installation.catalogue.groups.values()),
         as_of=installation.as_of,
         run_id=installation.run_id,
     )

@@ -10,7 +10,7 @@ from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.decisions import Decision
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.environment import Environment
-from goldenlake.declarations.households import HouseholdRules
+from goldenlake.declarations.groups import Group
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.segment import Segment
@@ -28,10 +28,11 @@ class Catalogue:
     environment_name: str = "local"
     sources: Mapping[str, Source]
     tables: Mapping[str, Table]
+    """Those of groups as well."""
+    groups: Mapping[str, Group]
     identity: IdentityRules
     matching: Matching | None = None
     decisions: Sequence[Decision] = ()
-    households: HouseholdRules | None = None
     consent: ConsentPolicy
     segments: Mapping[str, Segment]
     destinations: Mapping[str, Destination]

@@ -13,7 +13,7 @@ from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.decisions import Decisions
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.environment import Environment
-from goldenlake.declarations.households import HouseholdRules
+from goldenlake.declarations.groups import Group
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.segment import Segment
@@ -25,7 +25,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "decisions": Decisions,
     "destination": Destination,
     "environment": Environment,
-    "households": HouseholdRules,
+    "group": Group,
     "identity": IdentityRules,
     "matching": Matching,
     "segment": Segment,

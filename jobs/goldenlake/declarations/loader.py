@@ -22,7 +22,7 @@ from goldenlake.declarations.environment import (
     S3Place,
     SftpPlace,
 )
-from goldenlake.declarations.households import HouseholdRules
+from goldenlake.declarations.groups import Group
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.references import Loaded, Read, check_references
@@ -34,14 +34,13 @@ from goldenlake.errors import DeclarationError, Problem
 
 ModelT = TypeVar("ModelT", bound=Declaration)
 
-_FOLDERS = ("sources", "tables", "segments", "destinations", "env")
+_FOLDERS = ("sources", "tables", "groups", "segments", "destinations", "env")
 """Folders that hold one declaration a file."""
 _SINGLE = (
     "consent.yml",
     "identity/identifiers.yml",
     "identity/matching.yml",
     "identity/decisions.yml",
-    "identity/households.yml",
 )
 _SILENT = ("schemas",)
 
@@ -134,17 +133,18 @@ def load_catalogue(conf: Path, *, environment: str = "local", lake: str | None =
         problems.append(_no_environment(conf, environment, everything.environments))
     if problems:
         raise DeclarationError(problems)
+    groups = _models(loaded.groups)
     return Catalogue(
         root=conf.parent,
         conf=conf,
         environment=_resolved(_sound(chosen), root=conf.parent, lake=lake),
         environment_name=environment,
         sources=_models(loaded.sources),
-        tables=_models(loaded.tables),
+        tables=_models(loaded.tables) | {each.table: each.contract for each in groups.values()},
+        groups=groups,
         identity=_sound(loaded.identity),
         matching=loaded.matching.model if loaded.matching else None,
         decisions=_sound(loaded.decisions).decisions if loaded.decisions else (),
-        households=loaded.households.model if loaded.households else None,
         consent=_sound(loaded.consent),
         segments=_models(loaded.segments),
         destinations=_models(loaded.destinations),
@@ -190,12 +190,12 @@ def _read_everything(conf: Path) -> _Everything:
         environment=None,
         sources=reading.folder("sources", Source, "source"),
         tables=reading.folder("tables", Table, "table"),
+        groups=reading.folder("groups", Group, "group"),
         segments=reading.folder("segments", Segment, "segment"),
         destinations=reading.folder("destinations", Destination, "destination"),
         identity=reading.one(conf / "identity" / "identifiers.yml", IdentityRules),
         matching=reading.optional(conf / "identity" / "matching.yml", Matching),
         decisions=reading.optional(conf / "identity" / "decisions.yml", Decisions),
-        households=reading.optional(conf / "identity" / "households.yml", HouseholdRules),
         consent=reading.one(conf / "consent.yml", ConsentPolicy),
     )
     return _Everything(environments=environments, loaded=loaded, problems=reading.problems)

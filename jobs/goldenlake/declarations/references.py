@@ -16,7 +16,8 @@ from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.environment import Environment
 from goldenlake.declarations.expressions import columns_of
-from goldenlake.declarations.households import HouseholdRules
+from goldenlake.declarations.grouping import group_problems
+from goldenlake.declarations.groups import Group
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.mappings import mapping_problems
 from goldenlake.declarations.matching import Matching
@@ -34,7 +35,6 @@ TRAITS = ("given_name", "family_name", "birth_on")
 """Attributes that ``unless_differ`` can compare, besides every identifier."""
 CUSTOMERS, METRICS = "gold.customers", "gold.metrics"
 INTERACTIONS, PURCHASES = "gold.interactions", "gold.purchases"
-HOUSEHOLDS = "gold.households"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +52,12 @@ class Loaded:
     environment: Read[Environment] | None
     sources: Mapping[str, Read[Source]]
     tables: Mapping[str, Read[Table]]
+    groups: Mapping[str, Read[Group]]
     segments: Mapping[str, Read[Segment]]
     destinations: Mapping[str, Read[Destination]]
     identity: Read[IdentityRules]
     matching: Read[Matching] | None
     decisions: Read[Decisions] | None
-    households: Read[HouseholdRules] | None
     consent: Read[ConsentPolicy]
 
 
@@ -73,14 +73,17 @@ def check_references(loaded: Loaded) -> list[Problem]:
         found += _source(source.document, source.model, known)
     for table in _sound(loaded.tables):
         found += _table(table.document, table.model, known)
+    found += group_problems(
+        [(each.document, each.model) for each in _sound(loaded.groups)],
+        loaded.tables,
+        known.attributes,
+    )
     if loaded.identity.model is not None:
         found += _identity(loaded.identity.document, loaded.identity.model)
     if loaded.matching and loaded.matching.model:
         found += _matching(loaded.matching.document, loaded.matching.model, loaded.sources)
     if loaded.decisions and loaded.decisions.model:
         found += _decisions(loaded.decisions.document, loaded.decisions.model, loaded.sources)
-    if loaded.households and loaded.households.model:
-        found += _households(loaded.households.document, loaded.households.model, loaded, known)
     if loaded.consent.model is not None:
         found += _policy(loaded.consent.document, loaded.consent.model, known)
     found += segment_problems(
@@ -334,26 +337,6 @@ def _decisions(
                     f"record ids begin with their source, and {source!r} is none. "
                     f"{hint(source, sources)}",
                 )
-
-
-def _households(
-    document: Document, households: HouseholdRules, loaded: Loaded, known: _Known
-) -> Iterator[Problem]:
-    if HOUSEHOLDS not in loaded.tables:
-        yield document.problem(
-            ("rules",),
-            f"make {HOUSEHOLDS}, which no file describes. Add conf/tables/{HOUSEHOLDS}.yml.",
-        )
-    for name, rule in households.rules.items():
-        for at, attribute in enumerate(rule.agree):
-            path: KeyPath = ("rules", name, "agree", at)
-            yield from _unknown(document, path, attribute, known.attributes, where=_ATTRIBUTES)
-            if attribute in rule.agree[:at]:
-                yield document.problem(path, f"{attribute!r} is named twice. Name it once.")
-    for name in households.placeholders:
-        yield from _unknown(
-            document, ("placeholders", name), name, households.attributes, where="any rule above"
-        )
 
 
 def _of_another_system(

@@ -44,12 +44,17 @@ class TableColumn(Declaration):
 class Table(Declaration):
     """The contract of a gold table."""
 
-    table: str = Field(pattern=r"^[a-z_]+\.[a-z_]+$")
+    table: str = Field(pattern=r"^[a-z_]+\.[a-z][a-z0-9_]*$")
     description: str
     grain: str = Field(description="What one row is.")
     key: list[ColumnName]
     columns: list[TableColumn]
     rules: list[TableRule] = Field(default=[])
+
+    @property
+    def declared_in(self) -> str:
+        """The file in which it is changed."""
+        return f"conf/tables/{self.table}.yml"
 
     @property
     def attributes(self) -> list[TableColumn]:

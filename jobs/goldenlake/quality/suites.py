@@ -31,7 +31,7 @@ def suite_of(table: Table) -> dict[str, Any]:
     """The table's suite: one expectation a rule, with its severity and its reason."""
     return {
         "name": table.table,
-        "meta": {"declared_in": f"conf/tables/{table.table}.yml", "grain": table.grain},
+        "meta": {"declared_in": table.declared_in, "grain": table.grain},
         "expectations": [expectation_of(rule) for rule in table.rules],
     }
 

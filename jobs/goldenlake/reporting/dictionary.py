@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 from goldenlake.declarations.table import Table
 
+_MADE = "Made from `conf/tables` and `conf/groups` by `make docs`; edit it there."
+
 
 def data_dictionary(tables: Iterable[Table]) -> str:
     """One section a table: its grain, its key, every column with type, class and meaning."""
-    lines = ["# Data dictionary", "", "Made from `conf/tables` by `make docs`; edit it there.", ""]
+    lines = ["# Data dictionary", "", _MADE, ""]
     for table in sorted(tables, key=lambda table: table.table):
         lines += [f"## {table.table}", "", table.description, ""]
         lines += [f"One row: {table.grain} Key: {', '.join(f'`{c}`' for c in table.key)}.", ""]

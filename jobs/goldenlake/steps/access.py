@@ -17,7 +17,7 @@ from goldenlake.ports import Tables
 from goldenlake.reporting.access import Known, Section
 from goldenlake.schemas import SYSTEM_TABLES
 from goldenlake.steps.forget import records_of
-from goldenlake.steps.generations import GOLD_TABLES, Generation, read
+from goldenlake.steps.generations import Generation, golden_of, read
 from goldenlake.steps.reading import generation_of
 from goldenlake.steps.subjects import Subject
 
@@ -56,9 +56,7 @@ class Access:
 
     def _golden(self, tables: Tables, generation: Generation) -> list[Section]:
         names = [
-            name
-            for name in GOLD_TABLES
-            if name in generation.tables and erasure_of(name).holds != "nobody"
+            name for name in golden_of(generation.tables) if erasure_of(name).holds != "nobody"
         ]
         return [
             Section(name=name, title=name, rows=self._rows(read(tables, generation, name)))

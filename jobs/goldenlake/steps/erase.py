@@ -29,7 +29,7 @@ from goldenlake.schemas import LEDGER, PUBLICATIONS, REQUESTS, table_shape
 from goldenlake.steps.files import read_files
 from goldenlake.steps.forget import Forget, remove_rows
 from goldenlake.steps.generations import (
-    GENERATION_TABLES,
+    generation_tables,
     lake_tables,
     latest_generation,
     publications,
@@ -260,9 +260,10 @@ class Erase:
     def _residue(self, tables: Tables, names: Sequence[str]) -> dict[str, int]:
         """Remove what outlives people by design; gives how many rows, by table."""
         latest = latest_generation(tables)
+        of_generations = generation_tables(tables)
         gone: dict[str, int] = {}
         for name in names:
-            if name in GENERATION_TABLES:
+            if name in of_generations:
                 # An unpublished build would be published with what is removed; it can be done anew.
                 tables.restore(name, latest.tables.get(name) if latest else None)
             erasure = erasure_of(name)

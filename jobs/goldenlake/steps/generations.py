@@ -28,7 +28,14 @@ from goldenlake.errors import (
     TableUnreadable,
 )
 from goldenlake.ports import Tables
-from goldenlake.schemas import PUBLICATIONS, RUNS, STAGES, SYSTEM_TABLES, table_shape
+from goldenlake.schemas import (
+    GOLD_TABLES,
+    PUBLICATIONS,
+    RUNS,
+    STAGES,
+    SYSTEM_TABLES,
+    table_shape,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame, Row
@@ -41,22 +48,7 @@ IDENTITY_TABLES = (
     "identity.review",
     "identity.touched",
 )
-GOLD_TABLES = (
-    "gold.customers",
-    "gold.customers_history",
-    "gold.identifiers",
-    "gold.sources",
-    "gold.interactions",
-    "gold.purchases",
-    "gold.consents",
-    "gold.metrics",
-    "gold.households",
-    "gold.campaigns",
-)
-"""``gold.households`` is there only where conf/identity/households.yml is, ``gold.campaigns`` where
-conf/tables describes it.
-"""
-GENERATION_TABLES = IDENTITY_TABLES + GOLD_TABLES
+_NOWHERE = -1
 RETURNS_TO = "returns_to"
 """Among the counts of a publication."""
 FARTHEST = timedelta(days=31)
@@ -67,8 +59,23 @@ def lake_tables(tables: Tables, sources: Iterable[str]) -> list[str]:
     """Every table that there is of some sources, of identity, gold, and our own; by name."""
     layers = ("bronze", "silver", "quarantine")
     layered = [f"{layer}.{source}" for source in sources for layer in layers]
-    names = {*SYSTEM_TABLES, *GENERATION_TABLES, *layered}
+    names = {*SYSTEM_TABLES, *generation_tables(tables), *layered}
     return [name for name in sorted(names) if tables.exists(name)]
+
+
+def generation_tables(tables: Tables) -> set[str]:
+    """Tables of identity and gold, with those of every group that was ever published or staged,
+    be it declared no more; some may not be there.
+    """
+    rows = [*publications(tables), *tables.rows("ops.stages", STAGES.ddl)]
+    return {*IDENTITY_TABLES, *GOLD_TABLES}.union(*(row["tables"] or {} for row in rows))
+
+
+def golden_of(names: Iterable[str]) -> list[str]:
+    """The golden tables among some, in the order of ``GOLD_TABLES``, then those of groups."""
+    golden = {name for name in names if name.startswith("gold.")}
+    ours = [name for name in GOLD_TABLES if name in golden]
+    return [*ours, *sorted(golden.difference(ours))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,9 +181,30 @@ def stage(
         fingerprint=fingerprint,
         counts=dict(counts),
     )
-    rows = tables.frame([asdict(row)], STAGES.ddl)
-    tables.replace_slice("ops.stages", rows, where={"step": step})
+    _leave_word(tables, row)
     return row
+
+
+def announce(tables: Tables, step: str, *, names: Iterable[str], as_of: date, run_id: str) -> None:
+    """Leave word of tables that a step is about to make for the first time, built on no generation:
+    where it is killed, and never comes back to them, they are known by this row alone.
+    """
+    row = Stage(
+        step=step,
+        as_of=as_of,
+        run_id=run_id,
+        base=_NOWHERE,
+        tables={name: tables.version(name) or 0 for name in names},
+        inputs={},
+        fingerprint="",
+        counts={},
+    )
+    _leave_word(tables, row)
+
+
+def _leave_word(tables: Tables, row: Stage) -> None:
+    rows = tables.frame([asdict(row)], STAGES.ddl)
+    tables.replace_slice("ops.stages", rows, where={"step": row.step})
 
 
 def staged(tables: Tables, step: str) -> Stage | None:
@@ -205,9 +233,12 @@ def staged(tables: Tables, step: str) -> Stage | None:
 
 
 def discard(tables: Tables, step: str) -> None:
-    """Forget what a step staged, because the published generation is what it would build."""
-    if staged(tables, step) is not None:
-        tables.delete_slice("ops.stages", where={"step": step})
+    """Take back what a step staged, because the published generation is what it would build.
+
+    Its row stays, built on no generation: a group that was never published is known by it alone.
+    """
+    if (found := staged(tables, step)) is not None:
+        _leave_word(tables, replace(found, base=_NOWHERE))
 
 
 def publish(

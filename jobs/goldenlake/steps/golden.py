@@ -8,25 +8,28 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from goldenlake.declarations.households import HouseholdRules
+from goldenlake.declarations.groups import Group
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import Table
 from goldenlake.ports import Progress, StepResult, Tables
+from goldenlake.schemas import GOLD_TABLES
 from goldenlake.steps.generations import (
-    GOLD_TABLES,
     IDENTITY_TABLES,
     Generation,
     Stage,
+    announce,
     begin,
     data_mark,
     discard,
+    generation_tables,
+    golden_of,
     latest_generation,
     stage,
     staged,
 )
 from goldenlake.steps.golden_build import Build, Written
-from goldenlake.steps.golden_tables import WAVES
+from goldenlake.steps.golden_tables import waves
 
 #: Counted up when the meaning of a golden table changes, so that all of it is built anew.
 LOGIC = 3
@@ -41,8 +44,7 @@ class Golden:
     sources: Sequence[Source]
     declared: Mapping[str, Table]
     rules: IdentityRules
-    households: HouseholdRules | None
-    """None: there is no table of households."""
+    groups: Sequence[Group]
     as_of: date
     run_id: str
 
@@ -71,21 +73,25 @@ class Golden:
         if is_same and resolved is None:
             discard(tables, "golden")
             return StepResult(step="golden", status="skipped", details={"why": "nothing changed"})
+        names = golden_of({*generation_tables(tables), *self._built})
         done = staged(tables, "golden")
         if done and (done.fingerprint, done.inputs, done.as_of) == (mark, inputs, self.as_of):
-            now = {name: tables.version(name) for name in GOLD_TABLES if tables.exists(name)}
+            now = {name: tables.version(name) for name in names if tables.exists(name)}
             if done.tables == now:
                 return StepResult(
                     step="golden", counts=done.counts, details={"why": "it was staged before"}
                 )
 
-        base = begin(tables, GOLD_TABLES)
+        if not all(tables.exists(group.table) for group in self.groups):
+            announce(tables, "golden", names=names, as_of=self.as_of, run_id=self.run_id)
+        base = begin(tables, names)
+        if not is_same:
+            self._empty_what_is_declared_no_more(tables, names)
         build = Build(
             tables=tables,
             sources=self.sources,
             declared=self.declared,
             rules=self.rules,
-            households=self.households,
             as_of=self.as_of,
             base=base,
             identity=identity,
@@ -93,7 +99,7 @@ class Golden:
         )
         written: dict[str, Written] = {}
         with build, ThreadPoolExecutor(WRITERS, thread_name_prefix="golden") as pool:
-            for wave in WAVES:
+            for wave in waves(self.groups):
                 futures = [pool.submit(write, build) for write in wave]
                 for future in futures:
                     written |= future.result()
@@ -108,7 +114,7 @@ class Golden:
         stage(
             tables,
             "golden",
-            names=GOLD_TABLES,
+            names=names,
             as_of=self.as_of,
             run_id=self.run_id,
             base=base,
@@ -129,11 +135,14 @@ class Golden:
     @property
     def _built(self) -> tuple[str, ...]:
         """The tables that there are to be."""
-        absent = {
-            "gold.households": self.households is None,
-            "gold.campaigns": "gold.campaigns" not in self.declared,
-        }
-        return tuple(name for name in GOLD_TABLES if not absent.get(name))
+        absent = {"gold.campaigns"} - set(self.declared)
+        ours = (name for name in GOLD_TABLES if name not in absent)
+        return (*ours, *(group.table for group in self.groups))
+
+    def _empty_what_is_declared_no_more(self, tables: Tables, names: Sequence[str]) -> None:
+        """Tables of groups, whose versions of earlier generations stay as they are."""
+        for name in set(names).difference(GOLD_TABLES, self._built):
+            tables.restore(name, None)
 
     def _declared(self) -> dict[str, Any]:
         """What in the declarations decides the golden tables; texts and owners do not."""
@@ -141,6 +150,7 @@ class Golden:
             "source", "load", "snapshot", "key", "identifiers", "attributes", "interactions",
             "purchases", "consents",
         }  # fmt: skip
+        decisive = {"singular", "prefix", "rules", "placeholders"}
         return {
             "logic": LOGIC,
             "sources": {
@@ -161,7 +171,10 @@ class Golden:
                 if name in self.declared
             },
             "identity": self.rules.model_dump(mode="json", by_alias=True),
-            "households": self.households and self.households.model_dump(mode="json"),
+            "groups": {
+                group.group: group.model_dump(mode="json", include=decisive)
+                for group in self.groups
+            },
         }
 
 

@@ -12,7 +12,6 @@ from typing import Self
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from goldenlake.declarations.households import HouseholdRules
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import Table, TableColumn
@@ -30,9 +29,10 @@ KEYS: Mapping[str, tuple[tuple[str, ...], str]] = {
     "gold.purchases": (("purchase_line_id",), "source"),
     "gold.consents": (("customer_id", "purpose", "channel"), "status"),
     "gold.metrics": (("customer_id",), "interactions"),
-    "gold.households": (("customer_id",), "household_id"),
     "gold.campaigns": (("segment", "campaign"), "sent"),
 }
+OF_GROUPS = (("customer_id",), "size")
+"""The same of every table that a group makes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +57,6 @@ class Build:
     sources: Sequence[Source]
     declared: Mapping[str, Table]
     rules: IdentityRules
-    households: HouseholdRules | None
     as_of: date
     base: Generation | None
     identity: Generation | Stage
@@ -164,13 +163,14 @@ class Build:
         """Make these rows the table; in an incremental build those of the touched customers."""
         new = shaped(new, self.declared[table])
         if self.is_incremental:
-            return self.merge(table, difference(new, old, on=KEYS[table][0]))
+            key, _ = KEYS.get(table, OF_GROUPS)
+            return self.merge(table, difference(new, old, on=key))
         self.tables.overwrite(table, new)
         return Written(is_anew=True)
 
     def merge(self, table: str, rows: DataFrame) -> Written:
         """Merge what ``difference`` gave, in one commit; in none where there are no rows."""
-        key, marker = KEYS[table]
+        key, marker = KEYS.get(table, OF_GROUPS)
         rows = self.cache(rows)
         of = rows.agg(F.count(marker).alias("written"), F.count(F.lit(1)).alias("all")).first()
         written = Written(written=of["written"], removed=of["all"] - of["written"]) if of else None

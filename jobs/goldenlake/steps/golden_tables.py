@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from goldenlake.declarations.groups import Group
 from goldenlake.declarations.source import Source
-from goldenlake.identity import households as living
+from goldenlake.identity import groups as belonging
 from goldenlake.identity.links import BLOCKED, TOO_MANY, link_key
 from goldenlake.identity.records import identifiers_of
 from goldenlake.steps.generations import Generation, Stage
@@ -264,17 +266,11 @@ def metrics(build: Build) -> dict[str, Written]:
     return {table: build.write(table, new, build.of_touched(build.old(table)))}
 
 
-def households(build: Build) -> dict[str, Written]:
-    """gold.households, from gold.customers as it is written: of all customers, since one who
+def members(build: Build, group: Group) -> dict[str, Written]:
+    """A group's table, from gold.customers as it is written: of all customers, since one who
     moves in or out changes the rows of others; nothing where no customer changed.
-
-    Where households are declared no more, the table is left empty.
     """
-    table, customers = "gold.households", "gold.customers"
-    if build.households is None:
-        if not build.is_incremental:
-            build.tables.restore(table, None)
-        return {}
+    table, customers = group.table, "gold.customers"
     base = build.base
     if build.is_incremental and base and base.tables[customers] == build.tables.version(customers):
         return {table: Written()}
@@ -282,9 +278,10 @@ def households(build: Build) -> dict[str, Written]:
     number = base.generation if base else 0
     history = build.read("identity.history")
     previous = follow_merges(old, history, after=number, to=number + 1)
-    ties = build.cache(living.ties(build.tables.read(customers), build.households, build.rules))
-    components = build.cache(living.components(ties))
-    new = living.households(ties, components, previous, base=number, as_of=F.lit(build.as_of))
+    ties = build.cache(belonging.ties(build.tables.read(customers), group, build.rules))
+    components = build.cache(belonging.components(ties))
+    as_of = F.lit(build.as_of)
+    new = belonging.members(ties, components, previous, group, base=number, as_of=as_of)
     return {table: build.write(table, new, old)}
 
 
@@ -313,8 +310,9 @@ def _keyed(values: DataFrame) -> DataFrame:
     return values.withColumn("link_key", link_key(F.col("identifier"), F.col("value")))
 
 
-#: What may be written side by side, one wave after the other.
-WAVES: tuple[tuple[Writer, ...], ...] = (
-    (interactions, customers, purchases, identifiers, consents, sources_of_customers),
-    (metrics, households, campaigns),
-)
+def waves(groups: Sequence[Group]) -> Sequence[Sequence[Writer]]:
+    """What may be written side by side, one wave after the other."""
+    return (
+        (interactions, customers, purchases, identifiers, consents, sources_of_customers),
+        (metrics, *(partial(members, group=group) for group in groups), campaigns),
+    )

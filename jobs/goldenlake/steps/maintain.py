@@ -18,7 +18,7 @@ from goldenlake.declarations.environment import Retention
 from goldenlake.ports import Clock, Maintenance, Progress, StepResult, Tables
 from goldenlake.schemas import SETTLED, SIZES
 from goldenlake.steps.generations import (
-    GENERATION_TABLES,
+    generation_tables,
     lake_tables,
     latest_generation,
     publications,
@@ -98,9 +98,10 @@ class Maintain:
         base = latest_generation(tables)
         pinned = dict(base.tables) if base else {}
         compacted: dict[str, int] = {}
+        of_generations = generation_tables(tables)
         for name in lake_tables(tables, self.sources):
             before = tables.version(name)
-            is_pinned = name in GENERATION_TABLES
+            is_pinned = name in of_generations
             if before is None or (is_pinned and pinned.get(name) != before):
                 continue
             if len(tables.read(name).inputFiles()) < self.many_files:
@@ -123,7 +124,7 @@ class Maintain:
         versions = {
             name: version
             for name, version in compacted.items()
-            if name in GENERATION_TABLES and row["tables"].get(name) == version - 1
+            if row["tables"].get(name) == version - 1
         }
         if not versions:
             return 0

@@ -15,11 +15,11 @@ from goldenlake.quality.audit import Verdict, audit
 from goldenlake.quality.suites import suite_of
 from goldenlake.steps.blast_radius import BlastGate
 from goldenlake.steps.generations import (
-    GOLD_TABLES,
     IDENTITY_TABLES,
     Generation,
     Stage,
     fingerprint,
+    golden_of,
     latest_generation,
     publish,
     read,
@@ -118,7 +118,7 @@ class Publish:
         )
 
     def _judged(self, golden: Stage) -> list[str]:
-        return [name for name in GOLD_TABLES if name in self.declared and name in golden.tables]
+        return [name for name in golden_of(golden.tables) if name in self.declared]
 
 
 def _check_pair(golden: Stage, identity: Generation | Stage | None) -> None:

@@ -17,7 +17,6 @@ from goldenlake.io.tables import local_folder
 from goldenlake.night import NIGHT
 from goldenlake.ports import Tables
 from goldenlake.steps.generations import (
-    GENERATION_TABLES,
     Generation,
     generations,
     last_day_run,
@@ -75,16 +74,15 @@ def generation_views(
     Raises TableMissing, SetupError.
     """
     chosen = generation_of(tables, generation)
-    for name in GENERATION_TABLES:
-        if name in chosen.tables:
-            layer, short = name.split(".")
-            pinned = tables.read(name, version=chosen.tables[name])
-            frame = mask(name, pinned) if mask else pinned
-            for view in (f"{layer}_{short}", *([short] if layer == "gold" else [])):
-                if frame is None:
-                    tables.spark.catalog.dropTempView(view)
-                else:
-                    frame.createOrReplaceTempView(view)
+    for name, version in chosen.tables.items():
+        layer, short = name.split(".")
+        pinned = tables.read(name, version=version)
+        frame = mask(name, pinned) if mask else pinned
+        for view in (f"{layer}_{short}", *([short] if layer == "gold" else [])):
+            if frame is None:
+                tables.spark.catalog.dropTempView(view)
+            else:
+                frame.createOrReplaceTempView(view)
     return chosen
 
 

@@ -60,7 +60,7 @@ def shaped(rows: DataFrame, table: Table) -> DataFrame:
         raise DeclarationError(
             [
                 Problem(
-                    file=f"conf/tables/{table.table}.yml",
+                    file=table.declared_in,
                     line=0,
                     key=f"columns.{name}",
                     message="nothing fills this column. Give it a survivorship, or remove it.",

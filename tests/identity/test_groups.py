@@ -1,4 +1,4 @@
-"""Households of many small random worlds over several nights, against an independent judge.
+"""Groups, as households are, of many small random worlds over several nights, against a judge.
 
 A world is a part of all its ids, postcodes and phone numbers, so that one Spark run decides
 hundreds.
@@ -18,14 +18,19 @@ import pytest
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from goldenlake.declarations.households import HouseholdRules
+from goldenlake.declarations.groups import Group
 from goldenlake.declarations.identity import IdentityRules
-from goldenlake.identity.households import components, households, ties
+from goldenlake.identity import groups
 from support.identity_reference import survivors
 
 TODAY = date(2026, 3, 1)
-RULES = HouseholdRules.model_validate(
+HOUSEHOLDS = Group.model_validate(
     {
+        "group": "households",
+        "description": "Who lives together.",
+        "owner": "data",
+        "singular": "household",
+        "prefix": "h",
         "rules": {
             "name_and_address": {"agree": ["family_name", "street", "postcode"]},
             "phone": {"agree": ["phone"], "most_customers": 3},
@@ -83,7 +88,7 @@ def world(random: Random, number: int) -> list[Customer]:
 def judged(customers: list[Customer]) -> tuple[set[frozenset[str]], dict[str, set[str]]]:
     """The households, and the rules that tie each customer."""
     graph, tying = nx.Graph(), defaultdict(set)
-    for name, rule in RULES.rules.items():
+    for name, rule in HOUSEHOLDS.rules.items():
         groups = defaultdict(list)
         for customer in customers:
             values = [getattr(customer, each) for each in rule.agree]
@@ -111,16 +116,15 @@ def frame(spark: SparkSession, customers: list[Customer]) -> DataFrame:
     return spark.createDataFrame(rows, CUSTOMERS)
 
 
-def build(
-    customers: DataFrame, previous: list[Row], *, night: int, rules: HouseholdRules = RULES
-) -> list[Row]:
+def build(customers: DataFrame, previous: list[Row], *, night: int) -> list[Row]:
     spark = customers.sparkSession
     before = [(row["customer_id"], row["household_id"], row["household_since"]) for row in previous]
-    tied = ties(customers, rules, IDENTITY).localCheckpoint()
-    rows = households(
+    tied = groups.ties(customers, HOUSEHOLDS, IDENTITY).localCheckpoint()
+    rows = groups.members(
         tied,
-        components(tied).localCheckpoint(),
+        groups.components(tied).localCheckpoint(),
         spark.createDataFrame(before, MEMBERS),
+        HOUSEHOLDS,
         base=night,
         as_of=F.lit(TODAY + timedelta(days=night)),
     )
@@ -131,7 +135,7 @@ def parts(rows: list[Row]) -> dict[str, frozenset[str]]:
     found = defaultdict(set)
     for row in rows:
         found[row["household_id"]].add(row["customer_id"])
-    return {household: frozenset(members) for household, members in found.items()}
+    return {household: frozenset(those) for household, those in found.items()}
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,6 @@
-"""Households: customers who share what people share who live together.
+"""Groups: customers who share what those who belong together share, as a household does.
 
-Customers are to a household what records are to a customer, so components and ids are found in the
+Customers are to a group what records are to a customer, so components and ids are found in the
 same way, with ``customer_id`` in the place of the record.
 """
 
@@ -16,7 +16,7 @@ from goldenlake.columns.addresses import normalise_postcode
 from goldenlake.columns.names import family_name_key, given_name_key
 from goldenlake.columns.placeholders import is_placeholder
 from goldenlake.columns.streets import street_key
-from goldenlake.declarations.households import HouseholdRules
+from goldenlake.declarations.groups import Group
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.identity import ids
 from goldenlake.identity.components import connected
@@ -29,7 +29,7 @@ _KEYS: dict[str, Callable[[Column], Column]] = {
 }
 
 
-def ties(customers: DataFrame, rules: HouseholdRules, identity: IdentityRules) -> DataFrame:
+def ties(customers: DataFrame, group: Group, identity: IdentityRules) -> DataFrame:
     """Who shares all values of a rule with others: (customer_id, rule, first).
 
     ``first`` is the smallest customer id among those who share them, and stands for them. Names,
@@ -37,7 +37,7 @@ def ties(customers: DataFrame, rules: HouseholdRules, identity: IdentityRules) -
     What is a placeholder, or shared by more customers than the rule allows, ties nobody.
     """
     keys = customers.select(
-        "customer_id", *(_key(name, rules, identity).alias(name) for name in rules.attributes)
+        "customer_id", *(_key(name, group, identity).alias(name) for name in group.attributes)
     )
     shared = [
         F.struct(
@@ -46,7 +46,7 @@ def ties(customers: DataFrame, rules: HouseholdRules, identity: IdentityRules) -
             # Null where any of them is.
             F.concat(*(F.concat(F.col(each), F.lit("\x1f")) for each in rule.agree)).alias("key"),
         )
-        for name, rule in sorted(rules.rules.items())
+        for name, rule in sorted(group.rules.items())
     ]
     sharing = Window.partitionBy("rule", "key")
     return (
@@ -77,41 +77,49 @@ def components(ties: DataFrame) -> DataFrame:
     return found.select("record_id", "component", F.col("component").alias("cluster"))
 
 
-def households(
-    ties: DataFrame, components: DataFrame, previous: DataFrame, *, base: int, as_of: Column
+def members(
+    ties: DataFrame,
+    components: DataFrame,
+    previous: DataFrame,
+    group: Group,
+    *,
+    base: int,
+    as_of: Column,
 ) -> DataFrame:
-    """One row a customer who lives with another: (household_id, customer_id, household_since,
-    size, rules).
+    """One row a customer who belongs to another, in the columns of the group's contract.
 
-    ``previous`` (customer_id, household_id, household_since) are the members so far, by today's
-    customer ids. Households keep their ids as customers do: see ``ids``.
+    ``previous`` are the members so far, in those columns, by today's customer ids; an id that is
+    null, for the column has another name than before, is none. Groups keep their ids as customers
+    do: see ``ids``.
     """
     before = previous.select(
         F.col("customer_id").alias("record_id"),
-        F.col("household_id").alias("customer_id"),
-        F.col("household_since").alias("customer_since"),
-    )
+        F.col(group.id_column).alias("customer_id"),
+        F.col(group.since_column).alias("customer_since"),
+    ).where(F.col("customer_id").isNotNull())
     owners = ids.owners(components, before)
-    assigned = ids.assignments(components, owners, base=base, as_of=as_of, prefix="h_").select(
+    assigned = ids.assignments(
+        components, owners, base=base, as_of=as_of, prefix=group.id_prefix
+    ).select(
         F.col("record_id").alias("customer_id"),
-        F.col("customer_id").alias("household_id"),
-        F.col("customer_since").alias("household_since"),
+        F.col("customer_id").alias(group.id_column),
+        F.col("customer_since").alias(group.since_column),
     )
     rules = ties.groupBy("customer_id").agg(F.array_sort(F.collect_set("rule")).alias("rules"))
-    members = Window.partitionBy("household_id")
+    members = Window.partitionBy(group.id_column)
     return assigned.join(rules, on="customer_id", how="inner").select(
-        "household_id",
+        group.id_column,
         "customer_id",
-        "household_since",
+        group.since_column,
         F.count(F.lit(1)).over(members).cast("int").alias("size"),
         "rules",
     )
 
 
-def _key(name: str, rules: HouseholdRules, identity: IdentityRules) -> Column:
+def _key(name: str, group: Group, identity: IdentityRules) -> Column:
     """What of an attribute must agree; null where there is no value, or none that counts."""
     value = F.col(name).cast("string")
-    blocked = [rules.placeholders.get(name), identity.identifiers.get(name)]
+    blocked = [group.placeholders.get(name), identity.identifiers.get(name)]
     for declared in blocked:
         if declared is not None:
             value = F.when(~is_placeholder(value, declared), value)

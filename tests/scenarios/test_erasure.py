@@ -140,8 +140,12 @@ def test_a_group_tells_of_nobody_who_was_forgotten_though_it_is_declared_no_more
 
 
 def of(customer: str, folder: Path) -> list[str]:
-    """Files below that name a customer."""
-    return [name for name, data in said(folder) if customer.encode() in data]
+    """Data files below that name a customer."""
+    return [
+        name
+        for name, data in said(folder)
+        if name.endswith(".parquet") and customer.encode() in data
+    ]
 
 
 @pytest.mark.slow

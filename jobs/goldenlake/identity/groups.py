@@ -88,15 +88,15 @@ def members(
 ) -> DataFrame:
     """One row a customer who belongs to another, in the columns of the group's contract.
 
-    ``previous`` are the members so far, in those columns, by today's customer ids; an id that is
-    null, for the column has another name than before, is none. Groups keep their ids as customers
-    do: see ``ids``.
+    ``previous`` are the members so far, in those columns, by today's customer ids; ids are null
+    where their column has another name than before, and then none is kept. Groups keep their ids
+    as customers do: see ``ids``.
     """
     before = previous.select(
         F.col("customer_id").alias("record_id"),
         F.col(group.id_column).alias("customer_id"),
         F.col(group.since_column).alias("customer_since"),
-    ).where(F.col("customer_id").isNotNull())
+    )
     owners = ids.owners(components, before)
     assigned = ids.assignments(
         components, owners, base=base, as_of=as_of, prefix=group.id_prefix

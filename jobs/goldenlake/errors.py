@@ -600,12 +600,15 @@ class ContradictoryDecisions(TerminalError):
 class SplinkModelRefused(TerminalError):
     """A model made with Splink has something in it that cannot be scored as Splink scores it."""
 
-    def __init__(self, *, comparison: str, what: str) -> None:
-        self.comparison, self.what = comparison, what
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, refused: Sequence[str]) -> None:
+        self.refused = tuple(refused)
         super().__init__(
-            f"Splink model, comparison {comparison}: {what} is not supported. Supported are levels "
-            "on one column by equality, Levenshtein, Damerau-Levenshtein, Jaro and Jaro-Winkler. "
-            "Leave the comparison out, or train a model here."
+            f"not supported of this model of Splink: {'; '.join(self.refused)}. Supported are "
+            "DuckDB's levels on one column that conf/identity/matching.yml declares, by equality, "
+            "Levenshtein, Damerau-Levenshtein, Jaro and Jaro-Winkler, each with its m and u. Leave "
+            "the comparison out in Splink, or train a model here with `goldenlake identity train`."
         )
 
 
@@ -660,13 +663,13 @@ class ModelMissing(TerminalError):
 
 
 class ModelRefused(Held):
-    """A trained model would join people by the thousands; it was not written."""
+    """A model would join people by the thousands; it was not written."""
 
-    def __init__(self, findings: Sequence[str]) -> None:
+    def __init__(self, findings: Sequence[str], *, command: str) -> None:
         self.findings = tuple(findings)
         super().__init__(
             f"the model is not written; the one before stays. {' '.join(findings)} Mend that, or "
-            "write it all the same with `goldenlake identity train --write --accept`."
+            f"write it all the same with `{command} --write --accept`."
         )
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
+import pyarrow as pa
 import pytest
 import typer
 
 from goldenlake.cli.identity import threshold_of
+from goldenlake.cli.installation import Installation
 from goldenlake.errors import ModelMissing, with_options
+from goldenlake.steps import training
+from goldenlake.steps.profiles import ProfileSample
+from support.splink import exact, level, null, otherwise, saved
 
 COLUMNS = "columns: {email: email, birth_on: birth_date}\n"
 
@@ -62,3 +70,65 @@ def test_a_threshold_is_one_probability_or_two() -> None:
 def test_what_is_no_probability_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter):
         threshold_of(text)
+
+
+@pytest.fixture
+def matched(conf, monkeypatch: pytest.MonkeyPatch):
+    """An installation that matches, with the profiles of two people in its lake."""
+    conf.write("identity/matching.yml", COLUMNS)
+    conf.change("sources/shop.yml", "attributes:\n", "attributes:\n  birth_on: id\n")
+    rows = [
+        {"record_id": f"shop:{at}", "email": email, "birth_on": day}
+        for at, (email, day) in enumerate([("ann@example.com", "1980-05-17")] * 3)
+    ]
+    rows.append({"record_id": "shop:9", "email": "bob@example.com", "birth_on": None})
+    sample = ProfileSample(pa.Table.from_pylist(rows), len(rows), "generation 3")
+    monkeypatch.setattr(Installation, "tables", None)
+    monkeypatch.setattr(training.IdentityState, "of", lambda _: None)
+    monkeypatch.setattr(training, "read_profiles", lambda *_: sample)
+    return conf
+
+
+def of_splink(folder: Path, *, condition: str = '"email_l" = "email_r"') -> Path:
+    path = folder / "splink.json"
+    born = [null("birth_on"), exact("birth_on", 0.9, 0.01), otherwise(0.1, 0.99)]
+    mail = [null("email"), level(condition, 0.8, 0.001), otherwise(0.2, 0.999)]
+    path.write_text(saved(1e-3, mail=mail, born=born))
+    return path
+
+
+def test_a_model_of_splink_comes_into_force_only_if_it_is_written(
+    goldenlake, matched, tmp_path: Path
+) -> None:
+    file = of_splink(tmp_path)
+    ours = [matched.path / "identity" / name for name in ("model.html", "model.json")]
+    tried = goldenlake("identity", "import", file, *at(matched))
+    assert tried.code == 0, tried.err
+    assert "email as email, birth_on as birth_date" in tried.out
+    again = f"`goldenlake identity import --env local --conf {matched.path} {file} --write`"
+    assert again in tried.out
+    assert not [path for path in ours if path.exists()]
+    written = goldenlake("identity", "import", file, "--write", *at(matched))
+    assert written.code == 0, written.err
+    assert f"{ours[1]} is written, and model.html beside it" in written.out
+    model = json.loads(ours[1].read_text())
+    assert [each["name"] for each in model["comparisons"]] == ["mail", "born"]
+    assert model["prior"] == 1e-3
+    assert "ann@example.com" not in tried.out + written.out + ours[0].read_text()
+
+
+def test_what_is_not_supported_of_a_model_of_splink_is_named_before_the_lake_is_opened(
+    goldenlake, matched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Installation, "tables", property(lambda _: pytest.fail("it was opened")))
+    file = of_splink(tmp_path, condition='soundex("email_l") = soundex("email_r")')
+    ended = goldenlake("identity", "import", file, "--write", *at(matched))
+    assert ended.code == 2
+    assert 'comparison mail: the condition soundex("email_l") = soundex("email_r")' in ended.err
+    assert not (matched.path / "identity" / "model.json").exists()
+
+
+def test_an_import_of_no_file_is_refused(goldenlake, matched) -> None:
+    ended = goldenlake("identity", "import", matched.path / "nowhere.json", *at(matched))
+    assert ended.code == 2
+    assert "does not exist" in ended.err

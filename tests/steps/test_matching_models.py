@@ -19,6 +19,7 @@ from goldenlake.declarations.matching import Matching
 from goldenlake.errors import ModelRefused, ProfilesMissing, TruthUnfit
 from goldenlake.identity.matching.model import Model
 from goldenlake.identity.matching.provenance import Finding
+from goldenlake.identity.matching.splink_models import SplinkModel
 from goldenlake.identity.matching.tuning import Threshold
 from goldenlake.identity.samples import sampled
 from goldenlake.identity.trained import TrainedModel
@@ -26,6 +27,7 @@ from goldenlake.io.tables import DeltaTables
 from goldenlake.reporting.matching import (
     assessment_text,
     estimates_text,
+    import_text,
     model_text,
     profile_text,
     tuning_text,
@@ -33,10 +35,11 @@ from goldenlake.reporting.matching import (
 from goldenlake.steps.evaluation import EvaluateAgainstTruth
 from goldenlake.steps.labelling import DrawClericalSample, ReadLabels
 from goldenlake.steps.profiles import IdentityState, read_profiles
-from goldenlake.steps.training import TrainedHere, TrainModel, write_model
+from goldenlake.steps.training import ImportModel, TrainedHere, TrainModel, write_model
 from goldenlake.steps.tuning import ProfileMatching, TuneThresholds
 from support.matching import ROLES, matching, population
 from support.resolving import CRM, RULES, publish, resolve, silver
+from support.splink import of_people
 
 DAY = date(2026, 3, 1)
 PEOPLE, WHO = population(90, seed=3, household=2)
@@ -166,6 +169,55 @@ def test_a_model_that_swallows_people_is_written_only_if_that_is_accepted(
     write_model(TrainedHere(trained, here.facts), path, accept=True)
     assert path.exists()
     assert "It is too large." in said(model_text(spoilt, 10))
+
+
+@pytest.fixture(scope="module")
+def imported(lake: DeltaTables, declared: Matching) -> TrainedHere:
+    splink = SplinkModel.from_json(of_people(), declared.columns)
+    return ImportModel(matching=declared, splink=splink).run(lake, SILENT)
+
+
+def test_a_model_of_splink_is_told_in_our_terms_and_written_like_a_trained_one(
+    imported: TrainedHere, declared: Matching, tmp_path: Path
+) -> None:
+    model = imported.trained.model
+    told = said(import_text(model, imported.facts.matchable))
+    row = next(line for line in told.splitlines() if "family_name" in line)
+    assert row.split()[:2] == ["family_name", "family"]
+    assert row.split()[-4:] == ["0.9", "0.03", "+4.91", "1"]
+    assert "chance of 0.001, -9.96 bits" in told
+    assert "given as given_name" in told
+    page = write_model(imported, tmp_path / "model.json").read_text()
+    assert "A model made with Splink" in page
+    assert not {value for value in values() if value in page + told}
+    written = TrainedModel((tmp_path / "model.json").read_text()).checked(declared)
+    assert written.version == model.version
+    assert Model.from_json(written.text) == model
+    family = [row["family"] for row in ROWS if row["family"]]
+    assert model.frequencies["family_name"].total == len(family)
+
+
+def test_thresholds_are_tried_on_a_model_of_splink(
+    lake: DeltaTables, imported: TrainedHere
+) -> None:
+    model = imported.trained.model
+    at = [Threshold(0.5, 0.5), Threshold(0.999999, 0.999999)]
+    _, (low, high) = TuneThresholds(model=model, thresholds=at).run(lake, SILENT)
+    assert low.merges > high.merges
+    other = model.matching.clustering.model_copy(update={"cut": 0.9})
+    own = said(tuning_text(model, other, 9, 9, [low], options="--env moon"))
+    assert "`goldenlake identity import --env moon MODEL.json --write`" in own
+
+
+def test_an_imported_model_that_swallows_people_names_its_own_command(
+    lake: DeltaTables, tmp_path: Path
+) -> None:
+    strict = matching(clustering={"edge": 1e-9, "cut": 0.5, "most_dense": 20})
+    splink = SplinkModel.from_json(of_people(), strict.columns)
+    found = ImportModel(matching=strict, splink=splink).run(lake, SILENT)
+    with pytest.raises(ModelRefused, match=r"identity import m\.json --write --accept"):
+        write_model(found, tmp_path / "model.json", command="goldenlake identity import m.json")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_profile_tells_of_columns_identifiers_and_every_rule(

@@ -9,19 +9,24 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
 from goldenlake.declarations.decisions import Decision
 from goldenlake.declarations.matching import Matching
+from goldenlake.identity.matching.model import Model
 from goldenlake.identity.matching.resolution import resolve as resolve_in_memory
 from goldenlake.identity.matching.scoring import Scorer
+from goldenlake.identity.matching.splink_models import SplinkModel
 from goldenlake.identity.matching.training import train
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.io.tables import DeltaTables
+from goldenlake.steps.explain_pair import ExplainPair
 from support.matching import matching, population
 from support.resolving import CRM, RULES, customer_of, publish, resolve, silver
+from support.splink import of_people
 
 SOURCES = {"crm": CRM}
 DAYS = [date(2026, 3, day) for day in range(1, 9)]
@@ -42,6 +47,11 @@ def declared() -> Matching:
 @pytest.fixture(scope="module")
 def model(declared: Matching) -> TrainedModel:
     return TrainedModel(train(population(150, household=2)[0], declared).model.to_json())
+
+
+@pytest.fixture(scope="module")
+def imported(people: pa.Table, declared: Matching) -> Model:
+    return SplinkModel.from_json(of_people(), declared.columns).over(people, declared).model
 
 
 def contacts(people: pa.Table) -> list[dict[str, Any]]:
@@ -76,8 +86,6 @@ def matches(tables: DeltaTables) -> set[tuple[Any, ...]]:
 
 def expected(rows: list[dict[str, Any]], model: TrainedModel) -> set[frozenset[str]]:
     """All at once and without Spark."""
-    from goldenlake.identity.matching.model import Model
-
     ordered = sorted(rows, key=lambda row: str(row["contact"]))
     table = pa.Table.from_pylist(ordered)
     found = resolve_in_memory(Scorer.of(Model.from_json(model.text), table))
@@ -88,11 +96,41 @@ def expected(rows: list[dict[str, Any]], model: TrainedModel) -> set[frozenset[s
     return partition(who)
 
 
+def test_a_night_resolves_by_a_model_of_splink(
+    spark: SparkSession, tmp_path: Path, people: pa.Table, declared: Matching, imported: Model
+) -> None:
+    model, trained = imported, TrainedModel(imported.to_json())
+    rows = contacts(people)
+    tables = DeltaTables(spark, str(tmp_path))
+    nights(tables, [rows], declared, trained)
+    assert partition(customer_of(tables)) == expected(rows, trained)
+    at = {f"crm:{row['contact']}": number for number, row in enumerate(rows)}
+    found = sorted(matches(tables))
+    ends = np.array([[at[one], at[other]] for one, other, *_ in found], dtype=np.int32)
+    weights = Scorer.of(model, people).score(ends[:, 0], ends[:, 1]).weights
+    assert [weight for *_, weight, _ in found] == pytest.approx(weights.tolist(), abs=1e-6)
+    assert {version for *_, version in found} == {model.version}
+    assert len(found) > 40
+    one, other, *_ = found[0]
+    explained = ExplainPair(left=one, right=other, rules=RULES, trained=trained).run(tables)
+    assert explained.waterfall.weight == pytest.approx(found[0][4], abs=1e-6)
+    said = {step.comparisons for step in explained.waterfall.steps if step.kind == "comparison"}
+    assert said == {(each.name,) for each in model.comparisons}
+
+
 @pytest.mark.fault("late and reordered files")
 @pytest.mark.slow
+@pytest.mark.parametrize("made", ["here", "with Splink"])
 def test_any_cut_into_nights_gives_the_people_of_one_night(
-    spark: SparkSession, tmp_path: Path, people: pa.Table, declared: Matching, model: TrainedModel
+    spark: SparkSession,
+    tmp_path: Path,
+    people: pa.Table,
+    declared: Matching,
+    model: TrainedModel,
+    imported: Model,
+    made: str,
 ) -> None:
+    model = model if made == "here" else TrainedModel(imported.to_json())
     random = Random(7)
     final = contacts(people)
     random.shuffle(final)

@@ -15,14 +15,20 @@ from goldenlake.errors import MatchingUndeclared, ModelMissing, with_options
 
 if TYPE_CHECKING:
     from goldenlake.identity.matching.model import Model
+    from goldenlake.steps.training import TrainedHere
 
 PANEL = "Matching"
 identity = typer.Typer(
-    help="Train, tune and evaluate the matching of records that share no identifier.",
+    help="Train or import, tune and evaluate the matching of records that share no identifier.",
     no_args_is_help=True,
 )
 
 DEFAULT_THRESHOLDS = ["0.1", "0.3", "0.5", "0.7", "0.9", "0.95", "0.99"]
+
+_SAVED = "What Splink's save_model_to_json wrote."
+_WRITE = "Put the model and its page into conf/identity."
+_ACCEPT = "With --write: although a component swallows people."
+_PAGE = "Where to put the page to look at; without --write alone."
 
 
 @identity.command()
@@ -42,18 +48,9 @@ def profile(conf: Conf = CONF, env: Env = ENV, lake: Lake = None) -> None:
 
 @identity.command()
 def train(
-    write: Annotated[
-        bool,
-        typer.Option("--write", help="Put the model and its page into conf/identity."),
-    ] = False,
-    accept: Annotated[
-        bool,
-        typer.Option("--accept", help="With --write: although a component swallows people."),
-    ] = False,
-    page: Annotated[
-        Path | None,
-        typer.Option("--page", help="Where to put the page to look at; without --write alone."),
-    ] = None,
+    write: Annotated[bool, typer.Option("--write", help=_WRITE)] = False,
+    accept: Annotated[bool, typer.Option("--accept", help=_ACCEPT)] = False,
+    page: Annotated[Path | None, typer.Option("--page", help=_PAGE)] = None,
     conf: Conf = CONF,
     env: Env = ENV,
     lake: Lake = None,
@@ -64,23 +61,48 @@ def train(
     and end with 0; a component that swallows people is not written and ends with 4.
     """
     from goldenlake.reporting.matching import model_text
-    from goldenlake.steps.training import PAGE, TrainModel, write_model, write_page
+    from goldenlake.steps.training import TrainModel
 
     installation = _installation(conf, env, lake)
     with installation.hinting():
         step = TrainModel(matching=_declared(installation))
         found = step.run(installation.tables, installation.progress)
-        console = Console()
-        console.print(model_text(found.trained.model, found.facts.matchable))
-        path = installation.model_path
-        if write:
-            shown = write_model(found, path, accept=accept)
-            console.print(f"{path} is written, and {shown.name} beside it", soft_wrap=True)
-            return
-        shown = page or installation.reports / PAGE
-        write_page(found, shown)
-    told = f"Look at {shown}; `goldenlake identity train --write` puts the model into force."
-    console.print(with_options(told, installation.options), soft_wrap=True)
+        Console().print(model_text(found.trained.model, found.facts.matchable))
+        command = "goldenlake identity train"
+        _put(found, installation, command, write=write, accept=accept, page=page)
+
+
+@identity.command("import")
+def import_model(
+    model: Annotated[
+        Path,
+        typer.Argument(metavar="MODEL.json", exists=True, dir_okay=False, help=_SAVED),
+    ],
+    write: Annotated[bool, typer.Option("--write", help=_WRITE)] = False,
+    accept: Annotated[bool, typer.Option("--accept", help=_ACCEPT)] = False,
+    page: Annotated[Path | None, typer.Option("--page", help=_PAGE)] = None,
+    conf: Conf = CONF,
+    env: Env = ENV,
+    lake: Lake = None,
+) -> None:
+    """Take over a model made with Splink; only with --write does it come into force.
+
+    Pairs get the weights that Splink gives them. What cannot be scored so is refused by name and
+    ends with 2. Candidates and thresholds are those of conf/identity/matching.yml.
+    """
+    from goldenlake.identity.matching.splink_models import SplinkModel
+    from goldenlake.reporting.matching import import_text
+    from goldenlake.steps.training import ImportModel
+
+    installation = _installation(conf, env, lake)
+    with installation.hinting():
+        matching = _declared(installation)
+        splink = SplinkModel.from_json(model.read_bytes(), matching.columns)
+        step = ImportModel(matching=matching, splink=splink)
+        found = step.run(installation.tables, installation.progress)
+        Console().print(import_text(found.trained.model, found.facts.matchable))
+        command = f"goldenlake identity import {model}"
+        _put(found, installation, command, write=write, accept=accept, page=page)
 
 
 @identity.command()
@@ -156,6 +178,29 @@ def evaluate(
             _evaluate_labels(labels)
         elif sample is not None and out is not None:
             _draw(installation, sample, out, seed=seed, with_values=values)
+
+
+def _put(
+    found: TrainedHere,
+    installation: Installation,
+    command: str,
+    *,
+    write: bool,
+    accept: bool,
+    page: Path | None,
+) -> None:
+    """Write a model that ``command`` made with its page, or the page alone."""
+    from goldenlake.steps.training import PAGE, write_model, write_page
+
+    path = installation.model_path
+    if write:
+        shown = write_model(found, path, accept=accept, command=command)
+        Console().print(f"{path} is written, and {shown.name} beside it", soft_wrap=True)
+        return
+    shown = page or installation.reports / PAGE
+    write_page(found, shown)
+    told = f"Look at {shown}; `{command} --write` puts the model into force."
+    Console().print(with_options(told, installation.options), soft_wrap=True)
 
 
 def _evaluate_truth(installation: Installation, truth: str) -> None:

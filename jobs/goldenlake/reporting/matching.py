@@ -14,7 +14,9 @@ from goldenlake.declarations.matching import Clustering
 from goldenlake.errors import with_options
 from goldenlake.identity.accuracy import Accuracy
 from goldenlake.identity.matching.blocking import RuleReport
+from goldenlake.identity.matching.charts import figures_of
 from goldenlake.identity.matching.columns import ColumnFill
+from goldenlake.identity.matching.em import Priors
 from goldenlake.identity.matching.labelling import Estimate, Estimates
 from goldenlake.identity.matching.model import Model
 from goldenlake.identity.matching.tuning import Outcome
@@ -143,6 +145,7 @@ def tuning_text(
         ("pairs", "clusters", "of several", "largest", "merges"),
     )
     own = model.matching.clustering
+    again = "import MODEL.json" if model.comparisons else "train"
     for each in found:
         at = each.threshold
         is_own = (at.edge, at.cut) == (own.edge, own.cut)
@@ -164,13 +167,13 @@ def tuning_text(
         "between them is at least cut. merges: how many clusters fewer there are than groups that "
         "identifiers and stewards alone make. To set another, write clustering.edge and "
         "clustering.cut into conf/identity/matching.yml and run "
-        + with_options("`goldenlake identity train --write`", options)
+        + with_options(f"`goldenlake identity {again} --write`", options)
         + "; the next night resolves everything anew.",
     ]
     if (declared.edge, declared.cut) != (own.edge, own.cut):
         said.append(
             f"[yellow]conf/identity/matching.yml says edge {declared.edge:g} and cut "
-            f"{declared.cut:g}: not in force until the model is trained again.[/yellow]"
+            f"{declared.cut:g}: not in force until `{again} --write` is run again.[/yellow]"
         )
     return Group(*said)
 
@@ -254,13 +257,60 @@ def model_text(model: Model, matchable: int) -> RenderableType:
             f"{came.rounds} rounds in the last."
         ),
     ]
-    said += [
-        f"[yellow]{each.name}[/yellow] ({escape(each.subject)}): {escape(each.message)}"
-        for each in came.findings
-    ]
-    if not came.findings:
-        said.append("[green]The trainer has no doubts.[/green]")
+    said += _doubts(model) or ["[green]The trainer has no doubts.[/green]"]
     return Group(*said)
+
+
+def import_text(model: Model, matchable: int) -> RenderableType:
+    """What a model made with Splink says in our terms, and what it makes of the records."""
+    grid = _grid(
+        "Comparisons",
+        ("comparison", "column", "level"),
+        ("m", "u", "bits", "frequency counts"),
+    )
+    for declared, figures in zip(model.comparisons, figures_of(model), strict=True):
+        begins = (escape(declared.name), declared.column)
+        for level, figure in zip(declared.levels, figures.levels, strict=True):
+            grid.add_row(
+                *begins,
+                escape(level.name),
+                f"{figure.m:.4g}",
+                f"{figure.u:.4g}",
+                f"{figure.bits:+.2f}",
+                f"{level.frequency:g}" if level.frequency else "",
+            )
+            begins = ("", "")
+    came, matching = model.provenance, model.matching
+    compared = {each.column for each in model.comparisons}
+    keys = ", ".join(
+        f"{column} as {role}" + ("" if column in compared else " (not compared)")
+        for column, role in matching.columns.items()
+    )
+    said: list[RenderableType] = [
+        _of(f"model {model.version}", came.records, matchable),
+        grid,
+        (
+            f"prior: two records at random are one person's with a chance of {model.prior:.4g}, "
+            f"{Priors.of(model.odds).match:+.2f} bits."
+        ),
+        (
+            "Candidates come from the roles in conf/identity/matching.yml, not from Splink's "
+            f"blocking rules: {keys}. Edge {matching.clustering.edge:g} and cut "
+            f"{matching.clustering.cut:g} are from there, too."
+        ),
+        (
+            f"{came.expected_matches:,.0f} matches are expected from {came.blocked_pairs:,} pairs "
+            "of blocking."
+        ),
+    ]
+    return Group(*said, *_doubts(model))
+
+
+def _doubts(model: Model) -> list[RenderableType]:
+    return [
+        f"[yellow]{each.name}[/yellow] ({escape(each.subject)}): {escape(each.message)}"
+        for each in model.provenance.findings
+    ]
 
 
 def _worst(

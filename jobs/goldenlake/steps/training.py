@@ -1,4 +1,4 @@
-"""Train the model of matching, and write it with its page."""
+"""Train the model of matching, or take one over from Splink, and write it with its page."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from goldenlake.identity.matching.charts import weights_against_themselves as ag
 from goldenlake.identity.matching.clustering import sizes
 from goldenlake.identity.matching.resolution import blocked
 from goldenlake.identity.matching.scoring import Scorer
+from goldenlake.identity.matching.splink_models import SplinkModel
 from goldenlake.identity.matching.training import Trained, train
 from goldenlake.ports import Progress, Tables
 from goldenlake.reporting.model_page import ModelFacts, model_page
@@ -50,17 +51,41 @@ class TrainModel:
         return TrainedHere(trained, _facts(trained, sample))
 
 
-def write_model(here: TrainedHere, model: Path, *, accept: bool = False) -> Path:
+@dataclass(frozen=True, kw_only=True)
+class ImportModel:
+    """Take over a model that Splink saved, with the frequencies of the lake's own values.
+
+    Candidates are those of the declaration, and so are thresholds.
+    """
+
+    matching: Matching
+    splink: SplinkModel
+
+    def run(self, tables: Tables, progress: Progress) -> TrainedHere:
+        """Nothing is written. Raises ProfilesMissing."""
+        sample = read_profiles(IdentityState.of(tables), self.matching, progress)
+        imported = self.splink.over(sample.table, self.matching, data_version=sample.version)
+        progress("what the model makes of the sample is counted")
+        return TrainedHere(imported, _facts(imported, sample))
+
+
+def write_model(
+    here: TrainedHere,
+    model: Path,
+    *,
+    accept: bool = False,
+    command: str = "goldenlake identity train",
+) -> Path:
     """Put a model and its page, beside it, in place; gives the page's path.
 
     Each is whole or as it was before. Raises ModelRefused, unless told to accept it, where a
-    component swallows people.
+    component swallows people; it names the ``command`` to be said again.
     """
     swallowing = [
         each.message for each in here.trained.findings if each.name == findings.SWALLOWING
     ]
     if swallowing and not accept:
-        raise ModelRefused(swallowing)
+        raise ModelRefused(swallowing, command=command)
     page = model.with_name(PAGE)
     write_page(here, page)
     _write(model, here.trained.model.to_json())

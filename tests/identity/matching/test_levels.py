@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import duckdb
+import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rapidfuzz.distance import OSA, JaroWinkler
 
 from goldenlake.identity.matching.records import Vocabulary
-from goldenlake.identity.matching.similarity import edits, jaro_winkler
+from goldenlake.identity.matching.similarity import (
+    damerau_levenshtein,
+    edits,
+    jaro,
+    jaro_winkler,
+    levenshtein,
+)
 from goldenlake.identity.matching.texts import Texts
 from support.matching import level_of, levels_of
 
 WORDS = st.text(alphabet="abcd", min_size=0, max_size=9)
+WRITTEN = st.text(alphabet="abñ", max_size=10)
 
 
 def name_levels(one: str, other: str) -> list[str]:
@@ -40,6 +49,21 @@ def test_jaro_winkler_is_that_of_rapidfuzz(one: str, other: str) -> None:
     a, b = texts.codes([one])[0], texts.codes([other])[0]
     found = jaro_winkler(texts.table[a], texts.lengths[a], texts.table[b], texts.lengths[b])
     assert found == pytest.approx(JaroWinkler.similarity(one, other))
+
+
+@given(WRITTEN, WRITTEN)
+@example("john", "jonh")
+@example("ca", "abc")
+@example("日本", "本日")
+@example("", "")
+def test_distances_and_similarities_of_bytes_are_those_of_duckdb(one: str, other: str) -> None:
+    functions = (levenshtein, damerau_levenshtein, jaro, jaro_winkler)
+    names = ("levenshtein", "damerau_levenshtein", "jaro_similarity", "jaro_winkler_similarity")
+    asked = ", ".join(f"{name}($1, $2)" for name in names)
+    expected = duckdb.execute(f"SELECT {asked}", [one, other]).fetchone()
+    a, b = (np.frombuffer(each.encode(), np.uint8) for each in (one, other))
+    assert tuple(each(a, len(a), b, len(b)) for each in functions) == expected
+    assert tuple(each(b, len(b), a, len(a)) for each in functions) == expected
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,13 @@ class Values:
         texts, which = distinct(column)
         return cls.of(folded_all(texts)).at(which)
 
+    @classmethod
+    def written(cls, column: pa.ChunkedArray) -> Values:
+        """Encode a column's values as they are written; only null is missing."""
+        found, which = distinct(column)
+        texts = Texts.of(found.to_pylist())
+        return cls(texts.codes(found.to_pylist()), texts).at(which)
+
     def at(self, which: Codes) -> Values:
         """The values at these places; MISSING where a place is."""
         return Values(np.append(self.codes, np.int32(MISSING))[which], self.texts)

@@ -1,7 +1,8 @@
-"""From pairs of records to agreement levels, in the comparisons that the roles ask for."""
+"""From pairs of records to agreement levels, in the comparisons of the roles or a model."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,8 +22,10 @@ from goldenlake.identity.matching.attributes import (
 from goldenlake.identity.matching.kinds import KIND_OF_ROLE, KINDS, Kind
 from goldenlake.identity.matching.name_attribute import Names
 from goldenlake.identity.matching.records import Attribute, Records
+from goldenlake.identity.matching.text_levels import TextComparison
 
 NAME_COMPARISONS = ("given", "family", "others")
+TEXT = "text"
 
 
 @dataclass(frozen=True)
@@ -32,11 +35,13 @@ class Comparison:
     name: str
     """The column, or ``given``, ``family`` or ``others`` of the name."""
     kind_name: str
+    text: TextComparison | None = None
+    """What a model declares, of kind TEXT; all other kinds are ready-made."""
 
     @property
     def kind(self) -> Kind:
-        """The ready-made comparison behind it."""
-        return KINDS[self.kind_name]
+        """What weighs its levels."""
+        return self.text.kind if self.text else KINDS[self.kind_name]
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,22 @@ class Plan:
     def names(self) -> tuple[str, ...]:
         """The names of the comparisons, in order."""
         return tuple(comparison.name for comparison in self.comparisons)
+
+    @property
+    def has_names(self) -> bool:
+        """Whether it begins with NAME_COMPARISONS."""
+        return any(comparison.kind_name in NAME_COMPARISONS for comparison in self.comparisons)
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """Columns that are compared as they are written."""
+        return tuple({each.text.column: None for each in self.comparisons if each.text})
+
+
+def text_plan(declared: Sequence[TextComparison]) -> Plan:
+    """The comparisons that a model declares, each with a table of its own."""
+    comparisons = tuple(Comparison(each.name, TEXT, each) for each in declared)
+    return Plan(comparisons, tuple((at,) for at in range(len(comparisons))))
 
 
 def plan_of(matching: Matching) -> Plan:
@@ -84,13 +105,18 @@ def compare(records: Records, plan: Plan, left: Codes, right: Codes) -> Levels:
     Symmetric: swapping ``left`` and ``right`` changes nothing.
     """
     levels = np.zeros((len(left), len(plan.comparisons)), dtype=np.uint8)
-    if records.names is not None:
+    if records.names is not None and plan.has_names:
         levels[:, : len(NAME_COMPARISONS)] = _name_levels(records.names, left, right)
     for at, comparison in enumerate(plan.comparisons):
-        if comparison.name in records.attributes:
-            out = np.empty(len(left), dtype=np.uint8)
+        out = np.zeros(len(left), dtype=np.uint8)
+        if comparison.text:
+            values = records.written[comparison.text.column]
+            comparison.text.write_levels(values, left, right, out)
+        elif comparison.kind_name not in NAME_COMPARISONS:
             _write_levels(records.attributes[comparison.name], left, right, out)
-            levels[:, at] = out
+        else:
+            continue
+        levels[:, at] = out
     return levels
 
 

@@ -12,12 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from goldenlake.identity.matching.arrays import (
-    Codes,
-    Flags,
-    Floats,
-    Levels,
-)
+from goldenlake.identity.matching.arrays import Codes, Floats, Levels
 from goldenlake.identity.matching.compiled import compiled
 from goldenlake.identity.matching.texts import Texts
 
@@ -46,19 +41,19 @@ class Frequencies:
         share = counts / total
         weight = np.bincount(classes, weights=share)
         squares = np.bincount(classes, weights=share * share)
-        means = np.divide(squares, weight, out=np.ones_like(squares), where=weight > 0)
+        means = np.divide(squares, weight, out=np.ones(len(squares)), where=weight > 0)
         common = np.flatnonzero(counts >= LEAST_HOLDERS).tolist()
         named = {texts.values[at]: int(counts[at]) for at in common}
         return cls(total, named, tuple(means.tolist()))
 
-    def bits(self, texts: Texts, classes: Codes) -> Floats:
-        """What full agreement on each of these values adds, in bits."""
+    def bits(self, texts: Texts, classes: Codes, most: float = MOST_BITS) -> Floats:
+        """What full agreement on each of these values adds, in bits; at ``most``, up and down."""
         counts = np.array([self.counts.get(value, 1) for value in texts.values], dtype=np.float64)
         means = np.array(self.means or (1.0,))
         if not len(counts):
             return counts
         bits = np.log2(means[np.minimum(classes, len(means) - 1)] * self.total / counts)
-        return np.clip(bits, -MOST_BITS, MOST_BITS)
+        return np.clip(bits, -most, most)
 
 
 @compiled
@@ -68,17 +63,20 @@ def add_value_bits(
     codes: Codes,
     bits: Floats,
     levels: Levels,
-    full: Flags,
-    half: Flags,
+    shares: Floats,
+    most: Floats,
     out: Floats,
 ) -> None:
-    """Add to ``out`` (pairs) what the agreeing values of one comparison add."""
+    """Add to ``out`` (pairs) what the agreeing values of one comparison add.
+
+    ``shares`` (levels) says how far that counts, ``most`` (levels) how much it is before that.
+    """
     for at in range(len(left)):
         level = levels[at]
-        if full[level] or half[level]:
+        if shares[level] != 0.0:
             # Of two spellings the commoner is taken for the value that was meant.
             added = min(bits[codes[left[at]]], bits[codes[right[at]]])
-            out[at] += added if full[level] else 0.5 * added
+            out[at] += shares[level] * min(added, most[level])
 
 
 @compiled

@@ -17,12 +17,13 @@ from pydantic import Field, model_validator
 
 from goldenlake.declarations.base import Declaration
 from goldenlake.declarations.matching import Matching
-from goldenlake.identity.matching.comparisons import Plan, plan_of
+from goldenlake.identity.matching.comparisons import Plan, plan_of, text_plan
 from goldenlake.identity.matching.em import Odds
 from goldenlake.identity.matching.frequencies import Frequencies
 from goldenlake.identity.matching.provenance import Provenance
 from goldenlake.identity.matching.records import Vocabulary
 from goldenlake.identity.matching.tables import Layout, layouts_of
+from goldenlake.identity.matching.text_levels import TextComparison
 
 
 class Table(Declaration):
@@ -52,6 +53,8 @@ class Model(Declaration):
 
     format: Literal[1] = 1
     matching: Matching
+    comparisons: tuple[TextComparison, ...] = Field(default=(), exclude_if=lambda own: not own)
+    """Of a model that was made elsewhere; without any, those that follow from the roles."""
     tables: tuple[Table, ...]
     prior: float = Field(gt=0, lt=1)
     """The chance that two records drawn at random are one person's."""
@@ -75,7 +78,7 @@ class Model(Declaration):
     @cached_property
     def plan(self) -> Plan:
         """The comparisons of this model."""
-        return plan_of(self.matching)
+        return text_plan(self.comparisons) if self.comparisons else plan_of(self.matching)
 
     @cached_property
     def layouts(self) -> tuple[Layout, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -54,12 +54,16 @@ class Records:
     names: Names | None
     attributes: Mapping[str, Attribute]
     """By column, in the order of the declaration."""
+    written: Mapping[str, Values] = field(default_factory=dict)
+    """Columns as they are written, for comparisons by levels of a text."""
 
 
-def encoded(table: pa.Table, matching: Matching, vocabulary: Vocabulary) -> Records:
-    """The declared columns of a table as arrays.
+def encoded(
+    table: pa.Table, matching: Matching, vocabulary: Vocabulary, written: Iterable[str] = ()
+) -> Records:
+    """The declared columns of a table as arrays, and those that are compared as ``written``.
 
-    Raises KeyError where a declared column is not in the table.
+    Raises KeyError where one of them is not in the table.
     """
     names = _names(table, matching, vocabulary)
     attributes = {
@@ -67,7 +71,8 @@ def encoded(table: pa.Table, matching: Matching, vocabulary: Vocabulary) -> Reco
         for column in matching.columns
         if (attribute := _attribute(table[column], matching.columns[column], column, vocabulary))
     }
-    return Records(table.num_rows, names, attributes)
+    as_written = {column: Values.written(table[column]) for column in written}
+    return Records(table.num_rows, names, attributes, as_written)
 
 
 def vocabulary_of(table: pa.Table, matching: Matching) -> Vocabulary:

@@ -58,7 +58,7 @@ class Scorer:
     @classmethod
     def of(cls, model: Model, table: pa.Table, *, threads: int = 1) -> Scorer:
         """Read a table by the model's roles. Raises KeyError where a column is missing."""
-        records = encoded(table, model.matching, model.vocabulary)
+        records = encoded(table, model.matching, model.vocabulary, model.plan.written)
         terms = Terms.of(records, model.plan, model.term_frequencies)
         return cls(model, records, terms, threads)
 

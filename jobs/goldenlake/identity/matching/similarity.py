@@ -40,8 +40,51 @@ def edits(one: Bytes, n: int, other: Bytes, m: int, limit: int) -> int:
 
 
 @compiled
-def jaro_winkler(one: Bytes, n: int, other: Bytes, m: int) -> float:
-    """Jaro-Winkler similarity from 0 to 1 (Winkler 1990), prefix weight 0.1 for up to 4 letters."""
+def levenshtein(one: Bytes, n: int, other: Bytes, m: int) -> int:
+    """Insertions, deletions and substitutions from one text to the other (Levenshtein 1966)."""
+    row = np.arange(m + 1)
+    for i in range(n):
+        before = row[0]
+        row[0] = i + 1
+        for j in range(m):
+            cost = 0 if one[i] == other[j] else 1
+            value = min(row[j] + 1, row[j + 1] + 1, before + cost)
+            before = row[j + 1]
+            row[j + 1] = value
+    return int(row[m])
+
+
+@compiled
+def damerau_levenshtein(one: Bytes, n: int, other: Bytes, m: int) -> int:
+    """As ``levenshtein``, with swaps of neighbours, between which there may be edits.
+
+    Lowrance and Wagner 1975: "ca" becomes "abc" by two, where ``edits`` takes three.
+    """
+    table = np.full((n + 2, m + 2), n + m)
+    table[1, 1:] = np.arange(m + 1)
+    table[1:, 1] = np.arange(n + 1)
+    row_of = np.zeros(256, dtype=np.int64)
+    for i in range(1, n + 1):
+        column = 0
+        for j in range(1, m + 1):
+            above, aside = row_of[other[j - 1]], column
+            cost = 1
+            if one[i - 1] == other[j - 1]:
+                cost = 0
+                column = j
+            table[i + 1, j + 1] = min(
+                table[i, j] + cost,
+                table[i + 1, j] + 1,
+                table[i, j + 1] + 1,
+                table[above, aside] + (i - above - 1) + 1 + (j - aside - 1),
+            )
+        row_of[one[i - 1]] = i
+    return int(table[n + 1, m + 1])
+
+
+@compiled
+def jaro(one: Bytes, n: int, other: Bytes, m: int) -> float:
+    """Jaro similarity from 0 to 1 (Jaro 1989)."""
     if n == 0 or m == 0:
         return 0.0
     window = max(max(n, m) // 2 - 1, 0)
@@ -66,11 +109,19 @@ def jaro_winkler(one: Bytes, n: int, other: Bytes, m: int) -> float:
             if one[i] != other[j]:
                 swapped += 1
             j += 1
-    jaro = (common / n + common / m + (common - swapped // 2) / common) / 3.0
+    return (common / n + common / m + (common - swapped // 2) / common) / 3.0
+
+
+@compiled
+def jaro_winkler(one: Bytes, n: int, other: Bytes, m: int) -> float:
+    """Jaro-Winkler similarity from 0 to 1 (Winkler 1990), prefix weight 0.1 for up to 4 letters."""
+    similarity = jaro(one, n, other, m)
+    if similarity <= 0.7:
+        return similarity
     prefix = 0
     while prefix < min(4, n, m) and one[prefix] == other[prefix]:
         prefix += 1
-    return jaro + prefix * 0.1 * (1.0 - jaro) if jaro > 0.7 else jaro
+    return similarity + prefix * 0.1 * (1.0 - similarity)
 
 
 @compiled

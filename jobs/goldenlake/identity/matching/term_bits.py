@@ -9,7 +9,7 @@ import numpy as np
 
 from goldenlake.identity.matching.arrays import MISSING, Codes, Floats, Levels
 from goldenlake.identity.matching.attributes import Dates
-from goldenlake.identity.matching.comparisons import Comparison, Plan
+from goldenlake.identity.matching.comparisons import NAME_COMPARISONS, Comparison, Plan
 from goldenlake.identity.matching.frequencies import (
     Frequencies,
     add_crossed_bits,
@@ -29,7 +29,7 @@ def counted(records: Records, plan: Plan, clusters: Codes | None = None) -> dict
     owners = np.arange(records.count, dtype=np.int32) if clusters is None else clusters
     answers = {}
     for comparison in plan.comparisons:
-        if not (comparison.kind.full or comparison.kind.half):
+        if not comparison.kind.frequency:
             continue
         codes, texts, classes = _terms(records, comparison)
         counts = _occurrences(codes, owners, len(texts.values))
@@ -53,7 +53,8 @@ class Terms:
         for comparison in plan.comparisons:
             if comparison.name in frequencies:
                 _, texts, classes = _terms(records, comparison)
-                bits[comparison.name] = frequencies[comparison.name].bits(texts, classes)
+                most = comparison.kind.most_bits
+                bits[comparison.name] = frequencies[comparison.name].bits(texts, classes, most)
         return cls(records, plan, bits)
 
     def added(self, left: Codes, right: Codes, levels: Levels) -> tuple[Floats, Floats]:
@@ -83,21 +84,26 @@ class Terms:
         levels = np.ascontiguousarray(levels)
         codes, _, _ = _terms(self.records, comparison)
         bits, kind = self.bits[comparison.name], comparison.kind
-        if comparison.name == "others":
+        if comparison.kind_name == "others":
             add_shared_bits(left, right, codes, bits, levels, kind.levels.index("exact"), out)
             return
-        full, half = kind.flags(kind.full), kind.flags(kind.half - {"crossed"})
-        add_value_bits(left, right, codes, bits, levels, full, half, out)
-        if "crossed" in kind.half:
+        shares = kind.at_levels(kind.frequency, 0.0)
+        if comparison.kind_name in NAME_COMPARISONS:
             elsewhere = _elsewhere(self.records, comparison)
             crossed = kind.levels.index("crossed")
+            shares[crossed] = 0.0
             add_crossed_bits(left, right, codes, elsewhere, bits, levels, crossed, out)
+        most = kind.at_levels(kind.most_bits_at, np.inf)
+        add_value_bits(left, right, codes, bits, levels, shares, most, out)
 
 
 def _terms(records: Records, comparison: Comparison) -> tuple[Codes, Texts, Codes]:
     """Codes of the records' values (one or several each), the values, and the values' classes."""
+    if comparison.text:
+        written = records.written[comparison.text.column]
+        return written.codes, written.texts, np.zeros(len(written.texts.values), dtype=np.int32)
     names = records.names
-    if names is not None and comparison.name in ("given", "family", "others"):
+    if names is not None and comparison.kind_name in NAME_COMPARISONS:
         codes: Codes = getattr(names, comparison.name)
         return codes, names.texts, np.zeros(len(names.texts.values), dtype=np.int32)
     attribute = records.attributes[comparison.name]

@@ -56,13 +56,19 @@ class Texts:
         return np.asarray(np.minimum(lengths, WIDTH), dtype=np.int32)
 
     @cached_property
+    def utf8(self) -> tuple[Codes, Bytes]:
+        """Where each text begins, and the last one ends, among the bytes of all."""
+        texts = pa.array(self.values, pa.string())
+        if not len(texts):
+            return np.zeros(1, dtype=np.int32), np.zeros(0, dtype=np.uint8)
+        _, starts, signs = texts.buffers()
+        return np.frombuffer(starts, np.int32), np.frombuffer(signs or b"", np.uint8)
+
+    @cached_property
     def hashes(self) -> Hashes:
         """64 bits of each text, the same in every process and on every day."""
-        texts = pa.array(self.values, pa.string())
-        _, starts, signs = texts.buffers()
-        out = np.zeros(len(texts), dtype=np.uint64)
-        if len(texts):
-            hash_all(np.frombuffer(starts, np.int32), np.frombuffer(signs or b"", np.uint8), out)
+        out = np.zeros(len(self.values), dtype=np.uint64)
+        hash_all(*self.utf8, out)
         return out
 
 

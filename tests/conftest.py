@@ -20,6 +20,7 @@ from goldenlake.declarations.connections import is_this_machine
 pytest_plugins = [
     "support.crashes",
     "support.campaign",
+    "support.discretion",
     "support.outcomes",
     "support.matrix",
     "support.lake",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from datetime import date
 from pathlib import Path
@@ -11,12 +12,16 @@ import pytest
 
 from goldenlake.sample import SampleOptions, arrived, generate
 from support.airflow_home import ROOT, Airflow, conf_of_names, stand_in
-from support.company import day, open_company
+from support.company import PERSONAL, day, open_company
 from support.readers import rows_as_read
+from support.telling import said, told_of_the_work
 
 pytestmark = pytest.mark.airflow
 
 DAY = date(2026, 1, 1)
+#: Airflow's database, its logs, and whatever else it leaves.
+ALL = ("**/*",)
+ADDRESS = re.compile(rb"[\w.+-]+@[\w-]+\.[a-z]{2,}")
 
 #: Stands in for spark-submit: notes what it was asked for, and fails where the test wants it to.
 PRETENDER = """#!/usr/bin/env bash
@@ -77,6 +82,8 @@ def test_a_whole_night_of_a_small_company(airflow: Airflow, tmp_path: Path) -> N
     rows = rows_after_a_night(airflow, tmp_path, day(1), conf=tmp_path / "conf", env="local")
     empty = {name for name, count in rows.items() if not count}
     assert not empty & {"identity.customers", "gold.customers", "gold.purchases"}
+    assert told_of_the_work(tmp_path, PERSONAL) == []
+    assert told_of_the_work(airflow.home, PERSONAL, ALL) == []
 
 
 @pytest.mark.slow
@@ -92,6 +99,11 @@ def test_a_whole_night_by_the_declarations_that_come_with_the_project(
     rows = rows_after_a_night(airflow, home, DAY, conf=tmp_path / "conf", env="demo")
     empty = {name for name, count in rows.items() if not count}
     assert empty <= {"identity.review", "identity.touched", "gold.campaigns"}
+    addresses = {each for _, data in said(home / "drops") for each in ADDRESS.findall(data)}
+    assert len(addresses) > 50
+    personal = re.compile("|".join(re.escape(each.decode()) for each in sorted(addresses)))
+    assert told_of_the_work(home, personal) == []
+    assert told_of_the_work(airflow.home, personal, ALL) == []
 
 
 def rows_after_a_night(

@@ -2,8 +2,8 @@
 
 The company's days follow one another twice: once undisturbed, and once in processes that are killed
 whole (SIGKILL to their group), then run again, and whose help desk fails one call of ten. After
-each day both lakes are compared. Meanwhile a reader looks at the published generation over and
-over: all its tables must be of one generation.
+each day both lakes are compared, and what tells of the nights is searched for people. Meanwhile a
+reader looks at the published generation over and over: all its tables must be of one generation.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from pathlib import Path
 
 from goldenlake.cli.installation import PROJECT
 from support.campaign import table
-from support.company import day, open_company
+from support.company import PERSONAL, day, open_company
 from support.contents import contents, difference, is_mixed
+from support.telling import told_of_the_work
 from support.vendors import serving
 from support.vendors.desk import Desk
 
@@ -107,10 +108,12 @@ def _days(calm: Path, disturbed: Path, *, minutes: float, chance: random.Random)
             _say(f"day {number}: {'done' if is_done else f'killed after {after:.1f} s'}")
         night(disturbed, number)
         found = difference(contents(disturbed), contents(calm))
+        told = told_of_the_work(disturbed, PERSONAL)
         _say("\n".join([f"day {number}: {'differs' if found else 'the same'}", *found.where]))
-        row.update(lost=found.lost, doubled=found.doubled)
+        row.update(lost=found.lost, doubled=found.doubled, told=len(told))
         row["ids changed"] += found.ids_changed
-        if found:
+        if found or told:
+            _say("\n".join(f"{name} tells of people" for name in told))
             break
         row["survived"] = row["injected"]
         if time.monotonic() > until:
@@ -123,7 +126,7 @@ def _say(text: str) -> None:
 
 
 def main() -> int:
-    """Gives 1 where anything was lost, doubled or mixed."""
+    """Gives 1 where anything was lost, doubled, mixed or told of people."""
     parser = argparse.ArgumentParser(description=__doc__, prog="make chaos")
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10_000))
@@ -132,8 +135,8 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="goldenlake-chaos-"))
     row = campaign(folder, minutes=given.minutes, seed=given.seed)
     _say("\n".join(table({"night": row})))
-    is_bad = row["survived"] < row["injected"] or row["mixed"] or not row["polls"]
-    _say(f"left for you to look at: {folder}" if is_bad else "nothing lost, doubled or mixed")
+    is_bad = row["survived"] < row["injected"] or row["mixed"] or row["told"] or not row["polls"]
+    _say(f"left for you to look at: {folder}" if is_bad else "nothing lost, doubled, mixed or told")
     return int(bool(is_bad))
 
 

@@ -17,19 +17,40 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from goldenlake.cli import stages
+from goldenlake.cli import privacy, stages
 from goldenlake.errors import ExitCode, GoldenlakeError, LakeBusy
+from goldenlake.steps.erase import begin
 from support.campaign import FaultCount, chosen
-from support.company import day, open_company, speak_to_the_desk
+from support.company import PERSONAL, day, open_company, speak_to_the_desk
 from support.contents import Contents, contents, difference, is_mixed
-from support.faults import STAGES, UPKEEP, Company, Died, Fault, Line
+from support.faults import ERASURE, STAGES, UPKEEP, Company, Died, Fault, Line
+from support.telling import needles, said, told_of_the_work
 from support.vendors import serving
 from support.vendors.desk import Desk
 
 FIRST, SECOND = day(1), day(2)
 EACH = 6
-#: Upkeep that died is undone by the next build, not repeated: it publishes one generation less.
-REPINNED = frozenset({"ops.publications"})
+NIGHT = "night"
+FORGOTTEN = ("p3@example.com", "+49300000003")
+"""The address of somebody who asks to be forgotten, and the number."""
+#: Work that is no night, and what may differ after it, by table or by table and column.
+BESIDES = {
+    # Upkeep that died is undone by the next build, not repeated: it publishes one generation less.
+    UPKEEP: frozenset({"ops.publications"}),
+    # An erasure that died builds, publishes and counts once more, when the person has left the
+    # audiences of past days as well.
+    ERASURE: frozenset(
+        {
+            "ops.publications",
+            "ops.stages",
+            "segments.sizes",
+            "segments.members.generation",
+            "activation.settled",
+        }
+    ),
+}
+
+_MARKS = {ERASURE: [pytest.mark.fault("kill during erasure")]}
 
 
 @dataclass
@@ -49,27 +70,34 @@ class Night:
         company = Company(self.folder / "undisturbed", self.spark)
         open_company(company.home, days=2, desk=self._account(company.home))
         company.night(FIRST)
+        self.points = company.night(SECOND, entered=self._keep).points
+        self.ends[NIGHT] = contents(company.home)
+        for work in BESIDES:
+            self._keep(work)
 
-        def keep(stage: str) -> None:
-            shutil.copytree(company.home, self.folder / "before" / stage)
-
-        self.points = company.night(SECOND, entered=keep).points
-        self.ends["night"] = contents(company.home)
-        keep(UPKEEP)
-
-    def record_upkeep(self) -> None:
-        """Once, for those who ask for it."""
-        if UPKEEP not in self.ends:
-            company, line = Company(self.folder / "undisturbed", self.spark), Line()
-            company.upkeep(SECOND, line)
-            self.points += line.points
-            self.ends[UPKEEP] = contents(company.home, but=REPINNED)
+    def record_besides(self, work: str) -> None:
+        """Upkeep, or an erasure, after that night: once, for those who ask for it."""
+        if work in self.ends:
+            return
+        company, line = Company(self.folder / work, self.spark), Line()
+        shutil.copytree(self.folder / "before" / work, company.home)
+        if work == ERASURE:
+            ask_to_be_forgotten(company)
+            shutil.rmtree(self.folder / "before" / work)
+            shutil.copytree(company.home, self.folder / "before" / work)
+        speak_to_the_desk(company.home, self._account(company.home))
+        run(company, work, line)
+        self.points += line.points
+        self.ends[work] = contents(company.home, but=BESIDES[work])
 
     def before(self, stage: str, home: Path) -> Company:
         """A copy of the company as it was before a stage."""
         shutil.copytree(self.folder / "before" / start_of(stage), home)
         speak_to_the_desk(home, self._account(home))
         return Company(home, self.spark)
+
+    def _keep(self, stage: str) -> None:
+        shutil.copytree(self.folder / "undisturbed", self.folder / "before" / stage)
 
     def _account(self, home: Path) -> str:
         return self.address + self.desk.account(home)
@@ -78,7 +106,8 @@ class Night:
 @pytest.fixture(scope="module")
 def night(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     desk = Desk()
-    with serving(desk) as address:
+    with pytest.MonkeyPatch.context() as patch, serving(desk) as address:
+        patch.setenv("GOLDENLAKE_TEST_PRIVACY", "a key of pseudonyms in tests")
         found = Night(tmp_path_factory.mktemp("company"), spark, desk, address)
         found.record()
         yield found
@@ -96,7 +125,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             stage,
             number,
             id=f"{stage}-{number}",
-            marks=pytest.mark.slow,
+            marks=[pytest.mark.slow, *_MARKS.get(stage, ())],
         )
         for stage in STAGES
         for number in range(EACH)
@@ -107,32 +136,63 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture
 def fault(request: pytest.FixtureRequest, night: Night, stage: str, number: int) -> Fault:
     given = request.config.getoption("--fault")
-    if stage == UPKEEP or (given and Fault.of(given).stage == UPKEEP):
-        night.record_upkeep()
-    if given:
-        return Fault.of(given)
-    return chosen(night.points, stage, number, request.config.getoption("--fault-seed"))
+    found = Fault.of(given) if given else None
+    if (work := found.stage if found else stage) in BESIDES:
+        night.record_besides(work)
+    seed = request.config.getoption("--fault-seed")
+    return found or chosen(night.points, stage, number, seed)
 
 
 @pytest.mark.fault("kill between two stages")
 def test_a_night_that_is_disturbed_and_run_again_ends_like_one_that_is_not(
-    night: Night, fault: Fault, count: FaultCount, tmp_path: Path
+    night: Night, fault: Fault, stage: str, count: FaultCount, tmp_path: Path
 ) -> None:
     company = night.before(fault.stage, tmp_path / "home")
-    count.stage = fault.stage
+    count.stage = fault.stage if stage == "given" else stage
     with disturbed(company, fault) as line:
         assert line.was_met, f"{fault}: no call was there; a night passes {night.points}"
         count.injected += 1
     count.mixed += bool(is_mixed(company.home / "lake"))
-    if fault.stage == UPKEEP:
-        company.upkeep(SECOND, Line())
-    else:
-        company.night(SECOND)
-    end, but = (UPKEEP, REPINNED) if fault.stage == UPKEEP else ("night", frozenset[str]())
-    found = difference(contents(company.home, but=but), night.ends[end])
+    told = told_of_the_work(company.home, PERSONAL)
+    work = fault.stage if fault.stage in BESIDES else NIGHT
+    run(company, work, Line())
+    told += told_of_the_work(company.home, PERSONAL)
+    count.told += len(told)
+    found = difference(contents(company.home, but=BESIDES.get(work, frozenset())), night.ends[work])
     count.compare(found)
+    assert not told, f'--fault "{fault}": these tell of people: {told}'
     assert not count.mixed, f'--fault "{fault}" leaves two generations to be read'
     assert not found, f'--fault "{fault}":\n' + "\n".join(found.where)
+    if work == ERASURE:
+        assert telling(company.home) == [], f'--fault "{fault}"'
+
+
+def run(company: Company, work: str, line: Line) -> None:
+    """Work that must end well."""
+    if work == UPKEEP:
+        company.upkeep(SECOND, line)
+    elif work == ERASURE:
+        assert company.erasure(SECOND, line) == ExitCode.OK
+    else:
+        company.night(SECOND)
+
+
+def ask_to_be_forgotten(company: Company) -> None:
+    """Note the request, of which nothing is done yet."""
+    installation = company.installation(SECOND, Line())
+    subject = privacy.subject_of(installation, [f"email={FORGOTTEN[0]}"])
+    at = installation.clock.now()
+    begin(installation.tables, subject, by="dpo", reason="R-1", at=at)
+
+
+def telling(home: Path) -> list[str]:
+    """Files of the lake and of the reports that tell of whoever was forgotten."""
+    found = [needle for value in FORGOTTEN for needle in needles(value)]
+    return [
+        name
+        for name, data in said(home, ("lake/**/*", "reports/**/*"))
+        if any(needle in data for needle in found)
+    ]
 
 
 def start_of(stage: str) -> str:
@@ -149,6 +209,8 @@ def disturbed(company: Company, fault: Fault) -> Iterator[Line]:
         with suppress(Died, GoldenlakeError, OSError):
             if fault.stage == UPKEEP:
                 company.upkeep(SECOND, line)
+            elif fault.stage == ERASURE:
+                company.erasure(SECOND, line)
             else:
                 company.attempt(SECOND, line, start=start_of(fault.stage))
 

@@ -20,9 +20,10 @@ from goldenlake.errors import DayTooFar
 from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import StepResult
 from goldenlake.steps.generations import Stage, publish, refuse_a_leap
-from support.company import day, open_company
+from support.company import PERSONAL, day, open_company
 from support.contents import contents, difference
 from support.faults import Company, Line
+from support.telling import told_of_the_work
 
 #: From one end of the world to the other; Anchorage changes to summer time on the company's eighth
 #: day, between two of its sales; St John's counts half hours.
@@ -77,6 +78,7 @@ def test_a_night_is_the_same_wherever_the_machine_stands(
         monkeypatch.setenv("TZ", where)
         for number in (1, 8):
             night_in_a_process(home, number)
+        assert told_of_the_work(home, PERSONAL) == []
         ends.append(contents(home))
     found = difference(ends[1], ends[0])
     assert not found, "\n".join(found.where)
@@ -103,6 +105,7 @@ def test_nights_beneath_a_leaping_clock_end_like_any_others(
         open_company(company.home, days=2)
         for number in (1, 2):
             company.night(day(number))
+        assert told_of_the_work(company.home, PERSONAL) == []
         ends.append(contents(company.home))
     found = difference(ends[1], ends[0])
     assert not found, "\n".join(found.where)

@@ -12,8 +12,9 @@ import pytest
 
 from goldenlake.cli.installation import PROJECT
 from goldenlake.errors import DiskFull, ExitCode
-from support.company import day, open_company
+from support.company import PERSONAL, day, open_company
 from support.contents import contents, difference, published_versions
+from support.telling import told_of_the_work
 
 pytestmark = pytest.mark.slow
 #: In a mount namespace of its own: the company's folder on a disk of 64 MiB, of which so many KiB
@@ -81,6 +82,8 @@ def test_a_night_without_room_says_so_and_the_next_one_ends_as_if_nothing_were(
     without_room, with_room = map(int, found.stdout.split())
     assert (without_room, with_room) == (ExitCode.FAILED, ExitCode.OK)
     assert str(DiskFull()) in (home / "full.log").read_text()
+    for looked_at in (home, home / "full", home / "room"):
+        assert told_of_the_work(looked_at, PERSONAL) == []
     wanted = published_versions(before / "lake")
     assert published_versions(home / "full" / "lake") == wanted, "nothing is published"
     assert not (different := difference(contents(home / "room"), contents(undisturbed))), "\n".join(

@@ -20,6 +20,7 @@ from goldenlake.errors import ExitCode, TableContended
 from goldenlake.io.locks import TableLocks
 from goldenlake.io.tables import DeltaTables
 
+pytestmark = pytest.mark.fault("merge beside optimize")
 TABLE = "ops.things"
 PEOPLE, ROUNDS = 20, 5
 

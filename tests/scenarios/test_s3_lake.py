@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
 import os
 import random
@@ -12,22 +10,42 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable
 
 from goldenlake.cli.installation import PROJECT
-from support.newsletter import BOB, CANARIES, DAY, KEY, NEXT, OTHERS, write
+from support.newsletter import BOB, CANARIES, DAY, KEY, NEXT, OTHERS, told_by, write
 from support.scenario import Scenario
+from support.telling import said, unpacked
 
 pytestmark = [pytest.mark.slow, pytest.mark.s3]
 
 KILLS = 20
+#: Fifty starts of Spark would take a quarter of an hour.
+ASKING = """
+import sys
+from datetime import date
+from pathlib import Path
+from goldenlake.cli.installation import Installation
+from goldenlake.cli.privacy import subject_of
+from goldenlake.reporting.access import access_json
+from goldenlake.steps.access import Access
+conf, folder, *whom = sys.argv[1:]
+installation = Installation.load(Path(conf), "local", None, as_of=date(2026, 3, 2))
+for each in whom:
+    step = Access(
+        subject=subject_of(installation, [f"email={each}"]),
+        sources=list(installation.catalogue.sources.values()),
+        consent=installation.catalogue.consent,
+    )
+    told = access_json(step.run(installation.tables))
+    (Path(folder) / f"{each}.json").write_text(told)
+"""
 STAGES = ("collect", "resolve", "golden", "publish", "segments", "activate")
 
 
@@ -105,9 +123,13 @@ def published(at: Scenario, s3_server: Any, lake: str = "home") -> dict[str, lis
     return found
 
 
-def sent(at: Scenario) -> list[str]:
+def lines_sent(at: Scenario) -> list[dict[str, Any]]:
     files = (at.home / "exports").rglob("*.jsonl")
-    return sorted(json.loads(line)["email"] for f in files for line in f.read_text().splitlines())
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
+
+def sent(at: Scenario) -> list[str]:
+    return sorted(each["email"] for each in lines_sent(at))
 
 
 @pytest.mark.fault("kill between two stages")
@@ -147,41 +169,55 @@ def test_nights_that_are_killed_on_s3_end_as_one_that_was_not(
     assert run(at, "verify") == 0
 
 
-def test_fifty_people_and_one_are_forgotten_in_a_lake_on_s3(
+def test_fifty_people_and_one_are_told_what_is_known_and_forgotten_in_a_lake_on_s3(
     on_s3: Scenario, s3_server: Any, tmp_path: Path
 ) -> None:
     at, whom = on_s3, (BOB, *CANARIES)
     write(at, NEXT, *CANARIES, *OTHERS, name="canaries")
     assert run(at, "nightly", "--as-of", str(NEXT)) in (0, 3)
-    assert named(whom, str(published(at, s3_server))) == {*whom}
+    assert told_by(str(published(at, s3_server)).encode(), whom) == {*whom}
+    for each, told in zip(whom, all_that_is_known(at, whom, tmp_path), strict=True):
+        assert told_by(told.read_bytes(), whom) == {each}
     listed = tmp_path / "listed"
     listed.write_text("\n".join(f"email={each}" for each in whom))
 
     erase = ("erase", "--from", str(listed), "--reason", "R-1", "--as-of", str(NEXT))
     assert run(at, *erase) == 0
 
-    assert named(whom, str(published(at, s3_server))) == set()
+    (path,) = (at.home / "reports" / "erasures").glob("*.json")
+    certificate = json.loads(path.read_text())
+    assert certificate["people"] == len(whom)
+    assert certificate["destinations"] == {"readers": {"absent": len(whom)}}
+    assert {each["key"] for each in lines_sent(at) if each["operation"] == "remove"} == {*whom}
+    for name, data in (*objects(at, s3_server), *said(at.home / "reports")):
+        assert told_by(data, whom) == set(), name
+    assert told_by((at.home / "log").read_bytes(), whom) == set()
+    write(at, DAY, *whom, name="again")
+    assert run(at, "nightly", "--as-of", str(NEXT)) in (0, 3)
+    assert told_by(str(published(at, s3_server)).encode(), whom) == set()
+    for name, data in objects(at, s3_server):
+        assert told_by(data, whom) == set(), name
+
+
+def all_that_is_known(at: Scenario, whom: Iterable[str], folder: Path) -> list[Path]:
+    """What each is told who asks, by one process, as `goldenlake access` tells it."""
+    asked = subprocess.run(
+        [sys.executable, "-c", ASKING, str(at.home / "conf"), str(folder), *whom],
+        cwd=PROJECT,
+        env={**os.environ, "GOLDENLAKE_TEST_PRIVACY": KEY, "PYTHONPATH": str(PROJECT / "jobs")},
+        capture_output=True,
+        timeout=1200,
+    )
+    assert asked.returncode == 0, asked.stderr.decode()[-2000:]
+    return [folder / f"{each}.json" for each in whom]
+
+
+def objects(at: Scenario, s3_server: Any) -> Iterator[tuple[str, bytes]]:
+    """What each object of the lake's bucket says."""
     bucket = (at.home / "conf" / "env" / "local.yml").read_text().split("s3a://")[1].split("/")[0]
     client = s3_server.client()
     pages = client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
     keys = [each["Key"] for page in pages for each in page.get("Contents", [])]
     assert any(key.endswith(".parquet") for key in keys)
     for key in keys:
-        data = client.get_object(Bucket=bucket, Key=key)["Body"].read()
-        assert named(whom, unpacked(key, data)) == set(), key
-    write(at, DAY, *whom, name="again")
-    assert run(at, "nightly", "--as-of", str(NEXT)) in (0, 3)
-    assert named(whom, str(published(at, s3_server))) == set()
-
-
-def unpacked(key: str, data: bytes) -> str:
-    """What is in an object, by other means than the product's."""
-    if key.endswith(".parquet"):
-        return str(pq.read_table(io.BytesIO(data)).to_pydict())
-    return (gzip.decompress(data) if key.endswith(".gz") else data).decode(errors="replace")
-
-
-def named(whom: Iterable[str], text: str) -> set[str]:
-    """Of these people those whom the text names; another one's address ends with Bob's."""
-    text = text.replace("joe." + BOB, "")
-    return {each for each in whom if each in text}
+        yield key, unpacked(key, client.get_object(Bucket=bucket, Key=key)["Body"].read())

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from support.contents import Difference
-from support.faults import Fault, Kind
+from support.faults import Fault, Kind, points_of
 from support.told import told
 
 _PROPERTY = "fault"
-_COLUMNS = ("injected", "survived", "lost", "doubled", "ids changed", "mixed")
+_COLUMNS = ("injected", "survived", "lost", "doubled", "ids changed", "mixed", "told")
 #: Of six points of a stage most are deaths: a dead process is what nobody can catch.
 _MIX: tuple[Kind, ...] = ("death", "death", "error", "death", "stall", "death")
 
@@ -32,6 +32,8 @@ class FaultCount:
     ids_changed: int = 0
     mixed: int = 0
     """Times that a reader saw tables of two generations."""
+    told: int = 0
+    """Files that tell of the work, and of people as well."""
 
     def compare(self, found: Difference) -> None:
         """Take over how a lake differs from the undisturbed one."""
@@ -43,7 +45,7 @@ class FaultCount:
 
 def chosen(points: list[str], stage: str, number: int, seed: int) -> Fault:
     """The fault of that number in a stage: another point each, as far as there are so many."""
-    of_stage = [point for point in points if point.startswith(f"{stage}/")]
+    of_stage = points_of(stage, points)
     order = Random(f"{seed} {stage}").sample(of_stage, len(of_stage))
     return Fault(_MIX[number % len(_MIX)], order[number % len(order)])
 

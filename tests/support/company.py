@@ -1,10 +1,11 @@
 """A very small company: two sources, a merge and a split each day, two who are sent files; and
-a help desk over HTTP, for those who run one.
+a help desk over HTTP, for those who run one, which is sent people and tells what they answered.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,9 +16,11 @@ from goldenlake.cli.installation import PROJECT
 FIRST = date(2026, 3, 1)
 ACCOUNT = Path("exports", "desk", "account.json")
 """What the help desk has of a company, in the company's folder."""
+PERSONAL = re.compile(r"(?:p|nobody)\d+@example\.com|KARTE\d+|Person\d+|\+4930\d{7}")
+"""What is told of its people, and has no place in anything that tells of the work."""
 _PEOPLE = 8
 _HEADERS = {
-    "people": "number,email,loyalty_card,given_name,country,said,said_at",
+    "people": "number,email,phone,loyalty_card,given_name,country,said,said_at",
     "tills": "receipt,item,loyalty_card,quantity,unit_price,sold_at",
 }
 
@@ -74,19 +77,36 @@ def _people(number: int) -> Iterator[str]:
         yield _person(number, second, card=100 * number + second)
         yield _person(number, third, card=third, leaves=True)
         yield _person(number, _PEOPLE + number, card=_PEOPLE + number)
-    yield f",nobody{number}@example.com,,Nobody,DE,yes,{day(number)}T08:00:00Z"
+    yield f",nobody{number}@example.com,,,Nobody,DE,yes,{day(number)}T08:00:00Z"
 
 
 def _person(number: int, who: int, *, card: int, leaves: bool = False) -> str:
     country = "FR" if leaves and number % 2 else "DE"
     said = "no" if leaves and not number % 2 else "yes"
-    at = f"{day(number)}T08:00:00Z"
-    return f"{who},p{who}@example.com,K{card},Person{who},{country},{said},{at}"
+    at, phone = f"{day(number)}T08:00:00Z", f"+4930{who:07}"
+    return f"{who},p{who}@example.com,{phone},{_card(card)},Person{who},{country},{said},{at}"
+
+
+def _card(number: int) -> str:
+    return f"KARTE{number}"
 
 
 def _tills(number: int) -> Iterator[str]:
     for line in range(4):
         card = (number + line) % _PEOPLE + 1
         at = f"{day(number)}T1{line}:00:00Z"
-        yield f"R{number}-{line},mug,K{card},{line + 1},4.50,{at}"
-    yield f"R{number}-9,mug,K1,not a number,4.50,{day(number)}T19:00:00Z"
+        yield f"R{number}-{line},mug,{_card(card)},{line + 1},4.50,{at}"
+    yield f"R{number}-9,mug,{_card(1)},not a number,4.50,{day(number)}T19:00:00Z"
+
+
+def answers(until: date) -> list[dict[str, str]]:
+    """What people answered to letters, as the help desk tells it: each day one clicks, and on even
+    days one unsubscribes.
+    """
+    found = []
+    for number in range(1, (until - FIRST).days + 2):
+        told = {"click": number} | ({"unsubscribe": number + 2} if number % 2 == 0 else {})
+        for kind, off in told.items():
+            who, at = off % _PEOPLE + 1, f"{day(number)}T06:00:00Z"
+            found.append({"email": f"p{who}@example.com", "kind": kind, "at": at})
+    return found

@@ -17,6 +17,7 @@ Rows = Counter[str]
 IGNORED: Mapping[str, str] = {
     "_run": "each run has a name of its own",
     "run_id": "each run has a name of its own",
+    "ops.files.modified_at": "of what was pulled, the clock on the wall",
     "attempt": "counts tries, of which a disturbed night has more",
     "ops.publications.published_at": "the clock on the wall",
     "ops.publications.tables": "Delta's versions: work that was repeated has more of them",
@@ -29,6 +30,8 @@ IGNORED: Mapping[str, str] = {
     "activation.settled.fingerprint": "a hash over Delta's versions",
     "activation.settled.ledger": "a hash over rows of the ledger, in which names of runs stand",
     "activation.settled.judged_at": "the clock on the wall",
+    "privacy.requests.told": "the clock; bytes that were searched; what a dead run removed",
+    "privacy.requests.done_at": "the clock on the wall",
 }
 #: Tables that tell of attempts rather than of their outcome.
 DIARIES: Mapping[str, str] = {"ops.runs": "one row for each try of a step"}
@@ -63,16 +66,16 @@ class Difference:
 
 
 def contents(home: Path, *, but: frozenset[str] = frozenset()) -> Contents:
-    """All that is to be compared, but some tables."""
+    """All that is to be compared, but some tables, and columns as ``<table>.<column>``."""
     lake = home / "lake"
     found = Contents(files=sent(home))
     for log in sorted(lake.glob("*/*/_delta_log")):
         name = f"{log.parent.parent.name}.{log.parent.name}"
         if name not in DIARIES and name not in but:
-            found.tables[name] = _rows(log.parent, name)
+            found.tables[name] = _rows(log.parent, name, but=but)
     for name, version in published_versions(lake).items():
         layer, short = name.split(".")
-        found.published[name] = _rows(lake / layer / short, name, version)
+        found.published[name] = _rows(lake / layer / short, name, version, but=but)
         if name == "identity.customers":
             rows = _read(lake / layer / short, version)
             found.customers = {row["record_id"]: row["customer_id"] for row in rows}
@@ -143,13 +146,14 @@ def _read(table: Path, version: int | None = None) -> list[dict[str, Any]]:
     return DeltaTable(str(table), version=version).to_pyarrow_table().to_pylist()
 
 
-def _rows(table: Path, name: str, version: int | None = None) -> Rows:
+def _rows(table: Path, name: str, version: int | None = None, *, but: frozenset[str]) -> Rows:
+    ignored = but.union(IGNORED)
     return Counter(
         json.dumps(
             {
                 column: _plain(value)
                 for column, value in row.items()
-                if column not in IGNORED and f"{name}.{column}" not in IGNORED
+                if column not in ignored and f"{name}.{column}" not in ignored
             },
             sort_keys=True,
             default=str,

@@ -5,13 +5,14 @@ with it.
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from random import Random
 from typing import Any, ClassVar
 
 from werkzeug import Request
 
-from support.company import ACCOUNT
+from support.company import ACCOUNT, answers
 from support.vendors import Answer, Fault, Vendor, route
 from support.vendors.written import closed, judged
 
@@ -72,6 +73,11 @@ class Desk(Vendor):
         if email not in account["groups"].get(group, []):
             return self.refusal(404, "no such member")
         return Answer(account["people"][email])
+
+    @route("GET", "/<int:company>/answers")
+    def answered(self, request: Request, company: int) -> Answer:
+        """To letters, up to a day."""
+        return Answer({"answers": answers(date.fromisoformat(request.args["until"]))})
 
     def _read(self, company: int) -> dict[str, Any]:
         path = self._homes[company] / ACCOUNT

@@ -139,7 +139,7 @@ def test_each_of_many_things_that_went_wrong_is_found_and_nobody_is_named(
         ("redirects", "identity.history", f"{ids[2]} was merged, and still has records"),
         ("gold", "gold", "1 rows of gold.customers whose customer is not there"),
         ("gold", "gold", "1 rows of gold.consents whose customer is not there"),
-        ("gold", "gold", "1 rows of gold.identifiers whose customer is not there"),
+        ("gold", "gold", "2 rows of gold.identifiers whose customer is not there"),
         ("gold", "gold", "1 rows of gold.metrics whose customer is not there"),
         ("gold", "gold", "1 rows of gold.sources whose customer is not there"),
         ("gold", "gold", "1 customers who are golden twice"),

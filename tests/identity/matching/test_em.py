@@ -192,7 +192,9 @@ def test_a_model_that_splink_can_express_is_trained_as_splink_trains_it() -> Non
     linker = splink.Linker(backend.DuckDBAPI().register(frame), settings_of_splink)
     linker.training.estimate_u_using_random_sampling(max_pairs=1e8, seed=1)
     linker.training.estimate_parameters_using_expectation_maximisation(
-        "1=1", estimate_without_term_frequencies=False
+        "1=1",
+        estimate_without_term_frequencies=False,
+        populate_probability_two_random_records_match_from_trained_values=True,
     )
     trained = linker.misc.save_model_to_json()
 
@@ -221,6 +223,9 @@ def test_a_model_that_splink_can_express_is_trained_as_splink_trains_it() -> Non
     for comparison, m in zip(trained["comparisons"], found.odds.m, strict=True):
         exact, other = comparison["comparison_levels"][1:]
         assert m[1:] == pytest.approx([exact["m_probability"], other["m_probability"]], abs=1e-4)
+    prior = trained["probability_two_random_records_match"]
+    assert prior != 0.01
+    assert found.odds.expected_matches / len(left) == pytest.approx(prior, rel=1e-3)
 
 
 def test_probabilities_are_safe_at_both_ends() -> None:

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
+from itertools import combinations
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,8 @@ from support.scenario import Scenario
 
 PAST, NIGHTS = 30, 4
 LAST = PAST + NIGHTS
+FEW = 5
+"""Days that are cut into two nights, in each of the thirty ways."""
 SOURCES = ("people", "tills", "club", "visits")
 MEMBERS = range(1, 7)
 #: By table and column, each for its reason. All else is compared.
@@ -66,9 +69,31 @@ def test_days_that_come_late_beside_nights_leave_what_they_leave_in_order(
 
     found, wanted = looked_at(late), looked_at(ordered)
     assert wanted.keys() >= {"gold.consents", "gold.interactions", "gold.metrics", "silver.club"}
-    differing = {name: told(found[name], wanted[name]) for name in wanted}
-    assert {name: rows for name, rows in differing.items() if rows} == {}
+    assert differing(found, wanted) == {}
     assert found.keys() == wanted.keys()
+
+
+@pytest.mark.fault("late and reordered files")
+@pytest.mark.slow
+def test_whichever_days_come_first_the_golden_tables_are_the_same(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """Of two nights the order of days within one does not count: they are read by their dates."""
+    stock = tmp_path / "stock"
+    open_stock(stock)
+    days = range(1, FEW + 1)
+    ordered = company(spark, stock, tmp_path / "ordered")
+    deliver(stock, ordered, days)
+    night(ordered, FEW)
+    wanted = looked_at(ordered)
+    for first in (each for many in range(1, FEW) for each in combinations(days, many)):
+        cut = company(spark, stock, tmp_path / "cut")
+        deliver(stock, cut, first)
+        night(cut, FEW)
+        deliver(stock, cut, set(days) - set(first))
+        night(cut, FEW + 1)
+        assert differing(looked_at(cut), wanted) == {}, f"the days {first} came first"
+        shutil.rmtree(cut.home)
 
 
 def open_stock(stock: Path) -> None:
@@ -103,9 +128,9 @@ def visits(number: int) -> Iterator[str]:
     before = day(number) - timedelta(days=1)
     for visitor in range(1, 5):
         for at in (f"{day(number)}T00:05:00Z", f"{day(number)}T23:50:00Z"):
-            yield f"v{visitor},K{visitor + number % 3},home,{at}"
+            yield f"v{visitor},KARTE{visitor + number % 3},home,{at}"
     # A line of yesterday that the log wrote today.
-    yield f"v1,K1,late,{before}T12:00:00Z"
+    yield f"v1,KARTE1,late,{before}T12:00:00Z"
 
 
 def company(spark: SparkSession, stock: Path, home: Path) -> Scenario:
@@ -180,6 +205,10 @@ def looked_at(at: Scenario) -> dict[str, Rows]:
         for row in at.read("identity.records").where("source IN ('tills', 'visits')").collect()
     )
     return {**golden, **silver, "ops.files": files, "first_seen_on": seen}
+
+
+def differing(found: Mapping[str, Rows], wanted: Mapping[str, Rows]) -> dict[str, list[str]]:
+    return {name: rows for name in wanted if (rows := told(found[name], wanted[name]))}
 
 
 def told(ours: Rows, theirs: Rows) -> list[str]:

@@ -9,10 +9,11 @@ import io
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 #: What tells of a night's work, below a company's folder: nobody is to be named there.
@@ -34,10 +35,14 @@ def needles(value: str) -> list[bytes]:
 
 
 def unpacked(name: str, data: bytes) -> bytes:
-    """What the bytes of a file say; a data file's footer has values in its statistics, too."""
+    """What the bytes of a file say; a data file's footer has values in its statistics, too. One
+    that a full disk cut off says what it has.
+    """
     if name.endswith(".parquet"):
-        file = pq.ParquetFile(io.BytesIO(data))
-        return repr([file.metadata.to_dict(), file.read().to_pylist()]).encode()
+        with suppress(pa.ArrowInvalid):
+            file = pq.ParquetFile(io.BytesIO(data))
+            return repr([file.metadata.to_dict(), file.read().to_pylist()]).encode()
+        return data
     return gzip.decompress(data) if name.endswith(".gz") else data
 
 

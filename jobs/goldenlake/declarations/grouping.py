@@ -6,9 +6,12 @@ from collections.abc import Collection, Container, Iterator, Mapping, Sequence
 
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.groups import Group
-from goldenlake.declarations.sentences import hint
+from goldenlake.declarations.sentences import unknown
 from goldenlake.errors import Problem
 from goldenlake.schemas import GOLD_TABLES
+
+ATTRIBUTES = "gold.customers as one with survivorship"
+"""Where attributes of customers are declared, as problems say it."""
 
 
 def group_problems(
@@ -64,17 +67,9 @@ def _rules(
     for name, rule in group.rules.items():
         for at, attribute in enumerate(rule.agree):
             path: KeyPath = ("rules", name, "agree", at)
-            if attributes is not None and attribute not in attributes:
-                yield document.problem(
-                    path,
-                    f"{attribute!r} is not declared in gold.customers as one with survivorship. "
-                    f"{hint(attribute, attributes)}",
-                )
+            yield from unknown(document, path, attribute, attributes, where=ATTRIBUTES)
             if attribute in rule.agree[:at]:
                 yield document.problem(path, f"{attribute!r} is named twice. Name it once.")
     for name in group.placeholders:
-        if name not in group.attributes:
-            yield document.problem(
-                ("placeholders", name),
-                f"{name!r} is not declared in any rule above. {hint(name, group.attributes)}",
-            )
+        path = ("placeholders", name)
+        yield from unknown(document, path, name, group.attributes, where="any rule above")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.documents import Document
 from goldenlake.declarations.rest import RestTarget
-from goldenlake.declarations.sentences import hint
+from goldenlake.declarations.sentences import hint, unknown
 from goldenlake.declarations.targets import GoogleTarget, MetaTarget
 from goldenlake.errors import Problem
 
@@ -31,11 +31,8 @@ def _of_an_audience(
                 ("segments", at), f"{name!r} has no audience. Name its id in target.audiences."
             )
     for identifier, name in target.identifiers.items():
-        if name not in destination.fields:
-            yield document.problem(
-                ("target", "identifiers", identifier),
-                f"{name!r} is not declared in fields. {hint(name, destination.fields)}",
-            )
+        path = ("target", "identifiers", identifier)
+        yield from unknown(document, path, name, destination.fields, where="fields")
     for name in destination.fields:
         if name not in target.identifiers.values():
             yield document.problem(

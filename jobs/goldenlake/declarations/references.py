@@ -16,14 +16,14 @@ from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.environment import Environment
 from goldenlake.declarations.expressions import columns_of
-from goldenlake.declarations.grouping import group_problems
+from goldenlake.declarations.grouping import ATTRIBUTES, group_problems
 from goldenlake.declarations.groups import Group
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.mappings import mapping_problems
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.pulls import ApiOrigin, DepartureOrigin
 from goldenlake.declarations.segment import Segment
-from goldenlake.declarations.sentences import hint
+from goldenlake.declarations.sentences import hint, unknown
 from goldenlake.declarations.source import ConsentMapping, Origin, Source
 from goldenlake.declarations.table import Table
 from goldenlake.declarations.targets import OWN_COLUMNS, ConnectedTarget, FilesTarget
@@ -149,18 +149,6 @@ def _known(loaded: Loaded) -> _Known:
     )
 
 
-def _unknown(
-    document: Document,
-    path: KeyPath,
-    value: str,
-    known: Iterable[str] | None,
-    *,
-    where: str,
-) -> Iterator[Problem]:
-    if known is not None and value not in (names := set(known)):
-        yield document.problem(path, f"{value!r} is not declared in {where}. {hint(value, names)}")
-
-
 def _source(document: Document, source: Source, known: _Known) -> Iterator[Problem]:
     declared: Iterable[str] | None
     match source.origin:
@@ -170,17 +158,15 @@ def _source(document: Document, source: Source, known: _Known) -> Iterator[Probl
             of, declared, where = "connection", known.connections, known.environment
         case DepartureOrigin(destination=name):
             of, declared, where = "destination", known.destinations, "conf/destinations"
-    yield from _unknown(document, ("origin", of), name, declared, where=where)
+    yield from unknown(document, ("origin", of), name, declared, where=where)
     for name in source.identifiers:
-        yield from _unknown(
+        yield from unknown(
             document, ("identifiers", name), name, known.identifiers, where=_IDENTIFIERS
         )
     for name in source.attributes:
-        yield from _unknown(
-            document, ("attributes", name), name, known.attributes, where=_ATTRIBUTES
-        )
+        yield from unknown(document, ("attributes", name), name, known.attributes, where=ATTRIBUTES)
     for at, name in enumerate(source.purpose):
-        yield from _unknown(document, ("purpose", at), name, known.purposes, where=_CONSENT)
+        yield from unknown(document, ("purpose", at), name, known.purposes, where=_CONSENT)
     personal = sorted(column.name for column in source.columns if column.personal != "none")
     if personal and not source.purpose:
         yield document.problem(
@@ -230,19 +216,18 @@ def _sensitive(document: Document, source: Source) -> Iterator[Problem]:
 
 _IDENTIFIERS = "conf/identity/identifiers.yml"
 _CONSENT = "conf/consent.yml"
-_ATTRIBUTES = f"{CUSTOMERS} as one with survivorship"
 
 
 def _consent_mapping(
     document: Document, path: KeyPath, mapping: ConsentMapping, known: _Known
 ) -> Iterator[Problem]:
     if mapping.constant_purpose:
-        yield from _unknown(
+        yield from unknown(
             document, (*path, "constant_purpose"), mapping.constant_purpose, known.purposes,
             where=_CONSENT,
         )  # fmt: skip
     if mapping.constant_channel:
-        yield from _unknown(
+        yield from unknown(
             document, (*path, "constant_channel"), mapping.constant_channel, known.channels,
             where=_CONSENT,
         )  # fmt: skip
@@ -257,7 +242,7 @@ def _policy(document: Document, policy: ConsentPolicy, known: _Known) -> Iterato
     for name, channel in policy.channels.items():
         for at, address in enumerate(channel.addresses):
             path: KeyPath = ("channels", name, "addresses", at)
-            yield from _unknown(document, path, address, known.identifiers, where=_IDENTIFIERS)
+            yield from unknown(document, path, address, known.identifiers, where=_IDENTIFIERS)
 
 
 def _table(document: Document, table: Table, known: _Known) -> Iterator[Problem]:
@@ -266,29 +251,27 @@ def _table(document: Document, table: Table, known: _Known) -> Iterator[Problem]
         if name in columns[:at]:
             yield document.problem(("columns", at, "name"), f"{name!r} is declared twice.")
     for at, name in enumerate(table.key):
-        yield from _unknown(document, ("key", at), name, columns, where="columns")
+        yield from unknown(document, ("key", at), name, columns, where="columns")
     for at, column in enumerate(table.columns):
         path: KeyPath = ("columns", at, "survivorship")
         for nth, name in enumerate(column.survivorship.sources if column.survivorship else ()):
-            yield from _unknown(
+            yield from unknown(
                 document, (*path, "sources", nth), name, known.sources, where="conf/sources"
             )
     for at, rule in enumerate(table.rules):
         path = ("rules", at)
         if rule.rule == "holds":
             for name in sorted(columns_of(rule.expression)):
-                yield from _unknown(
+                yield from unknown(
                     document, (*path, "expression"), name, columns, where=table.table
                 )
         elif rule.rule == "unique":
             for nth, name in enumerate(rule.columns):
-                yield from _unknown(
+                yield from unknown(
                     document, (*path, "columns", nth), name, columns, where=table.table
                 )
         elif rule.rule != "row_count":
-            yield from _unknown(
-                document, (*path, "column"), rule.column, columns, where=table.table
-            )
+            yield from unknown(document, (*path, "column"), rule.column, columns, where=table.table)
 
 
 def _identity(document: Document, identity: IdentityRules) -> Iterator[Problem]:
@@ -356,7 +339,7 @@ def _of_another_system(
 def _destination(document: Document, destination: Destination, known: _Known) -> Iterator[Problem]:
     segments = known.vocabulary.segments
     for at, name in enumerate(destination.segments):
-        yield from _unknown(document, ("segments", at), name, segments, where="conf/segments")
+        yield from unknown(document, ("segments", at), name, segments, where="conf/segments")
     target = destination.target
     listed: Iterable[str] | None
     if isinstance(target, FilesTarget):
@@ -366,9 +349,9 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
         name, listed = target.connection, known.connections
         path = ("target", "connection")
         yield from _of_another_system(document, target, known)
-    yield from _unknown(document, path, name, listed, where=known.environment)
-    yield from _unknown(document, ("purpose",), destination.purpose, known.purposes, where=_CONSENT)
-    yield from _unknown(document, ("channel",), destination.channel, known.channels, where=_CONSENT)
+    yield from unknown(document, path, name, listed, where=known.environment)
+    yield from unknown(document, ("purpose",), destination.purpose, known.purposes, where=_CONSENT)
+    yield from unknown(document, ("channel",), destination.channel, known.channels, where=_CONSENT)
     for name in destination.fields if isinstance(target, FilesTarget) else ():
         if name in OWN_COLUMNS:
             yield document.problem(
@@ -387,7 +370,7 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
         else:
             mapped.append(((*path, "attribute"), source.attribute))
     for path, name in mapped:
-        yield from _unknown(document, path, name, columns, where=CUSTOMERS)
+        yield from unknown(document, path, name, columns, where=CUSTOMERS)
         if name in columns and columns[name].personal == "sensitive":
             yield document.problem(path, f"{name!r} is sensitive and must not leave the lake.")
         elif name in columns and columns[name].type.startswith(("ARRAY", "MAP", "STRUCT")):

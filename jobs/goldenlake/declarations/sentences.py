@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import SequenceMatcher
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -44,6 +44,19 @@ def hint(name: object, known: Iterable[str]) -> str:
     if guess := nearest(name, known):
         return f"Did you mean {guess!r}?"
     return f"Known: {', '.join(known) or 'none'}."
+
+
+def unknown(
+    document: Document,
+    path: KeyPath,
+    value: str,
+    known: Iterable[str] | None,
+    *,
+    where: str,
+) -> Iterator[Problem]:
+    """One problem where a value is none of the ``known``; none where those are not known either."""
+    if known is not None and value not in (names := set(known)):
+        yield document.problem(path, f"{value!r} is not declared in {where}. {hint(value, names)}")
 
 
 def explain(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:

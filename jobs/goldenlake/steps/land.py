@@ -156,7 +156,8 @@ class Land:
                 unless=lambda sha256: ledger.is_withdrawn(sha256) and repeats(sha256),
             )
         before = ledger.row(self.source.source, file.path, size, sha256)
-        if before and repeats(sha256):
+        says_nothing_new = repeats(sha256)
+        if before and says_nothing_new:
             return replace(before, modified_at=file.modified_at)
         row = FileRow(
             source=self.source.source,
@@ -172,7 +173,7 @@ class Land:
         )
         if self.day_of(file.path) is None:
             return replace(row, status=BROKEN, error=self._no_day(file.path))
-        if repeats(sha256):
+        if says_nothing_new:
             return replace(row, status=DUPLICATE)
         if sha256 in ledger.contents:
             again = f"{sha256} {file.path} {file_on.isoformat()}"

@@ -42,7 +42,12 @@ class Pull:
     def run(self, api: Api, landing: Landing, known: Iterable[FileRow], clock: Clock) -> Landed:
         """Raises TransientError, CallRefused, ContractBroken; nothing is landed then."""
         rows = list(known)
-        ledger = Ledger(rows)
+        ledger, contents = Ledger(rows), {row.sha256 for row in rows}
+
+        def repeats(sha256: str) -> bool:
+            """The overlap alone, word for word."""
+            return sha256 in contents and not self._is_news_again(rows, sha256)
+
         since = max((mark for row in rows if (mark := _mark(row))), key=instant, default=None)
         newest, count = since, 0
         name = self.source.source
@@ -64,15 +69,11 @@ class Pull:
                 at=clock.now(),
                 as_of=self.as_of,
                 run_id=self.run_id,
-                unless=lambda sha256: (
-                    ledger.is_withdrawn(sha256) and not self._is_news_again(rows, sha256)
-                ),
+                unless=lambda sha256: ledger.is_withdrawn(sha256) and repeats(sha256),
             )
-        same = [each for each in rows if each.sha256 == row.sha256]
-        if same and not self._is_news_again(rows, row.sha256):
-            # The overlap alone, word for word.
+        if repeats(row.sha256):
             return Landed(known=1)
-        if same:
+        if row.sha256 in contents:
             again = f"{row.sha256} {row.path}"
             row = replace(row, file_id=hashlib.sha256(again.encode()).hexdigest())
         return Landed(files=[row])

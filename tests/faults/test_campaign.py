@@ -24,7 +24,7 @@ from support.campaign import FaultCount, chosen
 from support.company import PERSONAL, day, open_company, speak_to_the_desk
 from support.contents import Contents, contents, difference, is_mixed
 from support.faults import ERASURE, STAGES, UPKEEP, Company, Died, Fault, Line
-from support.telling import needles, said, told_of_the_work
+from support.telling import said, tells_of, told_of_the_work
 from support.vendors import serving
 from support.vendors.desk import Desk
 
@@ -79,13 +79,9 @@ class Night:
         """Upkeep, or an erasure, after that night: once, for those who ask for it."""
         if work in self.ends:
             return
-        company, line = Company(self.folder / work, self.spark), Line()
-        shutil.copytree(self.folder / "before" / work, company.home)
         if work == ERASURE:
-            ask_to_be_forgotten(company)
-            shutil.rmtree(self.folder / "before" / work)
-            shutil.copytree(company.home, self.folder / "before" / work)
-        speak_to_the_desk(company.home, self._account(company.home))
+            ask_to_be_forgotten(Company(self.folder / "before" / work, self.spark))
+        company, line = self.before(work, self.folder / work), Line()
         run(company, work, line)
         self.points += line.points
         self.ends[work] = contents(company.home, but=BESIDES[work])
@@ -169,10 +165,8 @@ def test_a_night_that_is_disturbed_and_run_again_ends_like_one_that_is_not(
 
 def run(company: Company, work: str, line: Line) -> None:
     """Work that must end well."""
-    if work == UPKEEP:
-        company.upkeep(SECOND, line)
-    elif work == ERASURE:
-        assert company.erasure(SECOND, line) == ExitCode.OK
+    if work in BESIDES:
+        assert company.besides(work, SECOND, line) == ExitCode.OK
     else:
         company.night(SECOND)
 
@@ -187,12 +181,8 @@ def ask_to_be_forgotten(company: Company) -> None:
 
 def telling(home: Path) -> list[str]:
     """Files of the lake and of the reports that tell of whoever was forgotten."""
-    found = [needle for value in FORGOTTEN for needle in needles(value)]
-    return [
-        name
-        for name, data in said(home, ("lake/**/*", "reports/**/*"))
-        if any(needle in data for needle in found)
-    ]
+    files = said(home, ("lake/**/*", "reports/**/*"))
+    return [name for name, data in files if tells_of(data, *FORGOTTEN)]
 
 
 def start_of(stage: str) -> str:
@@ -207,10 +197,8 @@ def disturbed(company: Company, fault: Fault) -> Iterator[Line]:
 
     def attempt() -> None:
         with suppress(Died, GoldenlakeError, OSError):
-            if fault.stage == UPKEEP:
-                company.upkeep(SECOND, line)
-            elif fault.stage == ERASURE:
-                company.erasure(SECOND, line)
+            if fault.stage in BESIDES:
+                company.besides(fault.stage, SECOND, line)
             else:
                 company.attempt(SECOND, line, start=start_of(fault.stage))
 

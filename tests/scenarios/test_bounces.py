@@ -15,7 +15,7 @@ from aiosmtpd.handlers import Mailbox
 from goldenlake.cli.installation import PROJECT
 from goldenlake.errors import ExitCode
 from goldenlake.io.tables import DeltaTables
-from support.newsletter import READERS
+from support.newsletter import READERS, write
 from support.scenario import Scenario, scenario
 from support.servers import free_port
 
@@ -72,9 +72,7 @@ def test_a_closed_mailbox_and_a_complaint_end_the_newsletter_and_a_full_mailbox_
     at: Scenario, inbox: smtplib.SMTP
 ) -> None:
     people = ("ann", "bob", "cyd", "dan", "eve")
-    lines = [f"{name}@example.com,,{name.title()},DE,2026-02-01T08:00:00Z" for name in people]
-    text = "\n".join(["email,phone,given_name,country,said_at", *lines, ""])
-    (at.drops / f"people_{DAY}.csv").write_text(text)
+    write(at, DAY, *(f"{name}@example.com" for name in people))
     bounced(inbox, "bob", "5.1.1")
     bounced(inbox, "cyd", "5.2.2")
     bounced(inbox, "dan", "4.4.1", "delayed")

@@ -228,28 +228,29 @@ class Company:
         assert code is ExitCode.OK, f"the night ended with {code!r}: {installation.results}"
         return line
 
-    def upkeep(self, as_of: date, line: Line) -> None:
-        """Maintenance of a few tables, which finds two files worth its while."""
+    def besides(self, work: str, as_of: date, line: Line) -> int:
+        """Work that is no night, UPKEEP or ERASURE; gives its code."""
         installation = self.installation(as_of, line)
-        installation.whole = UPKEEP
-        with (
-            _on_line(line, self.home),
-            patch.object(maintain, "Maintain", Upkeep),
-            patch.object(maintain, "lake_tables", lambda *_: list(KEPT_UP)),
-        ):
-            stages.maintain(installation)
+        installation.whole = work
+        with _on_line(line, self.home):
+            return _upkeep(installation) if work == UPKEEP else _erasure(installation)
 
-    def erasure(self, as_of: date, line: Line) -> int:
-        """What is left to do of the requests that are open; gives the command's code."""
-        installation = self.installation(as_of, line)
-        installation.whole = ERASURE
-        with (
-            _on_line(line, self.home),
-            patch.object(Installation, "load_newest", lambda *_, **__: installation),
-        ):
-            done = CliRunner().invoke(app, ["erase", "--resume"])
-        print(done.output)  # noqa: T201 - looked at for what it tells of people
-        return done.exit_code
+
+def _upkeep(installation: Installation) -> int:
+    """Maintenance of a few tables, which finds two files worth its while."""
+    with (
+        patch.object(maintain, "Maintain", Upkeep),
+        patch.object(maintain, "lake_tables", lambda *_: list(KEPT_UP)),
+    ):
+        return stages.code_of(stages.maintain(installation))
+
+
+def _erasure(installation: Installation) -> int:
+    """What is left to do of the requests that are open."""
+    with patch.object(Installation, "load_newest", lambda *_, **__: installation):
+        done = CliRunner().invoke(app, ["erase", "--resume"])
+    print(done.output)  # noqa: T201 - looked at for what it tells of people
+    return done.exit_code
 
 
 @contextmanager

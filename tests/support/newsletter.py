@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from goldenlake.io.tables import DeltaTables
 from support.scenario import Scenario, scenario
-from support.telling import needles
+from support.telling import tells_of
 
 DAY = date(2026, 3, 1)
 NEXT = date(2026, 3, 2)
@@ -56,11 +56,7 @@ def told_by(data: bytes, people: Iterable[str]) -> set[str]:
     address ends with Bob's.
     """
     data = data.replace(b"joe." + BOB.encode(), b"")
-    return {
-        each
-        for each in people
-        if any(needle in data for needle in (*needles(each), *needles(phone(each))))
-    }
+    return {each for each in people if tells_of(data, each, phone(each))}
 
 
 @pytest.fixture(scope="session")

@@ -34,6 +34,11 @@ def needles(value: str) -> list[bytes]:
     return sorted(found)
 
 
+def tells_of(data: bytes, *values: str) -> bool:
+    """Whether one of the values stands in the bytes, however it is written."""
+    return any(needle in data for value in values for needle in needles(value))
+
+
 def unpacked(name: str, data: bytes) -> bytes:
     """What the bytes of a file say; a data file's footer has values in its statistics, too. One
     that a full disk cut off says what it has.

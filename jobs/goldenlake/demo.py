@@ -188,7 +188,6 @@ class Demo:
         step = MeasureAccuracy(
             truth=self.home / "sample" / "truth" / "records.parquet",
             systems={name: source.system for name, source in catalogue.sources.items()},
-            largest_cluster=catalogue.identity.largest_cluster,
         )
         with installation.timed("accuracy") as results:
             results.append(step.run(installation.tables))

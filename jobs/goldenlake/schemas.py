@@ -105,11 +105,12 @@ EDGES = TableShape(
     merged=True,
 )
 #: Which customer a record belongs to, now. ``component`` is the smallest record id among all
-#: records that links connect, which may be several customers where a component is cut.
+#: records that links connect, which may be several customers where a component is cut;
+#: ``link_group`` is the smallest of those that would be one customer without a model.
 CUSTOMERS = TableShape(
     ddl="""
         record_id STRING, customer_id STRING, assigned_on DATE, customer_since DATE,
-        component STRING
+        component STRING, link_group STRING
     """,
     statistics=("customer_id", "assigned_on"),
     change_feed=True,

@@ -15,8 +15,8 @@ from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.identity import IdentityRules
-from goldenlake.identity import changes, components, ids, links, one_worker, refinement
-from goldenlake.schemas import EDGES, RECORDS
+from goldenlake.identity import changes, components, ids, links, refinement
+from goldenlake.schemas import RECORDS
 from support.identity_reference import Known, partition, survivors
 
 TODAY = date(2026, 3, 1)
@@ -228,21 +228,6 @@ def test_ten_million_edges_make_the_components_that_they_were_drawn_within(
     assert (wrong, found.count()) == (0, people)
 
 
-def test_links_alone_are_what_there_would_be_without_matches(
-    spark: SparkSession, built: tuple[DataFrame, DataFrame, DataFrame]
-) -> None:
-    edges, clusters, _ = built
-    matches = spark.createDataFrame(
-        [("w000-00", "w001-00", "match", "", "likely", "", 9.0, "m", TODAY)], EDGES.ddl
-    )
-    both = edges.unionByName(matches, allowMissingColumns=True)
-    alone = one_worker.by_links_alone(
-        clusters.select("record_id"), both, largest=RULES.largest_cluster
-    )
-    for by in ("cluster", "component"):
-        assert parts(alone, by) == parts(clusters, by)
-
-
 def test_ids_stay_with_the_largest_part_and_the_oldest_survives(spark: SparkSession) -> None:
     random = Random(7)
     before: dict[str, str] = {}
@@ -258,13 +243,13 @@ def test_ids_stay_with_the_largest_part_and_the_oldest_survives(spark: SparkSess
                 now[name] = f"w{at:03}-{random.randint(0, 2)}"
     # One day an id, as in the table.
     previous = spark.createDataFrame(
-        [(name, of, since[of], "?", since[of]) for name, of in before.items()],
+        [(name, of, since[of], "c", "?", since[of]) for name, of in before.items()],
         "record_id string, customer_id string, customer_since date, component string, "
-        "assigned_on date",
+        "link_group string, assigned_on date",
     ).localCheckpoint()
     clusters = spark.createDataFrame(
-        [(name, part, part) for name, part in now.items()],
-        "record_id string, component string, cluster string",
+        [(name, "c", part, part) for name, part in now.items()],
+        "record_id string, component string, cluster string, link_group string",
     ).localCheckpoint()
     owners = ids.owners(clusters, previous).localCheckpoint()
     assigned = ids.assignments(clusters, owners, base=4, as_of=F.lit(TODAY)).localCheckpoint()
@@ -314,7 +299,7 @@ def test_ids_stay_with_the_largest_part_and_the_oldest_survives(spark: SparkSess
     changed = changes.customer_changes(assigned, previous, F.lit(TODAY))
     moved = {row["record_id"]: row["customer_id"] for row in changed.collect()}
     assert moved == {name: found.get(name) for name in set(before) | set(found)}, (
-        "every component has another name here"
+        "every group of links has another name here"
     )
 
 

@@ -62,8 +62,9 @@ def clusters(
     largest: int = 200,
     profiles: pa.Table | None = None,
     model: str | None = None,
+    by: str = "cluster",
 ) -> dict[str, str]:
-    """The cluster of each record of one component."""
+    """The cluster of each record of one component, or its group of links."""
     held: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for one, other, strength in ties:
         weight = 8.0 if strength == "likely" else None
@@ -78,7 +79,7 @@ def clusters(
     batch = pa.RecordBatch.from_pylist(nodes, schema=pa.schema({**texts, "ties": TIE_LISTS}))
     found = _clusters(largest, cast("Any", Text(model) if model else None), iter([batch]))
     rows = [row for answer in found for row in answer.to_pylist()]
-    return {row["record_id"]: row["cluster"] for row in rows}
+    return {row["record_id"]: row[by] for row in rows}
 
 
 def test_a_decision_cuts_the_weakest_tie_between_two_people() -> None:
@@ -171,6 +172,17 @@ def test_a_model_joins_groups_whose_records_look_alike(model: str) -> None:
     ties = [("a", "b", "strong"), ("c", "d", "strong"), ("a", "c", "likely")]
     found = clusters(["a", "b", "c", "d"], ties, profiles=profiles, model=model)
     assert set(found.values()) == {"a"}
+
+
+def test_a_link_group_is_who_there_would_be_without_a_model(model: str) -> None:
+    profiles = pa.Table.from_pylist([ANNA, NOTHING, ANNA, PAUL, ANNA])
+    records, links = list("abcde"), [("a", "b", "strong"), ("c", "d", "must"), ("b", "c", "cannot")]
+    matches = [("a", "e", "likely"), ("b", "e", "likely")]
+    told = {"profiles": profiles, "model": model}
+    groups = clusters(records, links + matches, **told, by="link_group")
+    assert groups == clusters(records, links)
+    assert groups == {"a": "a", "b": "a", "c": "c", "d": "c", "e": "e"}
+    assert clusters(records, links + matches, **told) == groups | {"e": "a"}
 
 
 def test_one_wrong_edge_does_not_chain_two_people(model: str) -> None:

@@ -188,10 +188,12 @@ def test_with_a_model_the_page_tells_how_many_customers_it_merged(
     spark: SparkSession, catalogue: Catalogue, tmp_path: Path
 ) -> None:
     owners = {"a": "c_a", "b": "c_a", "c": "c_a", "d": "c_d", "e": "c_d", "f": "c_f", "g": "c_f"}
+    groups = dict(zip(owners, "abcddff", strict=True))
     rows = {
         **ROWS,
         "identity.customers": [
-            {"record_id": record, "customer_id": owner} for record, owner in owners.items()
+            {"record_id": record, "customer_id": owner, "link_group": groups[record]}
+            for record, owner in owners.items()
         ],
         "identity.edges": [
             edge("a", "b", "match", "likely"),

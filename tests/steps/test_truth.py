@@ -79,7 +79,11 @@ def truth(tmp_path: Path) -> Path:
 def lake(spark: SparkSession, edges: list[dict[str, Any]], owners: dict[str, str]) -> Any:
     pinned = dict.fromkeys(IDENTITY, 1)
     published = {"generation": 1, "as_of": DAY, "tables": pinned, "inputs": {}}
-    customers = [{"record_id": record, "customer_id": of} for record, of in owners.items()]
+    tied = {"crm:1": "clicks:h1", "tills:h2": "erp:7"}
+    customers = [
+        {"record_id": record, "customer_id": of, "link_group": tied.get(record, record)}
+        for record, of in owners.items()
+    ]
     rows = {
         "ops.publications": [published],
         "identity.records": LAKE,
@@ -90,7 +94,7 @@ def lake(spark: SparkSession, edges: list[dict[str, Any]], owners: dict[str, str
 
 
 def measured(tables: Any, truth: Path) -> dict[str, dict[str, Any]]:
-    step = MeasureAccuracy(truth=truth, systems=SYSTEMS, largest_cluster=200)
+    step = MeasureAccuracy(truth=truth, systems=SYSTEMS)
     parts: Any = step.run(tables).details["parts"]
     return {part["part"]: part for part in parts}
 

@@ -49,18 +49,23 @@ def customer_changes(assignments: DataFrame, previous: DataFrame, as_of: Column)
         "record_id",
         F.col("customer_id").alias("_old_customer_id"),
         F.col("component").alias("_component"),
+        F.col("link_group").alias("_link_group"),
         F.col("assigned_on").alias("_assigned_on"),
     )
     stays = F.col("customer_id").eqNullSafe(F.col("_old_customer_id"))
+    differs = ~stays
+    for name in ("component", "link_group"):
+        differs |= ~F.col(name).eqNullSafe(F.col(f"_{name}"))
     return (
         assignments.join(before, on="record_id", how="full")
-        .where(~stays | ~F.col("component").eqNullSafe(F.col("_component")))
+        .where(differs)
         .select(
             "record_id",
             "customer_id",
             F.when(stays, F.col("_assigned_on")).otherwise(as_of).alias("assigned_on"),
             "customer_since",
             "component",
+            "link_group",
             "_old_customer_id",
         )
     )

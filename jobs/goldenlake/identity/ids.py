@@ -72,7 +72,7 @@ def owners(clusters: DataFrame, previous: DataFrame) -> DataFrame:
 def assignments(
     clusters: DataFrame, owners: DataFrame, *, base: int, as_of: Column, prefix: str = "c_"
 ) -> DataFrame:
-    """The id of every record: (record_id, component, customer_id, customer_since, is_new).
+    """The id of every record: ``clusters``' columns with customer_id, customer_since and is_new.
 
     A cluster that no id claims gets a new one, born on ``as_of``, which begins with ``prefix``.
     """
@@ -90,9 +90,7 @@ def assignments(
         .alias("customer_since"),
         F.col("_survivor").isNull().alias("is_new"),
     )
-    return clusters.join(ids, on="cluster", how="inner").select(
-        "record_id", "component", "customer_id", "customer_since", "is_new"
-    )
+    return clusters.join(ids, on="cluster", how="inner")
 
 
 def events(assignments: DataFrame, previous: DataFrame, owners: DataFrame) -> DataFrame:

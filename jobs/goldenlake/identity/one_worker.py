@@ -22,7 +22,6 @@ from pyspark.sql import functions as F
 
 from goldenlake.identity import refinement
 from goldenlake.identity.matches import (
-    MATCH,
     PAIRS,
     PAIRS_ARROW,
     Probable,
@@ -150,17 +149,6 @@ def clusters(
     ).clusters
 
 
-def by_links_alone(records: DataFrame, edges: DataFrame, *, largest: int) -> DataFrame:
-    """The people there would be without a model: (record_id, component, cluster, is_cut).
-
-    ``records`` (record_id) are all that the links among them reach; ``edges`` and ``largest`` are
-    those of ``refinement.clusters``.
-    """
-    links = edges.where(F.col("identifier") != MATCH)
-    at_once = fits(records.count())
-    return clusters(records, links, largest=largest, columns=[], model=None, at_once=at_once)
-
-
 def cores_of_a_task(spark: SparkSession) -> int:
     """That a task can use where no other runs beside it."""
     context, default = spark.sparkContext, "1"
@@ -222,7 +210,7 @@ def _loaded(model: Broadcast[str]) -> Model:
 
 def _by_links(ids: pa.Array, graph: Graph, largest: int) -> Iterator[tuple[str, pa.Table]]:
     group, is_cut = graph.groups(largest)
-    yield _RECORD, told(ids, graph, group, is_cut)
+    yield _RECORD, told(ids, graph, group, group, is_cut)
 
 
 def _by_model(
@@ -262,7 +250,7 @@ def _by_model(
     group, is_cut = graph.groups(largest)
     joined = refined_groups(graph, group, compared, scorer)
     cluster = group if joined is None else joined.clusters(group)
-    yield _RECORD, told(ids, graph, cluster, is_cut)
+    yield _RECORD, told(ids, graph, cluster, group, is_cut)
 
 
 def _pairs(lists: pa.ListArray, refused: pa.Table, model: Model) -> Iterator[Candidates]:

@@ -38,12 +38,13 @@ CONNECTING = (MUST, "unique", "strong", LIKELY, "weak")
 _HELD = (MUST, "unique")
 """What ties records even in a group that is too large."""
 
-CLUSTERS = "record_id string, component string, cluster string, is_cut boolean"
+CLUSTERS = "record_id string, component string, cluster string, link_group string, is_cut boolean"
 CLUSTERS_ARROW = pa.schema(
     {
         "record_id": pa.string(),
         "component": pa.string(),
         "cluster": pa.string(),
+        "link_group": pa.string(),
         "is_cut": pa.bool_(),
     }
 )
@@ -68,9 +69,10 @@ def clusters(
     columns: list[str],
     model: Broadcast[str] | None,
 ) -> DataFrame:
-    """Components and the people within each: (record_id, component, cluster, is_cut).
+    """Components and the people within each: CLUSTERS' columns.
 
-    A cluster is named by its smallest record id.
+    A cluster is named by its smallest record id, and so is ``link_group``, the records that would
+    be one person without a model: a cluster is one group or several.
 
     Args:
         records: (record_id) of whole components; with a model their ``profile``, too.
@@ -108,15 +110,16 @@ def _clusters(
     group, is_cut = graph.groups(largest)
     joined = None if model is None else joined_groups(graph, group, nodes, loaded(model))
     cluster = group if joined is None else joined.clusters(group)
-    named = told(nodes["record_id"].combine_chunks(), graph, cluster, is_cut)
+    named = told(nodes["record_id"].combine_chunks(), graph, cluster, group, is_cut)
     yield from named.to_batches(max_chunksize=50_000)
 
 
-def told(ids: pa.Array, graph: Graph, cluster: Codes, is_cut: NDArray[np.bool_]) -> pa.Table:
+def told(
+    ids: pa.Array, graph: Graph, cluster: Codes, group: Codes, is_cut: NDArray[np.bool_]
+) -> pa.Table:
     """A graph's clusters as rows, with the ids of its records."""
-    component = ids.take(pa.array(graph.component))
-    columns = [ids, component, ids.take(pa.array(cluster)), pa.array(is_cut)]
-    return pa.table(columns, schema=CLUSTERS_ARROW)
+    firsts = [ids.take(pa.array(first)) for first in (graph.component, cluster, group)]
+    return pa.table([ids, *firsts, pa.array(is_cut)], schema=CLUSTERS_ARROW)
 
 
 @dataclass(frozen=True)

@@ -231,7 +231,7 @@ class WriteReport:
         resolved = [row["counts"] or {} for row in runs if row["step"] == "resolve"]
         return MatchingFacts(
             version=self.trained.version,
-            **matched(tables, generation, largest=self.catalogue.identity.largest_cluster),
+            **matched(tables, generation),
             keys_left_out=sum(counts.get("keys_left_out", 0) for counts in resolved),
             model=json.loads(self.trained.text),
         )

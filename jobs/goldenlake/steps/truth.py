@@ -11,7 +11,6 @@ from pyspark.sql import functions as F
 
 from goldenlake.identity.accuracy import Accuracy, PairAccuracy, accuracy, accuracy_across
 from goldenlake.identity.matches import MATCH
-from goldenlake.identity.one_worker import by_links_alone
 from goldenlake.ports import StepResult, Tables
 from goldenlake.steps.generations import Generation, read
 from goldenlake.steps.reading import generation_of
@@ -36,14 +35,13 @@ _NAMES = {
 class MeasureAccuracy:
     """Measure the newest generation, by its links alone and with what a model joined.
 
-    ``systems`` tells the system of each source, ``largest_cluster`` is that of the identity rules.
-    The details of the result are ``parts``: name, and a dict for ``links`` and, where a model took
-    part, for ``model``, of ``precision``, ``recall``, ``f1`` and ``pairs``, the true ones.
+    ``systems`` tells the system of each source. The details of the result are ``parts``: name, and
+    a dict for ``links`` and, where a model took part, for ``model``, of ``precision``, ``recall``,
+    ``f1`` and ``pairs``, the true ones.
     """
 
     truth: Path
     systems: Mapping[str, str]
-    largest_cluster: int
 
     def run(self, tables: Tables) -> StepResult:
         """Raises TableMissing before the first publication."""
@@ -52,10 +50,8 @@ class MeasureAccuracy:
         edges = read(tables, generation, "identity.edges")
         found = {"links": customers}
         if not edges.where(F.col("identifier") == MATCH).isEmpty():
-            alone = by_links_alone(
-                customers.select("record_id"), edges, largest=self.largest_cluster
-            ).select("record_id", F.col("cluster").alias("customer_id"))
-            found = {"links": alone.localCheckpoint(), "model": customers}
+            alone = customers.select("record_id", F.col("link_group").alias("customer_id"))
+            found = {"links": alone, "model": customers}
         told = told_records(tables, generation, self.truth).localCheckpoint()
         sides = {
             "web to shops": self._in_system("web", "shops"),

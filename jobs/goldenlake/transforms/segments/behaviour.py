@@ -55,7 +55,7 @@ class Behaviour:
         chain after whose last event there was none of that kind, up to the end of the day.
         """
         steps = _by_table(wanted.sequence)
-        tracks = []
+        tracks, kinds = [], []
         for table, numbers in steps.items():
             first = wanted.sequence[numbers[0]]
             flags = [
@@ -76,7 +76,16 @@ class Behaviour:
                 ),
             )
             tracks.append(F.coalesce(track, F.array().cast(_NO_STEPS)))
-        done = _last_completion(F.array_sort(F.concat(*tracks)), len(wanted.sequence), wanted.gap)
+            kind = self._measure(
+                first,
+                _key(f"kinds {table}", wanted.sequence, wanted.within),
+                lambda mask=mask: F.bit_or(mask),  # type: ignore[misc]
+            )
+            kinds.append(F.coalesce(kind, F.lit(0)))
+        chain = _last_completion(F.array_sort(F.concat(*tracks)), len(wanted.sequence), wanted.gap)
+        # To go through somebody's events in order is slow, and few did all of the steps.
+        did_all = reduce(Column.bitwiseOR, kinds) == (1 << len(wanted.sequence)) - 1
+        done = F.when(did_all, chain)
         if wanted.not_followed_by is None:
             return done.isNotNull()
         undone = wanted.not_followed_by

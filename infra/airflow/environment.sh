@@ -2,6 +2,9 @@
 # What is already set in the environment wins, where that makes sense.
 
 # shellcheck shell=bash
+
+# Who is not in the group reads neither Airflow's database, with its keys, nor what a night writes.
+umask 027
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 for needed in "$home/.venv/bin/spark-submit" "$home/.venv-airflow/bin/airflow" \
   "$home/.cache/spark/submit.properties"; do

@@ -72,6 +72,8 @@ def test_only_passing_faults_are_tried_again_and_a_lost_source_does_not_stop_the
     assert lines["resolve"].endswith("done")
     assert "not run, since what they need failed: activate.mail, complete" in said
     assert "columns are missing" not in said, "the log is for the file, not for the screen"
+    kept = [airflow.home / "airflow.db", *(airflow.home / "logs").rglob("*.log")]
+    assert not [each for each in kept if each.stat().st_mode & 0o007], "anybody may read it"
     log = next((airflow.home / "logs").glob("night-local-*.log"))
     assert "broken: a.csv: 3 columns are missing" in log.read_text()
     assert str(log) in said

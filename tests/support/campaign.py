@@ -76,6 +76,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
                 for column in _COLUMNS:
                     rows[of][column] += found[column.replace(" ", "_")]
     if rows:
+        rows["all"] = rows.pop("all")  # The last line.
         seed = terminalreporter.config.getoption("--fault-seed")
         terminalreporter.section(f"faults in a night (--fault-seed {seed})")
         for line in table(rows):

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from goldenlake.declarations.connections import HeaderAuth
 from goldenlake.declarations.environment import FolderPlace, SftpPlace
 from goldenlake.declarations.loader import check_conf, load_catalogue
 from goldenlake.errors import DeclarationError, ExitCode
@@ -150,9 +151,9 @@ def test_check_looks_at_every_environment(conf: Conf) -> None:
     assert conf.problems() == []
     assert [str(problem) for problem in check_conf(conf.path)] == [
         "conf/destinations/letters.yml:11: target.place: 'exports' is not declared in "
-        "conf/env/production.yml. Known: none.",
+        "conf/env/production.yml, under places. Known: none.",
         "conf/sources/shop.yml:7: origin.place: 'drops' is not declared in "
-        "conf/env/production.yml. Known: none.",
+        "conf/env/production.yml, under places. Known: none.",
     ]
 
 
@@ -249,8 +250,85 @@ def test_a_wrong_value_of_a_secret_is_not_repeated(conf: Conf) -> None:
     (problem,) = conf.problems()
 
     assert (
-        problem == "conf/env/local.yml:3: places.drops.secret_key: must be a mapping, but is text."
+        problem
+        == "conf/env/local.yml:3: places.drops.secret_key: is a secret in clear. Say where it "
+        "is, as in {env: NAME} or {file: path}, and change it: it stood in a file."
     )
+
+
+READERS, CONSENT = "segments/readers.yml", "consent.yml"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "says"),
+    [
+        ("env/local.yml", "lake: var/lake", "lake: var/lake\nretention: {classes: {emails: 30d}}",
+         "retention.classes.emails: is not a known key. Known: contact, pseudonym, sensitive."),
+        ("env/local.yml", "lake: var/lake", "lake: var/lake\nspark: {fast_start: yes}",
+         "spark.fast_start: must be true or false, but is text. In YAML 1.2 it is true and false "
+         "alone."),
+        ("env/local.yml", "lake: var/lake",
+         "lake: var/lake\nretention: {runs: 99999999999999d}",
+         "retention.runs: is longer than can be reckoned with."),
+        (READERS, "{metric: orders, at_least: 1}",
+         "{metric: orders, attribute: email, at_least: 1}",
+         "who.all[1].metric: stands beside attribute: one of both is a condition. Put both under "
+         "all."),
+        (READERS, "{metric: orders, at_least: 1}", "{event: view, did: no}",
+         "who.all[1].did: must be true or false, but is text. In YAML 1.2 it is true and false "
+         "alone."),
+        ("sources/shop.yml", "load: increment", f"load: {'x' * 5_000}",
+         f"load: is '{'x' * 79} …. Use one of snapshot, increment, append."),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_in_words_that_help(
+    conf: Conf, file: str, old: str, new: str, says: str
+) -> None:
+    conf.change(file, old, new)
+
+    (problem,) = conf.problems()
+
+    assert problem.partition(": ")[2] == says
+
+
+def test_an_empty_file_is_told_once(conf: Conf) -> None:
+    conf.write(READERS, "# to come\n")
+
+    assert "conf/segments/readers.yml: is empty. Write the declaration, or remove the file." in (
+        conf.problems()
+    )
+
+
+def test_a_colon_in_a_text_is_told_as_one(conf: Conf) -> None:
+    conf.change(READERS, "owner: letters", "owner: Letters: letters")
+
+    assert any("Put the text in quotes." in problem for problem in conf.problems())
+
+
+def test_households_that_an_earlier_release_read_are_told_where_they_stand_now(conf: Conf) -> None:
+    conf.write("identity/households.yml", "rules: {}\n")
+
+    assert conf.problems() == [
+        "conf/identity/households.yml: is not read from here any more: it is "
+        "conf/groups/households.yml now."
+    ]
+
+
+def test_files_of_a_connection_are_looked_for_where_all_others_are(conf: Conf) -> None:
+    auth = "{kind: header, value: {file: secrets/token}}"
+    conf.change(
+        "env/local.yml",
+        "lake: var/lake",
+        "lake: var/lake\nconnections:\n  crm: {base_url: 'https://api.example.com', "
+        f"ca_file: certs/ca.pem, auth: {auth}}}",
+    )
+
+    loaded = conf.load()
+
+    crm = loaded.environment.connections["crm"]
+    assert crm.ca_file == str(loaded.root / "certs" / "ca.pem")
+    assert isinstance(crm.auth, HeaderAuth)
+    assert str(crm.auth.value) == f"file:{loaded.root / 'secrets' / 'token'}"
 
 
 @pytest.mark.parametrize(

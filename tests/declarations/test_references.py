@@ -13,7 +13,8 @@ HOUSEHOLDS = "groups/households.yml"
     ("file", "old", "new", "says"),
     [
         (SHOP, "place: drops", "place: drop",
-         "7: origin.place: 'drop' is not declared in conf/env/local.yml. Did you mean 'drops'?"),
+         "7: origin.place: 'drop' is not declared in conf/env/local.yml, under places. Did you "
+         "mean 'drops'?"),
         (SHOP, "  email: email\nattributes", "  e_mail: email\nattributes",
          "17: identifiers.e_mail: 'e_mail' is not declared in conf/identity/identifiers.yml. "
          "Did you mean 'email'?"),
@@ -81,8 +82,8 @@ HOUSEHOLDS = "groups/households.yml"
         (LETTERS, "segments: [readers]", "segments: [reader]",
          "4: segments[0]: 'reader' is not declared in conf/segments. Did you mean 'readers'?"),
         (LETTERS, "place: exports", "place: export",
-         "11: target.place: 'export' is not declared in conf/env/local.yml. Did you mean "
-         "'exports'?"),
+         "11: target.place: 'export' is not declared in conf/env/local.yml, under places. Did you "
+         "mean 'exports'?"),
         (LETTERS, "purpose: marketing", "purpose: advertising",
          "5: purpose: 'advertising' is not declared in conf/consent.yml. Known: marketing."),
         (LETTERS, "channel: email", "channel: emial",
@@ -90,10 +91,11 @@ HOUSEHOLDS = "groups/households.yml"
         (LETTERS, "key: email", "key: mail",
          "7: key: 'mail' is not declared in gold.customers. Did you mean 'email'?"),
         (LETTERS, "address: email", "address: emial",
-         "9: fields.address: 'emial' is not declared in gold.customers. Did you mean 'email'?"),
+         "9: fields.address: 'emial' is not declared in gold.customers or gold.metrics. Did you "
+         "mean 'email'?"),
         (LETTERS, "attribute: customer_id", "attribute: customer",
-         "10: fields.customer.attribute: 'customer' is not declared in gold.customers. Did you "
-         "mean 'customer_id'?"),
+         "10: fields.customer.attribute: 'customer' is not declared in gold.customers or "
+         "gold.metrics. Did you mean 'customer_id'?"),
         (LETTERS, "address: email", "address: country",
          "9: fields.address: 'country' is sensitive and must not leave the lake."),
         (LETTERS, "address: email", "key: email",
@@ -118,6 +120,65 @@ def test_a_name_that_leads_nowhere(conf: Conf, file: str, old: str, new: str, sa
     conf.change(file, old, new)
 
     assert conf.problems() == [f"conf/{file}:{says}"]
+
+
+def test_metrics_are_sent_like_attributes(conf: Conf) -> None:
+    conf.change(LETTERS, "address: email", "address: orders")
+
+    assert conf.problems() == []
+
+
+def test_a_metric_is_not_missed_where_the_file_of_metrics_is_faulty(conf: Conf) -> None:
+    conf.change(LETTERS, "address: email", "address: orders")
+    conf.change("tables/gold.metrics.yml", "type: BIGINT", "typ: BIGINT")
+
+    (problem,) = conf.problems()
+    assert "Did you mean 'type'?" in problem
+
+
+LISTS = """\
+destination: lists
+description: Lists.
+owner: letters@example.com
+segments: [readers]
+mode: suppress
+purpose: marketing
+channel: email
+key: email
+fields: {}
+target: {kind: KIND, connection: there}
+"""
+ACCOUNT = """
+connections:
+  there: {base_url: "https://api.example.com", auth: {kind: none}SYSTEM}
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "can"),
+    [
+        ("klaviyo", True),
+        ("klaviyo, identifier: phone_number", False),
+        ("sendgrid", False),
+        ("sendgrid, unsubscribe_group: 7", True),
+        ("mailchimp, audience: a1", True),
+        ("hubspot", False),
+        ("tryton", False),
+    ],
+)
+def test_who_said_no_is_told_to_nobody_who_cannot_be_told(conf: Conf, kind: str, can: bool) -> None:
+    account = ACCOUNT.replace("SYSTEM", f", system: {kind.partition(',')[0]}")
+    conf.change("env/local.yml", "lake: var/lake", f"lake: var/lake{account}")
+    conf.write("destinations/lists.yml", LISTS.replace("KIND", kind))
+
+    assert conf.problems() == (
+        []
+        if can
+        else [
+            "conf/destinations/lists.yml:5: mode: is 'suppress', which this target cannot do. Use "
+            "one of append, mirror, upsert, or see what it needs for that in docs/destinations."
+        ]
+    )
 
 
 @pytest.mark.parametrize(
@@ -342,7 +403,7 @@ def test_a_group_is_one_file_which_describes_its_table_too(conf: Conf) -> None:
          "4: singular: makes a column customer_id, which names the member. Choose another."),
         ("kin", "singular: household",
          "4: singular: makes ids begin with household_, as those of gold.households do. Give "
-         "another prefix."),
+         "the newer one another prefix."),
         ("kin", "singular: family\nprefix: c",
          "5: prefix: makes ids begin with c_, as those of gold.customers do. Give another prefix."),
     ],

@@ -50,7 +50,10 @@ def parse_duration(text: str) -> timedelta:
     found = _DURATION.match(text)
     if not found:
         raise ValueError("is not a duration; write it like 30min, 24h, 90d or 2w")
-    return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    try:
+        return timedelta(**{_UNITS[found[2]]: int(found[1])})
+    except OverflowError as error:
+        raise ValueError("is longer than can be reckoned with") from error
 
 
 def _checked_duration(text: str) -> str:

@@ -153,6 +153,8 @@ def _explained(error: MarkedYAMLError) -> tuple[int, str]:
     what = " ".join(part for part in (error.context, error.problem) if part)
     if "cannot start any token" in what and "\\t" in what:
         return line, "is not YAML: a tab stands where blanks are needed. Indent with blanks."
+    if "mapping values are not allowed" in what:
+        return line, "is not YAML: a colon and a blank stand in a text. Put the text in quotes."
     return line, f"is not YAML: {what}."
 
 

@@ -8,6 +8,7 @@ the list below says what is allowed, not what is forbidden.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 import sqlglot
@@ -18,6 +19,7 @@ from sqlglot.expressions import Expr
 from goldenlake.errors import ExpressionRefused
 
 _DIALECT = "spark"
+_SQLGLOTS = re.compile(r"<class '[^']*'>")
 LONGEST = 4_000
 """Characters; what needs more belongs into code, with a test."""
 
@@ -55,7 +57,7 @@ def _admitted(expression: str) -> Expr:
     try:
         statements = sqlglot.parse(expression, read=_DIALECT)
     except SqlglotError as error:
-        reason = str(error).splitlines()[0]
+        reason = _SQLGLOTS.sub("an operator", str(error).splitlines()[0]).rstrip(".")
         raise ExpressionRefused(expression=expression, reason=reason) from error
     if len(statements) != 1 or statements[0] is None:
         raise ExpressionRefused(expression=expression, reason="write exactly one expression")

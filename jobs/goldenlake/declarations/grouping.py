@@ -10,6 +10,7 @@ from goldenlake.declarations.sentences import unknown
 from goldenlake.errors import Problem
 from goldenlake.schemas import GOLD_TABLES
 
+_CUSTOMERS = "gold.customers"
 ATTRIBUTES = "gold.customers as one with survivorship"
 """Where attributes of customers are declared, as problems say it."""
 
@@ -22,7 +23,7 @@ def group_problems(
     """``tables`` have files of their own; ``attributes`` are those of gold.customers, None where
     its file is faulty.
     """
-    prefixes = {"c_": "gold.customers"}
+    prefixes = {"c_": _CUSTOMERS}
     for document, group in groups:
         yield from _names(document, group, tables)
         yield from _prefix(document, group, prefixes)
@@ -57,7 +58,8 @@ def _prefix(document: Document, group: Group, prefixes: Mapping[str, str]) -> It
     if taken := prefixes.get(group.id_prefix):
         yield document.problem(
             ("prefix",) if group.prefix else ("singular",),
-            f"makes ids begin with {group.id_prefix}, as those of {taken} do. Give another prefix.",
+            f"makes ids begin with {group.id_prefix}, as those of {taken} do. Give "
+            f"{'' if taken == _CUSTOMERS else 'the newer one '}another prefix.",
         )
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from goldenlake.declarations.base import Declaration, SecretReference
 from goldenlake.declarations.catalogue import Catalogue
+from goldenlake.declarations.connections import Connection, secrets_of
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.decisions import Decisions
 from goldenlake.declarations.destination import Destination
@@ -27,7 +28,7 @@ from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.references import Loaded, Read, check_references
 from goldenlake.declarations.segment import Segment
-from goldenlake.declarations.sentences import explain, hint
+from goldenlake.declarations.sentences import explain, hint, nearest
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import Table
 from goldenlake.errors import DeclarationError, Problem
@@ -43,6 +44,8 @@ _SINGLE = (
     "identity/decisions.yml",
 )
 _SILENT = ("schemas",)
+_MOVED = {"identity/households.yml": "groups/households.yml"}
+"""What an earlier release read from elsewhere."""
 
 
 @dataclass
@@ -59,9 +62,9 @@ class _Reading:
         """A file and its model; None where the file does not fit it."""
         file = self.name(path)
         if not path.is_file():
-            self.problems.append(
-                Problem(file=file, line=0, key="", message="does not exist. Create it.")
-            )
+            is_there = path.exists() or path.is_symlink()
+            message = "is no file that can be read." if is_there else "does not exist. Create it."
+            self.problems.append(Problem(file=file, line=0, key="", message=message))
             return Read(document=Document(file=file, data={}), model=None)
         document, faults = read_document(path, file=file)
         self.problems += faults
@@ -73,7 +76,11 @@ class _Reading:
         try:
             declared = model.model_validate(document.data)
         except ValidationError as error:
-            self.problems += explain(error, model, document)
+            if document.data or faults:
+                self.problems += explain(error, model, document)
+            else:
+                message = "is empty. Write the declaration, or remove the file."
+                self.problems.append(document.problem((), message))
             return Read(document=document, model=None)
         return Read(document=document, model=declared)
 
@@ -111,11 +118,22 @@ class _Reading:
                 continue
             if path.suffix == ".yaml":
                 message = f"is not read: name it {path.stem}.yml."
+            elif moved := _MOVED.get(inside.as_posix()):
+                message = f"is not read from here any more: it is conf/{moved} now."
             else:
-                places = [f"conf/{name}/" for name in _FOLDERS] + [f"conf/{s}" for s in _SINGLE]
-                meant = f"conf/{inside.parts[0]}/" if len(inside.parts) > 1 else f"conf/{inside}"
-                message = f"is not read from here. {hint(meant, places)}"
+                message = f"is not read from here. {_meant(inside)}"
             self.problems.append(Problem(file=self.name(path), line=0, key="", message=message))
+
+
+def _meant(inside: Path) -> str:
+    """Where a stray declaration was to stand: likeness counts without what all paths share."""
+    is_single = len(inside.parts) == 1 or inside.parts[0] == "identity"
+    if is_single:
+        places = {name: f"conf/{name}" for name in _SINGLE}
+    else:
+        places = {name: f"conf/{name}/" for name in _FOLDERS}
+    guess = nearest(inside.as_posix() if is_single else inside.parts[0], places)
+    return f"Did you mean {places[guess]!r}?" if guess else f"Known: {', '.join(places.values())}."
 
 
 def load_catalogue(conf: Path, *, environment: str = "local", lake: str | None = None) -> Catalogue:
@@ -242,6 +260,10 @@ def _resolved(environment: Environment, *, root: Path, lake: str | None) -> Envi
             "places": {
                 name: _resolved_place(place, root) for name, place in environment.places.items()
             },
+            "connections": {
+                name: _resolved_connection(connection, root)
+                for name, connection in environment.connections.items()
+            },
         }
     )
 
@@ -258,6 +280,15 @@ def _resolved_place(place: Place, root: Path) -> Place:
         changed["access_key"] = _secret(place.access_key, root)
         changed["secret_key"] = _secret(place.secret_key, root)
     return place.model_copy(update=changed)
+
+
+def _resolved_connection(connection: Connection, root: Path) -> Connection:
+    secrets = {key: _secret(secret, root) for key, secret in secrets_of(connection.auth).items()}
+    changed = {
+        "auth": connection.auth.model_copy(update=secrets),
+        "ca_file": _path(connection.ca_file, root) if connection.ca_file else None,
+    }
+    return connection.model_copy(update=changed)
 
 
 def _secret(reference: SecretReference | None, root: Path) -> SecretReference | None:

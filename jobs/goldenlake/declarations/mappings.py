@@ -8,12 +8,21 @@ from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.documents import Document
 from goldenlake.declarations.rest import RestTarget
 from goldenlake.declarations.sentences import hint, unknown
-from goldenlake.declarations.targets import GoogleTarget, MetaTarget
+from goldenlake.declarations.targets import GoogleTarget, MetaTarget, modes_of
 from goldenlake.errors import Problem
 
 
 def mapping_problems(document: Document, destination: Destination) -> Iterator[Problem]:
-    """Fields that a target names and nobody maps, and fields that would not be sent."""
+    """Fields that a target names and nobody maps, and fields that would not be sent; a mode that
+    such a system cannot be sent to in.
+    """
+    modes = modes_of(destination.target)
+    if destination.mode not in modes:
+        yield document.problem(
+            ("mode",),
+            f"is {destination.mode!r}, which this target cannot do. Use one of "
+            f"{', '.join(sorted(modes))}, or see what it needs for that in docs/destinations.",
+        )
     match destination.target:
         case GoogleTarget() | MetaTarget() as target:
             yield from _of_an_audience(document, destination, target)

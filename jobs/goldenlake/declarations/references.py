@@ -25,7 +25,7 @@ from goldenlake.declarations.pulls import ApiOrigin, DepartureOrigin
 from goldenlake.declarations.segment import Segment
 from goldenlake.declarations.sentences import hint, unknown
 from goldenlake.declarations.source import ConsentMapping, Origin, Source
-from goldenlake.declarations.table import Table
+from goldenlake.declarations.table import Table, TableColumn
 from goldenlake.declarations.targets import OWN_COLUMNS, ConnectedTarget, FilesTarget
 from goldenlake.errors import Problem
 
@@ -120,6 +120,8 @@ class _Known:
     attributes: frozenset[str] | None
     purposes: frozenset[str] | None
     channels: frozenset[str] | None
+    sendable: Mapping[str, TableColumn] | None
+    """Columns of customers and metrics."""
     vocabulary: Vocabulary
 
 
@@ -139,6 +141,7 @@ def _known(loaded: Loaded) -> _Known:
         attributes=frozenset(c.name for c in customers.attributes) if customers else None,
         purposes=frozenset(consent.purposes) if consent else None,
         channels=frozenset(consent.channels) if consent else None,
+        sendable=_sendable(loaded.tables),
         vocabulary=Vocabulary(
             customers=customers,
             metrics=tables.get(METRICS),
@@ -149,13 +152,24 @@ def _known(loaded: Loaded) -> _Known:
     )
 
 
+def _sendable(tables: Mapping[str, Read[Table]]) -> dict[str, TableColumn] | None:
+    found: dict[str, TableColumn] = {}
+    for read in (tables[name] for name in (METRICS, CUSTOMERS) if name in tables):
+        if read.model is None:
+            return None
+        found |= {column.name: column for column in read.model.columns}
+    return found
+
+
 def _source(document: Document, source: Source, known: _Known) -> Iterator[Problem]:
     declared: Iterable[str] | None
     match source.origin:
         case Origin(place=name):
-            of, declared, where = "place", known.places, known.environment
+            of, declared = "place", known.places
+            where = f"{known.environment}, under places"
         case ApiOrigin(connection=name):
-            of, declared, where = "connection", known.connections, known.environment
+            of, declared = "connection", known.connections
+            where = f"{known.environment}, under connections"
         case DepartureOrigin(destination=name):
             of, declared, where = "destination", known.destinations, "conf/destinations"
     yield from unknown(document, ("origin", of), name, declared, where=where)
@@ -343,13 +357,14 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
     target = destination.target
     listed: Iterable[str] | None
     if isinstance(target, FilesTarget):
-        name, listed = target.place, known.places
+        name, listed, under = target.place, known.places, "places"
         path: KeyPath = ("target", "place")
     else:
-        name, listed = target.connection, known.connections
+        name, listed, under = target.connection, known.connections, "connections"
         path = ("target", "connection")
         yield from _of_another_system(document, target, known)
-    yield from unknown(document, path, name, listed, where=known.environment)
+    where = f"{known.environment}, under {under}"
+    yield from unknown(document, path, name, listed, where=where)
     yield from unknown(document, ("purpose",), destination.purpose, known.purposes, where=_CONSENT)
     yield from unknown(document, ("channel",), destination.channel, known.channels, where=_CONSENT)
     for name in destination.fields if isinstance(target, FilesTarget) else ():
@@ -358,11 +373,12 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
                 ("fields", name), "is a column that every file has. Choose another name."
             )
     yield from mapping_problems(document, destination)
-    customers = known.vocabulary.customers
-    if customers is None:
+    columns, customers = known.sendable, known.vocabulary.customers
+    if columns is None or customers is None:
         return
-    columns = {column.name: column for column in customers.columns}
-    mapped: list[tuple[KeyPath, str]] = [(("key",), destination.key)]
+    names = [column.name for column in customers.columns]
+    yield from unknown(document, ("key",), destination.key, names, where=CUSTOMERS)
+    mapped: list[tuple[KeyPath, str]] = []
     for field, source in destination.fields.items():
         path = ("fields", field)
         if isinstance(source, str):
@@ -370,7 +386,8 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
         else:
             mapped.append(((*path, "attribute"), source.attribute))
     for path, name in mapped:
-        yield from unknown(document, path, name, columns, where=CUSTOMERS)
+        yield from unknown(document, path, name, columns, where=f"{CUSTOMERS} or {METRICS}")
+    for path, name in [(("key",), destination.key), *mapped]:
         if name in columns and columns[name].personal == "sensitive":
             yield document.problem(path, f"{name!r} is sensitive and must not leave the lake.")
         elif name in columns and columns[name].type.startswith(("ARRAY", "MAP", "STRUCT")):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import SequenceMatcher
@@ -12,6 +13,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from rapidfuzz.distance import OSA
 
+from goldenlake.declarations.base import SecretReference
 from goldenlake.declarations.decisions import Disagreement
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.source import UnknownColumn
@@ -56,7 +58,9 @@ def unknown(
 ) -> Iterator[Problem]:
     """One problem where a value is none of the ``known``; none where those are not known either."""
     if known is not None and value not in (names := set(known)):
-        yield document.problem(path, f"{value!r} is not declared in {where}. {hint(value, names)}")
+        yield document.problem(
+            path, f"{_quoted(value)} is not declared in {where}. {hint(value, names)}"
+        )
 
 
 def explain(error: ValidationError, model: type[BaseModel], document: Document) -> list[Problem]:
@@ -76,8 +80,16 @@ def explain(error: ValidationError, model: type[BaseModel], document: Document) 
             guess = guess or nearest(path[-1], _keys(kinds))
             # A key that is missing and one that is unknown are one typing error, not two.
             missing.discard((*path[:-1], guess or ""))
-            say = f"Did you mean {guess!r}?" if guess else f"Known: {', '.join(_keys(kinds))}."
-            problems.append(document.problem(path, f"is not a known key. {say}"))
+            say = f"Did you mean {guess!r}?" if guess else _known_keys(kinds)
+            if beside := _condition_beside(document, path):
+                problems.append(
+                    document.problem(
+                        path,
+                        f"stands beside {beside}: one of both is a condition. Put both under all.",
+                    )
+                )
+            else:
+                problems.append(document.problem(path, f"is not a known key. {say}"))
         else:
             problems += _sentences(path, faults, document)
     problems += [document.problem(path, "is missing. Add it.") for path in found if path in missing]
@@ -102,7 +114,13 @@ def _sentences(
         return [document.problem(where, message) for where, message in raised.findings]
     if kind == "literal_error":
         known = [str(item) for item in _literals(kinds)]
-        return [document.problem(path, f"is {value!r}. {_choices(value, known)}")]
+        if details["loc"][-1:] == ("[key]",):
+            known = [each.strip("' ") for each in re.split(",| or ", context["expected"])]
+            return [document.problem(path, f"is not a known key. {hint(path[-1], known)}")]
+        if set(known) <= {"True", "False"}:
+            told = f"must be true or false, but is {_called(value)}.{_no(value)}"
+            return [document.problem(path, told)]
+        return [document.problem(path, f"is {_quoted(value)}. {_choices(value, known)}")]
     if kind in {"union_tag_invalid", "union_tag_not_found", "condition"}:
         return [_untagged(path, kind, kinds, document)]
     if kind == "value_error":
@@ -113,6 +131,8 @@ def _sentences(
                 path, f"{_shown(path, value)}must match {context['pattern']}: {_NAMES}"
             )
         ]
+    if isinstance(value, str) and any(_bare(each) is SecretReference for each in kinds):
+        return [document.problem(path, _IN_CLEAR)]
     if all(fault["type"].endswith(("_type", "_parsing")) for fault, _ in faults):
         wanted = dict.fromkeys(
             _WANTED.get(fault["type"].removesuffix("_type").removesuffix("_parsing"), "")
@@ -121,11 +141,16 @@ def _sentences(
         shapes = " or ".join(shape for shape in wanted if shape)
         if shapes:
             advice = " Put it in quotes." if _needs_quotes(value, faults) else ""
+            advice = _no(value) if shapes == _WANTED["bool"] else advice
             return [document.problem(path, f"must be {shapes}, but is {_called(value)}.{advice}")]
     message = details["msg"]
     return [document.problem(path, message[0].lower() + message[1:].rstrip(".") + ".")]
 
 
+_IN_CLEAR = (
+    "is a secret in clear. Say where it is, as in {env: NAME} or {file: path}, and change it: it "
+    "stood in a file."
+)
 _NAMES = "small letters, digits and _, beginning with a letter."
 _WANTED = {
     "string": "text", "int": "a whole number", "float": "a number", "bool": "true or false",
@@ -143,13 +168,28 @@ def _called(value: object) -> str:
     return names.get(type(value), "something else")
 
 
+def _no(value: object) -> str:
+    """What YAML 1.1 had for true and false is text in YAML 1.2."""
+    is_meant = isinstance(value, str) and value.lower() in {"yes", "no", "on", "off"}
+    return " In YAML 1.2 it is true and false alone." if is_meant else ""
+
+
+def _quoted(value: object) -> str:
+    """A value that was met; of a long one the beginning."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST_QUOTED else f"{text[:_LONGEST_QUOTED]} …"
+
+
+_LONGEST_QUOTED = 80
+
+
 def _needs_quotes(value: object, faults: list[tuple[ErrorDetails, list[Any]]]) -> bool:
     wants_text = any(fault["type"] == "string_type" for fault, _ in faults)
     return wants_text and isinstance(value, bool | int | float)
 
 
 def _shown(path: KeyPath, value: object) -> str:
-    return f"is {value!r} but " if isinstance(value, str) and path else ""
+    return f"is {_quoted(value)} but " if isinstance(value, str) and path else ""
 
 
 def _choices(value: object, known: list[str]) -> str:
@@ -166,7 +206,7 @@ def _untagged(path: KeyPath, kind: str, kinds: list[Any], document: Document) ->
     key, tags = _discriminators(kinds)
     if kind == "union_tag_invalid":
         said = value.get(key)
-        return document.problem((*path, key), f"is {said!r}. {_choices(said, tags)}")
+        return document.problem((*path, key), f"is {_quoted(said)}. {_choices(said, tags)}")
     wanted = _CONDITION_KEYS if kind == "condition" else [key]
     typed = [
         (*guesses[0], str(present)) for present in value if (guesses := _ranked(present, wanted))
@@ -303,6 +343,18 @@ def _keys(kinds: list[Any]) -> set[str]:
         if _is_model(_bare(kind))
         for name, field in _bare(kind).model_fields.items()
     }
+
+
+def _known_keys(kinds: list[Any]) -> str:
+    return f"Known: {', '.join(sorted(_keys(kinds)))}."
+
+
+def _condition_beside(document: Document, path: KeyPath) -> str | None:
+    """Another condition in the mapping of a segment where this key stands, which is one, too."""
+    if path[-1] not in _CONDITION_KEYS:
+        return None
+    others = _standing(document, path[:-1]) & set(_CONDITION_KEYS) - {path[-1]}
+    return min(others, default=None)
 
 
 def _standing(document: Document, path: KeyPath) -> set[str]:

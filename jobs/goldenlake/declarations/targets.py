@@ -252,3 +252,14 @@ ConnectedTarget = (
 """A target in an account of ``conf/env``."""
 
 Target = Annotated[FilesTarget | ConnectedTarget, Field(discriminator="kind")]
+
+
+def modes_of(target: FilesTarget | ConnectedTarget) -> frozenset[str]:
+    """The modes in which such a system can be sent to: not each takes word of who said no."""
+    match target:
+        case FilesTarget() | MailchimpTarget() | KlaviyoTarget(identifier="email"):
+            return frozenset({"mirror", "upsert", "append", "suppress"})
+        case SendgridTarget(unsubscribe_group=int()):
+            return frozenset({"mirror", "upsert", "append", "suppress"})
+        case _:
+            return frozenset({"mirror", "upsert", "append"})

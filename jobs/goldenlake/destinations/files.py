@@ -17,7 +17,7 @@ from typing import Any
 
 from goldenlake.columns.spreadsheets import guarded
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import OWN_COLUMNS, FilesTarget
+from goldenlake.declarations.targets import OWN_COLUMNS, FilesTarget, modes_of
 from goldenlake.destinations.values import text
 from goldenlake.errors import DeliveryIncomplete
 from goldenlake.ports import (
@@ -38,7 +38,7 @@ MANIFEST = "manifest.json"
 def capabilities(target: FilesTarget) -> Capabilities:
     """A file is one call; nobody limits its bytes."""
     return Capabilities(
-        modes=frozenset({"mirror", "upsert", "append", "suppress"}),
+        modes=modes_of(target),
         batch_records=target.batch_records,
         batch_bytes=2**62,
         can_look_up=True,

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import GoogleTarget
+from goldenlake.declarations.targets import GoogleTarget, modes_of
 from goldenlake.destinations import hashing
 from goldenlake.destinations.accounts import Account, open_account
 from goldenlake.destinations.audiences import (
@@ -47,10 +47,10 @@ _MOST_REFUSALS = 20
 _AT_FAULT = re.compile(r"audience_?members\[(\d+)\]", re.IGNORECASE)
 
 
-def capabilities(_target: GoogleTarget) -> Capabilities:
+def capabilities(target: GoogleTarget) -> Capabilities:
     """Members in ten thousands; Google says to ask after half an hour."""
     return Capabilities(
-        modes=frozenset({"mirror", "upsert", "append"}),
+        modes=modes_of(target),
         batch_records=10_000,
         batch_bytes=20 * 2**20,
         concurrency=4,

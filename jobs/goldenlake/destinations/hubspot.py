@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import HubspotTarget
+from goldenlake.declarations.targets import HubspotTarget, modes_of
 from goldenlake.destinations.accounts import Account, Known, open_account, there
 from goldenlake.destinations.sending import refused
 from goldenlake.destinations.values import audience_name, text
@@ -49,10 +49,10 @@ _YES_OR_NO = [
 ]
 
 
-def capabilities(_target: HubspotTarget) -> Capabilities:
+def capabilities(target: HubspotTarget) -> Capabilities:
     """Contacts in hundreds, and a second call for the list."""
     return Capabilities(
-        modes=frozenset({"mirror", "upsert", "append"}),
+        modes=modes_of(target),
         batch_records=_BATCH,
         batch_bytes=3 * 2**20,
         concurrency=4,

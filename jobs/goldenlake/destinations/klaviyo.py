@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import KlaviyoTarget
+from goldenlake.declarations.targets import KlaviyoTarget, modes_of
 from goldenlake.destinations.accounts import Account, Known, open_account, there, token_of
 from goldenlake.destinations.jobs import Work, all_are, found, keys_of, name
 from goldenlake.destinations.sending import never_lifted
@@ -52,9 +52,8 @@ _LOCATION = "location."
 
 def capabilities(target: KlaviyoTarget) -> Capabilities:
     """Profiles in tens of thousands, which are looked for in fifties afterwards."""
-    modes = {"mirror", "upsert", "append"}
     return Capabilities(
-        modes=frozenset(modes | {"suppress"} if target.identifier == "email" else modes),
+        modes=modes_of(target),
         batch_records=10_000,
         batch_bytes=3 * 2**20,
         concurrency=2,

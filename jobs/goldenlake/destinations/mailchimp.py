@@ -15,7 +15,7 @@ from threading import Lock
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import MailchimpTarget
+from goldenlake.declarations.targets import MailchimpTarget, modes_of
 from goldenlake.destinations.accounts import Account, Known, open_account, there
 from goldenlake.destinations.jobs import name
 from goldenlake.destinations.sending import never_lifted, refused, rejected
@@ -56,10 +56,10 @@ def _throttles(status: int, content: bytes) -> bool:
 PUBLISHED = Published(concurrency=10, throttles=_throttles)
 
 
-def capabilities(_target: MailchimpTarget) -> Capabilities:
+def capabilities(target: MailchimpTarget) -> Capabilities:
     """Members in hundreds, each of whom is read first."""
     return Capabilities(
-        modes=frozenset({"mirror", "upsert", "append", "suppress"}),
+        modes=modes_of(target),
         batch_records=500,
         batch_bytes=5 * 2**20,
         concurrency=8,

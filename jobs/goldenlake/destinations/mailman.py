@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import MailmanTarget
+from goldenlake.declarations.targets import MailmanTarget, modes_of
 from goldenlake.destinations.accounts import Account, open_account, there
 from goldenlake.destinations.sending import refused, rejected
 from goldenlake.destinations.values import audience_name, text
@@ -38,10 +38,10 @@ _TAKEN_OUT = "taken out"
 _LEFT = "is a member no longer, and it was not us: unsubscribed in Mailman"
 
 
-def capabilities(_target: MailmanTarget) -> Capabilities:
+def capabilities(target: MailmanTarget) -> Capabilities:
     """One call a member, and another one where a name is mapped."""
     return Capabilities(
-        modes=frozenset({"mirror", "upsert", "append"}),
+        modes=modes_of(target),
         batch_records=_BATCH,
         batch_bytes=2**20,
         can_look_up=True,

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from secrets import randbits
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import MetaTarget
+from goldenlake.declarations.targets import MetaTarget, modes_of
 from goldenlake.destinations import hashing
 from goldenlake.destinations.accounts import Account, open_account
 from goldenlake.destinations.audiences import (
@@ -75,10 +75,10 @@ _COLUMNS: Mapping[str, tuple[str, Callable[[str], str | None]]] = {
 """Columns of a row by their identifiers, and how a value is put into them."""
 
 
-def capabilities(_target: MetaTarget) -> Capabilities:
+def capabilities(target: MetaTarget) -> Capabilities:
     """Rows in ten thousands, of which a person may need two; one call at a time for an audience."""
     return Capabilities(
-        modes=frozenset({"mirror", "upsert", "append"}),
+        modes=modes_of(target),
         batch_records=10_000 // _MOST_ROWS,
         batch_bytes=20 * 2**20,
         clears=False,

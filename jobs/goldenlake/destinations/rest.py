@@ -17,6 +17,7 @@ from goldenlake.declarations.rest import (
     RestReply,
     RestTarget,
 )
+from goldenlake.declarations.targets import modes_of
 from goldenlake.destinations.accounts import Account, open_account
 from goldenlake.destinations.sending import refused, rejected
 from goldenlake.destinations.values import plain, text
@@ -41,7 +42,7 @@ _NO_SEGMENT = ("", ".", "..")
 def capabilities(target: RestTarget) -> Capabilities:
     """As it is declared."""
     return Capabilities(
-        modes=frozenset({"mirror", "upsert", "append"}),
+        modes=modes_of(target),
         batch_records=target.batch_records,
         batch_bytes=target.batch_bytes,
         concurrency=target.concurrency,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import SalesforceTarget
+from goldenlake.declarations.targets import SalesforceTarget, modes_of
 from goldenlake.destinations.salesforce_jobs import Jobs
 from goldenlake.destinations.salesforce_org import Org, refusal
 from goldenlake.destinations.values import audience_name, plain, text
@@ -38,10 +38,10 @@ def _throttles(status: int, content: bytes) -> bool:
 PUBLISHED = Published(concurrency=5, throttles=_throttles)
 
 
-def capabilities(_target: SalesforceTarget) -> Capabilities:
+def capabilities(target: SalesforceTarget) -> Capabilities:
     """Records in ten thousands, as Salesforce itself divides a job."""
     return Capabilities(
-        modes=frozenset({"mirror", "upsert", "append"}),
+        modes=modes_of(target),
         batch_records=10_000,
         batch_bytes=50 * 2**20,
         concurrency=2,

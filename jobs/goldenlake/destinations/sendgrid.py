@@ -16,7 +16,7 @@ from threading import Lock
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import SendgridTarget
+from goldenlake.declarations.targets import SendgridTarget, modes_of
 from goldenlake.destinations.accounts import Account, Known, open_account, there, token_of
 from goldenlake.destinations.jobs import Work, all_are, found, keys_of, name
 from goldenlake.destinations.sending import never_lifted
@@ -52,9 +52,8 @@ _TYPES = {
 
 def capabilities(target: SendgridTarget) -> Capabilities:
     """Contacts in tens of thousands, which are searched for in hundreds afterwards."""
-    modes = {"mirror", "upsert", "append"}
     return Capabilities(
-        modes=frozenset(modes | {"suppress"} if target.unsubscribe_group else modes),
+        modes=modes_of(target),
         batch_records=10_000,
         batch_bytes=4 * 2**20,
         concurrency=2,

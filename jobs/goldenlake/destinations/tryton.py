@@ -17,7 +17,7 @@ from threading import Lock
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import TrytonTarget
+from goldenlake.declarations.targets import TrytonTarget, modes_of
 from goldenlake.destinations.accounts import Account, Known, open_account
 from goldenlake.destinations.sending import refused
 from goldenlake.destinations.values import audience_name, text
@@ -55,10 +55,10 @@ _READ = ("categories", "code", *(f"contact_mechanisms.{of}" for of in ("name", "
 Party = Mapping[str, Any]
 
 
-def capabilities(_target: TrytonTarget) -> Capabilities:
+def capabilities(target: TrytonTarget) -> Capabilities:
     """New parties all at once, known ones one by one."""
     return Capabilities(
-        modes=frozenset({"mirror", "upsert", "append"}),
+        modes=modes_of(target),
         batch_records=_BATCH,
         batch_bytes=2**20,
         concurrency=2,

@@ -20,7 +20,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from goldenlake.declarations.expressions import columns_of
+from goldenlake.declarations.expressions import canonical, lenient
 from goldenlake.errors import ExpressionRefused, SecretMissing
 
 
@@ -71,7 +71,7 @@ Duration = Annotated[
 
 def _checked_expression(text: str) -> str:
     try:
-        columns_of(text)
+        canonical(text), lenient(text)
     except ExpressionRefused as error:
         raise ValueError(f"is not an admitted expression: {error.reason}") from error
     return text

@@ -38,6 +38,15 @@ _ADMITTED: tuple[type[Expr], ...] = (
 )  # fmt: skip
 
 
+_UNITS = frozenset(
+    f"{unit}{plural}"
+    for unit in ("YEAR", "QUARTER", "MONTH", "WEEK", "DAY", "HOUR", "MINUTE", "SECOND",
+                 "MILLISECOND", "MICROSECOND")
+    for plural in ("", "S")
+)  # fmt: skip
+"""Of time: what else stands there would be written anew as it is, quotes left away."""
+
+
 @lru_cache(maxsize=4096)
 def parse(expression: str) -> Expr:
     """The syntax tree of one admitted expression. Raises ExpressionRefused."""
@@ -56,7 +65,7 @@ def parse(expression: str) -> Expr:
 def _admitted(expression: str) -> Expr:
     try:
         statements = sqlglot.parse(expression, read=_DIALECT)
-    except SqlglotError as error:
+    except (SqlglotError, ValueError) as error:
         reason = _SQLGLOTS.sub("an operator", str(error).splitlines()[0]).rstrip(".")
         raise ExpressionRefused(expression=expression, reason=reason) from error
     if len(statements) != 1 or statements[0] is None:
@@ -67,6 +76,10 @@ def _admitted(expression: str) -> Expr:
             name = node.name if isinstance(node, sql.Anonymous) else node.key
             raise ExpressionRefused(
                 expression=expression, reason=f"{name!r} is not among the admitted functions"
+            )
+        if isinstance(node, sql.Var) and node.name.upper() not in _UNITS:
+            raise ExpressionRefused(
+                expression=expression, reason=f"{node.name!r} is no unit of time"
             )
         if isinstance(node, sql.Column) and node.table:
             raise ExpressionRefused(expression=expression, reason="name columns without a table")
@@ -81,9 +94,20 @@ def columns_of(expression: str) -> frozenset[str]:
 def canonical(expression: str) -> str:
     """The expression written anew from its syntax tree, in Spark's dialect.
 
-    What Spark evaluates is this text, never the one that somebody typed.
+    What Spark evaluates is this text, never the one that somebody typed. Raises
+    ExpressionRefused.
     """
-    return parse(expression).sql(dialect=_DIALECT, comments=False)
+    return _written(parse(expression), expression)
+
+
+def _written(tree: Expr, expression: str) -> str:
+    """A tree as text that is admitted itself, and speaks of the same columns: whatever sqlglot
+    prints as it stood would be read by Spark as something else.
+    """
+    text = tree.sql(dialect=_DIALECT, comments=False)
+    if columns_of(text) != frozenset(column.name for column in tree.find_all(sql.Column)):
+        raise ExpressionRefused(expression=expression, reason="it cannot be written plainly")
+    return text
 
 
 def lenient(expression: str) -> str:
@@ -102,4 +126,4 @@ def lenient(expression: str) -> str:
             node.set("expression", divisor)
         return node
 
-    return parse(expression).copy().transform(soften).sql(dialect=_DIALECT, comments=False)
+    return _written(parse(expression).copy().transform(soften), expression)

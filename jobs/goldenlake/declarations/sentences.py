@@ -80,16 +80,11 @@ def explain(error: ValidationError, model: type[BaseModel], document: Document) 
             guess = guess or nearest(path[-1], _keys(kinds))
             # A key that is missing and one that is unknown are one typing error, not two.
             missing.discard((*path[:-1], guess or ""))
-            say = f"Did you mean {guess!r}?" if guess else _known_keys(kinds)
-            if beside := _condition_beside(document, path):
-                problems.append(
-                    document.problem(
-                        path,
-                        f"stands beside {beside}: one of both is a condition. Put both under all.",
-                    )
-                )
-            else:
-                problems.append(document.problem(path, f"is not a known key. {say}"))
+            known = f"Known: {', '.join(sorted(_keys(kinds)))}."
+            say = f"is not a known key. {f'Did you mean {guess!r}?' if guess else known}"
+            if beside := _condition_beside(document, path, kinds):
+                say = f"stands beside {beside}: one of both is a condition. Put both under all."
+            problems.append(document.problem(path, say))
         else:
             problems += _sentences(path, faults, document)
     problems += [document.problem(path, "is missing. Add it.") for path in found if path in missing]
@@ -345,16 +340,11 @@ def _keys(kinds: list[Any]) -> set[str]:
     }
 
 
-def _known_keys(kinds: list[Any]) -> str:
-    return f"Known: {', '.join(sorted(_keys(kinds)))}."
-
-
-def _condition_beside(document: Document, path: KeyPath) -> str | None:
-    """Another condition in the mapping of a segment where this key stands, which is one, too."""
+def _condition_beside(document: Document, path: KeyPath, kinds: list[Any]) -> str | None:
+    """The condition in whose mapping this key stands, which would be one itself."""
     if path[-1] not in _CONDITION_KEYS:
         return None
-    others = _standing(document, path[:-1]) & set(_CONDITION_KEYS) - {path[-1]}
-    return min(others, default=None)
+    return min(_standing(document, path[:-1]) & _keys(kinds) & set(_CONDITION_KEYS), default=None)
 
 
 def _standing(document: Document, path: KeyPath) -> set[str]:

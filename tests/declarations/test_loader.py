@@ -270,6 +270,13 @@ READERS, CONSENT = "segments/readers.yml", "consent.yml"
         ("env/local.yml", "lake: var/lake",
          "lake: var/lake\nretention: {runs: 99999999999999d}",
          "retention.runs: is longer than can be reckoned with."),
+        ("env/local.yml", "kind: folder, path: var/drops",
+         "kind: sftp, host: h, user: u, known_hosts: k",
+         "places.drops: has neither private_key nor password: no server lets us in so."),
+        ("env/local.yml", "kind: folder, path: var/drops",
+         "kind: s3, bucket: b, secret_key: {env: KEY}",
+         "places.drops: has one of access_key and secret_key; name both, or neither to use the "
+         "machine's own role."),
         (READERS, "{metric: orders, at_least: 1}",
          "{metric: orders, attribute: email, at_least: 1}",
          "who.all[1].metric: stands beside attribute: one of both is a condition. Put both under "

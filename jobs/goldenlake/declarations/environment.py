@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StrictBool, WithJsonSchema
+from pydantic import AfterValidator, Field, StrictBool, WithJsonSchema, model_validator
 
 from goldenlake.declarations.base import Declaration, Duration, SecretReference, Slug
 from goldenlake.declarations.connections import Connection
@@ -32,6 +32,12 @@ class SftpPlace(Declaration):
     known_hosts: str = Field(description="File with the server's host key; others are refused.")
     timeout: Duration = "1min"
 
+    @model_validator(mode="after")
+    def _is_let_in(self) -> Self:
+        if self.private_key is None and self.password is None:
+            raise ValueError("has neither private_key nor password: no server lets us in so")
+        return self
+
 
 class S3Place(Declaration):
     """A prefix in a bucket of S3 or of a store that speaks its protocol."""
@@ -46,6 +52,15 @@ class S3Place(Declaration):
     )
     secret_key: SecretReference | None = None
     timeout: Duration = "1min"
+
+    @model_validator(mode="after")
+    def _has_both_keys_or_none(self) -> Self:
+        if (self.access_key is None) != (self.secret_key is None):
+            raise ValueError(
+                "has one of access_key and secret_key; name both, or neither to use the machine's "
+                "own role"
+            )
+        return self
 
 
 Place = Annotated[FolderPlace | SftpPlace | S3Place, Field(discriminator="kind")]

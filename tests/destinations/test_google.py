@@ -29,6 +29,9 @@ def email(name):
     return {"emailAddress": digest(f"{name}@example.com")}
 
 
+OLD = "+4930123456"
+
+
 def phone(number):
     return {"phoneNumber": digest(number)}
 
@@ -135,14 +138,18 @@ def test_who_leaves_leaves_by_every_identifier_that_was_ever_sent(world):
     assert json.loads(back.remote_id) == [email("ann")]
 
 
-@pytest.mark.parametrize("reason", ["key_changed", "gone"])
-def test_a_key_that_changed_takes_nothing_but_itself_away(world, reason):
+@pytest.mark.parametrize(
+    ("reason", "leave"), [("key_changed", [email("ann")]), ("gone", [email("ann"), phone(OLD)])]
+)
+def test_a_key_that_changed_takes_itself_away_alone_and_who_is_gone_takes_everything(
+    world, reason, leave
+):
     kind = world.open(["phone"])
-    first = ask(world, "ann", kind, phone="+4930123456")
+    first = ask(world, "ann", kind, phone=OLD)
     leaving = replace(removal("ann"), remote_id=first.remote_id, reason=reason)
     kind.send(delivery(), Batch(number=2, records=[leaving]), unnoted)
     sent = json.loads(world.vendor.bodies[-2])["audienceMembers"][0]["userData"]["userIdentifiers"]
-    assert sent == [email("ann")]
+    assert sent == leave
 
 
 def test_a_request_that_is_processed_is_waited_for_and_not_made_again(world):

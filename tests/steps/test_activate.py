@@ -1,5 +1,6 @@
 """An export brings a destination to what is desired, harms nobody, and says why."""
 
+from contextlib import contextmanager
 from datetime import timedelta
 
 import pytest
@@ -360,6 +361,24 @@ def test_a_killed_export_goes_on_without_those_who_withdrew_and_takes_them_back(
     story = activation_story(tables, applied_but_unanswered)
     assert [row["reason"] for row in story["held_back"]] == ["withdrawn"]
     assert [row["state"] for row in story["ledger"]] == ["absent"]
+
+
+def test_whoever_withdraws_while_the_plan_is_drawn_is_sent_nothing(tables, monkeypatch):
+    names = ["ann", "bob"]
+    night(tables, DAY, [*map(customer, names)], [*map(grant, names)], {"readers": names})
+    draw = PlanExport.drawn
+
+    @contextmanager
+    def drawn(planner, *given):
+        with draw(planner, *given) as found:
+            publish(tables, DAY, {"gold.consents": [grant("ann", "withdrawn"), grant("bob")]})
+            yield found
+
+    monkeypatch.setattr(PlanExport, "drawn", drawn)
+    kind = Remembering()
+    result = step().run(tables, kind, silent)
+    assert kind.payload == [("readers", "upsert", "bob@example.com")]
+    assert result.counts["withheld"] == 1
 
 
 def test_whoever_withdraws_while_the_export_runs_is_sent_nothing_under_any_name(tables):

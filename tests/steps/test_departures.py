@@ -9,7 +9,16 @@ from goldenlake.declarations.pulls import DepartureOrigin
 from goldenlake.errors import CannotBeAsked, ContractBroken
 from goldenlake.io.landing import LocalLanding
 from goldenlake.steps.departures import Departures
-from support.activation import DAY, destination, members_are, night, silent, step
+from support.activation import (
+    DAY,
+    Killed,
+    Mortal,
+    destination,
+    members_are,
+    night,
+    silent,
+    step,
+)
 from support.bronze import source_of
 from support.destinations import Remembering
 from support.gold import customer, grant, publish
@@ -75,6 +84,26 @@ def test_who_is_there_no_longer_is_told_of_until_an_export_knows(tables, kind, t
     later = DAY + timedelta(days=2)
     publish(tables, later, {"gold.consents": [grant(n) for n in NAMES if n != "p07"]})
     members_are(tables, later, {"readers": NAMES[1:]}, 4)
+    step(later).run(tables, kind, silent)
+    assert departed(tables, kind, tmp_path) == []
+
+
+def test_whom_a_killed_export_took_out_did_not_leave(tables, kind, tmp_path):
+    later = DAY + timedelta(days=2)
+    members_are(tables, later, {"readers": NAMES[4:]}, publish(tables, later, {}))
+    mortal = Mortal(tables)
+
+    def kill(_, __):
+        mortal.is_dead = True
+        raise Killed
+
+    kind.after = kill
+    with pytest.raises(Killed):
+        step(later).run(mortal, kind, silent)
+    assert ("readers", "p01@example.com") not in kind.people
+    assert departed(tables, kind, tmp_path) == []
+
+    kind.after = lambda _, __: None
     step(later).run(tables, kind, silent)
     assert departed(tables, kind, tmp_path) == []
 

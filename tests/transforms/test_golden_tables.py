@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Source
 from goldenlake.schemas import SILVER_COLUMNS
@@ -120,6 +121,16 @@ def test_a_word_without_a_meaning_states_nothing(spark: SparkSession) -> None:
         ("esp:0", "withdrawn", 10),
         ("esp:1", "withdrawn", 12),
     ]
+
+
+def test_a_no_of_which_the_day_alone_is_known_comes_after_any_yes_of_that_day(
+    spark: SparkSession,
+) -> None:
+    said = {"at": "at", "constant_purpose": "ads", "constant_channel": "email", "status": "word"}
+    days = [(day, word, None) for day in ("2024-03-04", None) for word in ("withdrawn", "granted")]
+    rows = silver(spark, days).withColumns({"at": F.to_date("at"), "_observed_at": F.lit(None)})
+    found = statements_of(rows, source(consents=[said])).orderBy("record_id").collect()
+    assert [row["stated_at"].hour for row in found] == [23, 0, 23, 0]
 
 
 def test_kinds_are_told_in_our_words(spark: SparkSession) -> None:

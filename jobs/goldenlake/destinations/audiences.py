@@ -18,8 +18,9 @@ from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord
 Identifiers = list[dict[str, Any]]
 """Of one person, in the system's own form, the newest first."""
 
-_ANOTHER_HAS_THEM = ("key_changed", "gone")
-"""Reasons of a removal after which another key may bear the same identifiers."""
+_ANOTHER_HAS_THEM = ("key_changed",)
+"""Reasons of a removal after which another key bears the same identifiers. Who is gone is somebody
+who was forgotten, or whom every source has let go: nothing of theirs may stay."""
 
 
 def audience_of(target: GoogleTarget | MetaTarget, delivery: Delivery) -> str:

@@ -62,10 +62,11 @@ class Activate:
         settled = None if left else still_settled(tables, name, basis=basis, at=at)
         if settled is not None:
             return self._skipped(settled)
+        # Before the plan reads it: what is published meanwhile is looked at before each batch.
+        seen = newest_publication(tables)
         with self.planner.drawn(tables, kind.capabilities) as drawn:
             plan = drawn.plan
             self._guard(plan, kind.capabilities)
-            seen = newest_publication(tables)
             self._write_held_back(tables, drawn.rows)
             assignments.note_held_out(tables, self.planner, drawn.rows)
             if any(each.reowned for each in plan.segments):

@@ -17,6 +17,7 @@ from goldenlake.errors import CannotBeAsked, ContractBroken
 from goldenlake.ports import Clock, DestinationKind, Landing, ListsMembers, Tables
 from goldenlake.steps import ledger
 from goldenlake.steps.land import Landed, landed_lines
+from goldenlake.steps.outbox import left_open
 
 _FEW = 10
 """So many may leave at once, whatever share of the members they are."""
@@ -26,8 +27,9 @@ _FEW = 10
 class Departures:
     """One file of JSON lines a night: ``key``, ``segment`` and ``noticed_at``.
 
-    The ledger tells whom we took out ourselves, and that is nobody's word about anything. Who is
-    told of is told of again until an export has settled their record.
+    The ledger tells whom we took out ourselves, and that is nobody's word about anything. As long
+    as an export is open it does not know that of everybody, and nobody is told of. Who is told of
+    is told of again until an export has settled their record.
     """
 
     source: Source
@@ -42,6 +44,8 @@ class Departures:
         """
         if not isinstance(kind, ListsMembers):
             raise CannotBeAsked(self.destination.destination)
+        if left_open(tables, self.destination.destination) is not None:
+            return Landed()
         now = clock.now()
         # A run that is late must not speak of a time that its day has not come to.
         noticed_at = min(now, datetime.combine(self.as_of + timedelta(days=1), time.max, UTC))

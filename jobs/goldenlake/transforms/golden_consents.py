@@ -7,6 +7,7 @@ from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from goldenlake.declarations.source import ConsentMapping, Source
 from goldenlake.transforms.golden_events import optional, selected
@@ -59,11 +60,15 @@ def refusals_of_the_gone(silver: DataFrame, source: Source, identifiers: Column)
 
 
 def _statements(rows: DataFrame, source: Source, mapping: ConsentMapping, *kept: str) -> DataFrame:
-    stated_at = F.coalesce(
-        F.col(mapping.at).try_cast("timestamp"),
-        F.col("_observed_at"),
-        F.col("_file_on").cast("timestamp"),
-    )
+    given = F.col(mapping.at).try_cast("timestamp")
+    stated_at = F.coalesce(given, F.col("_observed_at"), F.col("_file_on").cast("timestamp"))
+    is_of_a_day = F.coalesce(given, F.col("_observed_at")).isNull()
+    if isinstance(rows.schema[mapping.at].dataType, T.DateType):
+        is_of_a_day |= given.isNotNull()
+    # A no of which the day alone is known may have come after any yes of that day.
+    end = F.date_trunc("DAY", stated_at) + F.expr("INTERVAL 1 DAY - INTERVAL 1 MICROSECOND")
+    is_no = F.coalesce(_status(mapping) != "granted", F.lit(False))
+    stated_at = F.when(is_of_a_day & is_no, end).otherwise(stated_at)
     statements = rows.select(
         *kept,
         "record_id",

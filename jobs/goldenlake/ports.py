@@ -244,8 +244,9 @@ class Api(Protocol):
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """One call. ``path`` is a template whose names ``ids`` fill in, quoted: only the template
-        stands in errors. An absolute address is called only on a host that is declared.
+        """One call. Where ``ids`` are given, ``path`` is a template whose names they fill in,
+        quoted: only the template stands in errors. An address is called only on a host that is
+        declared; one that is not absolute is below that of the system.
 
         Raises Throttled, where it was not taken and is to be tried later; ReplyLost, where it may
         or may not have been done; CallRefused (NotAuthorised, HostRefused) where it was not, and

@@ -167,12 +167,39 @@ def test_a_redirect_is_not_followed(service, base_url, host):
         account(base_url).call("GET", service.location)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://",
+        "http://[::1",
+        "http://\ud800/",
+        "http://x:port/",
+        "{base}/\x01",
+        "{base}/a\nb",
+        "{base}/\ud800",
+        pytest.param("{base}" + "/x" * 40_000, id="long"),
+    ],
+)
+def test_what_is_no_address_is_told_by_name(service, base_url, address):
+    address = address.format(base=base_url)
+    with pytest.raises(HostRefused, match="no address"):
+        account(base_url).call("GET", address)
+    assert service.calls == []
+
+
+def test_a_host_is_itself_however_it_is_written(service, base_url):
+    for address in (base_url.upper() + "/file", base_url.replace("//", "//me@") + "/file"):
+        assert account(base_url).call("GET", address).content == b"content"
+
+
 @pytest.mark.fault("429 with Retry-After")
 def test_a_throttle_says_how_long_to_wait_in_seconds_or_as_a_date(service, base_url):
     def ahead(seconds):
         return format_datetime(datetime.now(UTC) + timedelta(seconds=seconds), usegmt=True)
 
-    for said, seconds in [("7", 7), (ahead(300), 300), (ahead(-300), 0), ("later", 10), (None, 10)]:
+    beyond = "Fri, 31 Dec 9999 23:59:59 -2300"
+    told = {"7": 7, ahead(300): 300, ahead(-300): 0, "later": 10, None: 10, beyond: 10}
+    for said, seconds in told.items():
         service.faults = [Fault(status=429, headers={"Retry-After": said} if said else {})]
         with pytest.raises(Throttled) as throttled:
             account(base_url).call("GET", "/file")
@@ -331,6 +358,13 @@ def answering(first=b"", drop=None):
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@pytest.mark.parametrize("location", [b"http://[::1", b"http://[bad", b"http://", b"\xff"])
+def test_a_redirect_to_what_is_no_address_is_told_by_name(location):
+    reply = b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % location
+    with answering(reply) as url, pytest.raises((HostRefused, ReplyLost)):
+        account(url).call("GET", "/people")
 
 
 @pytest.mark.fault("reset, hang, trickle")

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from werkzeug import Request
 
 from goldenlake.declarations.pulls import ApiOrigin
-from goldenlake.errors import ContractBroken, HostRefused, NotAuthorised, ReplyLost
+from goldenlake.errors import CallRefused, ContractBroken, HostRefused, NotAuthorised, ReplyLost
 from goldenlake.io.landing import LocalLanding
 from goldenlake.steps.pull import Pull
 from support.bronze import source_of
@@ -396,6 +396,26 @@ def test_a_next_page_on_another_host_is_not_asked(crm, night):
     crm._handlers["GET /all"] = lambda _: Answer(reply)
     with pytest.raises(HostRefused, match=r"elsewhere\.example\.com"):
         night.pull(origin_of("all", records="rows", paging=away))
+
+
+@pytest.mark.fault("redirect to a link-local address")
+@pytest.mark.parametrize("way", ["@{}/all", ".{}/all", "//{}/all", "/\\{}/all", ":80@{}/all"])
+def test_a_next_page_that_is_no_address_of_its_own_leads_to_no_other_host(crm, night, way):
+    other = Crm()
+    away = {"kind": "next_url", "path": "away"}
+    with serving(other) as elsewhere:
+        reply = {"rows": crm.contacts, "away": way.format(elsewhere.removeprefix("http://"))}
+        crm._handlers["GET /all"] = lambda _: Answer(reply)
+        with pytest.raises((HostRefused, CallRefused)):
+            night.pull(origin_of("all", records="rows", paging=away))
+    assert other.calls == []
+
+
+def test_a_next_page_may_leave_out_the_first_slash(crm, night):
+    replies = iter([{"rows": crm.contacts[:2], "more": "all?page={2}"}, {"rows": crm.contacts[2:]}])
+    crm._handlers["GET /all"] = lambda _: Answer(next(replies))
+    paging = {"kind": "next_url", "path": "more"}
+    assert len(night.pull(origin_of("all", records="rows", paging=paging))) == 7
 
 
 def test_a_caller_who_is_not_known_is_told_so(night):

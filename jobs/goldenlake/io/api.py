@@ -39,6 +39,9 @@ from goldenlake.ports import Published, Reply
 _NO_WAIT_SAID = 10.0
 """Seconds to wait where a system that throttles does not say for how long."""
 _PORTS = {"http": 80, "https": 443}
+_ABSOLUTE = re.compile(r"(?P<scheme>https?://)(?:[^/?#]*@)?(?P<host>[^/?#]{0,200})", re.IGNORECASE)
+_NO_ADDRESS = (httpx.InvalidURL, ValueError)
+_LONGEST_SHOWN = 200
 
 
 def open_api(name: str, connection: Connection, published: Published) -> HttpApi:
@@ -123,11 +126,11 @@ class HttpApi:
     ) -> Reply:
         """See ``ports.Api``."""
         said = f"{method} {_shown(path)}"
-        url = self._url(said, path, ids or {})
+        url = self._url(said, path, ids, params)
         is_elsewhere = _host(url) != _host(self.connection.base_url)
         if self.limiter is not None:
             self.limiter.try_acquire(self.name)
-        sent = {"params": dict(params) if params else None, "json": json, "content": content}
+        sent = {"json": json, "content": content}
         # Nobody but the system itself is told who we are.
         auth = None if is_elsewhere else self.auth
         with self.slots:
@@ -141,20 +144,34 @@ class HttpApi:
         """Let the connections go."""
         self.client.close()
 
-    def _url(self, said: str, path: str, ids: Mapping[str, str]) -> str:
-        filled = path.format_map({name: quote(value, safe="") for name, value in ids.items()})
-        if not re.match(r"https?://", filled):
-            return self.connection.base_url + filled
-        is_encrypted = filled.startswith("https:") or self.connection.base_url.startswith("http:")
-        if _host(filled) not in _hosts_of(self.connection) or not is_encrypted:
-            raise HostRefused(system=self.name, call=said, host=_host(filled))
-        return filled
+    def _url(
+        self,
+        said: str,
+        path: str,
+        ids: Mapping[str, str] | None,
+        params: Mapping[str, str | int | list[str]] | None,
+    ) -> httpx.URL:
+        """The address that is called, judged as it is called. Raises HostRefused."""
+        base_url = self.connection.base_url
+        if ids is not None:
+            path = path.format_map({name: quote(value, safe="") for name, value in ids.items()})
+        if not _ABSOLUTE.match(path):
+            path = base_url + (path if path[:1] in ("", "/", "?") else f"/{path}")
+        try:
+            url = httpx.URL(path, params=dict(params)) if params else httpx.URL(path)
+        except _NO_ADDRESS:
+            raise HostRefused(system=self.name, call=said, host="no address") from None
+        known = {_host(f"{url.scheme}://{host}") for host in _hosts_of(self.connection)}
+        is_encrypted = url.scheme == "https" or base_url.startswith("http:")
+        if _host(url) not in known or not is_encrypted:
+            raise HostRefused(system=self.name, call=said, host=_host(url) or "no address")
+        return url
 
     def _answered(
         self,
         said: str,
         method: str,
-        url: str,
+        url: httpx.URL,
         auth: httpx.Auth | Tokens | None,
         headers: Mapping[str, str],
         sent: Mapping[str, Any],
@@ -221,13 +238,17 @@ class HttpApi:
 
 def _shown(path: str) -> str:
     """A template as it may be told: without a query, which may hold a signature."""
-    parts = urlsplit(path)
-    return f"{parts.scheme}://{parts.netloc}/…" if parts.scheme else parts.path
+    if found := _ABSOLUTE.match(path):
+        return f"{found['scheme']}{found['host']}/…"
+    return re.split(r"[?#]", path, maxsplit=1)[0][:_LONGEST_SHOWN]
 
 
-def _host(url: str) -> str:
-    parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2]
+def _host(url: str | httpx.URL) -> str:
+    """With the port where it is not that of the scheme; empty where there is no address."""
+    try:
+        return httpx.URL(url).netloc.decode().lower()
+    except _NO_ADDRESS:
+        return ""
 
 
 def _wait(headers: Mapping[str, str]) -> float:
@@ -238,10 +259,10 @@ def _wait(headers: Mapping[str, str]) -> float:
     except ValueError:
         pass
     try:
-        until = parsedate_to_datetime(said)
-    except ValueError:
+        until = parsedate_to_datetime(said).astimezone(UTC)
+    except (ValueError, OverflowError):
         return _NO_WAIT_SAID
-    return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
 def _auth(name: str, connection: Connection, client: httpx.Client) -> httpx.Auth | Tokens | None:

@@ -186,13 +186,11 @@ def _called(
     api: Api, method: str, path: str, sleep: Callable[[float], None], **others: Any
 ) -> tuple[Reply, Any]:
     """The reply to one call and its JSON, patiently: reading again is harmless."""
-    # What stands in braces was filled in.
-    literal = path.replace("{", "{{").replace("}", "}}")
     for attempt in stamina.retry_context(on=TransientError, attempts=_ATTEMPTS, timeout=None):
         with attempt:
             while True:
                 try:
-                    reply = api.call(method, literal, **others)
+                    reply = api.call(method, path, **others)
                     return reply, reply.json()
                 except Throttled as wait:
                     if wait.seconds > _LONGEST_THROTTLE:

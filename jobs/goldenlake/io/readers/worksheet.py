@@ -10,7 +10,6 @@ from typing import Any, BinaryIO
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from goldenlake.declarations.formats import XlsxFormat
-from goldenlake.io.readers.archives import judge_workbook
 from goldenlake.io.readers.contract import (
     LONGEST,
     TOGETHER,
@@ -23,6 +22,7 @@ from goldenlake.io.readers.contract import (
     cut,
 )
 from goldenlake.io.readers.parquet import number_text
+from goldenlake.io.readers.workbook_limits import judge_workbook
 
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 

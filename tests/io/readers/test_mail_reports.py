@@ -136,6 +136,8 @@ def test_names_beyond_ascii_are_read_as_they_are_meant() -> None:
         (report("Reporting-MTA: dns; mx"), "not_a_report"),
         (report("Reporting-MTA: dns; mx", "Final-Recipient: x400; c=de"), "not_a_report"),
         (b"".join(b"Content-Type: message/rfc822\n\n" for _ in range(5_000)), "not_a_report"),
+        (report("Original-Rcpt-To: " + "(" * 2_000, kind="feedback-report"), "not_a_report"),
+        (report("Original-Rcpt-To: " + "a:" * 2_000, kind="feedback-report"), "not_a_report"),
     ],
 )
 def test_a_message_that_is_no_report_is_set_aside_whole(content: bytes, rule: str) -> None:

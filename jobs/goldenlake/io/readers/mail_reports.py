@@ -34,6 +34,9 @@ _REPORTS = {
 }
 _RETURNED = ("message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers")
 
+#: Python joins the encoded words of a header in time that grows with the square of their number.
+_LONGEST_DECODED = 2**16
+
 
 class _NoReport(Exception):
     """A message of another kind, or one that breaks the standard."""
@@ -58,8 +61,10 @@ def read_mail_reports(stream: BinaryIO, contract: Contract, reading: Reading) ->
         held += len(message)
         try:
             found = _read(message)
-        except _NoReport as error:
-            bad.append(Bad(reading.next_record, str(error), _as_it_came(message)))
+        except (_NoReport, RecursionError, ValueError, LookupError) as error:
+            # Python's parser follows nesting, of parts as of an address's comments, to any depth.
+            rule = str(error) if isinstance(error, _NoReport) else "not_a_report"
+            bad.append(Bad(reading.next_record, rule, _as_it_came(message)))
             reading.next_record += 1
         else:
             good += found
@@ -93,16 +98,13 @@ def _messages(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _read(content: bytes) -> list[Fields]:
-    """Raises _NoReport with the rule that the message breaks."""
+    """Raises _NoReport with the rule that the message breaks, or what Python's parser raises."""
     if len(content) > LONGEST:
         raise _NoReport("too_long")
     if b"\0" in content:
         raise _NoReport("nul")
-    try:
-        message = email.message_from_bytes(content)
-        parts = list(message.walk())
-    except RecursionError:
-        raise _NoReport("not_a_report") from None
+    message = email.message_from_bytes(content)
+    parts = list(message.walk())
     report = next((part for part in parts if part.get_content_type() in _REPORTS), None)
     if report is None:
         raise _NoReport("not_a_report")
@@ -183,8 +185,10 @@ def _address(fields: Fields) -> str:
 
 
 def _text(value: object) -> str:
-    """A header on one line, decoded; bytes that are no text become U+FFFD."""
+    """A header on one line, decoded unless it is longer than any honest one; bytes that are no text become U+FFFD."""
     written = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if len(written) > _LONGEST_DECODED:
+        return " ".join(written.split())
     with suppress(MessageError, LookupError, ValueError):
         written = str(make_header(decode_header(written)))
     return " ".join(written.encode("utf-8", "replace").decode("utf-8").split())

@@ -185,7 +185,9 @@ def _address(fields: Fields) -> str:
 
 
 def _text(value: object) -> str:
-    """A header on one line, decoded unless it is longer than any honest one; bytes that are no text become U+FFFD."""
+    """A header on one line, decoded unless it is longer than any honest one; bytes that are no text
+    become U+FFFD.
+    """
     written = str(value).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     if len(written) > _LONGEST_DECODED:
         return " ".join(written.split())

@@ -155,7 +155,12 @@ class Connection(Declaration):
     throttle_statuses: list[int] = Field(
         default=[], description="Statuses that ask to wait, besides 429 and those of the system."
     )
-    timeout_seconds: float = Field(default=60.0, gt=0)
+    timeout_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        description="Silence after which a system does not answer: to connect, and between two "
+        "pieces of a reply. A whole call ends after 15 minutes.",
+    )
     ca_file: str | None = Field(
         default=None, description="Certificates to trust instead of the machine's own."
     )

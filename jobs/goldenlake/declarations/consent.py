@@ -34,7 +34,11 @@ class ConsentPolicy(Declaration):
 
     purposes: dict[Slug, Purpose]
     channels: dict[Slug, Channel]
-    default: Literal["denied", "granted"] = "denied"
+    default: Literal["denied", "granted"] = Field(
+        default="denied",
+        description="What silence means for people of whom no country is known, or one that "
+        "jurisdictions does not name.",
+    )
     jurisdictions: dict[Country, Literal["denied", "granted"]] = Field(
         default={},
         description="What silence means, by country (ISO 3166-1 alpha-2); others use default.",

@@ -23,11 +23,23 @@ class Guards(Declaration):
     """Limits beyond which nothing is sent until a person approves the plan."""
 
     largest_change: float = Field(
-        default=0.30, ge=0, description="Share of the acknowledged members that may change."
+        default=0.30,
+        ge=0,
+        description="Additions and removals together, as a share of the acknowledged members; "
+        "changed fields do not count.",
     )
-    most_removals: int = Field(default=500, ge=0)
+    most_removals: int = Field(
+        default=500,
+        ge=0,
+        description="Removals of a segment up to this many pass, and so do more of them up to "
+        "most_removals_share.",
+    )
     most_removals_share: float = Field(
-        default=0.05, ge=0, le=1, description="Removals up to the larger of both limits pass."
+        default=0.05,
+        ge=0,
+        le=1,
+        description="As a share of the acknowledged members; removals up to the larger of both "
+        "limits pass.",
     )
     allow_empty: StrictBool = Field(
         default=False, description="Whether an audience may become empty."
@@ -67,8 +79,15 @@ class Cap(Declaration):
 class Retries(Declaration):
     """How a batch that met a passing fault is tried again."""
 
-    attempts: int = Field(default=5, ge=1)
-    longest_wait_seconds: float = Field(default=60.0, gt=0)
+    attempts: int = Field(
+        default=5,
+        ge=1,
+        description="Tries of a batch, the first one included; waiting for a throttle or a job is "
+        "none.",
+    )
+    longest_wait_seconds: float = Field(
+        default=60.0, gt=0, description="Between two tries; the first wait is about a second."
+    )
 
 
 class MappedField(Declaration):

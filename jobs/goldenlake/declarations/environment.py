@@ -83,9 +83,18 @@ Memory = Annotated[
 class SparkSettings(Declaration):
     """How the Spark session is opened when no spark-submit decides it."""
 
-    master: str = "local[*]"
-    memory: Memory = "3g"
-    shuffle_partitions: int = Field(default=4, ge=1)
+    master: str = Field(
+        default="local[*]",
+        description="Where Spark runs; under spark-submit, and so in Airflow, the submit says it.",
+    )
+    memory: Memory = Field(
+        default="3g", description="Of the driver; on local[*] it is all there is."
+    )
+    shuffle_partitions: int = Field(
+        default=4,
+        ge=1,
+        description="Pieces into which rows are dealt out within a query; few rows want few.",
+    )
     fast_start: StrictBool = Field(
         default=True, description="Light JVM compilation: best below some ten minutes of work."
     )
@@ -95,21 +104,34 @@ class SparkSettings(Declaration):
         "no adaptive plans, new tables without deletion vectors. Half the work there, several "
         "times as much on millions of rows.",
     )
-    conf: dict[str, str] = Field(default={})
+    conf: dict[str, str] = Field(
+        default={},
+        description="Further settings of Spark by their names; they win over those above. Nobody "
+        "looks for secrets in them: write none.",
+    )
 
 
 class BlastRadius(Declaration):
     """Beyond these shares of yesterday's customers, a generation is not published."""
 
-    merged: float = Field(default=0.05, ge=0, le=1)
-    split: float = Field(default=0.02, ge=0, le=1)
+    merged: float = Field(
+        default=0.05, ge=0, le=1, description="Customers that are merged into others."
+    )
+    split: float = Field(
+        default=0.02, ge=0, le=1, description="New customers that take records from one before."
+    )
     moved: float = Field(
         default=0.02,
         ge=0,
         le=1,
         description="Customers that live on and lose records to others that there were before.",
     )
-    retired: float = Field(default=0.10, ge=0, le=1)
+    retired: float = Field(
+        default=0.10,
+        ge=0,
+        le=1,
+        description="Customers that are no more and live on in no other: their records are gone.",
+    )
     largest_customer: int = Field(
         default=1_000,
         ge=2,
@@ -145,9 +167,20 @@ class Night(Declaration):
 class Retention(Declaration):
     """How long old versions, files and events are kept by maintenance."""
 
-    generations: int = Field(default=14, ge=1)
-    table_history: Duration = "14d"
-    runs: Duration = "400d"
+    generations: int = Field(
+        default=14,
+        ge=1,
+        description="Publications that can still be read and returned to; those of maintenance and "
+        "of rollback count, too.",
+    )
+    table_history: Duration = Field(
+        default="14d",
+        description="How far back old versions of tables go, where no generation that is kept "
+        "needs them longer; a week at least. Days of segments are kept as long.",
+    )
+    runs: Duration = Field(
+        default="400d", description="How long rows of ops.runs and activation.held_back are kept."
+    )
     classes: dict[Literal["pseudonym", "contact", "sensitive"], Duration] = Field(
         default={},
         description="How long events are kept that have a column of this personal class, unless "

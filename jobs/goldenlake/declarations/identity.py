@@ -13,7 +13,11 @@ class Placeholders(Declaration):
     """Values that link nobody, whoever has them."""
 
     block: list[str] = Field(default=[], description="Placeholder values that link nobody.")
-    block_patterns: list[Pattern] = Field(default=[])
+    block_patterns: list[Pattern] = Field(
+        default=[],
+        description="Regular expressions; a value in which one is found links nobody. Begin with "
+        "^ and end with $ for the whole value.",
+    )
 
 
 class Identifier(Placeholders):

@@ -45,12 +45,14 @@ class Blocking(Declaration):
         default=120,
         ge=2,
         description="A block of more records is left out and reported: narrower keys catch its "
-        "pairs, and no hot value costs a square.",
+        "pairs, and no hot value costs a square. Counts in nights once a model is trained or "
+        "imported again.",
     )
     rules: list[str] = Field(
         default=[],
         description="Names of the rules whose keys bring records together; all by default. "
-        "`goldenlake identity profile` tells what each costs and finds.",
+        "`goldenlake identity profile` tells what each costs and finds. Counts in nights once a "
+        "model is trained or imported again.",
     )
 
 
@@ -100,27 +102,32 @@ class Clustering(Declaration):
     """How scored pairs become clusters."""
 
     edge: float = Field(
-        default=0.5, gt=0, lt=1, description="Pairs of at least this probability connect."
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="Pairs of at least this probability connect. Counts once a model is trained or "
+        "imported again.",
     )
     cut: float = Field(
         default=0.5,
         gt=0,
         lt=1,
         description="Two clusters are joined while the mean probability between them is at least "
-        "this.",
+        "this. Counts once a model is trained or imported again.",
     )
     most_dense: int = Field(
         default=3_000,
         ge=2,
         description="Records of a component that are refined at once; a larger one is cut at "
-        "higher probabilities first, and reported. Memory grows with the square.",
+        "higher probabilities first, and reported. Memory grows with the square. Counts once a "
+        "model is trained or imported again.",
     )
     doubtful: float = Field(
         default=0.1,
         gt=0,
         lt=1,
         description="Pairs of at least this probability are kept for stewards, though they connect "
-        "nothing.",
+        "nothing. Counts once a model is trained or imported again.",
     )
 
 

@@ -186,9 +186,19 @@ class RestTarget(Declaration):
     remove: list[RestCall] = Field(
         min_length=1, description="Calls that make it a member no longer."
     )
-    look_up: RestLookUp | None = None
-    batch_records: int = Field(default=100, ge=1)
-    batch_bytes: int = Field(default=2**20, ge=1)
+    look_up: RestLookUp | None = Field(
+        default=None,
+        description="With it, what became of a record whose reply was lost is asked before it is "
+        "sent again, and reconcile can compare; without, it is sent again.",
+    )
+    batch_records: int = Field(
+        default=100, ge=1, description="Records of a batch, and so of a call for several."
+    )
+    batch_bytes: int = Field(
+        default=2**20,
+        ge=1,
+        description="Bytes of a batch: of its fields as JSON. Leave room for what stands around.",
+    )
     concurrency: int = Field(default=1, ge=1, description="Batches on their way at one time.")
     clears: StrictBool = Field(default=True, description="Whether a null clears a field.")
     refusing_statuses: list[int] = Field(

@@ -150,7 +150,11 @@ class ConsentMapping(Declaration):
 class Snapshot(Declaration):
     """What a full snapshot means for records that are no longer in it."""
 
-    missing: Literal["delete", "keep"] = "delete"
+    missing: Literal["delete", "keep"] = Field(
+        default="delete",
+        description="delete: a record that the newest snapshot lacks is gone, until it comes back; "
+        "keep: it lives on.",
+    )
     least_share: float = Field(
         default=0.7,
         ge=0,

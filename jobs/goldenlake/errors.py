@@ -52,8 +52,15 @@ def with_options(text: str, options: str) -> str:
     )
 
 
+def printable(text: str) -> str:
+    """The text with a mark for each letter that no terminal shows, or that would steer it."""
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in text)
+
+
 class GoldenlakeError(Exception):
-    """Base of all errors raised on purpose. Messages never carry personal values."""
+    """Base of all errors raised on purpose. Messages never carry personal values, and can be
+    printed whatever names and addresses of others they quote.
+    """
 
     exit_code: ExitCode = ExitCode.FAILED
     options: str = ""
@@ -64,7 +71,8 @@ class GoldenlakeError(Exception):
     """What the row of the step in ``ops.runs`` tells besides the message."""
 
     def __str__(self) -> str:
-        return with_options(super().__str__(), self.options)
+        lines = map(printable, super().__str__().split("\n"))
+        return with_options("\n".join(lines), self.options)
 
 
 def described(error: BaseException) -> str:

@@ -12,7 +12,15 @@ import pytest
 
 from goldenlake.cli import stages
 from goldenlake.cli.installation import Installation
-from goldenlake.errors import CustomerUnknown, ExitCode, ExportHeld, SegmentNotBuilt, StageMissing
+from goldenlake.errors import (
+    CustomerUnknown,
+    ExitCode,
+    ExportHeld,
+    GoldenlakeError,
+    HostRefused,
+    SegmentNotBuilt,
+    StageMissing,
+)
 from goldenlake.steps import activate, explain, plan, publish
 from support.conf import Conf
 
@@ -135,3 +143,16 @@ def test_a_held_plan_and_its_approval_say_what_to_run_next(
     assert approve in told
     told = goldenlake(*shlex.split(approve)[1:]).out
     assert commands(told) == [f"goldenlake activate --env moon --destination letters --as-of {DAY}"]
+
+
+@pytest.mark.parametrize("quoted", ["\ud800", "\x1b[2J", "\r", "\u202e", "\0"])
+def test_a_message_can_be_printed_whatever_name_it_quotes(quoted: str) -> None:
+    told = str(HostRefused(system="crm", call=f"GET /{quoted}", host=f"a{quoted}b.example.com"))
+    assert quoted not in told
+    assert "a\ufffd" in told
+    assert told.encode()
+
+
+def test_a_message_keeps_its_lines_and_letters() -> None:
+    told = "Två problem:\n  źródło…\n  顧客"
+    assert str(GoldenlakeError(told)) == told

@@ -11,9 +11,20 @@ import stamina
 from pydantic import ValidationError
 from werkzeug import Request
 
+from goldenlake import patience
+from goldenlake.declarations.formats import JsonLinesFormat
 from goldenlake.declarations.pulls import ApiOrigin
-from goldenlake.errors import CallRefused, ContractBroken, HostRefused, NotAuthorised, ReplyLost
+from goldenlake.errors import (
+    CallRefused,
+    ContractBroken,
+    HostRefused,
+    NotAuthorised,
+    ReplyLost,
+    Throttled,
+)
 from goldenlake.io.landing import LocalLanding
+from goldenlake.io.readers.contract import Contract, Reading
+from goldenlake.io.readers.json_lines import read_json_lines
 from goldenlake.steps.pull import Pull
 from support.bronze import source_of
 from support.vendors import Answer, Fault, Outside, Vendor, route, serving
@@ -161,6 +172,13 @@ class Night:
         self.clock = Clock()
 
     def pull(self, origin, as_of=DAY, source=DECLARED):
+        return [
+            json.loads(line)
+            for row in self.land(origin, as_of, source)
+            for line in self.landing.open(row.landed_path).read().splitlines()
+        ]
+
+    def land(self, origin, as_of=DAY, source=DECLARED):
         step = Pull(
             source=source, origin=origin, as_of=as_of, run_id="r", sleep=self.slept.append
         )  # fmt: skip
@@ -168,11 +186,7 @@ class Night:
         with stamina.set_testing(True, attempts=3):
             landed = step.run(api, self.landing, self.files, self.clock)
         self.files += landed.files
-        return [
-            json.loads(line)
-            for row in landed.files
-            for line in self.landing.open(row.landed_path).read().splitlines()
-        ]
+        return landed.files
 
 
 @pytest.fixture
@@ -416,6 +430,42 @@ def test_a_next_page_may_leave_out_the_first_slash(crm, night):
     crm._handlers["GET /all"] = lambda _: Answer(next(replies))
     paging = {"kind": "next_url", "path": "more"}
     assert len(night.pull(origin_of("all", records="rows", paging=paging))) == 7
+
+
+@pytest.mark.parametrize("way", ["token", "search"])
+def test_a_way_on_that_is_no_text_is_named(crm, night, way):
+    reply = {"results": crm.contacts, "next": "\ud83d", "paging": {"next": {"after": "\ud83d"}}}
+    crm._handlers["GET /token"] = crm._handlers["POST /search"] = lambda _: Answer(reply)
+    with pytest.raises(ContractBroken, match="is no text"):
+        night.pull(origin_of(way))
+
+
+@pytest.mark.parametrize("values", ["tryton", "json_api"])
+def test_values_that_are_not_of_the_form_declared_are_named(crm, night, values):
+    day = {"__class__": "date", "year": "soon", "month": 0, "day": 0}
+    crm._handlers["GET /all"] = lambda _: Answer([{"id": day, "relationships": {"owner": 1}}])
+    with pytest.raises(ContractBroken, match=f"as {values} has them"):
+        night.pull(origin_of("all", values=values, high_water=None, params={}))
+
+
+@pytest.mark.fault("429 with Retry-After")
+def test_a_system_that_throttles_for_ever_is_left_for_a_later_run(crm, night, monkeypatch):
+    monkeypatch.setattr(patience, "MOST_WAITS", 20)
+    crm.faults = [Fault(status=429, headers={"Retry-After": "0"}, times=1000)]
+    with pytest.raises(Throttled):
+        night.pull(origin_of("token"))
+    assert night.files == []
+    assert len(night.slept) == 20
+
+
+def test_a_record_that_is_no_text_is_quarantined_alone(crm, night):
+    crm.contacts[2]["name"] = "\ud83d"
+    night.land(origin_of("token"))
+    declared = DECLARED.model_copy(update={"format": JsonLinesFormat(kind="jsonl")})
+    with night.landing.open(night.files[0].landed_path) as content:
+        read = list(read_json_lines(content, Contract.of(declared), Reading()))
+    assert [bad.rule for records in read for bad in records.bad] == ["encoding"]
+    assert sum(records.count for records in read) == 7
 
 
 def test_a_caller_who_is_not_known_is_told_so(night):

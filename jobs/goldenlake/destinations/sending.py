@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import stamina
 
 from goldenlake.declarations.destination import Retries
-from goldenlake.errors import CallRefused, NotAuthorised, Throttled, TransientError
+from goldenlake.errors import CallRefused, NotAuthorised, TransientError
+from goldenlake.patience import LONGEST_WAIT, Sleep, patiently
 from goldenlake.ports import (
     Acknowledgement,
     Batch,
@@ -23,15 +24,10 @@ from goldenlake.ports import (
 
 #: Of two answers for one key the worse one counts, the first in this list being the worst.
 _WORST_FIRST: tuple[Outcome, ...] = ("unknown", "pending", "retry", "rejected", "acknowledged")
-_MOST_THROTTLES = 1000
-_LONGEST_THROTTLE = 900.0
-"""Seconds that a system may have us wait; beyond them the export is tried again later."""
 _LONGEST_ERROR = 300
 _ABOUT_CONTENT = (400, 409, 413, 422)
 """Statuses of a call that is refused for something in it; others are about the call itself."""
 _MOST_REFUSED_ALONE = 5
-
-Sleep = Callable[[float], None]
 
 
 class _Unsettled(TransientError):
@@ -137,14 +133,11 @@ class _Course:
             self.jobs.update(dict.fromkeys((record.key for record in part.records), job))
             self.note(job)
 
-        for _ in range(_MOST_THROTTLES):
-            try:
-                return self.kind.send(self.delivery, part, note)
-            except Throttled as wait:
-                if wait.seconds > max(_LONGEST_THROTTLE, retries.longest_wait_seconds):
-                    raise
-                self.sleep(max(wait.seconds, 0.0))
-        return self.kind.send(self.delivery, part, note)
+        return patiently(
+            lambda: self.kind.send(self.delivery, part, note),
+            sleep=self.sleep,
+            longest=max(LONGEST_WAIT, retries.longest_wait_seconds),
+        )
 
     def _wait_for_jobs(self) -> None:
         """Ask about pending records until none is left, soon at first; when they have taken too

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -27,10 +27,10 @@ from goldenlake.declarations.pulls import (
 from goldenlake.errors import CallRefused, ContractBroken, Throttled, TransientError
 from goldenlake.io.json_api import with_included
 from goldenlake.io.typed_values import plain
+from goldenlake.patience import Sleep, patiently
 from goldenlake.ports import Api, Reply
 
 _ATTEMPTS = 5
-_LONGEST_THROTTLE = 900.0
 _ERRORS = ("error", "errors", "fault", "error_code", "errorCode")
 _NOTHING_THERE = 416
 """Of a range behind the last record: RFC 9110, section 15.5.17."""
@@ -43,7 +43,7 @@ def pulled(
     source: str,
     since: str | None,
     as_of: date,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Sleep = time.sleep,
 ) -> Iterator[dict[str, Any]]:
     """Records from ``since`` on, as ``high_water`` wrote it the night before; None: the first.
 
@@ -65,7 +65,10 @@ def instant(text: str) -> datetime:
     except ValueError:
         found = datetime.fromisoformat(text.replace("Z", "+00:00"))
         return found if found.tzinfo else found.replace(tzinfo=UTC)
-    return datetime.fromtimestamp(number / 1000 if number > 1e11 else number, UTC)
+    try:
+        return datetime.fromtimestamp(number / 1000 if number > 1e11 else number, UTC)
+    except (OverflowError, OSError):
+        raise ValueError(f"{number} seconds since 1970 are in no year") from None
 
 
 def _asked_from(high_water: HighWater, since: str | None) -> str:
@@ -88,7 +91,7 @@ def _pages(
     source: str,
     origin: ApiOrigin,
     filled: Mapping[str, str],
-    sleep: Callable[[float], None],
+    sleep: Sleep,
 ) -> Iterator[Any]:
     path: str = origin.path.format_map(filled)
     params: dict[str, Any] = _filled(origin.params, filled)
@@ -131,6 +134,7 @@ def _pages(
                 token = at(reply, paging.path)
                 if not token:
                     return
+                _refuse_what_is_no_text(token, source, origin)
                 more = {paging.param: token}
             case NextUrl():
                 following = at(reply, paging.path)
@@ -171,6 +175,18 @@ def _refuse_again(known: set[str], reply: Any, source: str, origin: ApiOrigin) -
     known.add(mark)
 
 
+def _refuse_what_is_no_text(token: Any, source: str, origin: ApiOrigin) -> None:
+    try:
+        json.dumps(token, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ContractBroken(
+            source=source,
+            file=origin.path,
+            what="the token of the next page is no text.",
+            mend="Correct origin.paging, or ask the system's owner.",
+        ) from None
+
+
 def _is_all(reply: Reply, seen: int) -> bool:
     """Whether a ranged reply was the last; one without ``Content-Range`` is the whole."""
     told = reply.headers.get("content-range")
@@ -182,21 +198,18 @@ def _encoded(text: str) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-def _called(
-    api: Api, method: str, path: str, sleep: Callable[[float], None], **others: Any
-) -> tuple[Reply, Any]:
+def _called(api: Api, method: str, path: str, sleep: Sleep, **others: Any) -> tuple[Reply, Any]:
     """The reply to one call and its JSON, patiently: reading again is harmless."""
-    for attempt in stamina.retry_context(on=TransientError, attempts=_ATTEMPTS, timeout=None):
+    for attempt in stamina.retry_context(on=_is_worth_a_try, attempts=_ATTEMPTS, timeout=None):
         with attempt:
-            while True:
-                try:
-                    reply = api.call(method, path, **others)
-                    return reply, reply.json()
-                except Throttled as wait:
-                    if wait.seconds > _LONGEST_THROTTLE:
-                        raise
-                    sleep(wait.seconds)
+            reply = patiently(lambda: api.call(method, path, **others), sleep=sleep)
+            return reply, reply.json()
     raise AssertionError("the last attempt returns or raises")
+
+
+def _is_worth_a_try(error: Exception) -> bool:
+    """Throttles were waited for as long as anybody is."""
+    return isinstance(error, TransientError) and not isinstance(error, Throttled)
 
 
 def _read(source: str, origin: ApiOrigin, reply: Any) -> Iterator[dict[str, Any]]:
@@ -214,11 +227,25 @@ def _read(source: str, origin: ApiOrigin, reply: Any) -> Iterator[dict[str, Any]
         case "json_api":
             records = with_included(records, at(reply, "included") or ())
     if origin.each is None:
-        yield from records
+        yield from _whole(records, source, origin)
         return
-    for record in records:
+    for record in _whole(records, source, origin):
         for element in _list_at(record, origin.each, source, origin, "each"):
             yield {**record, "each": element}
+
+
+def _whole(
+    records: Iterable[dict[str, Any]], source: str, origin: ApiOrigin
+) -> Iterator[dict[str, Any]]:
+    try:
+        yield from records
+    except (ArithmeticError, AttributeError, RecursionError, TypeError, ValueError):
+        raise ContractBroken(
+            source=source,
+            file=origin.path,
+            what=f"a record has no values as {origin.values} has them.",
+            mend="Correct origin.values, or ask the system's owner.",
+        ) from None
 
 
 def _tells_of_an_error(reply: Any, origin: ApiOrigin) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import BinaryIO, cast
@@ -16,6 +16,7 @@ from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.declarations.source import Source
 from goldenlake.errors import ContractBroken
 from goldenlake.io.pulls import instant, pulled
+from goldenlake.patience import Sleep
 from goldenlake.ports import Api, Clock, Landing
 from goldenlake.schemas import BROKEN
 from goldenlake.steps.files import FileRow
@@ -37,7 +38,7 @@ class Pull:
     origin: ApiOrigin
     as_of: date
     run_id: str
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Sleep = time.sleep
 
     def run(self, api: Api, landing: Landing, known: Iterable[FileRow], clock: Clock) -> Landed:
         """Raises TransientError, CallRefused, ContractBroken; nothing is landed then."""
@@ -55,7 +56,9 @@ class Pull:
             for record in pulled(
                 api, self.origin, source=name, since=since, as_of=self.as_of, sleep=self.sleep
             ):
-                kept.write(json.dumps(record, ensure_ascii=False).encode() + b"\n")
+                # Half a pair of surrogates is no text: the reader quarantines that record alone.
+                line = json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
+                kept.write(line + b"\n")
                 newest = self._newer(newest, record)
                 count += 1
             if not count:

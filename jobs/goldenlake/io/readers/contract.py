@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from goldenlake.declarations.formats import Format
 from goldenlake.declarations.source import Source
+from goldenlake.errors import printable
 
 #: Longest record, in bytes or characters. Longer ones are quarantined, cut to ``KEPT``.
 LONGEST = 4 * 2**20
@@ -254,8 +255,7 @@ def told_name(name: str) -> str:
     """A column's name as it may be told: printable, not too long, and no value in its place."""
     if _NOT_A_NAME.search(name):
         return "(not a name)"
-    printable = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
-    return printable[:_LONGEST_NAME]
+    return printable(name)[:_LONGEST_NAME]
 
 
 def cut(raw: str) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import time
 
 import pytest
 from hypothesis import example, given
@@ -89,6 +90,14 @@ def test_an_open_quote_costs_its_own_line_and_no_other():
 def test_text_after_a_closing_quote_costs_its_own_line_and_no_other():
     good, bad = read(HEADER + b'1,"a"b,x\n2,b,y\n')
     assert ([row[1] for row in good], bad) == (["2"], {1: "quote"})
+
+
+def test_lines_that_each_leave_a_quote_open_are_read_in_linear_time():
+    lines, good = b'1,a","\n' * 100_000, b"2,b,c\n" * 1_000
+    begun = time.process_time()
+    found, bad = read(HEADER + lines + good)
+    assert time.process_time() - begun < 10
+    assert (len(found), set(bad.values())) == (1_000, {"quote"})
 
 
 def test_a_quote_within_a_plain_field_is_a_quote():

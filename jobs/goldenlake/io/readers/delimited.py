@@ -29,6 +29,9 @@ _DELIMITERS = ",;\t|"
 _NO_TEXT = re.compile("[\ud800-\udfff]")
 #: Lines that one quoted field may span; beyond it, a quote that was never closed is likelier.
 _MOST_LINES = 1_000
+#: Characters that are put back, for each one of the file; beyond it, lines that are put back are
+#: records of their own. Lines that close a quote and open another would be read 1,000 times.
+_MOST_AGAIN = 8
 _SAMPLE = 2**16
 
 
@@ -99,6 +102,7 @@ class _Lines:
     def __init__(self, text: TextIO) -> None:
         self._text = text
         self._ahead: deque[str] = deque()
+        self._alone = self._again = self._read = 0
         self.taken: list[str] = []
         self.size = 0
         self.doubtful = ""
@@ -107,9 +111,13 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
+        if self._alone and self.taken:
+            raise csv.Error
+        self._alone = max(self._alone - 1, 0)
         line = self._ahead.popleft() if self._ahead else self._text.readline(LONGEST)
         if not line:
             raise StopIteration
+        self._read += len(line)
         if len(line) >= LONGEST:
             rest = line
             while rest and not rest.endswith(("\n", "\r")):
@@ -144,6 +152,10 @@ class _Lines:
 
     def put_back(self) -> None:
         """All lines but the first that the current record took come again."""
+        size = self.size - len(self.taken[0])
+        self._again, self._read = self._again + size, self._read - size
+        if self._again > _MOST_AGAIN * self._read + 2 * LONGEST:
+            self._alone = max(self._alone, len(self.taken) - 1)
         self._ahead.extendleft(reversed(self.taken[1:]))
         del self.taken[1:]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
 from collections.abc import Callable, Sequence
 
@@ -206,6 +207,50 @@ LETTERS = st.text(
     st.sampled_from("aàáäbBcçdeéêfgiïjlmnñoöprsßtuüvwxyzАБВагдежзийлнорстяюёьъ'’- ,.\u0301\u200b"),
     max_size=24,
 )
+
+
+@pytest.mark.parametrize(
+    "judge",
+    [
+        text.shown,
+        text.code,
+        emails.address,
+        tidy,
+        parts,
+        given_key,
+        family_key,
+        alpha_2,
+    ],
+)
+@pytest.mark.parametrize(
+    "piece",
+    [
+        ">",
+        "(",
+        "mailto:",
+        "a.",
+        "\u0301\u0323",
+        "\u0301\u200b\u0323",
+        "\u0344",
+        "Dr. ",
+        "(a",
+        "\u00b4",
+    ],
+)
+def test_no_value_however_long_takes_long(judge: Callable[[str], object], piece: str) -> None:
+    begun = time.process_time()
+    judge("a" + piece * 50_000 + "x")
+    assert time.process_time() - begun < 2
+
+
+def test_only_marks_that_no_writing_piles_up_are_left_out() -> None:
+    shown = text.shown("e" + "\u0344" * 99 + "x")
+    assert shown is not None
+    assert text.shown(shown) == shown
+    assert len(shown) == 32
+    for honest in ("…" * 99, "👍🏽" * 99, "。、" * 99, "שָׁלוֹם" * 99, "e\u0323" * 99):
+        assert text.shown(honest) == unicodedata.normalize("NFC", honest)
+    assert emails.address("<" + "mailto:" + "a@example.com" + ">" * 9) == "a@example.com"
 
 
 @given(LETTERS)

@@ -11,7 +11,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from goldenlake.columns.distinct import over_distinct
-from goldenlake.columns.text import code
+from goldenlake.columns.text import code, with_few_marks
 
 _GB = re.compile(r"(GIR|[A-Z]{1,2}[0-9][A-Z0-9]?)([0-9][A-Z]{2})")
 #: Countries whose postcodes have five digits, the first of which may be zero.
@@ -80,7 +80,7 @@ def alpha_2(text: str) -> str | None:
 
 
 def _key(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.casefold())
+    plain = unicodedata.normalize("NFKD", with_few_marks(text.casefold()))
     letters = "".join(c for c in plain if not unicodedata.combining(c))
     return " ".join(re.findall(r"\w+", letters)).removeprefix("the ")
 

@@ -16,7 +16,9 @@ _ADDRESS = re.compile(
     r"(?!\.)(?!.*\.\.)[\w!#$%&'*+/=?^`{|}~.-]{1,64}(?<!\.)@"
     r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+(?:[^\W\d_]{2,}|xn--[a-z0-9-]+)"
 )
-_WRAPPED = re.compile(r"\A(?:<|mailto:)+|>+\Z")
+_WRAPPED = re.compile(r"\A(?:<|mailto:)+")
+#: Characters of what may hold an address, with all that is taken off; RFC 5321 gives it 254.
+_LONGEST = 1_000
 
 
 def normalise_email(email: Column) -> Column:
@@ -30,6 +32,8 @@ def normalise_email(email: Column) -> Column:
 
 def address(text: str) -> str | None:
     """``normalise_email`` for one text."""
+    if len(text) > _LONGEST:
+        return None
     lowered = unicodedata.normalize("NFC", (shown(text) or "").lower())
-    bare = _WRAPPED.sub("", lowered)
+    bare = _WRAPPED.sub("", lowered).rstrip(">")
     return bare if len(bare) <= 254 and _ADDRESS.fullmatch(bare) else None

@@ -10,6 +10,8 @@ from pathlib import Path
 from anyascii import anyascii
 from nicknames import NickNamer
 
+from goldenlake.columns.text import with_few_marks
+
 _DIMINUTIVES = Path(__file__).with_name("diminutives.txt")
 
 #: Letters whose usual Latin spelling anyascii does not give.
@@ -59,9 +61,9 @@ def given_key(text: str) -> str | None:
 
 def latin(text: str) -> str:
     """The text in small Latin letters without accents; digits and signs stay."""
-    composed = unicodedata.normalize("NFKC", text).casefold()
+    composed = unicodedata.normalize("NFKC", with_few_marks(text)).casefold()
     shown = "".join(char for char in composed if unicodedata.category(char) not in ("Cc", "Cf"))
-    return anyascii(unicodedata.normalize("NFC", shown).translate(_LETTERS)).lower()
+    return anyascii(unicodedata.normalize("NFC", with_few_marks(shown)).translate(_LETTERS)).lower()
 
 
 def folded(word: str) -> str:

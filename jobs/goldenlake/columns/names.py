@@ -21,6 +21,8 @@ _SUFFIXES = re.compile(r"jr|sr|ii|iii|iv|phd|md|esq|obe|mbe|cbe|ba|bsc|ma|msc|mb
 _PARTICLES = re.compile(
     r"van|von|der|den|de|del|della|di|da|dos|du|des|la|le|el|al|bin|ibn|zu|zum|zur|ter|ten|mac"
 )
+#: Characters of a name; what is longer is no name of anybody.
+_LONGEST = 1_000
 _WORD = re.compile(r"[^\W\d_]+")
 _ELIDED = re.compile(r"\b([DOLdol])(['’])([^\W\d_])")
 
@@ -60,6 +62,8 @@ def family_name_key(family_name: Column) -> Column:
 
 def tidy(text: str) -> str | None:
     """``clean_name`` for one text."""
+    if len(text) > _LONGEST:
+        return None
     name = shown(text) or ""
     if not _WORD.search(name):
         return None
@@ -76,6 +80,8 @@ def tidy(text: str) -> str | None:
 
 def parts(text: str) -> tuple[str | None, str | None]:
     """Given names and family name of one whole name."""
+    if len(text) > _LONGEST:
+        return None, None
     name = tidy(re.sub(r"\(.*?\)", " ", text))
     if name is None:
         return None, None

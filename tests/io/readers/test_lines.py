@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from goldenlake.declarations.formats import AccessLogFormat, JsonLinesFormat
 from goldenlake.io.readers import lines as lines_module
 from goldenlake.io.readers.access_log import read_access_log
-from goldenlake.io.readers.contract import Contract, FileBroken, Reading, Wanted
+from goldenlake.io.readers.contract import MOST_DRIFT, Contract, FileBroken, Reading, Wanted
 from goldenlake.io.readers.json_lines import read_json_lines
 
 COMBINED = '%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-Agent}i"'
@@ -55,6 +56,21 @@ def test_of_a_doubled_key_the_last_counts_and_unknown_keys_are_kept():
     good, _, extra = read_json(b'{"a": 1, "a": 2, "z": [3]}', "a", "b", reading=reading)
     assert (good, extra) == ([(1, "2", None)], [[("z", "[3]")]])
     assert set(reading.drift) == {("new", "z"), ("missing", "b")}
+
+
+def test_of_ever_new_keys_no_more_are_held_than_are_told(monkeypatch):
+    monkeypatch.setattr(lines_module, "_BLOCK", 2**16)
+    reading = Reading()
+    wanted = Contract(JsonLinesFormat(kind="jsonl"), (Wanted("a", "a", False),))
+    content = b"".join(b'{"%s%x": 1}\n' % (b"k" * 99, at) for at in range(50_000)) + b'{"a": 2}\n'
+    tracemalloc.start()
+    count = sum(found.count for found in read_json_lines(io.BytesIO(content), wanted, reading))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (count, len(reading.drift)) == (50_001, MOST_DRIFT + 1)
+    assert ("new", "(and more)") in reading.drift
+    assert ("missing", "a") not in reading.drift
+    assert peak < 4 * 2**20
 
 
 @pytest.mark.parametrize(

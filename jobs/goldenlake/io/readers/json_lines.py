@@ -8,7 +8,16 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from goldenlake.declarations.formats import JsonLinesFormat
-from goldenlake.io.readers.contract import Bad, Contract, Reading, Records, cut, field_records
+from goldenlake.io.readers.contract import (
+    MOST_DRIFT,
+    Bad,
+    Contract,
+    Reading,
+    Records,
+    cut,
+    field_records,
+    told_name,
+)
 from goldenlake.io.readers.lines import Lines, as_utf8, read_lines
 
 
@@ -46,13 +55,18 @@ def read_json_lines(
     declared = contract.format
     assert isinstance(declared, JsonLinesFormat)
     stream = as_utf8(stream, declared.encoding)
-    seen: set[str] = set()
-    for lines in read_lines(stream, number=number, size=size):
-        yield _parsed(lines, contract, seen)
     wanted = {column.source for column in contract.columns}
-    for key in sorted(seen - wanted):
+    known: set[str] = set()
+    new: list[str] = []
+    for lines in read_lines(stream, number=number, size=size):
+        seen: set[str] = set()
+        yield _parsed(lines, contract, seen)
+        known |= seen & wanted
+        # A file may have a key of its own in every line; no more are kept than are told.
+        new = sorted({*new, *map(told_name, seen - wanted)})[: MOST_DRIFT + 1]
+    for key in new:
         reading.noticed("new", key)
-    for key in sorted(wanted - seen) if seen else []:
+    for key in sorted(wanted - known) if known or new else []:
         reading.noticed("missing", key)
 
 

@@ -12,6 +12,7 @@ from goldenlake.columns.distinct import over_distinct
 from goldenlake.columns.text import SCIENTIFIC, shown
 
 _ALL_THE_SAME = re.compile(r"\A\D*(\d)(?:\D*\1)*\D*\Z")
+_E164 = re.compile(r"\A\+[1-9][0-9]{6,14}\Z")
 _FORMULA = re.compile(r'\A="?(.*?)"?\Z', re.DOTALL)
 
 
@@ -47,6 +48,27 @@ def e164(text: str, *, region: str) -> str | None:
     if numbers and bare.startswith(("+", "00")) and phonenumbers.is_possible_number(numbers[-1]):
         return _written(numbers[-1])
     return None
+
+
+def ways_to_write(number: str) -> frozenset[str]:
+    """The digits by which people dial a number that is in E.164: with its country, with the way
+    abroad before it, and as at home. None for what is no such number.
+
+    At home some countries begin with no zero; fewer than ten digits then are no phone number
+    before they are a date or the number of an order.
+    """
+    if not _E164.match(number) or (parsed := _parsed(number, "ZZ")) is None:
+        return frozenset()
+    form = phonenumbers.PhoneNumberFormat.NATIONAL
+    home = re.sub(r"\D", "", phonenumbers.format_number(parsed, form))
+    country = str(parsed.country_code)
+    abroad = number[1:]
+    ways = {abroad, f"00{abroad}", f"011{abroad}"}
+    if home.startswith("0"):
+        ways |= {home, country + home}
+    elif len(home) >= 10:
+        ways.add(home)
+    return frozenset(ways)
 
 
 def _parsed(text: str, region: str) -> phonenumbers.PhoneNumber | None:

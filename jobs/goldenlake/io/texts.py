@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Iterator
 from typing import BinaryIO, cast
@@ -11,37 +12,76 @@ import pyarrow.parquet as pq
 
 from goldenlake.io.readers.archives import members
 from goldenlake.io.readers.contract import FileBroken
+from goldenlake.io.readers.lines import by_its_start
 
 _PIECE = 4 * 2**20
-_OVERLAP = 2**10
+_OVERLAP = 2**13
+_SAMPLE = 2**16
 _PARQUET = b"PAR1"
 
 
 def texts(content: BinaryIO) -> Iterator[str]:
-    """What a file says, piece by piece. Pieces end at a line's end where lines are short, so that
-    no word is cut. Raises FileBroken where it cannot be unpacked.
+    """What a file says, piece by piece, with the names and comments in an archive, and those of
+    columns and of the file in Parquet. Raises FileBroken where it cannot be unpacked.
     """
-    for member in members(content):
+    labels: list[str] = []
+    for member in members(content, labels=labels):
         stream = io.BufferedReader(cast(io.RawIOBase, member), _PIECE)
         if stream.peek(4)[:4] == _PARQUET:
             yield from _of_parquet(stream.read())
         else:
             yield from raw_texts(stream)
+    yield "\n".join(labels)
 
 
 def _of_parquet(data: bytes) -> Iterator[str]:
     try:
-        for batch in pq.ParquetFile(io.BytesIO(data)).iter_batches():
+        file = pq.ParquetFile(io.BytesIO(data))
+        yield "\n".join(_told_of(file.schema_arrow, file.metadata.metadata))
+        for batch in file.iter_batches():
             yield "\n".join(str(value) for column in batch.columns for value in column.to_pylist())
     except (pa.ArrowException, OSError) as error:
         raise FileBroken("it is no readable Parquet.", "Ask for it again.") from error
 
 
+def _told_of(schema: pa.Schema, metadata: dict[bytes, bytes] | None) -> Iterator[str]:
+    for told in (metadata, *(field.metadata for field in schema)):
+        for pair in (told or {}).items():
+            yield from (each.decode(errors=_western()) for each in pair)
+    yield from schema.names
+
+
 def raw_texts(stream: BinaryIO) -> Iterator[str]:
-    """The bytes of a file as they stand, as text."""
-    coding, rest = "", ""
-    while piece := stream.read(_PIECE):
-        coding = coding or ("utf-16" if piece[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8")
-        text = rest + piece.decode(coding, errors="replace")
-        yield text
-        rest = text[max(text.rfind("\n") + 1, len(text) - _OVERLAP) :]
+    """The bytes of a file as they stand, as text.
+
+    Pieces end at a line's end, or between words of a long line, and those then overlap: no word is
+    cut, and none is looked at in part.
+    """
+    piece, rest = stream.read(_PIECE), ""
+    coding = by_its_start(piece[:_SAMPLE]) or "utf-8"
+    decoder = codecs.getincrementaldecoder(coding)(_western())
+    while piece:
+        text = rest + decoder.decode(piece)
+        end = _edge(text, len(text))
+        yield text[:end]
+        rest = text[end if text[:end].endswith("\n") else _edge(text, end - _OVERLAP) :]
+        piece = stream.read(_PIECE)
+    yield rest + decoder.decode(b"", final=True)
+
+
+def _edge(text: str, end: int) -> int:
+    """The last place up to ``end`` after a line or a word, or ``end`` where none is near."""
+    start, end = max(0, end - _OVERLAP), max(0, end)
+    return next((at + 1 for mark in '\n ",' if (at := text.rfind(mark, start, end)) >= 0), end)
+
+
+def _western() -> str:
+    """The name of a decoding rule by which bytes that are no text are those of Western Europe."""
+    codecs.register_error("goldenlake-western", _as_western)
+    return "goldenlake-western"
+
+
+def _as_western(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end

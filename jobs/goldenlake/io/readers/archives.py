@@ -24,17 +24,22 @@ MOST_RATIO = 250
 SMALL = 32 * 2**20
 
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+_EXTRA, _NAME, _COMMENT = 4, 8, 16
+_LONGEST_HEADER = 8 * 2**10
 _EMPTY_ZIP = b"PK\x05\x06"
 #: Python unpacks these piece by piece; of bzip2 and LZMA, all that a piece holds at once.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _CLUTTER = ("__MACOSX/", ".DS_Store")
 
 
-def members(stream: BinaryIO, *, is_itself_a_zip: bool = False) -> Iterator[BinaryIO]:
+def members(
+    stream: BinaryIO, *, is_itself_a_zip: bool = False, labels: list[str] | None = None
+) -> Iterator[BinaryIO]:
     """The file's contents: itself, what a gzip holds, or every file in a zip, in order of name.
 
     Args:
         is_itself_a_zip: the format is a zip by nature (XLSX), so a zip is not unpacked.
+        labels: takes the names and comments in the archive, those of folders too.
 
     Raises:
         FileBroken: damaged, encrypted, nested or beyond the limits, or with names, links or
@@ -43,12 +48,16 @@ def members(stream: BinaryIO, *, is_itself_a_zip: bool = False) -> Iterator[Bina
     start, stream = _peeked(stream)
     with damage_named():
         if start.startswith(_GZIP):
+            if labels is not None:
+                labels.extend(_of_gzip(cast(Any, stream).peek(_LONGEST_HEADER)))
             size = _Counted(stream)
             with gzip.GzipFile(fileobj=cast(BinaryIO, size)) as unpacked:
                 yield _unnested(_Limited(cast(BinaryIO, unpacked), size.so_far), is_itself_a_zip)
         elif start.startswith((_ZIP, _EMPTY_ZIP)) and not is_itself_a_zip:
             stream = _seekable(stream)
             with zipfile.ZipFile(stream) as archive:
+                if labels is not None:
+                    labels.extend(_of_zip(archive))
                 for member in _judged(archive, stream.seek(0, io.SEEK_END)):
                     with archive.open(member) as unpacked:
                         packed = member.compress_size
@@ -56,6 +65,32 @@ def members(stream: BinaryIO, *, is_itself_a_zip: bool = False) -> Iterator[Bina
                         yield _unnested(limited, is_itself_a_zip)
         else:
             yield stream
+
+
+def _of_gzip(start: bytes) -> Iterator[str]:
+    """The name and the comment that its header may have (RFC 1952)."""
+    flags, at = (start[3], 10) if len(start) > 10 else (0, 0)
+    if flags & _EXTRA:
+        at += 2 + int.from_bytes(start[at : at + 2], "little")
+    for flag in (_NAME, _COMMENT):
+        if flags & flag:
+            label, _, rest = start[at:].partition(b"\0")
+            at = len(start) - len(rest)
+            yield _label(label)
+
+
+def _of_zip(archive: zipfile.ZipFile) -> Iterator[str]:
+    yield _label(archive.comment)
+    for info in archive.infolist():
+        yield info.filename
+        yield _label(info.comment)
+
+
+def _label(text: bytes) -> str:
+    try:
+        return text.decode()
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
 
 
 def unpacked(stream: BinaryIO) -> Iterator[BinaryIO]:

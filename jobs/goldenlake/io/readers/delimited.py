@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
 import io
 import re
@@ -23,7 +22,7 @@ from goldenlake.io.readers.contract import (
     Records,
     cut,
 )
-from goldenlake.io.readers.lines import mark_bytes, with_its_end
+from goldenlake.io.readers.lines import by_its_bom, by_its_start, mark_bytes, with_its_end
 
 _DELIMITERS = ",;\t|"
 _NO_TEXT = re.compile("[\ud800-\udfff]")
@@ -215,23 +214,8 @@ def _is_quoted(lines: _Lines, dialect: _Dialect) -> bool:
 
 def _decoded(stream: BinaryIO, encoding: str | None) -> io.TextIOWrapper:
     start = stream.peek(_SAMPLE)[:_SAMPLE] if hasattr(stream, "peek") else b""
-    found = _by_bom(start) or with_its_end(encoding or _by_nuls(start) or "utf-8", start)
+    found = by_its_bom(start) or with_its_end(encoding or by_its_start(start) or "utf-8", start)
     return io.TextIOWrapper(stream, encoding=found, errors=mark_bytes(), newline="")
-
-
-def _by_bom(start: bytes) -> str | None:
-    if start.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig"
-    return "utf-16" if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else None
-
-
-def _by_nuls(start: bytes) -> str | None:
-    """UTF-16 without a BOM: of mostly Western text every other byte is zero."""
-    half = len(start) // 2
-    for nuls, name in ((start[1::2], "utf-16-le"), (start[::2], "utf-16-be")):
-        if half and nuls.count(0) > 0.4 * half:
-            return name
-    return None
 
 
 def _dialect(sample: list[str], contract: Contract, declared: CsvFormat) -> _Dialect:

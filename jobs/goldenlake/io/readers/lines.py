@@ -140,6 +140,31 @@ def with_its_end(encoding: str, start: bytes) -> str:
     return f"{name}-le" if boms and not start.startswith(boms) else name
 
 
+def by_its_start(start: bytes) -> str | None:
+    """The encoding that a BOM tells, or the zeros without one, of which mostly Western text has one
+    in two bytes in UTF-16 and three in four in UTF-32. None where neither does.
+    """
+    return by_its_bom(start) or _by_zeros(start)
+
+
+def by_its_bom(start: bytes) -> str | None:
+    """The encoding that a BOM tells; None without one."""
+    if start.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    # The BOM of UTF-32 begins with that of UTF-16.
+    return next((name for name in reversed(_BOMS) if start.startswith(_BOMS[name])), None)
+
+
+def _by_zeros(start: bytes) -> str | None:
+    for width, name in ((4, "utf-32"), (2, "utf-16")):
+        letters = len(start) // width
+        for order, high in (("le", range(1, width)), ("be", range(width - 1))):
+            zeros = (start[at::width].count(0) for at in high)
+            if letters and all(count > 0.4 * letters for count in zeros):
+                return f"{name}-{order}"
+    return None
+
+
 class _Recoded(io.RawIOBase):
     def __init__(self, stream: BinaryIO, encoding: str) -> None:
         self._text = io.TextIOWrapper(stream, encoding=encoding, errors=mark_bytes(), newline="")

@@ -11,7 +11,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from goldenlake.columns.distinct import over_distinct
-from goldenlake.columns.text import code, with_few_marks
+from goldenlake.columns.marks import with_few_marks
+from goldenlake.columns.text import code
 
 _GB = re.compile(r"(GIR|[A-Z]{1,2}[0-9][A-Z0-9]?)([0-9][A-Z]{2})")
 #: Countries whose postcodes have five digits, the first of which may be zero.

@@ -10,7 +10,7 @@ from pathlib import Path
 from anyascii import anyascii
 from nicknames import NickNamer
 
-from goldenlake.columns.text import with_few_marks
+from goldenlake.columns.marks import with_few_marks
 
 _DIMINUTIVES = Path(__file__).with_name("diminutives.txt")
 

@@ -71,7 +71,8 @@ Duration = Annotated[
 
 def _checked_expression(text: str) -> str:
     try:
-        canonical(text), lenient(text)
+        canonical(text)
+        lenient(text)
     except ExpressionRefused as error:
         raise ValueError(f"is not an admitted expression: {error.reason}") from error
     return text

@@ -88,7 +88,11 @@ def _admitted(expression: str) -> Expr:
 
 def columns_of(expression: str) -> frozenset[str]:
     """Names of the columns that an expression reads. Raises ExpressionRefused."""
-    return frozenset(column.name for column in parse(expression).find_all(sql.Column))
+    return _columns(parse(expression))
+
+
+def _columns(tree: Expr) -> frozenset[str]:
+    return frozenset(column.name for column in tree.find_all(sql.Column))
 
 
 def canonical(expression: str) -> str:
@@ -105,7 +109,7 @@ def _written(tree: Expr, expression: str) -> str:
     prints as it stood would be read by Spark as something else.
     """
     text = tree.sql(dialect=_DIALECT, comments=False)
-    if columns_of(text) != frozenset(column.name for column in tree.find_all(sql.Column)):
+    if columns_of(text) != _columns(tree):
         raise ExpressionRefused(expression=expression, reason="it cannot be written plainly")
     return text
 

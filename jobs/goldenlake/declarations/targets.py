@@ -256,10 +256,14 @@ Target = Annotated[FilesTarget | ConnectedTarget, Field(discriminator="kind")]
 
 def modes_of(target: FilesTarget | ConnectedTarget) -> frozenset[str]:
     """The modes in which such a system can be sent to: not each takes word of who said no."""
+    everywhere = frozenset({"mirror", "upsert", "append"})
     match target:
-        case FilesTarget() | MailchimpTarget() | KlaviyoTarget(identifier="email"):
-            return frozenset({"mirror", "upsert", "append", "suppress"})
-        case SendgridTarget(unsubscribe_group=int()):
-            return frozenset({"mirror", "upsert", "append", "suppress"})
+        case (
+            FilesTarget()
+            | MailchimpTarget()
+            | KlaviyoTarget(identifier="email")
+            | SendgridTarget(unsubscribe_group=int())
+        ):
+            return everywhere | {"suppress"}
         case _:
-            return frozenset({"mirror", "upsert", "append"})
+            return everywhere

@@ -60,24 +60,16 @@ def refusals_of_the_gone(silver: DataFrame, source: Source, identifiers: Column)
 
 
 def _statements(rows: DataFrame, source: Source, mapping: ConsentMapping, *kept: str) -> DataFrame:
-    given = F.col(mapping.at).try_cast("timestamp")
-    stated_at = F.coalesce(given, F.col("_observed_at"), F.col("_file_on").cast("timestamp"))
-    is_of_a_day = F.coalesce(given, F.col("_observed_at")).isNull()
-    if isinstance(rows.schema[mapping.at].dataType, T.DateType):
-        is_of_a_day |= given.isNotNull()
-    # A no of which the day alone is known may have come after any yes of that day.
-    end = F.date_trunc("DAY", stated_at) + F.expr("INTERVAL 1 DAY - INTERVAL 1 MICROSECOND")
-    is_no = F.coalesce(_status(mapping) != "granted", F.lit(False))
-    stated_at = F.when(is_of_a_day & is_no, end).otherwise(stated_at)
+    status = _status(mapping)
     statements = rows.select(
         *kept,
         "record_id",
         F.lit(source.source).alias("source"),
         _either(mapping.purpose, mapping.constant_purpose).alias("purpose"),
         _either(mapping.channel, mapping.constant_channel).alias("channel"),
-        _status(mapping).alias("status"),
+        status.alias("status"),
         optional(mapping.jurisdiction, "string").alias("jurisdiction"),
-        stated_at.alias("stated_at"),
+        _stated_at(rows, mapping, is_no=status != "granted").alias("stated_at"),
         optional(mapping.expires_at, "timestamp").alias("expires_at"),
     )
     return statements.where(
@@ -86,6 +78,19 @@ def _statements(rows: DataFrame, source: Source, mapping: ConsentMapping, *kept:
         & F.col("purpose").isNotNull()
         & F.col("channel").isNotNull()
     )
+
+
+def _stated_at(rows: DataFrame, mapping: ConsentMapping, *, is_no: Column) -> Column:
+    """When it was said; of a no of which the day alone is known the end of that day, since it may
+    have come after any yes of the day.
+    """
+    given = F.col(mapping.at).try_cast("timestamp")
+    found = F.coalesce(given, F.col("_observed_at"), F.col("_file_on").cast("timestamp"))
+    is_of_a_day = F.coalesce(given, F.col("_observed_at")).isNull()
+    if isinstance(rows.schema[mapping.at].dataType, T.DateType):
+        is_of_a_day |= given.isNotNull()
+    end = F.date_trunc("DAY", found) + F.expr("INTERVAL 1 DAY - INTERVAL 1 MICROSECOND")
+    return F.when(is_of_a_day & is_no, end).otherwise(found)
 
 
 def _either(column: str | None, constant: str | None) -> Column:

@@ -135,12 +135,17 @@ class Maintenance(Protocol):
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class RemoteFile:
-    """A file as a place lists it; ``path`` is relative to the place and uses ``/``."""
+    """A file as a place lists it; ``path`` is relative to the place and uses ``/``.
+
+    One that cannot be asked for by its path, the same in every place, says why in ``unfit``; its
+    path is then one to tell.
+    """
 
     path: str
     size_bytes: int
     modified_at: datetime
     etag: str | None = None
+    unfit: str = ""
 
 
 class FilePlace(Protocol):

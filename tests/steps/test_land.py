@@ -76,6 +76,27 @@ def drop(tmp_path):
     return Drop(tmp_path)
 
 
+def test_a_file_whose_name_is_no_text_breaks_alone_and_is_told_once(drop):
+    drop.put("a.csv", "id\n1\n")
+    drop.put("caf\udce9.csv", "id\n2\n")
+    drop.put("copy\udce9.csv", "id\n1\n")
+    landed = drop.land()
+    assert [(row.path, row.status) for row in landed.files] == [
+        ("a.csv", "landed"),
+        (r"caf\xe9.csv", "broken"),
+        (r"copy\xe9.csv", "broken"),
+    ]
+    broken = landed.files[1]
+    assert broken.error == (
+        r"shop: caf\xe9.csv: its name is not in UTF-8. Have it sent under another name."
+    )
+    assert broken.landed_path == ""
+    assert drop.statuses() == []
+    drop.put("caf\udce9.csv", "id\n2\n", at=EARLIER + timedelta(hours=1))
+    drop.put("b.csv", "id\n2\n")
+    assert drop.statuses() == [("b.csv", "landed"), (r"caf\xe9.csv", "broken")]
+
+
 def test_a_file_is_copied_once_under_its_content(drop):
     drop.put("in/a 2024-03-02.csv", "id\n7\n")
     [row] = drop.land(file_date=DATED).files

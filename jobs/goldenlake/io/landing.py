@@ -19,7 +19,7 @@ from goldenlake.ports import Landing
 
 _PIECE = 2**20
 _IN_MEMORY = 8 * 2**20
-_UNFIT = re.compile(r"[\x00-\x1f\x7f/\\]")
+_UNFIT = re.compile(r"[\x00-\x1f\x7f/\\\ud800-\udfff]")
 
 
 def open_landing(uri: str) -> Landing:

@@ -64,7 +64,9 @@ class FileRow:
 
     @property
     def has_no_day(self) -> bool:
-        """Whether it broke because its name did not say its day: nobody ever looked inside."""
+        """Whether it broke because its name did not say its day, or is none to ask for (then it has
+        no ``sha256``): nobody ever looked inside.
+        """
         return self.status == BROKEN and self.records_read is None
 
 

@@ -91,7 +91,9 @@ class Land:
                 its content, so another try costs only the reading.
         """
         # What got its day since, by a mended pattern, is a file like any other.
-        ledger = Ledger(row for row in known if not (row.has_no_day and self.day_of(row.path)))
+        ledger = Ledger(
+            row for row in known if not (row.has_no_day and row.sha256 and self.day_of(row.path))
+        )
         landed = Landed()
         growing, files = landed.growing, landed.files
         now, unchanged, later, ahead = clock.now(), 0, 0, 0
@@ -135,6 +137,9 @@ class Land:
     def _take(
         self, place: FilePlace, landing: Landing, ledger: Ledger, file: RemoteFile, file_on: date
     ) -> FileRow:
+        if file.unfit:
+            return self._left_out(file, file_on)
+
         def is_still_the_same(size: int) -> bool:
             now = place.stat(file.path)
             return (
@@ -179,6 +184,28 @@ class Land:
             again = f"{sha256} {file.path} {file_on.isoformat()}"
             return replace(row, file_id=hashlib.sha256(again.encode()).hexdigest())
         return row
+
+    def _left_out(self, file: RemoteFile, file_on: date) -> FileRow:
+        broken = ContractBroken(
+            source=self.source.source,
+            file=file.path,
+            what=file.unfit,
+            mend="Have it sent under another name.",
+        )
+        return FileRow(
+            source=self.source.source,
+            path=file.path,
+            size_bytes=file.size_bytes,
+            sha256="",
+            modified_at=file.modified_at,
+            file_id=hashlib.sha256(file.path.encode()).hexdigest(),
+            file_on=file_on,
+            landed_path="",
+            landed_on=self.as_of,
+            status=BROKEN,
+            error=str(broken),
+            run_id=self.run_id,
+        )
 
     def _no_day(self, path: str) -> str:
         broken = ContractBroken(

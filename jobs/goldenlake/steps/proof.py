@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from goldenlake.columns.traces import Traces
+from goldenlake.errors import UnsafePath
 from goldenlake.io.readers.contract import FileBroken
 from goldenlake.io.texts import raw_texts, texts
 from goldenlake.ports import FilePlace
@@ -25,12 +26,17 @@ class Found:
 
 
 def search(place: FilePlace, traces: Traces, *, skip: str = "") -> Found:
-    """Search every file below a place, but those below the folder ``skip``."""
+    """Search every file below a place, but those below the folder ``skip``.
+
+    Raises UnsafePath for one that cannot be asked for.
+    """
     files = size = 0
     told = []
     for file in (each for pattern in _EVERYTHING for each in place.list(pattern)):
         if skip and file.path.startswith(skip):
             continue
+        if file.unfit:
+            raise UnsafePath(place=place.name, path=file.path)
         files, size = files + 1, size + file.size_bytes
         with closing(_said(place, file.path)) as said:
             if any(traces.found_in(text) for text in said):

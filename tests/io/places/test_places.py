@@ -1,6 +1,7 @@
 """A folder, a real SFTP server and a real object store keep the same promises."""
 
 import io
+import os
 import shutil
 from datetime import UTC, datetime
 
@@ -9,8 +10,9 @@ import pytest
 
 from goldenlake.declarations.environment import FolderPlace
 from goldenlake.errors import PlaceUnreachable, SecretMissing, SetupError, UnsafePath
-from goldenlake.io.places import open_place
+from goldenlake.io.places import open_place, sftp
 from goldenlake.io.places.paths import Glob, unfinished
+from goldenlake.io.places.s3 import S3
 
 
 @pytest.fixture(params=["folder", "sftp", "s3"])
@@ -87,11 +89,69 @@ def test_a_letter_box_that_shows_nothing_can_be_written_to(sftp_server, tmp_path
     def refused(*_):
         raise PermissionError
 
-    monkeypatch.setattr(paramiko.SFTPClient, "listdir_attr", refused)
+    monkeypatch.setattr(sftp, "_list", refused)
     place = open_place("drop", sftp_server.place(), tmp_path)
     place.clear_unfinished("letters")
     assert place.write("letters/one.csv", [b"x"]).size_bytes == 1
     place.close()
+
+
+@pytest.fixture
+def root(place):
+    """The folder behind a place."""
+    return os.fsencode(place._root if hasattr(place, "_root") else place._place.path)
+
+
+@pytest.mark.parametrize("place", ["folder", "sftp"], indirect=True)
+def test_a_file_whose_name_is_none_to_ask_for_is_listed_as_such_beside_the_others(place, root):
+    os.makedirs(os.path.join(root, b"in", b"\xff"))
+    for name in (b"good.csv", "café.csv".encode(), b"caf\xe9.csv", b"\xff/e.csv", b"a\\b.csv"):
+        with open(os.path.join(root, b"in", name), "wb") as file:
+            file.write(b"id\n1\n")
+    found = [(file.path, bool(file.unfit), file.size_bytes) for file in place.list("**/*.csv")]
+    assert sorted(found) == [
+        (r"in/\xff/e.csv", True, 5),
+        (r"in/a\\b.csv", True, 5),
+        (r"in/caf\xe9.csv", True, 5),
+        ("in/café.csv", False, 5),
+        ("in/good.csv", False, 5),
+    ]
+    assert [file.path for file in place.list("in/g*.csv")] == ["in/good.csv"]
+
+
+def test_a_key_that_is_no_path_is_listed_as_such_beside_the_others():
+    class Client:
+        """A store that takes any key, as that of AWS does."""
+
+        def get_paginator(self, _):
+            return self
+
+        def paginate(self, **_):
+            about = {"Size": 5, "LastModified": datetime(2026, 1, 1, tzinfo=UTC)}
+            return [
+                {"Contents": [{"Key": f"in/{each}", **about} for each in ("a\\b.csv", "good.csv")]}
+            ]
+
+    place = S3("drop", bucket="b", prefix="in")
+    place._client = Client()
+    found = [(file.path, bool(file.unfit)) for file in place.list("*.csv")]
+    assert found == [(r"a\\b.csv", True), ("good.csv", False)]
+
+
+@pytest.mark.parametrize("place", ["folder", "sftp"], indirect=True)
+def test_folders_that_lead_too_deep_are_told_and_not_entered(place, root):
+    place.write("good.csv", [b"x"])
+    above = os.open(root, os.O_RDONLY)
+    for _ in range(260):
+        os.mkdir("deep", dir_fd=above)
+        below = os.open("deep", os.O_RDONLY, dir_fd=above)
+        os.close(above)
+        above = below
+    os.close(above)
+    deep, good = place.list("**/*.csv")
+    assert deep.path == "deep/" * 205
+    assert "longer than 1024 bytes" in deep.unfit
+    assert (good.path, good.unfit) == ("good.csv", "")
 
 
 @pytest.mark.parametrize("path", ["../x", "/etc/passwd", "a/../../x", "", "a\\..\\x", "a\0"])

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from goldenlake.errors import PlaceUnreachable, UnsafePath
-from goldenlake.io.places.paths import UNFINISHED, Glob, safe, unfinished
+from goldenlake.io.places.paths import UNFINISHED, Glob, listed, safe, unfinished, unfit, walk
 from goldenlake.ports import RemoteFile
 
 
@@ -26,24 +26,22 @@ class Folder:
         glob = Glob(pattern)
         with self._answers():
             root = self._existing_root()
-            start = root / safe(self.name, glob.folder) if glob.folder else root
-            found = sorted(self._below(start, root, glob))
+            if glob.folder:
+                safe(self.name, glob.folder)
+            walked = walk(glob, lambda folder: _entries(root / folder))
+            found = sorted(path for path, entry in walked if path.endswith("/") or entry.is_file())
         for path in found:
             with suppress(UnsafePath):
-                if file := self.stat(path):
+                if file := self._unfit(path) if unfit(path) else self.stat(path):
                     yield file
 
-    def _below(self, folder: Path, root: Path, glob: Glob) -> Iterator[str]:
-        if not folder.is_dir():
-            return
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                path = Path(entry.path).relative_to(root).as_posix()
-                if entry.is_dir(follow_symlinks=False):
-                    if glob.may_enter(path):
-                        yield from self._below(Path(entry.path), root, glob)
-                elif glob.matches(path) and entry.is_file():
-                    yield path
+    def _unfit(self, path: str) -> RemoteFile | None:
+        with self._answers():
+            try:
+                found = (self._root / path).lstat()
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+        return _listed(path, found)
 
     def open(self, path: str) -> BinaryIO:
         """The file's bytes. Raises FileNotFoundError, UnsafePath, PlaceUnreachable."""
@@ -70,11 +68,7 @@ class Folder:
                 found = self._inside(path).stat()
             except (FileNotFoundError, NotADirectoryError):
                 return None
-        return RemoteFile(
-            path=path,
-            size_bytes=found.st_size,
-            modified_at=datetime.fromtimestamp(found.st_mtime, UTC),
-        )
+        return _listed(path, found)
 
     def remove(self, path: str) -> None:
         """Remove the file; absent is fine."""
@@ -85,7 +79,8 @@ class Folder:
     def clear_unfinished(self, folder: str) -> None:
         """Remove what writings that were cut off left in a folder."""
         for rest in self.list(f"{folder}/{UNFINISHED}"):
-            self.remove(rest.path)
+            if not rest.unfit:
+                self.remove(rest.path)
 
     def _existing_root(self) -> Path:
         """A share that is not mounted must not look like a place without files."""
@@ -110,6 +105,19 @@ class Folder:
         except OSError as error:
             what = error.strerror or type(error).__name__
             raise PlaceUnreachable(place=self.name, what=what) from error
+
+
+def _entries(folder: Path) -> Iterator[tuple[str, bool, os.DirEntry[str]]]:
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            yield entry.name, entry.is_dir(follow_symlinks=False), entry
+
+
+def _listed(path: str, found: os.stat_result) -> RemoteFile:
+    modified_at = datetime.fromtimestamp(found.st_mtime, UTC)
+    return listed(path, size_bytes=found.st_size, modified_at=modified_at)
 
 
 def replace_file(target: Path, content: Iterable[bytes], *, mode: int = 0o640) -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import PurePosixPath
+from typing import Any, TypeVar
 
 from goldenlake.errors import UnsafePath
+from goldenlake.ports import RemoteFile
 
 #: What matches every name that ``unfinished`` gives.
 UNFINISHED = ".*.part"
+LONGEST = 1024
+"""Bytes of a path: no key of S3 is longer. Folders are not entered beyond them."""
+
+Found = TypeVar("Found")
 _MAGIC = re.compile(r"[*?\[]")
 
 
@@ -86,6 +93,60 @@ def _segment(part: str) -> str:
             out += re.escape(sign)
         at += 1
     return out
+
+
+def walk(
+    glob: Glob, entries: Callable[[str], Iterable[tuple[str, bool, Found]]]
+) -> Iterator[tuple[str, Found]]:
+    """Paths that match; with a slash at its end, a folder whose path is too long to be entered.
+
+    Args:
+        entries: of a folder, the name of each, whether it is a folder, and what is known of it.
+    """
+    waiting = [glob.folder]
+    while waiting:
+        folder = waiting.pop()
+        for name, is_folder, found in entries(folder):
+            path = f"{folder}/{name}" if folder else name
+            if not is_folder:
+                if glob.matches(path):
+                    yield path, found
+            elif glob.may_enter(path):
+                if unfit(f"{path}/") == _TOO_LONG:
+                    yield f"{path}/", found
+                else:
+                    waiting.append(path)
+
+
+_TOO_LONG = f"its path is longer than {LONGEST} bytes."
+
+
+def unfit(path: str) -> str:
+    """Why a path that was found cannot be asked for, the same in every place; empty if it can."""
+    if len(path.encode("utf-8", "surrogateescape")) > LONGEST:
+        return _TOO_LONG
+    try:
+        path.encode()
+        return "" if safe("", path) == path else "its path has empty parts."
+    except UnicodeEncodeError:
+        return "its name is not in UTF-8."
+    except UnsafePath:
+        return "its path is absolute, or has '..', a backslash or a NUL."
+
+
+def listed(path: str, **others: Any) -> RemoteFile:
+    """A file that was found, under a path that can be told whatever its name is."""
+    why = unfit(path)
+    return RemoteFile(path=_escaped(path) if why else path, unfit=why, **others)
+
+
+def _escaped(path: str) -> str:
+    text = path.encode("utf-8", "surrogateescape").replace(b"\\", b"\\\\")
+    shown = text.decode("utf-8", "backslashreplace")
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in shown
+    )
 
 
 def safe(place: str, path: str) -> str:

@@ -18,7 +18,7 @@ from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.environment import S3Place
 from goldenlake.errors import PlaceUnreachable, SetupError, StoreUnsafe
 from goldenlake.io.certificates import why_refused
-from goldenlake.io.places.paths import Glob, safe
+from goldenlake.io.places.paths import Glob, listed, safe
 from goldenlake.ports import RemoteFile
 
 _ABSENT = {"404", "NoSuchKey", "NotFound"}
@@ -83,8 +83,8 @@ class S3:
                 .paginate(Bucket=self._bucket, Prefix=below)
             )
             found = [
-                RemoteFile(
-                    path=entry["Key"].removeprefix(self._prefix),
+                listed(
+                    entry["Key"].removeprefix(self._prefix),
                     size_bytes=entry["Size"],
                     modified_at=entry["LastModified"],
                     etag=entry.get("ETag", "").strip('"') or None,

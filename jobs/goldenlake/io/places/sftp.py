@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, TypeVar, cast
 
 import paramiko
+from paramiko.sftp import CMD_CLOSE, CMD_OPENDIR, CMD_READDIR
 
 from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.environment import SftpPlace
 from goldenlake.errors import PlaceUnreachable, SetupError, UnsafePath
-from goldenlake.io.places.paths import UNFINISHED, Glob, safe, unfinished
+from goldenlake.io.places.paths import UNFINISHED, Glob, listed, safe, unfinished, walk
 from goldenlake.ports import RemoteFile
 
 Result = TypeVar("Result")
@@ -25,6 +26,7 @@ _LOST = (paramiko.SSHException, EOFError, OSError)
 #: How paramiko words that nobody answered whether we may come in: no refusal, though of its class.
 _NO_ANSWER = ("transport shut down", "Authentication timeout")
 _KEYS = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
+_ATTRIBUTES: Any = paramiko.SFTPAttributes
 _READ_AHEAD = 32 * 2**20
 
 
@@ -54,23 +56,24 @@ class Sftp:
         glob = Glob(pattern)
         if glob.folder:
             safe(self.name, glob.folder)
-        yield from self._once_more(lambda sftp: sorted(self._below(sftp, glob.folder, glob)))
+        yield from self._once_more(lambda sftp: sorted(self._found(sftp, glob)))
 
-    def _below(self, sftp: paramiko.SFTPClient, folder: str, glob: Glob) -> Iterator[RemoteFile]:
+    def _found(self, sftp: paramiko.SFTPClient, glob: Glob) -> Iterator[RemoteFile]:
+        for path, entry in walk(glob, lambda folder: self._entries(sftp, folder)):
+            if path.endswith("/") or modes.S_ISREG(entry.st_mode or 0):
+                yield _remote(path, entry)
+
+    def _entries(
+        self, sftp: paramiko.SFTPClient, folder: str
+    ) -> Iterator[tuple[str, bool, paramiko.SFTPAttributes]]:
         try:
-            entries = sftp.listdir_attr(posixpath.join(self._base, folder))
+            entries = _list(sftp, posixpath.join(self._base, folder))
         except FileNotFoundError:
             if not folder:
                 raise PlaceUnreachable(place=self.name, what="its folder does not exist") from None
             return
-        for entry in entries:
-            path = posixpath.join(folder, entry.filename)
-            mode = entry.st_mode or 0
-            if modes.S_ISDIR(mode):
-                if glob.may_enter(path):
-                    yield from self._below(sftp, path, glob)
-            elif modes.S_ISREG(mode) and glob.matches(path):
-                yield _remote(path, entry)
+        for name, entry in entries:
+            yield name, modes.S_ISDIR(entry.st_mode or 0), entry
 
     def open(self, path: str) -> BinaryIO:
         """The file's bytes; a reading that breaks off is taken up once where it stopped."""
@@ -138,7 +141,8 @@ class Sftp:
         """Remove what writings that were cut off left in a folder."""
         with suppress(PlaceUnreachable):  # a letter box takes files and shows none
             for rest in self.list(f"{folder}/{UNFINISHED}"):
-                self.remove(rest.path)
+                if not rest.unfit:
+                    self.remove(rest.path)
 
     def _inside(self, sftp: paramiko.SFTPClient, path: str) -> str:
         inside = posixpath.join(self._base, safe(self.name, path))
@@ -271,9 +275,29 @@ class _Reading(io.RawIOBase):
         super().close()
 
 
+def _list(sftp: paramiko.SFTPClient, folder: str) -> list[tuple[str, paramiko.SFTPAttributes]]:
+    """Names in a folder and what the server says of each. Bytes that are no UTF-8 are kept as
+    lone surrogates: ``listdir_attr`` fails for the whole folder if one name has such.
+    """
+    client: Any = sftp
+    _, reply = client._request(CMD_OPENDIR, folder.encode("utf-8", "surrogateescape"))
+    handle = reply.get_binary()
+    found = []
+    try:
+        while True:
+            _, reply = client._request(CMD_READDIR, handle)
+            for _ in range(reply.get_int()):
+                name = reply.get_binary().decode("utf-8", "surrogateescape")
+                reply.get_binary()  # the line that a terminal would show
+                found.append((name, _ATTRIBUTES._from_msg(reply)))
+    except EOFError:
+        client._request(CMD_CLOSE, handle)
+    return [(name, entry) for name, entry in found if name not in (".", "..")]
+
+
 def _remote(path: str, found: paramiko.SFTPAttributes) -> RemoteFile:
-    return RemoteFile(
-        path=path,
+    return listed(
+        path,
         size_bytes=found.st_size or 0,
         modified_at=datetime.fromtimestamp(found.st_mtime or 0, UTC),
     )

@@ -182,6 +182,8 @@ def test_no_link_leads_out_of_a_place(kind, request, tmp_path):
             opened.open(path)
     with pytest.raises(UnsafePath):
         opened.write("folder/new.csv", [b"x"])
+    with pytest.raises(UnsafePath):
+        opened.write("folder/2026/01/new.csv", [b"x"])
     assert sorted(path.name for path in outside.iterdir()) == ["secret.csv"]
 
 

@@ -116,14 +116,15 @@ class Sftp:
                 raise
 
     def _made_folder(self, sftp: paramiko.SFTPClient, path: str) -> str:
-        inside = posixpath.join(self._base, safe(self.name, path))
-        folder = self._base
-        for part in path.split("/")[:-1]:
-            folder = posixpath.join(folder, part)
+        *folders, name = safe(self.name, path).split("/")
+        inside = self._base
+        for folder in folders:
+            inside = posixpath.join(inside, folder)
             with suppress(OSError):  # it is there already; if not, the writing says why
-                sftp.mkdir(folder)
-        self._refuse_outside(sftp, posixpath.dirname(inside), path)
-        return inside
+                sftp.mkdir(inside)
+            # Of each before anything is made in it: it may be a link.
+            self._refuse_outside(sftp, inside, path)
+        return posixpath.join(inside, name)
 
     def stat(self, path: str) -> RemoteFile | None:
         """The file, or None."""

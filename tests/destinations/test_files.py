@@ -141,7 +141,9 @@ def test_a_spreadsheet_never_sees_a_formula_and_a_machine_sees_every_byte(tmp_pa
     assert shelf.state(delivery())["ann@example.com"]["given_name"] == '=cmd|"/c calc"!A1'
 
 
-@pytest.mark.parametrize("text", ["=1", "+14155550100", "-5", "@a", "\tx", "\rx"])
+@pytest.mark.parametrize(
+    "text", ["=1", "+14155550100", "-5", "@a", "\tx", "\rx", "\n=1", "＝1", "＋1", "－1", "＠a"]
+)
 def test_text_that_begins_like_a_formula_is_guarded(text):
     assert cell(text, guard=True) == f"'{text}"
     assert cell(text, guard=False) == text

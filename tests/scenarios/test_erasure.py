@@ -29,6 +29,7 @@ from support.scenario import Scenario
 from support.telling import said
 
 LATER = date(2026, 3, 3)
+TOLD = "(told of somebody "
 
 
 @pytest.fixture
@@ -60,6 +61,8 @@ def test_nothing_tells_of_somebody_who_was_forgotten_and_old_files_bring_nobody_
 ) -> None:
     # A file that broke, and one that still waits when somebody is forgotten.
     (at.drops / f"broken_{NEXT}.csv").write_text(f"mail\n{BOB}\n")
+    # One that tells of nobody but by its name.
+    named = write(at, NEXT, "hal@example.com", name=f"for_{BOB}")
     stages.collect(at.installation(NEXT), ["people"])
     write(at, NEXT, BOB, "gil@example.com", name="late")
     before = emails(at)
@@ -70,7 +73,7 @@ def test_nothing_tells_of_somebody_who_was_forgotten_and_old_files_bring_nobody_
     assert telling(at.home / "lake", BOB) == []
     assert telling(at.home / "reports", BOB) == []
     assert "joe." + BOB in before
-    assert emails(at) == before - {BOB} | {"gil@example.com"}
+    assert emails(at) == before - {BOB} | {"gil@example.com", "hal@example.com"}
     assert certificate["destinations"] == {"readers": {"absent": 1}}
     files = [path.read_text().splitlines() for path in (at.home / "exports").rglob("*.jsonl")]
     assert any(len(lines) == 1 and f'"{BOB}"' in lines[0] for lines in files)
@@ -82,17 +85,22 @@ def test_nothing_tells_of_somebody_who_was_forgotten_and_old_files_bring_nobody_
     assert BOB not in json.dumps(certificate)
     assert pseudonym(KEY.encode(), "email", BOB) in certificate["pseudonyms"]
     assert certificate["removed"]["bronze.people"] == 3
-    assert certificate["removed"]["landing"] == 3
+    assert certificate["removed"]["landing"] == 4
+    assert certificate["removed"]["ops.files"] == 1
     bobs = [f"people_{DAY}", f"people_{NEXT}", f"broken_{NEXT}", f"late_{NEXT}"]
-    assert certificate["sent_by"] == sorted(f"people: {name}.csv" for name in bobs)
+    assert [each for each in certificate["sent_by"] if TOLD not in each] == sorted(
+        f"people: {name}.csv" for name in bobs
+    )
+    assert len(certificate["sent_by"]) == len(bobs) + 1
     assert open_requests(at.tables) == []
 
     write(at, LATER, BOB, "flo@example.com", name="again")
     shutil.copy(at.drops / f"people_{DAY}.csv", at.drops / f"word_for_word_{LATER}.csv")
     (at.drops / f"people_{NEXT}.csv").touch()
+    named.touch()
     at.night(LATER, until="collect")
 
-    others = before - {BOB} | {"gil@example.com", "flo@example.com"}
+    others = before - {BOB} | {f"{name}@example.com" for name in ("gil", "hal", "flo")}
     assert telling(at.home / "lake", BOB) == []
     assert {row["email"] for row in at.read("silver.people").collect()} == others
     [file] = [row for row in at.files("people") if row.path.startswith("again")]

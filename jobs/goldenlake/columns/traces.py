@@ -6,7 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from urllib.parse import quote
@@ -93,6 +93,21 @@ class Traces:
         is undone; see ``readings``.
         """
         return bool(self.values) and any(self._stand_in(each) for each in readings(text))
+
+    def without(self, name: str, instead: str) -> str:
+        """A name of a file with ``instead`` for as few of its parts as tell."""
+        parts = re.split(r"([/_ ])", name)
+        while self.found_in("".join(parts)):
+            start, end = self._fewest(parts)
+            parts[start:end] = [instead]
+        return "".join(parts)
+
+    def _fewest(self, parts: Sequence[str]) -> tuple[int, int]:
+        for width in range(1, len(parts)):
+            for start in range(len(parts) - width + 1):
+                if self.found_in("".join(parts[start : start + width])):
+                    return start, start + width
+        return 0, len(parts)
 
     def _stand_in(self, text: str) -> bool:
         tokens, phrases = self._spelled

@@ -99,6 +99,7 @@ class Collect:
                     as_of=self.as_of,
                     run_id=self.run_id,
                     settle=self.settle,
+                    erased=forgotten,
                 )
                 return step.run(outside.place(origin.place), landing, files, clock)
             except Exception as error:  # noqa: BLE001 - one source must not stop the others

@@ -180,16 +180,17 @@ class Erase:
         """Bury them, and take them out of files, bronze, quarantine and silver. Gives the request
         with what has gone. Raises PrivacyKeyUnfit.
         """
+        key = key_of_lake(tables, self.key)
         bury(
             tables,
-            key_of_lake(tables, self.key),
+            key,
             request=self.request.request,
             named=self.subject.named,
             on=self.as_of,
         )
         begun = replace(self.request, runs=(*self.request.runs, self.run_id))
         _note(tables, begun)
-        step = Forget(sources=self.sources, subject=self.subject, run_id=self.run_id)
+        step = Forget(sources=self.sources, subject=self.subject, run_id=self.run_id, key=key)
         gone = Counter(begun.removed) + Counter(step.run(tables, landing, progress))
         request = replace(begun, removed=dict(sorted(gone.items())))
         _note(tables, request)
@@ -218,7 +219,11 @@ class Erase:
         maintenance.purge(names)
         progress(f"{len(names)} tables purged of old versions")
         found = self._search(progress)
-        remains = [f"{where} still tells of them" for each in found.values() for where in each.told]
+        remains = [
+            f"{self.subject.traces.without(where, '(told of somebody)')} still tells of them"
+            for each in found.values()
+            for where in each.told
+        ]
         if remains:
             raise ErasureUnfinished(request=self.request.request, remains=remains[:20])
         certificate = self._certificate(tables, gone, told, found, at)

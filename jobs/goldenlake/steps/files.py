@@ -11,10 +11,15 @@ from datetime import UTC, date, datetime
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
+from goldenlake.columns.traces import pseudonym
 from goldenlake.io.readers.contract import told_name
 from goldenlake.ports import Tables
 from goldenlake.reporting.facts import DriftFacts
 from goldenlake.schemas import BROKEN, CONFORMED, DRIFT, FILES, LANDED
+
+#: In the name of a file, for what told of somebody; with what stands for the whole path.
+TOLD = "(told of somebody {token})"
+_TOLD = re.compile(re.escape(TOLD).replace(r"\{token\}", "([0-9a-f]{16})"))
 
 KEY = ("source", "path", "size_bytes", "sha256")
 
@@ -68,6 +73,17 @@ class FileRow:
         no ``sha256``): nobody ever looked inside.
         """
         return self.status == BROKEN and self.records_read is None
+
+
+def token_of(key: bytes, path: str) -> str:
+    """What stands for a path in the ledger that told of somebody."""
+    return pseudonym(key, "path", path)[:16]
+
+
+def token_in(path: str) -> str | None:
+    """The token of what the path was before; None for one that stands as it came."""
+    found = _TOLD.search(path)
+    return found[1] if found else None
 
 
 _LEDGER_COLUMNS = re.findall(r"(\w+) (?:STRING|BIGINT|DATE|TIMESTAMP|MAP)", FILES.ddl)

@@ -19,8 +19,16 @@ from goldenlake.declarations.source import Source
 from goldenlake.io.readers.contract import FileBroken
 from goldenlake.io.texts import texts
 from goldenlake.ports import Landing, Maintenance, Progress, Tables
-from goldenlake.schemas import BROKEN, CONFORMED, INGESTED
-from goldenlake.steps.files import FileRow, read_files, record_files, records_by_file
+from goldenlake.schemas import BROKEN, CONFORMED, DUPLICATE, INGESTED, LANDED
+from goldenlake.steps.files import (
+    KEY,
+    TOLD,
+    FileRow,
+    read_files,
+    record_files,
+    records_by_file,
+    token_of,
+)
 from goldenlake.steps.ingest import READ
 from goldenlake.steps.subjects import Subject
 from goldenlake.steps.tombstones import RULE, names_any
@@ -28,6 +36,7 @@ from goldenlake.transforms.conforming import typed
 
 PLACE = ("_landed_on", "_file_id", "_record")
 _BY = ("_file_id", "stage", "rules")
+_FILES = "source STRING, path STRING, size_bytes BIGINT, sha256 STRING"
 _PLACES = "_landed_on DATE, _file_id STRING, _record BIGINT"
 
 
@@ -38,6 +47,8 @@ class Forget:
     sources: Sequence[Source]
     subject: Subject
     run_id: str
+    key: bytes
+    """By which tokens of the names of files are made."""
 
     def run(self, tables: Tables, landing: Landing, progress: Progress) -> dict[str, int]:
         """Gives how many records and files went, by the names of tables."""
@@ -47,6 +58,8 @@ class Forget:
             gone.update(self._records(tables, landing, source, files))
             progress(f"{source.source}: searched")
         gone["landing"] += self._unread(tables, landing, files)
+        gone["landing"] += self._landed(tables, landing)
+        gone["ops.files"] += self._named(tables)
         return {name: count for name, count in gone.items() if count}
 
     def _records(
@@ -101,8 +114,54 @@ class Forget:
         record_files(tables, broken)
         return len(told)
 
+    def _landed(self, tables: Tables, landing: Landing) -> int:
+        """Files that tell by their names, or beside their records: in what no record has of them.
+        Bronze has the rest.
+        """
+        files = read_files(tables)
+        waiting = {row.landed_path for row in files if row.status == LANDED}
+        told = {
+            row.file_id
+            for row in files
+            if row.landed_path
+            and row.landed_path not in waiting
+            and row.status in (INGESTED, CONFORMED, DUPLICATE)
+            and self._tells(landing, row)
+        }
+        return withdraw(tables, landing, told, files, run_id=self.run_id)
+
+    def _named(self, tables: Tables) -> int:
+        """Rewrite names of files that tell in the ledger. What waits to be read keeps its own until
+        it was.
+        """
+        traces = self.subject.traces
+        told = [
+            row
+            for row in read_files(tables)
+            if row.status != LANDED and traces.found_in(f"{row.path}\n{row.error or ''}")
+        ]
+        # Those that follow are written first: a kill leaves both, and this is done again.
+        record_files(tables, [self._renamed(row) for row in told])
+        doomed = [row.key for row in told if traces.found_in(row.path)]
+        if doomed:
+            remove_rows(tables, "ops.files", tables.frame(doomed, _FILES), on=KEY)
+        return len(told)
+
+    def _renamed(self, row: FileRow) -> FileRow:
+        instead = TOLD.format(token=token_of(self.key, row.path))
+        path = self.subject.traces.without(row.path, instead)
+        error = (row.error or "").replace(row.path, path)
+        return replace(
+            row,
+            path=path,
+            error=self.subject.traces.without(error, instead) or None,
+            run_id=self.run_id,
+        )
+
     def _tells(self, landing: Landing, row: FileRow) -> bool:
         """Also of what cannot be opened, so that nobody knows, or was removed by a killed run."""
+        if self.subject.traces.found_in(f"{row.path}\n{row.landed_path}"):
+            return True
         try:
             with landing.open(row.landed_path) as content:
                 return any(self.subject.traces.found_in(text) for text in texts(content))

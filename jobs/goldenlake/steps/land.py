@@ -14,7 +14,8 @@ from goldenlake.declarations.source import Origin, Source
 from goldenlake.errors import ContractBroken
 from goldenlake.ports import Clock, FilePlace, Landing, RemoteFile
 from goldenlake.schemas import BROKEN, DUPLICATE
-from goldenlake.steps.files import FileRow
+from goldenlake.steps.files import FileRow, token_in, token_of
+from goldenlake.steps.tombstones import Erased
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +78,8 @@ class Land:
     run_id: str
     settle: timedelta
     until: date | None = None
+    erased: Erased | None = None
+    """Those who were forgotten, of whom names of files may have told."""
 
     def run(
         self, place: FilePlace, landing: Landing, known: Iterable[FileRow], clock: Clock
@@ -91,9 +94,10 @@ class Land:
                 its content, so another try costs only the reading.
         """
         # What got its day since, by a mended pattern, is a file like any other.
-        ledger = Ledger(
+        waiting = (
             row for row in known if not (row.has_no_day and row.sha256 and self.day_of(row.path))
         )
+        ledger = Ledger(waiting, self.erased.key if self.erased else b"")
         landed = Landed()
         growing, files = landed.growing, landed.files
         now, unchanged, later, ahead = clock.now(), 0, 0, 0
@@ -151,7 +155,8 @@ class Land:
         def repeats(sha256: str) -> bool:
             return ledger.repeats(sha256, file_on, self.source.load == "snapshot")
 
-        name = file.path.rsplit("/", 1)[-1]
+        path = ledger.name_of(file.path)
+        name = path.rsplit("/", 1)[-1]
         with place.open(file.path) as opened:
             watched = _Watched(opened, is_still_the_same)
             sha256, landed_path, size = landing.put(
@@ -160,13 +165,13 @@ class Land:
                 cast(BinaryIO, watched),
                 unless=lambda sha256: ledger.is_withdrawn(sha256) and repeats(sha256),
             )
-        before = ledger.row(self.source.source, file.path, size, sha256)
+        before = ledger.row(self.source.source, path, size, sha256)
         says_nothing_new = repeats(sha256)
         if before and says_nothing_new:
             return replace(before, modified_at=file.modified_at)
         row = FileRow(
             source=self.source.source,
-            path=file.path,
+            path=path,
             size_bytes=size,
             sha256=sha256,
             modified_at=file.modified_at,
@@ -177,11 +182,11 @@ class Land:
             run_id=self.run_id,
         )
         if self.day_of(file.path) is None:
-            return replace(row, status=BROKEN, error=self._no_day(file.path))
+            return replace(row, status=BROKEN, error=self._no_day(path))
         if says_nothing_new:
             return replace(row, status=DUPLICATE)
         if sha256 in ledger.contents:
-            again = f"{sha256} {file.path} {file_on.isoformat()}"
+            again = f"{sha256} {path} {file_on.isoformat()}"
             return replace(row, file_id=hashlib.sha256(again.encode()).hexdigest())
         return row
 
@@ -221,7 +226,9 @@ class Land:
 class Ledger:
     """What is known of one source's files while they are landed."""
 
-    def __init__(self, known: Iterable[FileRow]) -> None:
+    def __init__(self, known: Iterable[FileRow], key: bytes = b"") -> None:
+        self._key = key
+        self._renamed: dict[str, str] = {}
         self.contents: set[str] = set()
         self._kept: set[str] = set()
         self._rows: dict[tuple[str, str, int, str], FileRow] = {}
@@ -236,10 +243,16 @@ class Ledger:
             if row.landed_path:
                 self._kept.add(row.sha256)
             self._rows[row.key] = row
+        if token := token_in(row.path):
+            self._renamed[token] = row.path
         self._seen.add((row.path, row.size_bytes, row.modified_at))
 
     def knows(self, file: RemoteFile) -> bool:
-        return (file.path, file.size_bytes, file.modified_at) in self._seen
+        return (self.name_of(file.path), file.size_bytes, file.modified_at) in self._seen
+
+    def name_of(self, path: str) -> str:
+        """The path as the ledger has it, where it told of somebody who was forgotten."""
+        return self._renamed.get(token_of(self._key, path), path) if self._renamed else path
 
     def is_withdrawn(self, sha256: str) -> bool:
         """Whether the content was landed and is kept no longer, since it told of somebody who was

@@ -26,7 +26,7 @@ class Found:
 
 
 def search(place: FilePlace, traces: Traces, *, skip: str = "") -> Found:
-    """Search every file below a place, but those below the folder ``skip``.
+    """Search every file below a place, and its path, but those below the folder ``skip``.
 
     Raises UnsafePath for one that cannot be asked for.
     """
@@ -39,7 +39,7 @@ def search(place: FilePlace, traces: Traces, *, skip: str = "") -> Found:
             raise UnsafePath(place=place.name, path=file.path)
         files, size = files + 1, size + file.size_bytes
         with closing(_said(place, file.path)) as said:
-            if any(traces.found_in(text) for text in said):
+            if traces.found_in(file.path) or any(traces.found_in(text) for text in said):
                 told.append(file.path)
     return Found(files=files, size=size, told=tuple(told))
 

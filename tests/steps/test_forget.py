@@ -1,0 +1,124 @@
+"""Forgetting, alone: what tells of somebody beside their records."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+from goldenlake.io.landing import LocalLanding
+from goldenlake.io.places.folder import Folder
+from goldenlake.io.tables import DeltaTables
+from goldenlake.schemas import BROKEN, CONFORMED, DUPLICATE, LANDED
+from goldenlake.steps.files import FileRow, read_files, record_files, token_in, token_of
+from goldenlake.steps.forget import Forget
+from goldenlake.steps.land import Ledger
+from goldenlake.steps.proof import search
+from goldenlake.steps.subjects import Subject
+
+KEY = b"0123456789abcdef"
+ANN = "ann@example.com"
+SUBJECT = Subject(
+    people=1,
+    customer_ids=("c_ann",),
+    record_ids=("crm:1",),
+    identifiers=(("email", ANN),),
+    contacts=(ANN,),
+)
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def landed(landing: LocalLanding, path: str, content: bytes) -> FileRow:
+    sha256, landed_path, size = landing.put("crm", path.rsplit("/", 1)[-1], io.BytesIO(content))
+    return FileRow(
+        source="crm",
+        path=path,
+        size_bytes=size,
+        sha256=sha256,
+        modified_at=NOW,
+        file_id=sha256,
+        file_on=date(2026, 3, 1),
+        landed_path=landed_path,
+        landed_on=date(2026, 3, 1),
+        status=CONFORMED,
+        run_id="before",
+    )
+
+
+def zipped(name: str) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(name, "a\n1\n")
+    return packed.getvalue()
+
+
+def test_nothing_tells_of_somebody_by_a_files_name(tables: DeltaTables, tmp_path: Path) -> None:
+    landing = LocalLanding(tmp_path / "landing")
+    hers = landed(landing, f"in/orders_{ANN}_2026-03-01_v2.csv", b"a\n1\n")
+    same = replace(hers, path=f"in/{ANN}.csv", status=DUPLICATE)
+    broken = replace(
+        landed(landing, f"{ANN}/x.csv", b"bad"), status=BROKEN, error=f"crm: {ANN}/x.csv: bad"
+    )
+    packed = landed(landing, "in/all.zip", zipped(f"{ANN}.csv"))
+    others = landed(landing, f"in/orders_jo{ANN}.csv", b"a\n2\n")
+    record_files(tables, [hers, same, broken, packed, others])
+
+    step = Forget(sources=[], subject=SUBJECT, run_id="r", key=KEY)
+    gone = step.run(tables, landing, lambda _: None)
+    again = step.run(tables, landing, lambda _: None)
+    tables.purge(["ops.files"])
+
+    assert (gone["landing"], gone["ops.files"], again) == (3, 3, {})
+    rows = {row.path: row for row in read_files(tables)}
+    assert len(rows) == 5
+    assert rows[others.path] == others
+    assert rows["in/all.zip"].landed_path == ""
+    token = token_of(KEY, hers.path)
+    assert f"in/orders_(told of somebody {token})_2026-03-01_v2.csv" in rows
+    assert not SUBJECT.traces.found_in(str(rows))
+    for folder in tmp_path.iterdir():
+        assert search(Folder("all", folder), SUBJECT.traces).told == ()
+
+
+def test_what_still_waits_to_be_read_keeps_its_name(tables: DeltaTables, tmp_path: Path) -> None:
+    landing = LocalLanding(tmp_path / "landing")
+    waits = replace(landed(landing, f"{ANN}.csv", b"a\n1\n"), status=LANDED)
+    record_files(tables, [waits])
+
+    Forget(sources=[], subject=SUBJECT, run_id="r", key=KEY).run(tables, landing, lambda _: None)
+
+    assert read_files(tables) == [waits]
+
+
+def test_a_file_that_is_still_in_its_place_is_known_without_its_name() -> None:
+    before = f"orders_{ANN}.csv"
+    path = SUBJECT.traces.without(before, f"(told of somebody {token_of(KEY, before)})")
+    row = FileRow(
+        source="crm",
+        path=path,
+        size_bytes=4,
+        sha256="ab",
+        modified_at=NOW,
+        file_id="ab",
+        file_on=date(2026, 3, 1),
+        landed_path="",
+        landed_on=date(2026, 3, 1),
+        run_id="r",
+    )
+
+    ledger = Ledger([row], KEY)
+
+    assert token_in(path) == token_of(KEY, before)
+    assert ledger.name_of(before) == path
+    assert ledger.name_of("orders_bob@example.com.csv") == "orders_bob@example.com.csv"
+    assert Ledger([row], b"another").name_of(before) == before
+
+
+def test_a_path_that_tells_is_found_though_the_file_says_nothing(tmp_path: Path) -> None:
+    (tmp_path / f"export_{ANN}.csv").write_text("a\n")
+
+    found = search(Folder("all", tmp_path), SUBJECT.traces)
+
+    assert found.told == (f"export_{ANN}.csv",)

@@ -87,6 +87,39 @@ def test_a_path_with_a_space_stays_one_jvm_option(tmp_path: Path) -> None:
     assert f'"-XX:SharedArchiveFile={tmp_path}/with space/classes-' in conf[sessions.JVM_OPTIONS]
 
 
+def test_a_commit_reads_the_state_of_its_table_once_whatever_zone_the_machine_is_in(
+    tmp_path: Path,
+) -> None:
+    script = tmp_path / "commits.py"
+    script.write_text(f"""
+from pathlib import Path
+from goldenlake.io.spark import open_session
+
+spark = open_session(
+    app_name="commits", master="local[1]", jars=Path({str(ROOT / ".jars")!r}),
+    tmp=Path({str(tmp_path)!r}), cache=Path({str(ROOT / ".cache" / "spark")!r}), fast_start=True,
+)
+queries = spark._jsparkSession.sharedState().statusStore().executionsCount
+before = 0
+for commit in range(4):
+    before = queries() if commit == 1 else before
+    spark.range(5).write.format("delta").mode("append").save({str(tmp_path / "table")!r})
+print("FOUND", queries() - before)
+""")
+
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "TZ": "Europe/Berlin"},
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        timeout=120,
+        check=False,
+    )
+
+    assert int(done.stdout.split("FOUND")[1]) <= 3 * 3, done.stderr
+
+
 def test_under_spark_submit_what_the_submit_says_wins(tmp_path: Path) -> None:
     job = tmp_path / "job.py"
     job.write_text(

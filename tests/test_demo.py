@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
+from goldenlake.cli.installation import PROJECT
 from goldenlake.demo import NOT_THE_SAME, Repetition, code_to_end_with
 from goldenlake.errors import ExitCode
 from goldenlake.steps.demonstration import is_sent, sent_since
@@ -58,3 +63,57 @@ def test_what_was_sent_is_counted_from_an_instant_on_and_a_night_is_sent_when_no
     assert not is_sent(tables, day, ["letters", "ads", "mail"])
     first: Any = Frames(spark, {"ops.runs": rows[:2]}, {})
     assert not is_sent(first, day, ["letters", "ads"])
+
+
+@pytest.mark.slow
+def test_run_again_it_changes_nothing_and_where_a_ledger_is_lost_it_says_what_was_sent_again(
+    tmp_path: Path,
+) -> None:
+    shutil.copytree(PROJECT / "conf", tmp_path / "conf")
+
+    code, first = _demonstrate(tmp_path)
+    assert code == ExitCode.OK, first
+    assert "sent again" not in first
+    assert "<html" in (tmp_path / "var" / "demo" / "reports" / "2026-01-01.html").read_text()
+    exported = _files(tmp_path / "var" / "demo" / "exports")
+    assert exported
+
+    code, second = _demonstrate(tmp_path)
+    assert code == ExitCode.OK, second
+    assert _after(second, "customer ids changed since the run before") == "0"
+    assert _after(second, "sent again") == "0"
+    assert _files(tmp_path / "var" / "demo" / "exports") == exported
+
+    shutil.rmtree(tmp_path / "var" / "demo" / "lake" / "activation")
+    code, third = _demonstrate(tmp_path)
+    assert code == NOT_THE_SAME, third
+    assert _after(third, "customer ids changed since the run before") == "0"
+    assert int(_after(third, "sent again")) > 0
+
+
+def _demonstrate(project: Path) -> tuple[int, str]:
+    """A night of 60 customers, or what is left of them, in a process of their own."""
+    script = project / "demonstrate.py"
+    script.write_text(f"""
+import sys
+from pathlib import Path
+from rich.console import Console
+from goldenlake.demo import Demo
+
+console = Console(file=sys.stdout, width=200)
+home = Path({str(project)!r})
+demo = Demo(customers=60, days=1, seed=7, airflow=False, console=console, project=home)
+sys.exit(demo.run())
+""")
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, timeout=900, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def _after(said: str, words: str) -> str:
+    return next(line.rsplit(maxsplit=1)[1] for line in said.splitlines() if words in line)
+
+
+def _files(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -70,11 +70,13 @@ class Demo:
     seed: int
     airflow: bool
     console: Console
+    project: Path = PROJECT
+    """The folder that holds ``conf/``. Airflow knows the project's own only."""
 
     @property
     def home(self) -> Path:
         """Where the sample, the lake, the exports and the reports are."""
-        return PROJECT / "var" / "demo"
+        return self.project / "var" / "demo"
 
     @property
     def last(self) -> date:
@@ -114,12 +116,12 @@ class Demo:
         self.console.print(f"  {summary.total_rows:,} rows of {len(summary.rows)} sources")
 
     def _installation(self, as_of: date) -> Installation:
-        installation = Installation.load(PROJECT / "conf", ENVIRONMENT, None, as_of=as_of)
+        installation = Installation.load(self.project / "conf", ENVIRONMENT, None, as_of=as_of)
         installation.speaks_json = False
         return installation
 
     def _nights_in_process(self) -> set[tuple[str, str]]:
-        """Nights that are not yet in the lake; all but the last where Airflow runs that one.
+        """Nights that are not yet in the lake, and the last; where Airflow runs that one, not here.
 
         Gives (record, customer) of the lake as it was found; nothing unless it had the last night,
         for an earlier one leaves something to do.
@@ -134,7 +136,7 @@ class Demo:
             found = _customers_of_records(installation)
         days = [START + timedelta(days=n) for n in range(self.days - (1 if self.airflow else 0))]
         for day in days:
-            if published and published.as_of >= day:
+            if published and published.as_of >= day and day != self.last:
                 continue
             self.say(f"The night of {day}, in one process")
             arrived(self.home / "sample", day, self.home / "drops")

@@ -1,6 +1,6 @@
 """HubSpot holds exactly the members that were acknowledged."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -75,6 +75,35 @@ def test_the_contact_of_a_customer_who_is_gone_is_archived_where_it_is_declared(
     left = removal("bob")
     world.open(gone="archive").send(delivery(), Batch(number=1, records=[gone, left]), unnoted)
     assert [each["email"] for each in world.vendor.contacts.values()] == ["bob@example.com"]
+
+
+@pytest.mark.parametrize("kept", ["ann", "bob"])
+def test_who_was_merged_into_another_contact_there_leaves_the_list_with_it(world, kept):
+    brought(world, Batch(number=1, records=[upsert("ann"), upsert("eve")]))
+    ann = world.vendor.contact("ann@example.com")
+    world.vendor.contacts["7"] = {"email": "bob@example.com"}
+    world.vendor.merge(*((ann, "7") if kept == "ann" else ("7", ann)))
+
+    leaves = replace(removal("ann"), remote_id=ann, reason="gone")
+    answers = world.open(gone="archive").send(
+        delivery(), Batch(number=2, records=[leaves]), unnoted
+    )
+
+    assert [answer.outcome for answer in answers] == ["acknowledged"]
+    assert list(world.state(delivery())) == ["eve@example.com"]
+    assert len(world.vendor.archived) == (1 if kept == "ann" else 0), "bob is kept there"
+
+
+def test_a_removal_is_not_taken_for_done_while_what_somebody_was_merged_into_is_in_the_list(world):
+    brought(world, Batch(number=1, records=[upsert("ann")]))
+    ann = world.vendor.contact("ann@example.com")
+    world.vendor.contacts["7"] = {"email": "bob@example.com"}
+    merged = world.vendor.merge("7", ann)
+    leaves = Batch(number=2, records=[replace(removal("ann"), remote_id=ann)])
+
+    assert [a.outcome for a in world.open().look_up(delivery(), leaves)] == ["retry"]
+    world.vendor.members["1"].discard(merged)
+    assert [a.outcome for a in world.open().look_up(delivery(), leaves)] == ["acknowledged"]
 
 
 def test_a_list_that_hubspot_fills_itself_is_refused(world):

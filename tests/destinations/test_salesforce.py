@@ -184,13 +184,29 @@ def test_a_member_whom_somebody_else_added_stays(at_once):
     assert set(at_once.state(delivery())) == {"ann@example.com"}
 
 
-def test_a_removal_that_knows_its_contact_asks_for_no_key(at_once):
+def test_who_was_merged_into_another_contact_there_leaves_the_campaign_with_it(at_once):
     [answer] = at_once.open().send(delivery(), people("ann"), unnoted)
-    at_once.vendor.bodies.clear()
-    leaving = replace(removal("ann"), remote_id=answer.remote_id)
-    at_once.open().send(delivery(), Batch(number=2, records=[leaving]), unnoted)
+    for other in ("bob", "eve"):
+        at_once.vendor._upserted({"Golden_Key__c": f"{other}@example.com"})
+    ann, bob, eve = at_once.vendor.contacts
+    at_once.vendor.merge(bob, ann)
+    at_once.vendor.merge(eve, bob)
+    assert set(at_once.state(delivery())) == {"eve@example.com"}
+    leaving = Batch(number=2, records=[replace(removal("ann"), remote_id=answer.remote_id)])
+
+    assert [a.outcome for a in at_once.open().look_up(delivery(), leaving)] == ["retry"]
+    [answer] = at_once.open().send(delivery(), leaving, unnoted)
+
+    assert answer.outcome == "acknowledged"
     assert at_once.state(delivery()) == {}
-    assert "ann" not in "".join(at_once.vendor.bodies)
+
+
+def test_whoever_bears_the_key_leaves_even_where_the_contact_that_we_made_is_gone(at_once):
+    [answer] = at_once.open().send(delivery(), people("ann"), unnoted)
+    leaving = replace(removal("ann"), remote_id="003000000000999AAA")
+    [answer] = at_once.open().send(delivery(), Batch(number=2, records=[leaving]), unnoted)
+    assert answer.outcome == "acknowledged"
+    assert at_once.state(delivery()) == {}
 
 
 def test_a_deletion_that_did_not_happen_is_not_acknowledged(at_once, monkeypatch):

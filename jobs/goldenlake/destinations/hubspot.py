@@ -34,6 +34,8 @@ PUBLISHED = Published(rates=[(190, 10.0)], concurrency=8)
 _CONTACTS = "0-1"
 _BATCH = 100
 _PAGE = 250
+_MERGED = "hs_merged_object_ids"
+"""Ids that a contact had before merges, with a semicolon between them."""
 _PASSING = ("RATE_LIMITS", "INTERNAL_ERROR", "TIMEOUT")
 _TYPES = {
     "boolean": ("bool", "booleancheckbox"),
@@ -89,8 +91,10 @@ class Hubspot(Account[HubspotTarget]):
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
         """Contacts with these very properties that are in the list; for a removal, not in it."""
         found = self._read(batch.records, list(delivery.schema))
-        list_id = self._list(delivery.segment)
-        members = self._members_of(list_id, [each["id"] for each in found.values()])
+        leaving = [record for record in batch.records if record.operation == "remove"]
+        ids = {key: {str(each["id"])} for key, each in found.items()}
+        ids |= self._leaving(leaving, found)
+        members = self._members_of(self._list(delivery.segment), sorted(set().union(*ids.values())))
         return [
             Acknowledgement(
                 key=record.key,
@@ -98,7 +102,8 @@ class Hubspot(Account[HubspotTarget]):
                 remote_id=found.get(record.key, {}).get("id"),
             )
             for record in batch.records
-            for is_done in [_is_done(record, found.get(record.key), members)]
+            for is_member in [not members.isdisjoint(ids.get(record.key, ()))]
+            for is_done in [_is_done(record, found.get(record.key), is_member)]
         ]
 
     def members(self, segment: str) -> Iterator[str]:
@@ -183,28 +188,73 @@ class Hubspot(Account[HubspotTarget]):
     def _remove(
         self, delivery: Delivery, records: Sequence[OutboundRecord]
     ) -> list[Acknowledgement]:
-        unknown = [record for record in records if record.remote_id is None]
-        found = self._read(unknown, []) if unknown else {}
-        ids = {
-            record.key: record.remote_id or str(found[record.key]["id"])
-            for record in records
-            if record.remote_id or record.key in found
-        }
-        if ids:
-            self.api.call(
+        found = self._read(records, [])
+        ids = self._leaving(records, found)
+        missing: set[str] = set()
+        if leaving := set().union(*ids.values()):
+            reply = self.api.call(
                 "PUT",
                 "/crm/v3/lists/{list}/memberships/remove",
                 ids={"list": self._list(delivery.segment)},
-                json=sorted(set(ids.values())),
-            )
-        gone = [r for r in records if r.reason in ("gone", "key_changed") and r.key in ids]
+                json=sorted(leaving),
+            ).object()
+            missing = set(reply["recordIdsMissing"])
+        # Never what somebody was merged into: that is another person's contact as well.
+        gone = {
+            contact
+            for record in records
+            if record.reason in ("gone", "key_changed")
+            for contact in ids[record.key]
+            if contact in (record.remote_id, found.get(record.key, {}).get("id"))
+        }
         if gone and self.target.gone == "archive":
-            inputs = [{"id": ids[record.key]} for record in gone]
+            inputs = [{"id": contact} for contact in sorted(gone)]
             self.api.call("POST", "/crm/v3/objects/contacts/batch/archive", json={"inputs": inputs})
         return [
-            Acknowledgement(key=record.key, outcome="acknowledged", remote_id=ids.get(record.key))
+            Acknowledgement(
+                key=record.key,
+                outcome="acknowledged" if missing.isdisjoint(ids[record.key]) else "retry",
+                remote_id=found[record.key]["id"] if record.key in found else record.remote_id,
+            )
             for record in records
         ]
+
+    def _leaving(
+        self, records: Sequence[OutboundRecord], found: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, set[str]]:
+        """By key, the contacts that leave the list with a record: that which bears its key, and
+        that which we put there, or what it was merged into since. None where neither is left.
+        """
+        ours = sorted({record.remote_id for record in records if record.remote_id})
+        now = self._standing(ours) if ours else {}
+        return {
+            record.key: {
+                str(contact)
+                for contact in (found.get(record.key, {}).get("id"), now.get(record.remote_id))
+                if contact
+            }
+            for record in records
+        }
+
+    def _standing(self, contacts: Sequence[str]) -> dict[str | None, str]:
+        """The contact that each of these ids leads to; a merge makes a new one of two.
+
+        https://developers.hubspot.com/changelog/updated-merge-functionality-for-contacts-and-companies
+        """
+        reply = self.api.call(
+            "POST",
+            "/crm/v3/objects/contacts/batch/read",
+            json={
+                "inputs": [{"id": contact} for contact in contacts],
+                "properties": [_MERGED],
+                "propertiesWithHistory": [],
+            },
+        ).object()
+        return {
+            was: str(each["id"])
+            for each in reply["results"]
+            for was in (str(each["id"]), *(each["properties"].get(_MERGED) or "").split(";"))
+        }
 
     def _read(
         self, records: Sequence[OutboundRecord], properties: list[str]
@@ -307,8 +357,7 @@ def _refusal(record: OutboundRecord, error: Mapping[str, Any]) -> Acknowledgemen
     return refused(record, told, is_passing=is_passing)
 
 
-def _is_done(record: OutboundRecord, contact: Mapping[str, Any] | None, members: set[str]) -> bool:
-    is_member = contact is not None and contact["id"] in members
+def _is_done(record: OutboundRecord, contact: Mapping[str, Any] | None, is_member: bool) -> bool:
     if record.operation == "remove":
         return not is_member
     if contact is None or not is_member:

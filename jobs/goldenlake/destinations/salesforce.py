@@ -98,17 +98,24 @@ class Salesforce:
         if batch.job is not None:
             return self._of_job(delivery, batch.job, batch.records)
         found = self.org.found(batch.records, list(delivery.schema))
-        people = [str(row["Id"]) for row in found.values()]
         is_removal = any(record.operation == "remove" for record in batch.records)
-        members = self.org.members(self._campaign(delivery.segment), people, ours=is_removal)
+        people = (
+            self._leaving(batch.records, found)
+            if is_removal
+            else {key: {str(row["Id"])} for key, row in found.items()}
+        )
+        members = self.org.members(
+            self._campaign(delivery.segment), sorted(set().union(*people.values())), ours=is_removal
+        )
         return [
             Acknowledgement(
                 key=record.key,
-                outcome="acknowledged" if _is_done(record, row, members) else "retry",
+                outcome="acknowledged" if _is_done(record, row, is_member) else "retry",
                 remote_id=str(row["Id"]) if row else None,
             )
             for record in batch.records
             for row in [found.get(record.key)]
+            for is_member in [not people.get(record.key, set()).isdisjoint(members)]
         ]
 
     def finish(self, delivery: Delivery) -> None:
@@ -155,38 +162,51 @@ class Salesforce:
     def _remove(
         self, delivery: Delivery, records: Sequence[OutboundRecord]
     ) -> list[Acknowledgement]:
-        unknown = [record for record in records if record.remote_id is None]
-        found = self.org.found(unknown) if unknown else {}
-        people = {
-            record.key: record.remote_id or str(found[record.key]["Id"])
-            for record in records
-            if record.remote_id or record.key in found
-        }
+        found = self.org.found(records)
+        people = self._leaving(records, found)
         left: Mapping[str, str] = {}
-        if people:
-            campaign, ids = self._campaign(delivery.segment), list(people.values())
-            ours = self.org.members(campaign, ids, ours=True)
+        if leaving := sorted(set().union(*people.values())):
+            campaign = self._campaign(delivery.segment)
+            ours = self.org.members(campaign, leaving, ours=True)
             if ours:
                 self.org.delete(list(ours.values()))
                 left = self.org.members(campaign, list(ours), ours=True)
         return [
             Acknowledgement(
                 key=record.key,
-                outcome="retry" if person in left else "acknowledged",
-                remote_id=person,
+                outcome="acknowledged" if people[record.key].isdisjoint(left) else "retry",
+                remote_id=str(found[record.key]["Id"]) if record.key in found else record.remote_id,
             )
             for record in records
-            for person in [people.get(record.key)]
         ]
 
+    def _leaving(
+        self, records: Sequence[OutboundRecord], found: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, set[str]]:
+        """By key, the people who leave the campaign with a record: who bears its key, whom we put
+        there, and whom that one was merged into since.
+        """
+        ours = {record.remote_id for record in records if record.remote_id}
+        into = self.org.masters(ours)
+        return {
+            record.key: {
+                str(person)
+                for person in (
+                    found.get(record.key, {}).get("Id"),
+                    record.remote_id,
+                    into.get(record.remote_id or ""),
+                )
+                if person
+            }
+            for record in records
+        }
 
-def _is_done(
-    record: OutboundRecord, row: Mapping[str, Any] | None, members: Mapping[str, str]
-) -> bool:
-    is_member = row is not None and str(row["Id"]) in members
+
+def _is_done(record: OutboundRecord, row: Mapping[str, Any] | None, is_member: bool) -> bool:
     if record.operation == "remove":
         return not is_member
-    return is_member and all(
-        row is not None and text(row.get(name)) == text(plain(value))
-        for name, value in record.fields.items()
+    return (
+        row is not None
+        and is_member
+        and all(text(row.get(name)) == text(plain(value)) for name, value in record.fields.items())
     )

@@ -92,12 +92,35 @@ class Org:
         by_value = {str(row[external_id]).casefold(): row for row in rows}
         return {r.key: by_value[r.key.casefold()] for r in records if r.key.casefold() in by_value}
 
-    def query(self, queries: Iterable[str]) -> list[Mapping[str, Any]]:
-        """The rows of all of them; each is small enough to be answered whole."""
+    def masters(self, people: Iterable[str]) -> dict[str, str]:
+        """What those were merged into who were merged, by the ids that they had; through several
+        merges. Salesforce forgets it when it empties its recycle bin, after 15 days.
+        """
+        into: dict[str, str] = {}
+        asked = set(people)
+        while asked:
+            rows = self.query(
+                (
+                    f"SELECT Id, MasterRecordId FROM {self.target.object} "
+                    f"WHERE Id IN ({listed}) AND MasterRecordId != null"
+                    for listed in _lists(sorted(asked))
+                ),
+                deleted=True,
+            )
+            found = {str(row["Id"]): str(row["MasterRecordId"]) for row in rows}
+            into = {was: found.get(now, now) for was, now in into.items()} | found
+            asked = set(found.values()) - set(into)
+        return into
+
+    def query(self, queries: Iterable[str], *, deleted: bool = False) -> list[Mapping[str, Any]]:
+        """The rows of all of them; each is small enough to be answered whole. With ``deleted``
+        those too that lie in the recycle bin.
+        """
+        resource = "queryAll" if deleted else "query"
         rows: list[Mapping[str, Any]] = []
         for part in _parts(list(queries), _QUERIES_AT_ONCE):
             asked = [
-                {"method": "GET", "url": f"{self.target.version}/query?q={quote(query)}"}
+                {"method": "GET", "url": f"{self.target.version}/{resource}?q={quote(query)}"}
                 for query in part
             ]
             reply = self.call("POST", "/composite/batch", json={"batchRequests": asked}).object()

@@ -29,6 +29,8 @@ class Hubspot(Vendor):
         self.members: dict[str, set[str]] = {}
         self.properties = {"email", "firstname", "given_name", "orders", "country"}
         self.archived: list[str] = []
+        self.merged: dict[str, str] = {}
+        """What a contact has become, by the id that it had."""
         self.refused: set[str] = set()
         """Keys that batches refuse one by one."""
         self.created = 0
@@ -43,6 +45,24 @@ class Hubspot(Vendor):
             "correlationId": _CORRELATION, "context": {}, "errors": [], "links": {},
         }  # fmt: skip
         return Answer(body, status)
+
+    def contact(self, email: str) -> str:
+        """The id of the contact that has this address."""
+        return self._by("email")[email]
+
+    def merge(self, kept: str, other: str) -> str:
+        """As somebody does there: a new contact that has the memberships of both; gives its id."""
+        merged = str(5000 + len(self.merged))
+        self.contacts[merged] = {
+            **self.contacts.pop(other), **self.contacts.pop(kept),
+            "hs_merged_object_ids": f"{kept};{other}",
+        }  # fmt: skip
+        self.merged |= {kept: merged, other: merged}
+        for members in self.members.values():
+            if not members.isdisjoint((kept, other)):
+                members -= {kept, other}
+                members.add(merged)
+        return merged
 
     @route("POST", "/crm/v3/objects/contacts/batch/upsert")
     def upsert(self, request: Request) -> Answer:
@@ -102,7 +122,8 @@ class Hubspot(Vendor):
     def read(self, request: Request) -> Answer:
         """Those that exist."""
         asked = request.get_json()
-        known = self._by(asked["idProperty"]) if "idProperty" in asked else _itself(self.contacts)
+        ids = {**_itself(self.contacts), **self.merged}
+        known = self._by(asked["idProperty"]) if "idProperty" in asked else ids
         found = [known[e["id"].casefold()] for e in asked["inputs"] if e["id"].casefold() in known]
         results = [self._shown(contact) for contact in dict.fromkeys(found)]
         return _completed(results)
@@ -193,11 +214,14 @@ class Hubspot(Vendor):
 
     @route("PUT", "/crm/v3/lists/<list_id>/memberships/remove")
     def remove(self, request: Request, list_id: str) -> Answer:
-        """By record id."""
+        """By record id; those who do not exist are named."""
         asked = set(request.get_json())
+        missing = sorted(asked - set(self.contacts))
         removed = sorted(asked & self.members[list_id])
         self.members[list_id] -= asked
-        return Answer({"recordIdsMissing": [], "recordsIdsAdded": [], "recordIdsRemoved": removed})
+        return Answer(
+            {"recordIdsMissing": missing, "recordsIdsAdded": [], "recordIdsRemoved": removed}
+        )
 
     @route("POST", "/crm/v3/lists/records/memberships/batch/read")
     def memberships(self, request: Request) -> Answer:

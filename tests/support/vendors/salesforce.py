@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
@@ -57,7 +58,10 @@ _QUERIES = closed(
     {
         "batchRequests": several(
             closed(
-                {"method": {"const": "GET"}, "url": {"type": "string", "pattern": r"^v65\.0/query"}}
+                {
+                    "method": {"const": "GET"},
+                    "url": {"type": "string", "pattern": r"^v65\.0/query(All)?\?"},
+                }
             ),
             most=25,
         )
@@ -97,7 +101,9 @@ class Salesforce(Vendor):
         """How often a job is said to be InProgress."""
         self.breaks_after: int | None = None
         """Rows after which a job fails."""
-        self.columns = {"Id", self.external_id, "given_name", "orders"}
+        self.columns = {"Id", "MasterRecordId", self.external_id, "given_name", "orders"}
+        self.bin: dict[str, dict[str, Any]] = {}
+        """Contacts that were merged into another one."""
 
     def refusal(self, status: int, message: str, code: str = "INVALID_FIELD") -> Answer:
         """Salesforce's own words."""
@@ -176,8 +182,9 @@ class Salesforce(Vendor):
         """Queries of the few forms that are asked."""
         results = []
         for asked in request.get_json()["batchRequests"]:
-            [query] = parse_qs(urlsplit(asked["url"]).query)["q"]
-            results.append(self._queried(query))
+            address = urlsplit(asked["url"])
+            [query] = parse_qs(address.query)["q"]
+            results.append(self._queried(query, self.bin if "All" in address.path else {}))
         return Answer({"hasErrors": False, "results": results})
 
     @route("POST", DATA + "/jobs/ingest")
@@ -243,6 +250,16 @@ class Salesforce(Vendor):
         }  # fmt: skip
         return member
 
+    def merge(self, master: str, other: str) -> None:
+        """As somebody does there: what hangs on the other one hangs on the master."""
+        self.bin[other] = {**self.contacts.pop(other), "MasterRecordId": master}
+        there = {m["CampaignId"] for m in self.members.values() if m["ContactId"] == master}
+        for name, member in list(self.members.items()):
+            if member["ContactId"] == other and member["CampaignId"] in there:
+                del self.members[name]
+            elif member["ContactId"] == other:
+                member["ContactId"] = master
+
     def _process(self, job: Job) -> None:
         job.state = "JobComplete"
         for at, row in enumerate(csv.DictReader(io.StringIO(job.table))):
@@ -270,7 +287,7 @@ class Salesforce(Vendor):
         self.contacts.setdefault(contact, {"Id": contact}).update(fields)
         return {"id": contact, "success": True, "errors": [], "created": not found}
 
-    def _queried(self, query: str) -> dict[str, Any]:
+    def _queried(self, query: str, bin_: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
         told = re.fullmatch(
             r"SELECT ([\w., ]+) FROM (\w+) WHERE (.+?)(?: ORDER BY Id LIMIT (\d+))?", query,
             re.DOTALL,
@@ -278,7 +295,7 @@ class Salesforce(Vendor):
         assert told, query
         columns = told[1].split(", ")
         rows: list[dict[str, Any]] = {
-            "Contact": list(self.contacts.values()),
+            "Contact": [*self.contacts.values(), *bin_.values()],
             "Campaign": [{"Id": c, "Name": name} for c, name in self.campaigns.items()],
             "CampaignMember": list(self.members.values()),
         }[told[2]]
@@ -288,6 +305,9 @@ class Salesforce(Vendor):
         conditions = re.sub(_LITERAL, "?", told[3])
         values = iter(re.sub(r"\\(.)", r"\1", each) for each in re.findall(_LITERAL, told[3]))
         for condition in conditions.split(" AND "):
+            if condition == "MasterRecordId != null":
+                rows = [row for row in rows if row.get("MasterRecordId")]
+                continue
             if condition == "Id > ?":
                 after = next(values)
                 rows = [row for row in rows if row["Id"] > after]

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import random
 import re
+import resource
+import subprocess
+import sys
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -20,6 +24,7 @@ from goldenlake.io.readers.delimited import read_delimited
 from support.hostile import ADDRESS, CANARY
 from support.hostile.access_logs import GOOD as REQUEST
 from support.hostile.archives import zipped
+from support.hostile.forged_parquets import FORGED
 from support.hostile.json_lines import GOOD as LINE
 from support.hostile.parquets import parquet
 from support.hostile.reading import Endless, read
@@ -72,6 +77,8 @@ MOST_MIB = 96
 """Of memory that Python takes."""
 MOST_OF_ALL = 1024
 """MiB by which the process may grow, with what Arrow and the reader of workbooks take."""
+MOST_OF_A_LIE = 2048
+"""MiB where a file lies until Arrow has no more: with 1 GiB that its allocator keeps ready."""
 
 
 def shared(string: str, cells: int) -> bytes:
@@ -220,3 +227,53 @@ def test_a_giant_that_is_packed_into_little_is_stopped_in_bounded_memory(
     assert bool(found.summary.broken) is bool(broken)
     assert (len(found.good), found.summary.bad) == (accepted, rules)
     assert all(len(row["_raw"]) <= 8192 for row in found.bad), "little is kept of it"
+
+
+READ = """
+import io, sys
+from pathlib import Path
+from goldenlake.io.readers.contract import Contract, FileBroken, Reading
+from goldenlake.io.readers.parquet import read_parquet
+from goldenlake.io.texts import texts
+from support.hostile.sources import SOURCES
+from faults.test_bad_giants import resident
+
+held = resident("VmRSS")
+for path in sys.argv[1:]:
+    for read in (lambda of: read_parquet(of, Contract.of(SOURCES["parquet"]), Reading()), texts):
+        try:
+            with open(path, "rb") as stream:
+                for _ in read(stream):
+                    pass
+            print("read")
+        except FileBroken as error:
+            print(error)
+print(resident("VmHWM") - held)
+"""
+
+
+def test_parquet_files_that_lie_are_stopped_in_bounded_memory(
+    tmp_path: Path, outcome: Callable[[str, str, str], None]
+) -> None:
+    """One after another in one process, whose allocator has nothing ready from other tests."""
+    files = [tmp_path / f"{at}.parquet" for at in range(len(FORGED))]
+    for file, (name, (make, broken)) in zip(files, FORGED.items(), strict=True):
+        outcome("giants", name, f"broken: {broken}")
+        assert file.write_bytes(make()) < MIB
+    done = subprocess.run(
+        [sys.executable, "-c", READ, *map(str, files)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    *told, grown = done.stdout.splitlines()
+    wanted = [broken for _, broken in FORGED.values() for _ in ("records", "texts")]
+    assert [says for says in zip(wanted, told, strict=True) if says[0] not in says[1]] == []
+    assert int(grown) < MOST_OF_A_LIE, f"{grown} MiB"
+
+
+def test_a_process_has_all_its_memory_again_once_a_file_is_read() -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    read(SOURCES["parquet"], FORGED["values of 1 MB, all null"][0]())
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before

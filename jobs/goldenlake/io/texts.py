@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from typing import BinaryIO, cast
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from goldenlake.io.readers.archives import members
-from goldenlake.io.readers.contract import FileBroken
+from goldenlake.io.readers.contract import TOGETHER
 from goldenlake.io.readers.lines import by_its_start
+from goldenlake.io.readers.parquet_rows import ParquetRows
 
 _PIECE = 4 * 2**20
 _OVERLAP = 2**13
@@ -28,20 +28,36 @@ def texts(content: BinaryIO) -> Iterator[str]:
     for member in members(content, labels=labels):
         stream = io.BufferedReader(cast(io.RawIOBase, member), _PIECE)
         if stream.peek(4)[:4] == _PARQUET:
-            yield from _of_parquet(stream.read())
+            yield from _of_parquet(stream)
         else:
             yield from raw_texts(stream)
     yield "\n".join(labels)
 
 
-def _of_parquet(data: bytes) -> Iterator[str]:
-    try:
-        file = pq.ParquetFile(io.BytesIO(data))
-        yield "\n".join(_told_of(file.schema_arrow, file.metadata.metadata))
-        for batch in file.iter_batches():
-            yield "\n".join(str(value) for column in batch.columns for value in column.to_pylist())
-    except (pa.ArrowException, OSError) as error:
-        raise FileBroken("it is no readable Parquet.", "Ask for it again.") from error
+def _of_parquet(stream: BinaryIO) -> Iterator[str]:
+    rows = ParquetRows(stream)
+    yield "\n".join(_told_of(rows.schema, rows.metadata.metadata))
+    for batch in rows.batches():
+        for column in batch.columns:
+            yield from _of_column(column)
+
+
+def _of_column(column: pa.Array) -> Iterator[str]:
+    """What its values are and hold, each on a line; what many rows share is told once."""
+    kind = column.type
+    if pa.types.is_dictionary(kind):
+        yield from _of_column(column.unique().dictionary_decode())
+    elif pa.types.is_struct(kind):
+        for each in column.flatten():
+            yield from _of_column(each)
+    elif pa.types.is_map(kind):
+        for each in (column.keys, column.items):
+            yield from _of_column(each)
+    elif pa.types.is_nested(kind):
+        yield from _of_column(column.flatten())
+    else:
+        for start in range(0, len(column), TOGETHER):
+            yield "\n".join(str(value) for value in column.slice(start, TOGETHER).to_pylist())
 
 
 def _told_of(schema: pa.Schema, metadata: dict[bytes, bytes] | None) -> Iterator[str]:

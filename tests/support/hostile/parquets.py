@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from support.hostile import ADDRESS, CANARY, Entry
+from support.hostile.forged_parquets import FORGED
 
 NO_PARQUET = "this is no Parquet file, or it is damaged"
 NOON = datetime(2026, 2, 28, 12, tzinfo=UTC)
@@ -88,4 +89,6 @@ ENTRIES = [
           landed=[{"note": "/wA="}]),
     Entry(name="doubled column", broken="stand there twice: id", content=written(
         pa.Table.from_arrays([ID, ID], ["id", "id"]))),
+    *(_bad(name, FORGED[name][0](), FORGED[name][1]) for name in (
+        "values of 1 MB, all null", "texts that are 1 MB of the one before")),
 ]  # fmt: skip

@@ -54,7 +54,7 @@ def members(
             with gzip.GzipFile(fileobj=cast(BinaryIO, size)) as unpacked:
                 yield _unnested(_Limited(cast(BinaryIO, unpacked), size.so_far), is_itself_a_zip)
         elif start.startswith((_ZIP, _EMPTY_ZIP)) and not is_itself_a_zip:
-            stream = _seekable(stream)
+            stream = seekable(stream)
             with zipfile.ZipFile(stream) as archive:
                 if labels is not None:
                     labels.extend(_of_zip(archive))
@@ -140,7 +140,8 @@ def _peeked(stream: BinaryIO) -> tuple[bytes, BinaryIO]:
     return cast(Any, stream).peek(4)[:4], stream
 
 
-def _seekable(stream: BinaryIO) -> BinaryIO:
+def seekable(stream: BinaryIO) -> BinaryIO:
+    """The stream, or where one cannot go back in it a copy of what it holds."""
     if stream.seekable():
         return stream
     kept = tempfile.SpooledTemporaryFile(max_size=SMALL)  # noqa: SIM115 - closed with its reader

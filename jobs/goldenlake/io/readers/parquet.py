@@ -5,24 +5,18 @@ from __future__ import annotations
 import base64
 import datetime
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from goldenlake.io.readers.archives import MOST_RATIO
 from goldenlake.io.readers.contract import (
     KEPT,
     LONGEST,
-    TOGETHER,
-    TOGETHER_BYTES,
     Bad,
     Contract,
-    FileBroken,
     Header,
     Reading,
     Records,
@@ -30,10 +24,7 @@ from goldenlake.io.readers.contract import (
     extra_map,
     text_array,
 )
-
-#: A column of a row group may be larger than this only if it is packed no better than
-#: ``MOST_RATIO``: one value can be all of it, and Arrow takes up to five times its size to read it.
-MOST_UNPACKED = 256 * 2**20
+from goldenlake.io.readers.parquet_rows import ParquetRows, sizes_of
 
 
 def read_parquet(stream: BinaryIO, contract: Contract, reading: Reading) -> Iterator[Records]:
@@ -47,91 +38,10 @@ def read_parquet(stream: BinaryIO, contract: Contract, reading: Reading) -> Iter
     Raises:
         FileBroken: no Parquet file, damaged, a bomb, or not the contract's columns.
     """
-    try:
-        if not stream.seekable():
-            kept = tempfile.SpooledTemporaryFile(max_size=2**26)  # noqa: SIM115 - read below
-            while piece := stream.read(2**20):
-                kept.write(piece)
-            kept.seek(0)
-            stream = cast(BinaryIO, kept)
-        # Instants of old kind reach years that nanoseconds do not.
-        file = pq.ParquetFile(stream, coerce_int96_timestamp_unit="us")
-        header = Header.match(file.schema_arrow.names, contract, reading)
-        for batch in _batches(file, stream):
-            for few in _few_at_a_time(batch):
-                yield _records(few, header, contract, reading)
-    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        if getattr(error, "errno", None) is not None:
-            raise  # of the disk or the network, not of the file
-        raise FileBroken(
-            f"this is no Parquet file, or it is damaged ({type(error).__name__}).",
-            "Ask for it again.",
-        ) from error
-
-
-def _batches(file: pq.ParquetFile, stream: BinaryIO) -> Iterator[pa.RecordBatch]:
-    """Batches of rows, fewer where rows are large. Text that the file has once for many rows stays
-    so until it is measured.
-    """
-    metadata = file.metadata
-    groups = [metadata.row_group(at) for at in range(metadata.num_row_groups)]
-    chunks = [group.column(at) for group in groups for at in range(metadata.num_columns)]
-    for chunk in chunks:
-        size = chunk.total_uncompressed_size
-        if size > MOST_UNPACKED and size > MOST_RATIO * max(chunk.total_compressed_size, 1):
-            raise FileBroken(
-                "a column unpacks to far more than its size lets expect.",
-                "If it is genuine, send it with smaller row groups.",
-            )
-    texts = {field.name for field in file.schema_arrow if _is_text(field.type)}
-    shared = {each.path_in_schema for each in chunks if each.has_dictionary_page} & texts
-    widest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
-    stream.seek(0)
-    again = pq.ParquetFile(
-        stream,
-        metadata=metadata,
-        read_dictionary=sorted(shared),
-        coerce_int96_timestamp_unit="us",
-    )
-    yield from again.iter_batches(max(1, min(TOGETHER, TOGETHER_BYTES // max(widest, 1))))
-
-
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_binary(kind))
-
-
-def _few_at_a_time(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
-    """The batch in pieces that are not large once each row has its text to itself. A row that is
-    too long never gets it, and counts as the longest that does.
-    """
-    begun = size = 0
-    sizes = _sizes(batch)
-    if (pc.sum(sizes).as_py() or 0) <= TOGETHER_BYTES:
-        yield batch
-        return
-    for at, more in enumerate(sizes.to_pylist()):
-        counted = min(more, LONGEST)
-        if at > begun and size + counted > TOGETHER_BYTES:
-            yield batch.slice(begun, at - begun)
-            begun, size = at, 0
-        size += counted
-    yield batch.slice(begun)
-
-
-def _sizes(batch: pa.RecordBatch) -> pa.Array:
-    """Of each row, the bytes of its texts and of its nested values."""
-    sizes = pa.array([0] * batch.num_rows, pa.int64())
-    for column in batch.columns:
-        if pa.types.is_dictionary(column.type) and _is_text(column.type.value_type):
-            lengths = pc.binary_length(column.dictionary).take(column.indices)
-        elif _is_text(column.type) or pa.types.is_large_string(column.type):
-            lengths = pc.binary_length(column)
-        elif pa.types.is_nested(column.type) and column.nbytes > LONGEST:
-            lengths = pa.array([column.slice(at, 1).nbytes for at in range(len(column))])
-        else:
-            continue
-        sizes = pc.add(sizes, pc.fill_null(pc.cast(lengths, pa.int64()), 0))
-    return sizes
+    rows = ParquetRows(stream)
+    header = Header.match(rows.schema.names, contract, reading)
+    for few in rows.batches():
+        yield _records(few, header, contract, reading)
 
 
 def _records(
@@ -140,7 +50,7 @@ def _records(
     count = batch.num_rows
     first, reading.next_record = reading.next_record, reading.next_record + count
     numbers = pa.array(range(first, first + count), pa.int64())
-    is_long = pc.greater(_sizes(batch), LONGEST)
+    is_long = pc.greater(sizes_of(batch), LONGEST)
     long = pc.indices_nonzero(is_long).to_pylist()
     bad = [Bad(first + at, "too_long", _raw(batch.slice(at, 1))) for at in long]
     if long:

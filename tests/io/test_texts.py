@@ -100,6 +100,14 @@ def test_names_and_comments_in_an_archive_are_read() -> None:
         assert _tells(packed.getvalue())
 
 
+def test_a_comment_in_an_archive_that_is_not_all_utf_8_is_read_byte_by_byte() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.comment = "für ".encode("latin-1") + ANN.encode()
+
+    assert _tells(packed.getvalue())
+
+
 def test_the_name_that_a_gzip_was_made_of_is_read() -> None:
     packed = io.BytesIO()
     with gzip.GzipFile("orders_ann@example.com.csv", "wb", fileobj=packed) as file:

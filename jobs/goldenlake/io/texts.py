@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from goldenlake.io.readers.archives import members
 from goldenlake.io.readers.contract import TOGETHER
-from goldenlake.io.readers.lines import by_its_start
+from goldenlake.io.readers.lines import by_its_start, western
 from goldenlake.io.readers.parquet_rows import ParquetRows
 
 _PIECE = 4 * 2**20
@@ -63,7 +63,7 @@ def _of_column(column: pa.Array) -> Iterator[str]:
 def _told_of(schema: pa.Schema, metadata: dict[bytes, bytes] | None) -> Iterator[str]:
     for told in (metadata, *(field.metadata for field in schema)):
         for pair in (told or {}).items():
-            yield from (each.decode(errors=_western()) for each in pair)
+            yield from (each.decode(errors=western()) for each in pair)
     yield from schema.names
 
 
@@ -75,7 +75,7 @@ def raw_texts(stream: BinaryIO) -> Iterator[str]:
     """
     piece, rest = stream.read(_PIECE), ""
     coding = by_its_start(piece[:_SAMPLE]) or "utf-8"
-    decoder = codecs.getincrementaldecoder(coding)(_western())
+    decoder = codecs.getincrementaldecoder(coding)(western())
     while piece:
         text = rest + decoder.decode(piece)
         end = _edge(text, len(text))
@@ -89,15 +89,3 @@ def _edge(text: str, end: int) -> int:
     """The last place up to ``end`` after a line or a word, or ``end`` where none is near."""
     start, end = max(0, end - _OVERLAP), max(0, end)
     return next((at + 1 for mark in '\n ",' if (at := text.rfind(mark, start, end)) >= 0), end)
-
-
-def _western() -> str:
-    """The name of a decoding rule by which bytes that are no text are those of Western Europe."""
-    codecs.register_error("goldenlake-western", _as_western)
-    return "goldenlake-western"
-
-
-def _as_western(error: UnicodeError) -> tuple[str, int]:
-    if not isinstance(error, UnicodeDecodeError):
-        raise error
-    return error.object[error.start : error.end].decode("latin-1"), error.end

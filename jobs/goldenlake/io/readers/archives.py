@@ -15,6 +15,7 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from goldenlake.io.readers.contract import FileBroken
+from goldenlake.io.readers.lines import western
 
 MOST_MEMBERS = 1_000
 MOST_BYTES = 64 * 2**30
@@ -76,21 +77,14 @@ def _of_gzip(start: bytes) -> Iterator[str]:
         if flags & flag:
             label, _, rest = start[at:].partition(b"\0")
             at = len(start) - len(rest)
-            yield _label(label)
+            yield label.decode(errors=western())
 
 
 def _of_zip(archive: zipfile.ZipFile) -> Iterator[str]:
-    yield _label(archive.comment)
+    yield archive.comment.decode(errors=western())
     for info in archive.infolist():
         yield info.filename
-        yield _label(info.comment)
-
-
-def _label(text: bytes) -> str:
-    try:
-        return text.decode()
-    except UnicodeDecodeError:
-        return text.decode("latin-1")
+        yield info.comment.decode(errors=western())
 
 
 def unpacked(stream: BinaryIO) -> Iterator[BinaryIO]:

@@ -194,3 +194,15 @@ def _marked(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeDecodeError):
         raise error
     return "".join(chr(0xDC00 + byte) for byte in error.object[error.start : error.end]), error.end
+
+
+def western() -> str:
+    """The name of a decoding rule by which bytes that are no text are those of Western Europe."""
+    codecs.register_error("goldenlake-western", _as_western)
+    return "goldenlake-western"
+
+
+def _as_western(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end

@@ -113,3 +113,39 @@ def test_phone_numbers_are_read_where_a_country_or_none_is_named(conf: Conf, reg
 
 def test_without_a_region_numbers_are_those_of_no_country(conf: Conf) -> None:
     assert conf.load().sources["shop"].region == "ZZ"
+
+
+@pytest.mark.parametrize(
+    ("columns", "says"),
+    [
+        (["{name: one, derive: one}"], ("one", "one")),
+        (["{name: one, derive: two}", "{name: two, derive: upper(three)}",
+          "{name: three, derive: one}", "{name: four, derive: one}"], ("one", "one, two, three")),
+    ],
+)  # fmt: skip
+def test_columns_that_are_computed_from_each_other_are_a_problem(
+    conf: Conf, columns: list[str], says: tuple[str, str]
+) -> None:
+    added = "".join(f"\n  - {column}" for column in columns)
+    conf.change(SHOP, "columns:", f"columns:{added}")
+
+    (problem,) = conf.problems()
+
+    assert "columns[0].derive: is computed from itself" in problem
+    assert f"circle {says[1]}. Compute one of them from columns of the file alone." in problem
+
+
+def test_a_column_is_not_computed_from_what_is_known_only_later(conf: Conf) -> None:
+    conf.change(SHOP, "columns:", "columns:\n  - {name: one, derive: is_bot}")
+
+    (problem,) = conf.problems()
+
+    assert "columns[0].derive: needs is_bot, which is made of all columns." in problem
+
+
+def test_columns_are_computed_one_after_another(conf: Conf) -> None:
+    conf.change(
+        SHOP, "columns:", "columns:\n  - {name: one, derive: two}\n  - {name: two, derive: id}"
+    )
+
+    assert conf.problems() == []

@@ -431,3 +431,75 @@ def test_a_table_that_a_group_makes_is_described_by_the_group_alone(conf: Conf) 
         "conf/groups/households.yml:1: group: makes gold.households and describes it, as "
         "conf/tables/gold.households.yml does. Remove that file, or choose another name."
     ]
+
+
+@pytest.mark.parametrize(
+    ("cap", "says"),
+    [
+        ("{most: 3, kinds: [view, veiw]}",
+         "cap.kinds[1]: 'veiw' is not a kind of event (gold.interactions lists them). Did you mean "
+         "'view'?"),
+        ("{most: 3}",
+         "cap: 'delivered' is not a kind of event (gold.interactions lists them). Known: cart, "
+         "view."),
+        ("{most: 3, kinds: [view]}", ""),
+    ],
+)  # fmt: skip
+def test_a_cap_counts_what_happens(conf: Conf, cap: str, says: str) -> None:
+    conf.change(LETTERS, "purpose:", f"cap: {cap}\npurpose:")
+
+    assert [found.split(": ", 1)[1] for found in conf.problems()] == ([says] if says else [])
+
+
+WITH_HEADER = """connections:
+  crm: {base_url: https://crm.example, auth: {kind: none}, headers: {%s: "%s"}}
+places:"""
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Authorization", "hunter2"), ("X-Api-Key", "hunter2"), ("X-Auth-Token", "hunter2"),
+        ("Cookie", "sid=hunter2"), ("X-Partner", "Bearer hunter2"),
+    ],
+)  # fmt: skip
+def test_a_secret_in_a_header_is_a_problem(conf: Conf, header: str, value: str) -> None:
+    conf.change("env/local.yml", "places:", WITH_HEADER % (header, value))
+
+    (problem,) = conf.problems()
+
+    assert f"connections.crm.headers.{header}: is a secret in clear. Name the header" in problem
+    assert "hunter2" not in problem
+
+
+def test_a_header_that_is_no_secret_is_sound(conf: Conf) -> None:
+    conf.change("env/local.yml", "places:", WITH_HEADER % ("Accept-Language", "en"))
+
+    assert conf.problems() == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "is_sound"),
+    [
+        ("spark.hadoop.fs.s3a.secret.key", "hunter2", False),
+        ("spark.hadoop.fs.s3a.access.key", "hunter2", False),
+        ("spark.hadoop.fs.azure.account.key.lake.example", "hunter2", False),
+        ("spark.ssl.keyPassword", "hunter2", False),
+        ("spark.driver.extraJavaOptions", "-Djavax.net.ssl.trustStorePassword=hunter2", False),
+        ("spark.hadoop.fs.s3a.secret.key", "${env.LAKE_SECRET}", True),
+        ("spark.hadoop.fs.s3a.aws.credentials.provider", "org.example.Provider", True),
+        ("spark.authenticate.secret.file", "/run/secret", True),
+        ("spark.kubernetes.driver.secrets.lake", "/etc/secrets", True),
+        ("spark.sql.shuffle.partitions", "8", True),
+    ],
+)
+def test_a_secret_in_sparks_settings_is_a_problem(
+    conf: Conf, setting: str, value: str, is_sound: bool
+) -> None:
+    conf.change("env/local.yml", "places:", f'spark: {{conf: {{{setting}: "{value}"}}}}\nplaces:')
+
+    problems = conf.problems()
+
+    assert (problems == []) is is_sound
+    assert "hunter2" not in "".join(problems)
+    assert all("is a secret in clear" in problem for problem in problems)

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from typing import Literal
 
 from goldenlake.declarations.base import Expression
+from goldenlake.declarations.destination import Cap
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.expressions import columns_of
 from goldenlake.declarations.segment import (
@@ -72,6 +73,19 @@ def segment_problems(
     for document, segment in segments:
         yield from _Check(document, vocabulary).condition(segment.who, ("who",))
     yield from _cycles(segments)
+
+
+def cap_problems(document: Document, cap: Cap, vocabulary: Vocabulary) -> Iterator[Problem]:
+    """Kinds of events that nobody ever has: they would hold nobody back."""
+    table = vocabulary.interactions
+    known = _values_of(table, "kind") if table else None
+    for at, kind in enumerate(cap.kinds):
+        if table and known is not None and kind not in known:
+            path: KeyPath = ("cap", "kinds", at) if "kinds" in cap.model_fields_set else ("cap",)
+            yield document.problem(
+                path,
+                f"{kind!r} is not a kind of event ({table.table} lists them). {hint(kind, known)}",
+            )
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from goldenlake.declarations.access_log import known_fields, unknown_directives
+from goldenlake.declarations.derivations import derivation_problems
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.formats import AccessLogFormat
 from goldenlake.declarations.sentences import hint
@@ -30,6 +31,7 @@ def contract_problems(document: Document, source: Source) -> Iterator[Problem]:
         )
     if not source.model_fields_set & {"region", "region_from"}:
         yield from _dialled_anywhere(document, source)
+    yield from derivation_problems(document, source)
     if isinstance(source.format, AccessLogFormat):
         yield from _log_fields(document, source, source.format.log_format)
     for at, mapping in enumerate(source.consents):

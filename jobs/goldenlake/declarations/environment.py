@@ -106,8 +106,8 @@ class SparkSettings(Declaration):
     )
     conf: dict[str, str] = Field(
         default={},
-        description="Further settings of Spark by their names; they win over those above. Nobody "
-        "looks for secrets in them: write none.",
+        description="Further settings of Spark by their names; they win over those above. No "
+        "secrets.",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from goldenlake.declarations.audiences import Vocabulary, segment_problems
+from goldenlake.declarations.audiences import Vocabulary, cap_problems, segment_problems
 from goldenlake.declarations.base import Declaration
 from goldenlake.declarations.connections import Connection
 from goldenlake.declarations.consent import ConsentPolicy
@@ -22,6 +22,7 @@ from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.mappings import mapping_problems
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.pulls import ApiOrigin, DepartureOrigin
+from goldenlake.declarations.secrets import secrets_in_clear
 from goldenlake.declarations.segment import Segment
 from goldenlake.declarations.sentences import hint, unknown
 from goldenlake.declarations.source import ConsentMapping, Origin, Source
@@ -68,6 +69,8 @@ def check_references(loaded: Loaded) -> list[Problem]:
     """
     known = _known(loaded)
     found: list[Problem] = []
+    if loaded.environment and loaded.environment.model:
+        found += secrets_in_clear(loaded.environment.document, loaded.environment.model)
     for source in _sound(loaded.sources):
         found += contract_problems(source.document, source.model)
         found += _source(source.document, source.model, known)
@@ -373,6 +376,8 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
                 ("fields", name), "is a column that every file has. Choose another name."
             )
     yield from mapping_problems(document, destination)
+    if destination.cap:
+        yield from cap_problems(document, destination.cap, known.vocabulary)
     columns, customers = known.sendable, known.vocabulary.customers
     if columns is None or customers is None:
         return

@@ -9,7 +9,8 @@ from pyspark.sql import functions as F
 
 from goldenlake.columns import addresses, emails, hashes, names, phones, text
 from goldenlake.columns.casts import SPARK_TYPES, cast_text
-from goldenlake.declarations.expressions import columns_of, lenient
+from goldenlake.declarations.derivations import layers
+from goldenlake.declarations.expressions import lenient
 from goldenlake.declarations.formats import CsvFormat
 from goldenlake.declarations.source import Source, SourceColumn
 from goldenlake.transforms.newest import time_of
@@ -41,7 +42,7 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
     ]
     extra = [F.col("_extra")] if "_extra" in bronze.columns else []
     frame = bronze.select(*ORIGIN, *texts, *extra)
-    for layer in _layers(source):
+    for layer in layers(source)[0]:
         frame = frame.withColumns(
             {column.name: _value(column, source, _types_of(source)) for column in layer}
         )
@@ -99,29 +100,6 @@ def _region(source: Source) -> Column:
     if source.region_from is None:
         return F.lit(source.region)
     return F.coalesce(F.upper(F.col(source.region_from)), F.lit(source.region))
-
-
-def _layers(source: Source) -> list[list[SourceColumn]]:
-    """Columns in an order in which each is computed after those that it is computed from."""
-    waiting = list(source.columns)
-    done: set[str] = set()
-    layers: list[list[SourceColumn]] = []
-    while waiting:
-        ready = [column for column in waiting if _needs(column, source) <= done]
-        if not ready:
-            circle = ", ".join(column.name for column in waiting)
-            raise ValueError(f"source {source.source}: columns derive from each other: {circle}")
-        layers.append(ready)
-        done |= {column.name for column in ready}
-        waiting = [column for column in waiting if column.name not in done]
-    return layers
-
-
-def _needs(column: SourceColumn, source: Source) -> set[str]:
-    needs = set(columns_of(column.derive)) if column.derive else set()
-    if column.normalise in ("phone", "postcode") and source.region_from:
-        needs.add(source.region_from)
-    return needs - {column.name} if column.derive is None else needs
 
 
 def _flaws(source: Source) -> Column:

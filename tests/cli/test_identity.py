@@ -41,6 +41,16 @@ def test_without_a_model_thresholds_are_of_nothing(goldenlake, conf) -> None:
     assert f"`goldenlake identity train --env local --conf {conf.path} --write`" in ended.err
 
 
+def test_check_looks_at_rules_and_model(goldenlake, conf) -> None:
+    conf.write("identity/matching.yml", COLUMNS + "blocking: {rules: [emial]}\n")
+    conf.write("identity/model.json", "{")
+    conf.change("sources/shop.yml", "attributes:\n", "attributes:\n  birth_on: id\n")
+    ended = goldenlake("check", *at(conf))
+    assert ended.code == 2
+    assert "conf/identity/matching.yml:2: blocking.rules[0]: 'emial' is no rule" in ended.err
+    assert "conf/identity/model.json: " in ended.err
+
+
 def test_a_command_of_a_group_gets_its_options_where_it_takes_them() -> None:
     told = with_options(str(ModelMissing()), "--env moon")
     assert "`goldenlake identity train --env moon --write`" in told

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -25,6 +25,8 @@ from goldenlake.identity.matching.records import Vocabulary
 from goldenlake.identity.matching.tables import Layout, layouts_of
 from goldenlake.identity.matching.text_levels import TextComparison
 
+Probability = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
 
 class Table(Declaration):
     """m and u over the combinations of levels of one or more comparisons."""
@@ -32,11 +34,11 @@ class Table(Declaration):
     comparisons: tuple[str, ...]
     levels: tuple[tuple[str, ...], ...]
     """Names of the levels of each comparison; the last comparison's vary fastest."""
-    m: tuple[float, ...]
+    m: tuple[Probability, ...]
     """The chance of each combination among matches, given which comparisons are missing."""
-    u: tuple[float, ...]
+    u: tuple[Probability, ...]
     """The same among strangers."""
-    households: tuple[float, ...]
+    households: tuple[Probability, ...]
     """The same among different people of one household."""
 
 

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from goldenlake.ports import Tables
+from goldenlake.schemas import LEDGER
+from goldenlake.steps import ledger
 from support.activation import DAY, night, silent, step
 from support.destinations import Remembering
 from support.gold import customer, grant
@@ -88,3 +90,23 @@ def test_a_delivery_whose_answers_were_never_written_is_not_closed(tables: Table
     step().run(tables, kind, silent)
     assert len(kind.finished) == 1
     assert acknowledged(tables) == set(NAMES)
+
+
+def test_of_many_destinations_each_is_hashed_by_itself(tables: Tables) -> None:
+    rows = [{"destination": of, "segment": "s", "key": key} for of in "abc" for key in NAMES]
+    tables.append(ledger.TABLE, tables.frame(rows, LEDGER.ddl))
+    hashed: list[int] = []
+
+    class Counted(Watched):
+        def rows(self, table: str, ddl: str, query: Any) -> Any:
+            found = self._tables.rows(table, ddl, query)
+            hashed.append(len(found))
+            return found
+
+    marks = {of: ledger.mark(Counted(tables, lambda: None), of) for of in "abcd"}
+    changed = tables.frame([{**rows[0], "state": "present"}], LEDGER.ddl)
+    tables.merge(ledger.TABLE, changed, on=ledger.KEY)
+
+    assert hashed == [1, 1, 1, 0]
+    assert {of for of in "abcd" if ledger.mark(tables, of) != marks[of]} == {"a"}
+    assert marks["d"] == ""

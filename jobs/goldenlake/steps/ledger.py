@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 from typing import Any
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from goldenlake.columns.content import content_of
-from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord, Tables
+from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord, Query, Tables
 from goldenlake.schemas import LEDGER, REJECTS
 from goldenlake.steps.outbox import Outgoing
 
@@ -184,13 +185,22 @@ def records_of(tables: Tables, destination: str) -> DataFrame:
 
 def mark(tables: Tables, destination: str) -> str:
     """A hash over what the ledger holds of a destination; equal ones mean the same records."""
-    marks = tables.rows(TABLE, LEDGER.ddl, _marks)
-    return next((row["mark"] for row in marks if row["destination"] == destination), "")
+    marks = tables.rows(TABLE, LEDGER.ddl, _marks_of(destination))
+    return next((row["mark"] for row in marks), "")
 
 
-def _marks(ledger: DataFrame) -> DataFrame:
-    columns = [F.coalesce(F.col(name).cast("string"), F.lit("\u0000")) for name in ledger.columns]
-    return ledger.groupBy("destination").agg(content_of(*columns).alias("mark"))
+@cache
+def _marks_of(destination: str) -> Query:
+    """One for each destination, so that the answer is known for as long as the ledger is the same.
+    Hashed is the destination alone: each export changes the ledger of all.
+    """
+
+    def marks(ledger: DataFrame) -> DataFrame:
+        own = ledger.where(F.col("destination") == destination)
+        columns = [F.coalesce(F.col(name).cast("string"), F.lit("\u0000")) for name in own.columns]
+        return own.groupBy("destination").agg(content_of(*columns).alias("mark"))
+
+    return marks
 
 
 def settled_batches(

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import cast
 
 import pytest
 
 from goldenlake.declarations.source import Source
 from goldenlake.io.tables import DeltaTables
+from goldenlake.ports import Tables
 from goldenlake.schemas import BROKEN, CONFORMED
 from goldenlake.steps.files import FileRow
+from goldenlake.steps.silver import SilverWriter
 from support.bronze import ingested, source_of
 from support.conforming import DAY, Rows, conform, silver
 
@@ -138,3 +141,19 @@ def test_a_new_column_of_the_contract_is_added_to_silver(tables: DeltaTables) ->
     rows: Rows = [{"id": "a", "name": "1", "updated": "2026-03-01", "tel": "x"}, {"id": "b"}]
     conform(tables, wider, ingested(tables, wider, "wide.csv", rows, file_on=DAY[1]))
     assert [tel for _, tel in silver(tables, wider, "id", "tel")] == ["x", None]
+
+
+def test_of_days_with_several_snapshots_those_are_told_apart_that_are_compared() -> None:
+    def file(name: str, day: int) -> FileRow:
+        return FileRow(
+            source="people", path=name, size_bytes=1, sha256=name, file_id=name, file_on=DAY[day],
+            modified_at=datetime(2026, 3, 9, tzinfo=UTC), landed_path=name, landed_on=DAY[day],
+            run_id="r",
+        )  # fmt: skip
+
+    earlier = [file(f"{letter}{day}", day) for day in (1, 2, 3) for letter in "ab"]
+    writer = SilverWriter(source=PEOPLE, tables=cast(Tables, None), earlier=earlier)
+
+    assert writer._places([file("c2", 2)], writer.latest()) == {
+        "a2": 0, "b2": 1, "c2": 2, "a3": 0, "b3": 1,
+    }  # fmt: skip

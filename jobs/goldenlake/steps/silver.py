@@ -97,16 +97,20 @@ class SilverWriter:
                 seen=(latest.file_on, latest.file_id) if latest else None,
                 newest=None if is_late else newest.file_id,
                 keeps_missing=self.source.snapshot.missing == "keep",
-                places=self._places([*self.earlier, *files]),
+                places=self._places(files, latest),
             ),
         )
         self.tables.merge(self.table, changed, on=self.source.key)
 
-    def _places(self, files: Sequence[FileRow]) -> dict[str, int]:
-        """The place of each snapshot among those about its day, where there are several."""
+    def _places(self, files: Sequence[FileRow], latest: FileRow | None) -> dict[str, int]:
+        """The place of each snapshot among those about its day, where there are several; of the
+        days of new files and of the latest alone, since only files of one day are told apart by it.
+        """
+        asked = {file.file_on for file in (*files, *((latest,) if latest else ()))}
         days: dict[date, list[str]] = {}
-        for file in sorted(files, key=self.order_of):
-            days.setdefault(file.file_on, []).append(file.file_id)
+        for file in sorted((*self.earlier, *files), key=self.order_of):
+            if file.file_on in asked:
+                days.setdefault(file.file_on, []).append(file.file_id)
         return {
             file_id: place
             for ids in days.values()

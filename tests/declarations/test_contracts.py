@@ -34,6 +34,10 @@ SHOP = "sources/shop.yml"
          "complaint, 7], reason: Ours.}\nattributes:",
          "20: consents[0].statuses.unsubscribed: 'unsubscribed' is not among the values that rules "
          "allow in notes. Did you mean 'unsubscribe'?"),
+        ("attributes:", "consents:\n  - {at: id, status: notes, constant_purpose: marketing, "
+         "constant_channel: email,\n     statuses: {Y: granted, 'y ': withdrawn}}\nattributes:",
+         "20: consents[0].statuses.y : 'y ' means two things: case and blanks around a word do not "
+         "count. Leave one of them."),
         ("attributes:", "interactions: {at: id, channel: web, kind: id, kinds: {veiw: view}}\n"
          "rules:\n  - {rule: in_set, column: id, values: [view, cart], reason: Ours.}\nattributes:",
          "18: interactions.kinds.veiw: 'veiw' is not among the values that rules allow in id. Did "

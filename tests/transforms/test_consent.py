@@ -75,6 +75,8 @@ CASES = {
         "no_consent",
     ),
     "unintelligible": ([{"status": "perhaps"}], {"country": "US"}, "no_consent"),
+    "perhaps_a_no": ([{}, {"status": "unclear", "stated_at": late}], {}, "no_consent"),
+    "a_yes_after_what_may_be_a_no": ([{"status": "unclear"}, {"stated_at": late}], {}, "granted"),
     "silent_where_that_is_a_yes": ([], {"country": "us "}, "granted"),
     "silent_where_that_is_a_no": ([], {"country": "DE"}, "no_consent"),
     "silent_elsewhere": ([], {"country": "FR"}, "no_consent"),
@@ -107,7 +109,7 @@ def test_each_statement_counts_as_the_policy_says(spark, people):
     assert {tuple(row) for row in values} == {
         ("email", f"{name}@example.com")
         for name, (_, _, wanted) in CASES.items()
-        if wanted in ("withdrawn", "suppressed")
+        if wanted in ("withdrawn", "suppressed") or name == "perhaps_a_no"
     }
 
 

@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from pyspark.sql import Column
+from pyspark.sql import functions as F
 
 from goldenlake.columns.distinct import over_distinct
 from goldenlake.columns.marks import with_few_marks
@@ -13,6 +14,8 @@ from goldenlake.columns.marks import with_few_marks
 #: What a spreadsheet makes of a long number; the last digits are gone for good.
 SCIENTIFIC = re.compile(r"\A\s*[+-]?\d+(?:[.,]\d+)?[eE]\+?\d+\s*\Z")
 _APOSTROPHES = "'’`"
+#: Blanks of any kind and what is invisible, at either end.
+_AROUND = r"\A[\s\p{Z}\p{C}]+|[\s\p{Z}\p{C}]+\z"
 
 
 def clean_text(text: Column) -> Column:
@@ -31,6 +34,11 @@ def clean_code(text: Column) -> Column:
     on the way cannot be known, so they stay lost.
     """
     return over_distinct(text, code, once=True)
+
+
+def word(text: Column) -> Column:
+    """A word of an enumeration as words are compared: without blanks around it, in lower case."""
+    return F.lower(F.regexp_replace(text, _AROUND, ""))
 
 
 def shown(text: str) -> str | None:

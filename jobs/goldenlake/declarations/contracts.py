@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from goldenlake.declarations.access_log import known_fields, unknown_directives
 from goldenlake.declarations.derivations import derivation_problems
@@ -35,9 +35,9 @@ def contract_problems(document: Document, source: Source) -> Iterator[Problem]:
     if isinstance(source.format, AccessLogFormat):
         yield from _log_fields(document, source, source.format.log_format)
     for at, mapping in enumerate(source.consents):
-        yield from _words(
-            document, source, ("consents", at, "statuses"), mapping.status, mapping.statuses
-        )
+        path = ("consents", at, "statuses")
+        yield from _words(document, source, path, mapping.status, mapping.statuses)
+        yield from _one_meaning(document, path, mapping.statuses)
     if events := source.interactions:
         yield from _words(document, source, ("interactions", "kinds"), events.kind, events.kinds)
 
@@ -83,6 +83,20 @@ def _words(
                 (*path, word),
                 f"{word!r} is not among the values that rules allow in {column}. "
                 f"{hint(word, known)}",
+            )
+
+
+def _one_meaning(
+    document: Document, path: KeyPath, statuses: Mapping[str, str]
+) -> Iterator[Problem]:
+    """Words of consent are compared without case and blanks around them."""
+    meanings: dict[str, str] = {}
+    for word, meaning in statuses.items():
+        if meanings.setdefault(word.strip().lower(), meaning) != meaning:
+            yield document.problem(
+                (*path, word),
+                f"{word!r} means two things: case and blanks around a word do not count. Leave "
+                "one of them.",
             )
 
 

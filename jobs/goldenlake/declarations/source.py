@@ -130,6 +130,10 @@ class PurchaseMapping(Declaration):
     only: Expression | None = None
 
 
+STATUSES = ("granted", "withdrawn", "suppressed")
+"""What can be stated of consent, the least restrictive first."""
+
+
 class ConsentMapping(Declaration):
     """How rows of a source become statements in ``gold.consents``."""
 
@@ -140,7 +144,9 @@ class ConsentMapping(Declaration):
     constant_channel: str | None = None
     status: ColumnName | None = None
     statuses: dict[str, Literal["granted", "withdrawn", "suppressed"]] = Field(
-        default={}, description="From the source's words to ours; other rows state nothing."
+        default={},
+        description="From the source's words to ours, whatever their case and the blanks around "
+        "them; other rows state nothing.",
     )
     jurisdiction: ColumnName | None = None
     expires_at: ColumnName | None = None
@@ -254,6 +260,20 @@ class Source(Declaration):
         if self.most_quarantined is not None:
             return self.most_quarantined
         return 0.05 if self.consents else 0.2
+
+    @property
+    def consent_words(self) -> dict[str, list[str]]:
+        """Columns whose words state consent, with those words that the contract spells out."""
+        words: dict[str, list[str]] = {}
+        for mapping in self.consents:
+            stated = (mapping.status, mapping.purpose, mapping.channel)
+            words |= {name: words.get(name, []) for name in stated if name}
+            if mapping.status:
+                words[mapping.status] += mapping.statuses or STATUSES
+        for rule in self.rules:
+            if rule.rule == "in_set" and rule.column in words:
+                words[rule.column] += map(str, rule.values)
+        return {name: list(dict.fromkeys(of)) for name, of in words.items()}
 
     @property
     def column_names(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -12,7 +13,9 @@ from pyspark.sql.types import StructType
 
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination
+from goldenlake.declarations.source import Source
 from goldenlake.ports import Tables
+from goldenlake.steps.doubts import Doubts
 from goldenlake.steps.generations import Generation, read
 from goldenlake.steps.segments import history_of
 from goldenlake.transforms.consent import (
@@ -40,6 +43,8 @@ class Newest:
     destination: Destination
     consent: ConsentPolicy
     at: datetime
+    sources: Sequence[Source] = ()
+    """Those that state consent: what was set aside of them may be a no."""
 
     @cached_property
     def history(self) -> DataFrame:
@@ -63,6 +68,14 @@ class Newest:
             consents = read(self.tables, self.generation, "gold.consents")
         else:
             consents = self.tables.frame([], _CONSENTS)
+        unclear = Doubts(
+            tables=self.tables,
+            generation=self.generation,
+            sources=self.sources,
+            policy=self.consent,
+        ).statements()
+        if unclear is not None:
+            consents = consents.unionByName(unclear, allowMissingColumns=True)
         return statements(
             consents,
             self.consent,

@@ -15,11 +15,18 @@ from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.segment import HoldOut, Segment
+from goldenlake.declarations.source import Source
 from goldenlake.destinations import capabilities_of
 from goldenlake.errors import PlanUnknown, SegmentNotBuilt, TableMissing
 from goldenlake.ports import Capabilities, Tables
 from goldenlake.schemas import APPROVALS, LEDGER, MEMBERS, OUTBOX, SETTLED, SIZES
-from goldenlake.steps.generations import Generation, fingerprint, latest_generation, read
+from goldenlake.steps.generations import (
+    Generation,
+    data_mark,
+    fingerprint,
+    latest_generation,
+    read,
+)
 from goldenlake.steps.people import Newest
 from goldenlake.steps.planned import ACTIONS, Plan, digest, segment_plan
 from goldenlake.transforms.planning import changed_fields, numbered, plan_rows, summary
@@ -27,7 +34,7 @@ from goldenlake.transforms.segments import follow_merges
 from goldenlake.transforms.withholding import at_cap, with_withheld
 
 #: Raise it when the code plans differently from the same state: every plan is drawn anew then.
-LOGIC = 3
+LOGIC = 4
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLES = 5
 
@@ -61,6 +68,8 @@ class PlanExport:
     now: datetime | None = None
     segments: Mapping[str, Segment] = field(default_factory=dict)
     """Those of the destination, by name: for their control groups."""
+    sources: Sequence[Source] = ()
+    """Those that state consent: what was set aside of them may be a no."""
 
     @classmethod
     def of(
@@ -74,6 +83,7 @@ class PlanExport:
             as_of=as_of,
             now=now,
             segments={name: catalogue.segments[name] for name in destination.segments},
+            sources=[source for source in catalogue.sources.values() if source.consents],
         )
 
     @property
@@ -130,6 +140,7 @@ class PlanExport:
             destination=self.destination,
             consent=self.consent,
             at=self._judged_at(generation),
+            sources=self.sources,
         )
 
     def _judged_at(self, generation: Generation) -> datetime:
@@ -150,7 +161,10 @@ class PlanExport:
         # What counts for a cap moves with the day.
         day = self.as_of.isoformat() if self.destination.cap else ""
         declared = (LOGIC, self.destination, self.consent, members, self.hold_outs, day)
-        mark = fingerprint({"generation": generation.generation}, *declared)
+        aside = (f"quarantine.{source.source}" for source in self.sources)
+        versions = {name: at for name in aside if (at := tables.version(name)) is not None}
+        read_anew = data_mark(tables, versions, *self.sources) if versions else ""
+        mark = fingerprint({"generation": generation.generation}, *declared, read_anew)
         return mark, self._judged_at(generation)
 
     def _sizes(self, tables: Tables) -> Mapping[str, Row]:

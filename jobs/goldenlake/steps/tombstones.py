@@ -42,16 +42,22 @@ class Erased:
         return names_any(source, lambda *named: pseudonym(self.key, *named) in self.tokens)
 
 
-def names_any(source: Source, is_theirs: Callable[[str, str], bool]) -> Column:
-    """Whether a typed row names somebody: by its record, or by an identifier, as (name, value).
+def names_of(source: Source) -> Column:
+    """What a typed row names somebody by: array of (name, value).
 
     Neither bots nor those whom ``people`` leaves out are records; what they say counts, too.
     """
     whole = source.model_copy(update={"bots": None, "people": None})
     record = F.struct(F.lit(RECORD).alias("name"), record_id(whole).alias("value"))
     pairs = F.concat(F.array(record), identifiers_of(source))
-    present = F.filter(pairs, lambda pair: pair["value"].isNotNull())
-    texts = F.transform(present, lambda pair: F.concat(pair["name"], F.lit(_IS), pair["value"]))
+    return F.filter(pairs, lambda pair: pair["value"].isNotNull())
+
+
+def names_any(source: Source, is_theirs: Callable[[str, str], bool]) -> Column:
+    """Whether a typed row names somebody, as ``names_of`` tells it."""
+    texts = F.transform(
+        names_of(source), lambda pair: F.concat(pair["name"], F.lit(_IS), pair["value"])
+    )
 
     def told(text: str) -> bool:
         return any(is_theirs(*pair.split(_IS, 1)) for pair in text.split(_AND) if pair)

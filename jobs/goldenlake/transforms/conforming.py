@@ -65,7 +65,17 @@ def _value(column: SourceColumn, source: Source, types: dict[str, str]) -> Colum
             decimal_comma=isinstance(source.format, CsvFormat) and source.format.decimal_comma,
         )
     normalise = _normaliser(column, source)
-    return normalise(value) if normalise else value
+    found = normalise(value) if normalise else value
+    words = source.consent_words.get(column.name) if column.type == "string" else None
+    return _spelt(found, words) if words else found
+
+
+def _spelt(value: Column, words: list[str]) -> Column:
+    """The word as the contract spells it: a withdrawal is one in whatever case it is written."""
+    found = F.when(value.isin(*words), value)
+    for each in words:
+        found = found.when(text.word(value) == text.word(F.lit(each)), F.lit(each))
+    return found.otherwise(value)
 
 
 def _types_of(source: Source) -> dict[str, str]:

@@ -18,7 +18,9 @@ from goldenlake.errors import DeclarationError, Problem
 
 GRANTED = "granted"
 OPTED_OUT = ("withdrawn", "suppressed")
-_ANY = "any"
+ANY = "any"
+#: Of a statement that may be a no, as long as nobody knows; such a person has not agreed.
+UNCLEAR = "unclear"
 _EARLIEST, _LATEST = -(2**63), 2**63 - 1
 
 
@@ -28,10 +30,11 @@ def statements(
     """``customer_id, stated, places, until``: what each person who ever said anything said about
     this.
 
-    ``stated``: suppressed, withdrawn, expired, granted, no_consent (something unintelligible), or
-    null for silence. A suppression beats everything. Otherwise the latest statement wins, whether
-    about this channel or any; at the same instant a no beats a yes. A no without an instant counts
-    as the latest, a yes without one as the earliest. A yes from the future is unintelligible.
+    ``stated``: suppressed, withdrawn, unclear (it may be a no), expired, granted, no_consent
+    (something unintelligible), or null for silence. A suppression beats everything. Otherwise the
+    latest statement wins, whether about this channel or any; at the same instant a no beats a yes.
+    A no without an instant counts as the latest, a yes without one as the earliest. A yes from the
+    future is unintelligible.
     ``places``: where the person was when anything was said, for the defaults of silence.
     ``until``: the first instant after ``at`` at which time alone may change what is stated.
     Raises DeclarationError for a purpose that the policy does not know.
@@ -45,7 +48,7 @@ def statements(
             message=f"does not declare {purpose!r}: nobody can have agreed to it. Known: {known}.",
         )
         raise DeclarationError([problem])
-    is_about = F.col("purpose").isin(purpose, _ANY) & F.col("channel").isin(channel, _ANY)
+    is_about = F.col("purpose").isin(purpose, ANY) & F.col("channel").isin(channel, ANY)
     is_yes = F.coalesce(F.col("status") == GRANTED, F.lit(False))
     moment = F.coalesce(
         F.unix_micros("stated_at"), F.when(is_yes, F.lit(_EARLIEST)).otherwise(F.lit(_LATEST))
@@ -93,7 +96,7 @@ def _stated(policy: ConsentPolicy, purpose: str, at: datetime) -> Column:
     return (
         F.when(F.col("_is_suppressed"), "suppressed")
         .when(latest.isNull(), F.lit(None).cast("string"))
-        .when(latest["status"] == "withdrawn", "withdrawn")
+        .when(latest["status"].isin("withdrawn", UNCLEAR), latest["status"])
         .when((latest["status"] == GRANTED) & is_early, "no_consent")
         .when((latest["status"] == GRANTED) & expired, "expired")
         .when(latest["status"] == GRANTED, GRANTED)
@@ -119,7 +122,8 @@ def with_consent(people: DataFrame, said: DataFrame, policy: ConsentPolicy) -> D
     else:
         is_granted = (F.size(places) > 0) & F.forall(places, lambda place: _among(place, granting))
     silence = F.when(is_granted, GRANTED).otherwise("no_consent")
-    return joined.withColumn("consent", F.coalesce("stated", silence)).drop("stated", "places")
+    told = F.when(F.col("stated") == UNCLEAR, "no_consent").otherwise(F.col("stated"))
+    return joined.withColumn("consent", F.coalesce(told, silence)).drop("stated", "places")
 
 
 def _among(place: Column, places: list[str]) -> Column:
@@ -137,10 +141,11 @@ def told_values(customers: DataFrame, names: Sequence[str]) -> DataFrame:
 
 
 def opted_out_values(values: DataFrame, said: DataFrame) -> DataFrame:
-    """``attribute, value`` by which people are known who withdrew or are suppressed.
+    """``attribute, value`` by which people are known who withdrew, are suppressed, or may have
+    said no.
 
     ``values`` is (customer_id, attribute, value). A value that many bear names whoever said no
     among them, even where it is too common, or too contested, to tie that statement to anybody.
     """
-    no = said.where(F.col("stated").isin(*OPTED_OUT)).select("customer_id")
+    no = said.where(F.col("stated").isin(*OPTED_OUT, UNCLEAR)).select("customer_id")
     return values.join(no, "customer_id", how="left_semi").select("attribute", "value").distinct()

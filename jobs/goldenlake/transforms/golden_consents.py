@@ -9,15 +9,14 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from goldenlake.declarations.source import ConsentMapping, Source
+from goldenlake.columns.text import word
+from goldenlake.declarations.source import STATUSES, ConsentMapping, Source
 from goldenlake.transforms.golden_events import optional, selected
 
 COLUMNS = (
     "customer_id", "purpose", "channel", "status", "jurisdiction", "stated_at", "expires_at",
     "source", "record_id",
 )  # fmt: skip
-#: Least to most restrictive: of two statements made at one time, the more restrictive counts.
-STATUSES = ("granted", "withdrawn", "suppressed")
 
 
 def statements_of(silver: DataFrame, source: Source) -> DataFrame:
@@ -60,7 +59,7 @@ def refusals_of_the_gone(silver: DataFrame, source: Source, identifiers: Column)
 
 
 def _statements(rows: DataFrame, source: Source, mapping: ConsentMapping, *kept: str) -> DataFrame:
-    status = _status(mapping)
+    status = stated(mapping)
     statements = rows.select(
         *kept,
         "record_id",
@@ -94,15 +93,16 @@ def _stated_at(rows: DataFrame, mapping: ConsentMapping, *, is_no: Column) -> Co
 
 
 def _either(column: str | None, constant: str | None) -> Column:
-    return F.coalesce(optional(column, "string"), F.lit(constant).cast("string"))
+    return word(F.coalesce(optional(column, "string"), F.lit(constant).cast("string")))
 
 
-def _status(mapping: ConsentMapping) -> Column:
-    said = optional(mapping.status, "string")
+def stated(mapping: ConsentMapping) -> Column:
+    """What the word of a row means; null for one without a meaning."""
+    said = word(optional(mapping.status, "string"))
     meanings: Mapping[str, str] = mapping.statuses or {status: status for status in STATUSES}
     meaning = F.lit(None).cast("string")
     for theirs, ours in meanings.items():
-        meaning = F.when(said == theirs, F.lit(ours)).otherwise(meaning)
+        meaning = F.when(said == word(F.lit(theirs)), F.lit(ours)).otherwise(meaning)
     return meaning
 
 

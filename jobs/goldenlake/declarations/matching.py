@@ -89,7 +89,10 @@ class Training(Declaration):
         "the self-checks.",
     )
     alias_clusters: int = Field(
-        default=3, ge=2, description="Two values are aliases only if so many clusters hold both."
+        default=3,
+        ge=2,
+        description="Two values are aliases only if so many clusters hold both, and five or more "
+        "hold each.",
     )
     alias_lift: float = Field(
         default=8.0,

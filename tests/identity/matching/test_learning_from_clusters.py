@@ -23,16 +23,24 @@ def ints(*numbers: int) -> np.ndarray:
 
 
 def test_values_that_meet_in_many_clusters_are_aliases() -> None:
-    places = ["kilmarnock", "ayrshire"] * 4 + ["london"] * 30 + ["leeds"] * 30
-    clusters = [at // 2 for at in range(8)] + list(range(100, 130)) + list(range(100, 130))
+    places = ["kilmarnock", "ayrshire"] * 5 + ["london"] * 30 + ["leeds"] * 30
+    clusters = [at // 2 for at in range(10)] + list(range(100, 130)) + list(range(100, 130))
     values = Values.of(places)
     found = together(ints(*clusters), values.codes, values.texts, clusters=3, lift=3.0)
     assert found == [("ayrshire", "kilmarnock")]
-    assert together(ints(*clusters), values.codes, values.texts, clusters=5, lift=3.0) == [
-    ]  # fmt: skip
-    assert together(ints(*clusters), values.codes, values.texts, clusters=5, lift=1.0) == [
+    assert together(ints(*clusters), values.codes, values.texts, clusters=6, lift=3.0) == []
+    assert together(ints(*clusters), values.codes, values.texts, clusters=6, lift=1.0) == [
         ("leeds", "london")
     ]
+
+
+@pytest.mark.parametrize("bearers", [3, 4, 5])
+def test_a_value_that_few_people_have_is_nobodys_alias(bearers: int) -> None:
+    streets = ["lane 174", "174 lane"] * bearers + ["lane 174"] * 5 + ["elsewhere"] * 50
+    clusters = [at // 2 for at in range(2 * bearers)] + list(range(100, 155))
+    values = Values.of(streets)
+    found = together(ints(*clusters), values.codes, values.texts, clusters=2, lift=1.0)
+    assert found == ([("174 lane", "lane 174")] if bearers == 5 else [])
 
 
 def test_a_person_with_many_records_makes_a_name_no_commoner() -> None:

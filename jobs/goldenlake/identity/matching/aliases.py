@@ -10,6 +10,7 @@ import numpy as np
 
 from goldenlake.identity.matching.arrays import MISSING, Codes
 from goldenlake.identity.matching.attributes import Categories, Postcodes, Worded
+from goldenlake.identity.matching.frequencies import LEAST_HOLDERS
 from goldenlake.identity.matching.records import NAME, Records
 from goldenlake.identity.matching.texts import Texts
 
@@ -42,7 +43,9 @@ def learnt(records: Records, cluster: Codes, clusters: int, lift: float) -> Alia
 def together(
     cluster: Codes, codes: Codes, texts: Texts, clusters: int, lift: float
 ) -> list[tuple[str, str]]:
-    """Pairs of values that meet in clusters, in the order of their texts."""
+    """Pairs of values that meet in clusters, in the order of their texts; none that LEAST_HOLDERS
+    clusters do not hold, since a cluster is a person.
+    """
     distinct = max(len(texts.values), 1)
     has = codes != MISSING
     held = np.unique(cluster[has].astype(np.int64) * distinct + codes[has])
@@ -57,6 +60,7 @@ def together(
     pairs, count = np.unique(np.concatenate(meetings), return_counts=True)
     one, other = pairs // distinct, pairs % distinct
     often = (count >= clusters) & (count * owners >= lift * holders[one] * holders[other])
+    often &= np.minimum(holders[one], holders[other]) >= LEAST_HOLDERS
     return [
         (texts.values[a], texts.values[b])
         for a, b in zip(one[often].tolist(), other[often].tolist(), strict=True)

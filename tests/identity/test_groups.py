@@ -42,7 +42,7 @@ HOUSEHOLDS = Group.model_validate(
 IDENTITY = IdentityRules.model_validate(
     {
         "identifiers": {
-            "phone": {"description": "Phone.", "strength": "weak", "block_patterns": ["0{6}$"]}
+            "phone": {"description": "Phone.", "strength": "weak", "block_patterns": [".*0{6}$"]}
         }
     }
 )

@@ -26,7 +26,7 @@ RULES = IdentityRules.model_validate(
             "account": {
                 "description": "Customer number; 3 is a placeholder.",
                 "strength": "unique",
-                "block_patterns": ["-3$"],
+                "block_patterns": [".*-3$"],
             },
             "email": {
                 "description": "E-mail address.",
@@ -43,7 +43,7 @@ RULES = IdentityRules.model_validate(
                 "description": "Browser.",
                 "strength": "weak",
                 "unless_differ": ["account"],
-                "block_patterns": ["x$"],
+                "block_patterns": [".*x$"],
             },
         },
         "largest_cluster": 6,

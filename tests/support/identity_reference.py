@@ -29,7 +29,7 @@ class Known:
 def is_blocked(rules: IdentityRules, name: str, value: str) -> bool:
     rule = rules.identifiers[name]
     return value.lower() in {each.lower() for each in rule.block} or any(
-        re.search(pattern, value) for pattern in rule.block_patterns
+        re.match(pattern, value) for pattern in rule.block_patterns
     )
 
 

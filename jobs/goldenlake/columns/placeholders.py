@@ -9,8 +9,8 @@ from goldenlake.declarations.identity import Placeholders
 
 
 def is_placeholder(value: Column, declared: Placeholders) -> Column:
-    """Whether a value is blocked, its case aside, or looks like one that is; null for null."""
+    """Whether a value is blocked, its case aside, or begins as one that is; null for null."""
     found = F.lower(value).isin([each.lower() for each in declared.block])
     for pattern in declared.block_patterns:
-        found |= value.rlike(pattern)
+        found |= value.rlike(rf"\A(?:{pattern})")
     return found

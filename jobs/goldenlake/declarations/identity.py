@@ -15,8 +15,8 @@ class Placeholders(Declaration):
     block: list[str] = Field(default=[], description="Placeholder values that link nobody.")
     block_patterns: list[Pattern] = Field(
         default=[],
-        description="Regular expressions; a value in which one is found links nobody. Begin with "
-        "^ and end with $ for the whole value.",
+        description="Regular expressions; a value that begins with a match links nobody. Begin "
+        "with .* to look inside it, and end with $ for the whole value.",
     )
 
 

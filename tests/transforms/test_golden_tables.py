@@ -19,6 +19,7 @@ from goldenlake.transforms.golden_events import last_state
 from goldenlake.transforms.golden_history import history_changes
 from goldenlake.transforms.golden_interactions import interactions_of
 from goldenlake.transforms.golden_metrics import golden_metrics
+from goldenlake.transforms.golden_purchases import purchases_of
 
 NOON = datetime(2024, 3, 4, 12)  # noqa: DTZ001 - as Spark gives it back
 MONDAY, TUESDAY = date(2024, 3, 4), date(2024, 3, 5)
@@ -263,3 +264,15 @@ def test_metrics_leave_out_machines_our_own_mail_and_cancellations(spark: SparkS
     assert (rows["mixed"]["orders"], rows["mixed"]["revenue"]) == (2, None)
     assert (rows["idle"]["interactions"], rows["idle"]["revenue"]) == (0, 0)
     assert rows["idle"]["last_seen_at"] is None
+
+
+def test_the_channel_of_a_purchase_is_the_one_that_its_row_names(spark: SparkSession) -> None:
+    erp = source(
+        purchases={
+            "at": "at", "order": "word", "item": "word", "quantity": "word", "unit_price": "word",
+            "channel": "erp", "channel_from": "is_test",
+        }
+    )  # fmt: skip
+    rows = [("2024-03-04T10:00:00Z", "1", said) for said in ("web", " Phone", "fax", "", None)]
+    found = purchases_of(silver(spark, rows), erp).orderBy("purchase_line_id").collect()
+    assert [row["channel"] for row in found] == ["web", "phone", "erp", "erp", "erp"]

@@ -110,6 +110,9 @@ class EventMapping(Declaration):
     only: Expression | None = Field(default=None, description="Rows for which this is true.")
 
 
+PurchaseChannel = Literal["web", "app", "phone", "store", "erp"]
+
+
 class PurchaseMapping(Declaration):
     """How rows of a source become lines of ``gold.purchases``."""
 
@@ -122,7 +125,7 @@ class PurchaseMapping(Declaration):
     unit_price: ColumnName
     currency: ColumnName | None = None
     constant_currency: str | None = None
-    channel: Literal["web", "app", "phone", "store", "erp"]
+    channel: PurchaseChannel
     channel_from: ColumnName | None = Field(
         default=None, description="Column that says the channel; where it names none, channel."
     )

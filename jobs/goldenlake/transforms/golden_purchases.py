@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from goldenlake.declarations.source import PurchaseMapping, Source
+from goldenlake.columns.text import word
+from goldenlake.declarations.source import PurchaseChannel, PurchaseMapping, Source
 from goldenlake.transforms.golden_events import event_id, optional, selected
 
 COLUMNS = (
@@ -36,7 +39,7 @@ def purchases_of(silver: DataFrame, source: Source) -> DataFrame:
         F.lit(source.source).alias("source"),
         at.alias("at"),
         at.cast("date").alias("on"),
-        F.lit(mapping.channel).alias("channel"),
+        _channel(mapping).alias("channel"),
         F.col(mapping.item).cast("string").alias("item"),
         optional(mapping.description, "string").alias("description"),
         quantity.alias("quantity"),
@@ -45,6 +48,11 @@ def purchases_of(silver: DataFrame, source: Source) -> DataFrame:
         _currency(mapping).alias("currency"),
         F.coalesce(cancelled, F.lit(False)).alias("is_cancellation"),
     )
+
+
+def _channel(mapping: PurchaseMapping) -> Column:
+    said = word(optional(mapping.channel_from, "string"))
+    return F.when(said.isin(*get_args(PurchaseChannel)), said).otherwise(F.lit(mapping.channel))
 
 
 def _currency(mapping: PurchaseMapping) -> Column:

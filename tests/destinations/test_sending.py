@@ -1,6 +1,10 @@
 """A batch is brought to its end whatever the destination answers."""
 
-from dataclasses import dataclass, field
+import json
+import re
+from dataclasses import dataclass, field, replace
+from unicodedata import normalize
+from urllib.parse import quote, quote_plus
 
 import pytest
 import stamina
@@ -190,6 +194,29 @@ def test_a_job_that_an_earlier_process_noted_is_asked_before_anything_is_sent():
 def test_words_of_a_refusal_tell_nothing_of_the_person():
     told = "Ann at ANN@example.com (or bob@x.org, +49 30 1234567) is no one"
     assert without_values(told, ANN) == "… at … (or …, …) is no one"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda name: json.dumps({"value": name}),
+        lambda name: json.dumps(json.dumps(name)),
+        quote,
+        quote_plus,
+        lambda name: name.encode("ascii", "xmlcharrefreplace").decode(),
+        lambda name: name.replace("ü", "&uuml;").replace('"', "&quot;"),
+        lambda name: normalize("NFD", name),
+        str.upper,
+    ],
+)
+@pytest.mark.parametrize("name", ["Jörg Müller", 'Ann "100%" Müller', "Пётр", "a\\u00fc%20b&amp;c"])
+def test_words_of_a_refusal_tell_nothing_of_the_person_however_a_value_is_written_down(
+    written, name
+):
+    person = replace(ANN, fields={"name": name})
+    assert without_values(f"value <{written(name)}> is none", person).count("…") == 1
+    left = without_values(written(name), person)
+    assert re.sub(r'[…"{}: ]|value', "", left) == ""
 
 
 def test_a_job_is_asked_until_it_is_done():

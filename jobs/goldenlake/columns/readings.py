@@ -27,14 +27,24 @@ def readings(text: str) -> Iterator[str]:
 
     Each layer takes time in proportion to the text's length, and none where it is not used.
     """
-    yield text.casefold()
+    return (layer.casefold() for layer in _layers(text))
+
+
+def in_plain(text: str) -> str:
+    """The text with all layers of writing undone that ``readings`` undoes."""
+    *_, plain = _layers(text)
+    return plain
+
+
+def _layers(text: str) -> Iterator[str]:
+    yield text
     for _ in range(DEEPEST):
         before = text
         for undone in (_unescaped, _unquoted, _without_entities):
             plain = undone(text)
             if plain != text:
                 text = plain
-                yield text.casefold()
+                yield text
         if text == before:
             return
 

@@ -6,9 +6,11 @@ import re
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from unicodedata import normalize
 
 import stamina
 
+from goldenlake.columns.readings import in_plain
 from goldenlake.declarations.destination import Retries
 from goldenlake.errors import CallRefused, NotAuthorised, TransientError
 from goldenlake.patience import LONGEST_WAIT, Sleep, patiently
@@ -191,11 +193,16 @@ def refused(
 
 def without_values(text: str, record: OutboundRecord) -> str:
     """A system's own words about a record, without what they may tell of the person: its values,
-    and whatever looks like an address or a number.
+    however they are written down, and whatever looks like an address or a number.
     """
-    values = sorted({str(v) for v in (record.key, *record.fields.values()) if v}, key=len)
-    for value in reversed([value for value in values if len(value) > 2]):
-        text = re.sub(re.escape(value), "…", text, flags=re.IGNORECASE)
+    given = [str(value) for value in (record.key, *record.fields.values()) if value]
+    values = {normalize("NFC", each) for value in given for each in (value, in_plain(value))}
+    longest_first = sorted((value for value in values if len(value) > 2), key=len, reverse=True)
+    # As it stands as well: what a value holds may look like writing that is to be undone.
+    for undone in (str, in_plain):
+        text = normalize("NFC", undone(text))
+        for value in longest_first:
+            text = re.sub(re.escape(value), "…", text, flags=re.IGNORECASE)
     text = re.sub(r"[^\s@\"'<>(),;:]+@[^\s@\"'<>(),;:]+", "…", text)
     return " ".join(re.sub(r"\+?\d[\d ()./-]{5,}\d", "…", text).split())[:_LONGEST_ERROR]
 

@@ -87,6 +87,38 @@ def test_drift_is_told_and_the_next_export_mends_it_without_touching_others(
     assert members_there(vendor) == {"bob", "cyd", "dan", "eve", "stranger"}
 
 
+def test_who_was_refused_and_came_by_themselves_is_never_ours_to_take_out(tables, vendor, outside):
+    vendor.refused.add("ann@example.com")
+    night(tables, DAY, [*map(customer, NAMES)], [*map(grant, NAMES)], {"readers": NAMES})
+    assert export(tables, outside).counts["rejected"] == 1
+    vendor.contacts["777"] = {"email": "ann@example.com"}
+    vendor.members[next(iter(vendor.lists))].add("777")
+
+    found = reconciled(tables, outside, repair=True)
+
+    assert found.counts == {"agreeing": 4, "missing": 0, "lingering": 0, "foreign": 1}
+    members_are(tables, DAY, {"readers": NAMES[1:]}, publish(tables, DAY, {}))
+    export(tables, outside)
+    assert members_there(vendor) == set(NAMES)
+
+
+def test_whom_somebody_took_out_and_who_came_back_is_never_ours_to_take_out(
+    tables, vendor, outside
+):
+    night(tables, DAY, [*map(customer, NAMES)], [*map(grant, NAMES)], {"readers": NAMES})
+    export(tables, outside)
+    ann = vendor.contact("ann@example.com")
+    [members] = vendor.members.values()
+    members.discard(ann)
+    assert reconciled(tables, outside, repair=True).counts["missing"] == 1
+    members.add(ann)
+
+    assert reconciled(tables, outside, repair=True).counts["foreign"] == 1
+    members_are(tables, DAY, {"readers": NAMES[1:]}, publish(tables, DAY, {}))
+    export(tables, outside)
+    assert members_there(vendor) == set(NAMES)
+
+
 def test_a_kind_that_cannot_be_asked_says_so(tables):
     step_ = Reconcile(destination=destination(), as_of=DAY, run_id="r")
     with pytest.raises(CannotBeAsked, match="goldenlake ledger crm"):

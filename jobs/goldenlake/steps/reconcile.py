@@ -36,9 +36,9 @@ class SegmentDrift:
     missing: int
     """Acknowledged, and there no longer: somebody else took them out."""
     lingering: int
-    """Ours, there, and not to be."""
+    """There, though they were taken out for us."""
     foreign: int | None
-    """There, and never sent by us: they are not ours to touch. None of a system that does not tell
+    """There, and not by us: they are not ours to touch. None of a system that does not tell
     who is there, but only whether somebody is."""
 
     @property
@@ -97,7 +97,7 @@ class Reconcile:
     def _compared(
         self, segment: str, known: Sequence[Row], there: set[str], *, tells_all: bool
     ) -> SegmentDrift:
-        ours = {row["key"].casefold(): row for row in known}
+        ours = {row["key"].casefold(): row for row in known if _is_ours(row)}
         missing = [r for k, r in ours.items() if r["state"] == "present" and k not in there]
         lingering = [r for k, r in ours.items() if r["state"] not in _THERE and k in there]
         for row in missing:
@@ -119,3 +119,10 @@ class Reconcile:
     def _note(self, row: Row, **others: Any) -> None:
         told = {"outcome": "reconciled", "run_id": self.run_id, "acknowledged_on": self.as_of}
         self._drifted.append(row.asDict() | told | others)
+
+
+def _is_ours(row: Row) -> bool:
+    """Whether we put somebody there, or took them out. Whom the system refused, or somebody else
+    took out, is there for another reason if at all.
+    """
+    return row["state"] in _THERE or row["outcome"] == "acknowledged"

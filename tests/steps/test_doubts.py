@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,9 +16,11 @@ from goldenlake.declarations.loader import load_catalogue
 from goldenlake.declarations.source import Source
 from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import StepResult
-from goldenlake.schemas import QUARANTINE
-from goldenlake.steps.doubts import Doubts
+from goldenlake.schemas import BROKEN, CONFORMED, QUARANTINE
+from goldenlake.steps.doubts import Doubts, unread_files
+from goldenlake.steps.files import record_files
 from goldenlake.steps.generations import Generation
+from goldenlake.steps.plan import PlanExport
 from goldenlake.transforms.golden_consents import statements_of
 from support.activation import DAY, destination, members_are, night, silent, step
 from support.bronze import LANDED_ON, ingested, source_of
@@ -219,6 +222,73 @@ def test_an_export_holds_them_back_at_once_and_sends_again_after_a_later_yes(
     when = at("2026-03-04 00:00")
     step(destination=late, consent=POLICY, sources=[source], now=when).run(tables, sent, silent)
     assert held() == {}
+
+
+def test_while_a_file_that_states_consent_is_broken_nobody_is_added_and_all_others_go_on(
+    tables: DeltaTables,
+) -> None:
+    source, sent = people(), Remembering()
+
+    def export(**others: Any) -> dict[str, int]:
+        declared = destination(fields={"FNAME": "given_name"}, **others)
+        planned = step(destination=declared, consent=POLICY, sources=[source])
+        return dict(planned.run(tables, sent, silent).counts)
+
+    everybody = [customer("ann"), customer("bob"), customer("cyd")]
+    said = [grant("ann"), grant("bob"), grant("cyd")]
+    night(tables, DAY, everybody, said, {"readers": ["ann", "bob"]})
+    assert export()["sent"] == 2
+
+    broken = replace(ingested(tables, source, "b.csv", []), status=BROKEN)
+    record_files(tables, [broken])
+    members_are(tables, DAY, {"readers": ["bob", "cyd"]}, publish(tables, DAY, {}))
+    found = export()
+    assert (found["removed"], found.get("sent", 0), found["unchanged"]) == (1, 0, 1)
+    held = tables.read("activation.held_back").collect()
+    assert {(row["customer_id"], row["reason"]) for row in held} == {("cyd", "consents_unread")}
+
+    other_channel = {"consents": [people().consents[0].model_dump() | {"constant_channel": "sms"}]}
+    assert not PlanExport(
+        destination=destination(), consent=POLICY, as_of=DAY, sources=[people(**other_channel)]
+    ).adds_nobody(tables)
+
+    record_files(tables, [replace(broken, status=CONFORMED)])
+    assert export()["sent"] == 1
+
+
+def test_people_are_added_in_spite_of_a_broken_file_where_that_is_declared(
+    tables: DeltaTables,
+) -> None:
+    source = people()
+    night(tables, DAY, [customer("ann")], [grant("ann")], {"readers": ["ann"]})
+    record_files(tables, [replace(ingested(tables, source, "b.csv", []), status=BROKEN)])
+    brave = destination(guards={"add_despite_unread_consents": True})
+    planned = step(destination=brave, consent=POLICY, sources=[source])
+    assert planned.run(tables, Remembering(), silent).counts["sent"] == 1
+
+
+@pytest.mark.parametrize(
+    ("load", "other", "is_replaced"),
+    [
+        ("increment", {"path": "b.csv", "sha256": "x"}, True),
+        ("increment", {"landed_on": LANDED_ON + timedelta(1)}, True),
+        ("increment", {}, False),
+        ("increment", {"file_on": LANDED_ON + timedelta(1), "landed_on": DAY}, False),
+        ("append", {"file_on": LANDED_ON + timedelta(1), "landed_on": DAY}, False),
+        ("snapshot", {"file_on": LANDED_ON + timedelta(1)}, True),
+        ("snapshot", {}, True),
+        ("snapshot", {"file_on": LANDED_ON - timedelta(1), "landed_on": DAY}, False),
+    ],
+)
+def test_a_broken_file_is_replaced_by_one_that_tells_what_it_should_have_told(
+    tables: DeltaTables, load: str, other: dict[str, Any], is_replaced: bool
+) -> None:
+    source = people(load=load)
+    broken = replace(ingested(tables, source, "b.csv", []), status=BROKEN)
+    good = replace(ingested(tables, source, "c.csv", []), status=CONFORMED)
+    record_files(tables, [broken, replace(good, **other)])
+    left = [] if is_replaced else ["b.csv"]
+    assert [file.path for file in unread_files(tables, source)] == left
 
 
 WELL = {

@@ -103,7 +103,7 @@ MIRROR = {
 MODES = ("mirror", "upsert", "append", "suppress")
 
 
-def planned(spark, mode):
+def planned(spark, mode, **others):
     """The cases under one mode."""
     members = spark.createDataFrame(
         [("s", n, WITHHELD.get(n)) for n, (is_member, _, _) in CASES.items() if is_member],
@@ -112,7 +112,22 @@ def planned(spark, mode):
     people = spark.createDataFrame([p for _, p, _ in CASES.values() if p], PEOPLE)
     ledger = spark.createDataFrame([k for _, _, k in CASES.values() if k], LEDGER)
     opted_out = spark.createDataFrame([("k_shadow",), ("k_no",)], "key STRING")
-    return plan_rows(members=members, people=people, ledger=ledger, opted_out=opted_out, mode=mode)
+    return plan_rows(
+        members=members, people=people, ledger=ledger, opted_out=opted_out, mode=mode, **others
+    )
+
+
+def test_where_nobody_is_to_be_added_those_who_are_there_go_on_and_leave_as_ever(spark):
+    found = planned(spark, "mirror", adds_nobody=True).collect()
+    assert {(row["key"], row["action"], row["reason"]) for row in found} == {
+        (key, "held", "consents_unread") if action == "add" else (key, action, reason)
+        for key, action, reason in MIRROR
+    }
+
+
+def test_where_nobody_is_to_be_added_suppressions_are_told_as_ever(spark):
+    frames = [planned(spark, "suppress", adds_nobody=of).collect() for of in (False, True)]
+    assert sorted(map(str, frames[0])) == sorted(map(str, frames[1]))
 
 
 @pytest.fixture(scope="module")

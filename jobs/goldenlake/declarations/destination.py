@@ -44,6 +44,11 @@ class Guards(Declaration):
     allow_empty: StrictBool = Field(
         default=False, description="Whether an audience may become empty."
     )
+    add_despite_unread_consents: StrictBool = Field(
+        default=False,
+        description="Whether people are added while a file that states consent is broken: somebody "
+        "may have said no in it.",
+    )
     largest_match_drop: float = Field(
         default=0.2,
         ge=0,

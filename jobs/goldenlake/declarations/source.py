@@ -155,6 +155,14 @@ class ConsentMapping(Declaration):
     expires_at: ColumnName | None = None
     only: Expression | None = None
 
+    def may_be_about(self, purpose: str, channel: str) -> bool:
+        """Whether a statement can be about sending for a purpose by a channel."""
+        return self.constant_purpose in (None, "any", purpose) and self.constant_channel in (
+            None,
+            "any",
+            channel,
+        )
+
 
 class Snapshot(Declaration):
     """What a full snapshot means for records that are no longer in it."""

@@ -14,8 +14,8 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.source import Source
 from goldenlake.ports import Tables
-from goldenlake.schemas import CONFORMED, QUARANTINE
-from goldenlake.steps.files import read_files
+from goldenlake.schemas import BROKEN, CONFORMED, FILES, QUARANTINE
+from goldenlake.steps.files import FileRow, read_files
 from goldenlake.steps.generations import Generation, read
 from goldenlake.steps.ingest import READ
 from goldenlake.steps.silver import SilverWriter
@@ -135,3 +135,31 @@ def _put_right(rows: DataFrame, silver: DataFrame, places: DataFrame, source: So
         is_later |= F.col("_aside._place") != F.col("_accepted._place")
     both = accepted.join(F.broadcast(set_aside), list(source.key)).where(is_later)
     return both.select("_aside._file_id", "_aside._record").distinct()
+
+
+def unread_files(tables: Tables, source: Source) -> list[FileRow]:
+    """The source's broken files, in whose place nothing has come since: no good file of their name,
+    none that landed later about the same day, and of snapshots none about that day or a later one.
+    """
+    broken = tables.rows("ops.files", FILES.ddl, _broken)
+    if not any(row["source"] == source.source for row in broken):
+        return []
+    files = read_files(tables, source.source, (CONFORMED, BROKEN))
+    good = [file for file in files if file.status == CONFORMED]
+    return [
+        file
+        for file in files
+        if file.status == BROKEN and not any(_replaces(each, file, source) for each in good)
+    ]
+
+
+def _broken(files: DataFrame) -> DataFrame:
+    return files.where(F.col("status") == BROKEN).select("source").distinct()
+
+
+def _replaces(good: FileRow, broken: FileRow, source: Source) -> bool:
+    if good.path == broken.path:
+        return good.landed_on >= broken.landed_on
+    if source.load == "snapshot":
+        return good.file_on >= broken.file_on
+    return good.file_on == broken.file_on and good.landed_on > broken.landed_on

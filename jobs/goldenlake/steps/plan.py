@@ -20,6 +20,7 @@ from goldenlake.destinations import capabilities_of
 from goldenlake.errors import PlanUnknown, SegmentNotBuilt, TableMissing
 from goldenlake.ports import Capabilities, Tables
 from goldenlake.schemas import APPROVALS, LEDGER, MEMBERS, OUTBOX, SETTLED, SIZES
+from goldenlake.steps.doubts import unread_files
 from goldenlake.steps.generations import (
     Generation,
     data_mark,
@@ -123,6 +124,7 @@ class PlanExport:
             ledger=ledger,
             opted_out=newest.opted_out,
             mode=self.destination.mode,
+            adds_nobody=self.adds_nobody(tables),
         ).persist()
         try:
             found = summary(rows, self.as_of).collect()
@@ -164,8 +166,20 @@ class PlanExport:
         aside = (f"quarantine.{source.source}" for source in self.sources)
         versions = {name: at for name in aside if (at := tables.version(name)) is not None}
         read_anew = data_mark(tables, versions, *self.sources) if versions else ""
-        mark = fingerprint({"generation": generation.generation}, *declared, read_anew)
+        unread = self.adds_nobody(tables)
+        mark = fingerprint({"generation": generation.generation}, *declared, read_anew, unread)
         return mark, self._judged_at(generation)
+
+    def adds_nobody(self, tables: Tables) -> bool:
+        """Whether a file is broken in which somebody may have said no."""
+        if self.destination.guards.add_despite_unread_consents:
+            return False
+        where = self.destination.purpose, self.destination.channel
+        return any(
+            unread_files(tables, source)
+            for source in self.sources
+            if any(mapping.may_be_about(*where) for mapping in source.consents)
+        )
 
     def _sizes(self, tables: Tables) -> Mapping[str, Row]:
         """The row of the day of each segment. Raises SegmentNotBuilt."""

@@ -23,6 +23,8 @@ from goldenlake.transforms.consent import GRANTED
 KEY_OPTED_OUT = "key_opted_out"
 #: What a person must have said for a suppression to be told.
 _SAID_NO = ("suppressed", "withdrawn", KEY_OPTED_OUT)
+#: Somebody new may have said no in a file that could not be read.
+CONSENTS_UNREAD = "consents_unread"
 #: A person who is held back for one of these is removed in every mode, if it was us who added.
 LOST = ("suppressed", "withdrawn", "expired", "no_consent", KEY_OPTED_OUT, "gone")
 #: to_json would cut microseconds off.
@@ -94,7 +96,13 @@ def people(destination: Destination, customers: DataFrame, metrics: DataFrame) -
 
 
 def plan_rows(
-    *, members: DataFrame, people: DataFrame, ledger: DataFrame, opted_out: DataFrame, mode: str
+    *,
+    members: DataFrame,
+    people: DataFrame,
+    ledger: DataFrame,
+    opted_out: DataFrame,
+    mode: str,
+    adds_nobody: bool = False,
 ) -> DataFrame:
     """One row a member, and one a record of the ledger that no member accounts for.
 
@@ -108,6 +116,7 @@ def plan_rows(
         opted_out: ``key`` of people who said no, whichever customer they are.
         mode: mirror, upsert, append, or suppress, which sends those alone who said no, and takes
             none of them back.
+        adds_nobody: hold whoever is not there yet, unless they are told to be suppressed.
 
     ``action`` is add, update, remove, unchanged or held, with a ``reason`` for remove and held.
     Of members with the same key the longest-standing customer is sent, then the smallest id.
@@ -129,7 +138,7 @@ def plan_rows(
         .join(said_no, F.col("key") == F.col("_no_key"), how="left")
         .withColumn("_blame", F.when(F.col("is_member"), held).otherwise(_lost()))
     )
-    return _compared(told, mode)
+    return _compared(told, mode, adds_nobody=adds_nobody and mode != "suppress")
 
 
 #: What is needed of a record in the ledger, besides its key.
@@ -172,7 +181,7 @@ def _lost() -> Column:
     )
 
 
-def _compared(told: DataFrame, mode: str) -> DataFrame:
+def _compared(told: DataFrame, mode: str, *, adds_nobody: bool) -> DataFrame:
     """The verdict on each row, from all rows that share its segment and key."""
     is_eligible = F.col("is_member") & F.col("_blame").isNull()
     same_key = Window.partitionBy("segment", F.coalesce("key", "customer_id"))
@@ -190,16 +199,18 @@ def _compared(told: DataFrame, mode: str) -> DataFrame:
     is_there = F.coalesce(there.isin("present", "unknown"), F.lit(False))
     is_sure = F.coalesce(there == "present", F.lit(False))
     is_same = is_sure & (F.col("_record.acknowledged_hash") == F.col("desired_hash"))
-    was_refused = (F.col("_record.outcome") == "rejected") & (
-        F.col("_record.desired_hash") == F.col("desired_hash")
+    was_refused = F.coalesce(
+        (F.col("_record.outcome") == "rejected")
+        & (F.col("_record.desired_hash") == F.col("desired_hash")),
+        F.lit(False),
     )
     may_go = F.lit(mode == "mirror") | (F.lit(mode != "suppress") & F.col("_blame").isin(*LOST))
     wanted = (
         F.when(is_same, "unchanged")
-        .when(F.coalesce(was_refused, F.lit(False)), "held")
+        .when(was_refused, "held")
         .when(is_sure & F.lit(mode == "append"), "unchanged")
         .when(is_there, "update")
-        .otherwise("add")
+        .otherwise("held" if adds_nobody else "add")
     )
     unclaimed = F.when(is_there & may_go, "remove").when(is_there, "unchanged")
     action = (
@@ -207,8 +218,10 @@ def _compared(told: DataFrame, mode: str) -> DataFrame:
         .when(F.col("is_member"), "held")
         .when(~F.col("_is_claimed"), unclaimed)
     )
-    held_for = F.when(F.col("_is_wanted"), "rejected_before").otherwise(
-        F.coalesce("_blame", F.lit("duplicate_key"))
+    held_for = (
+        F.when(F.col("_is_wanted") & was_refused, "rejected_before")
+        .when(F.col("_is_wanted"), CONSENTS_UNREAD)
+        .otherwise(F.coalesce("_blame", F.lit("duplicate_key")))
     )
     reason = F.when(F.col("action") == "held", held_for).when(
         F.col("action") == "remove", F.col("_blame")

@@ -89,6 +89,37 @@ def test_a_file_without_a_day_is_told_once_and_waits_for_its_day(
     }
 
 
+@pytest.mark.fault("late and reordered files")
+@pytest.mark.parametrize("nights", [["1", "2", "3"], ["13", "2"], ["3", "1", "2"], ["2", "31"]])
+def test_a_record_that_returns_to_what_it_was_is_that_whichever_file_comes_first(
+    tables: DeltaTables, tmp_path: Path, nights: list[str]
+) -> None:
+    drops = tmp_path / "drops"
+    drops.mkdir()
+    dated = r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"
+    step = Collect(
+        sources=[shop("crm", ID, EMAIL, file_date=dated)],
+        as_of=DAY,
+        run_id="r1",
+        settle=timedelta(0),
+    )
+    for days in nights:
+        for day in days:
+            email = "new" if day == "2" else "old"
+            (drops / f"crm_2026-01-0{day}.csv").write_text(f"id,email\n1,{email}@example.com\n")
+        [result] = step.run(
+            tables=tables,
+            maintenance=tables,
+            landing=LocalLanding(tmp_path / "landing"),
+            outside=Places(lambda name: Folder(name, tmp_path / name)),
+            clock=Clock(),
+            progress=silent,
+        )
+        assert (result.status, result.counts["records_read"]) == ("done", len(days))
+    [row] = tables.read("silver.crm").select("email", "_file_on").collect()
+    assert tuple(row) == ("old@example.com", DAY)
+
+
 def test_a_broken_source_stops_nothing_and_a_mended_contract_brings_its_rows_in(
     tables: DeltaTables, tmp_path: Path
 ) -> None:

@@ -4,20 +4,27 @@ import hashlib
 import io
 import os
 import stat
+import tempfile
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from goldenlake.errors import PlaceUnreachable
 from goldenlake.io.landing import LocalLanding, S3Landing, open_landing
 from goldenlake.io.places.folder import Folder
 from goldenlake.steps.land import Land
+from goldenlake.steps.silver import file_version
 from support.landed import source
 
 NOW = datetime(2024, 3, 5, 1, 0, tzinfo=UTC)
 EARLIER = datetime(2024, 3, 4, 12, 0, tzinfo=UTC)
 DATED = r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"
+VERSIONED = DATED + r"(?:_v(?P<version>\d+))?"
 
 
 @dataclass
@@ -55,6 +62,7 @@ class Drop:
     ):
         origin = {"place": "drop", "files": "**/*.csv", "file_date": file_date}
         declared = source("id", origin=origin, **fields)
+        self.declared = declared
         step = Land(
             source=declared,
             origin=declared.origin,
@@ -294,6 +302,93 @@ def test_a_snapshot_that_returns_to_an_older_state_is_news(drop):
     taken = [row for row in rows if row.status == "landed"]
     assert len({row.file_id for row in taken}) == 3
     assert taken[0].landed_path == taken[2].landed_path
+
+
+KEYED = {"load": "increment", "key": ["id"]}
+
+
+def test_an_increment_that_returns_to_older_bytes_is_news_and_a_copy_of_one_is_none(drop):
+    dated = {**KEYED, "file_date": VERSIONED}
+    for name, content in (("01", "A"), ("02", "B"), ("03", "A"), ("03_v1", "B"), ("03_v2", "A")):
+        drop.put(f"2024-03-{name}.csv", content)
+    rows = drop.land(as_of=date(2024, 3, 5), **dated).files
+    assert {row.status for row in rows} == {"landed"}
+    assert len({row.file_id for row in rows}) == 5
+    for name, content in (("01", "A"), ("02", "B"), ("03_v2", "A")):
+        drop.put(f"again 2024-03-{name}.csv", content)
+        drop.put(f"2024-03-{name}.csv", content, at=EARLIER + timedelta(hours=1))
+    again = drop.land(as_of=date(2024, 3, 5), **dated).files
+    assert [row.status for row in again if row.path.startswith("again")] == ["duplicate"] * 3
+    assert {row.file_id for row in again if row.status == "landed"} <= {r.file_id for r in rows}
+
+
+def test_without_days_what_comes_last_counts_and_what_was_only_touched_says_nothing(drop):
+    def told(night, *files):
+        after = timedelta(days=night)
+        for at, (name, content) in enumerate(files):
+            drop.put(name, content, at=EARLIER + after + timedelta(minutes=at))
+        rows = drop.land(date(2024, 3, 4) + after, now=NOW + after, **KEYED).files
+        return {row.path: row.status for row in rows}
+
+    assert told(0, ("a.csv", "A"), ("b.csv", "A")) == {"a.csv": "landed", "b.csv": "duplicate"}
+    assert told(1, ("a.csv", "B")) == {"a.csv": "landed"}
+    assert told(2, ("b.csv", "A")) == {"b.csv": "duplicate"}, "touched"
+    assert told(3, ("a.csv", "A")) == {"a.csv": "landed"}
+    assert told(4, ("c.csv", "A"), ("d.csv", "A")) == {"c.csv": "duplicate", "d.csv": "duplicate"}
+    assert told(5, ("c.csv", "B")) == {"c.csv": "landed"}
+    assert len({row.file_id for row in drop.ledger.values() if row.status == "landed"}) == 3
+
+
+@pytest.mark.parametrize(
+    "fields", [{**KEYED, "order_by": ["id"]}, {"load": "append"}], ids=["ordered", "events"]
+)
+def test_what_tells_its_order_is_read_once_whatever_came_in_between(drop, fields):
+    columns = {"columns": [{"name": "id", "required": True}]} if "order_by" in fields else {}
+    for day, content in enumerate(["A", "B", "A"], 1):
+        drop.put(f"2024-03-0{day}.csv", content)
+    rows = drop.land(as_of=date(2024, 3, 5), file_date=DATED, **fields, **columns).files
+    assert [row.status for row in rows] == ["landed", "landed", "duplicate"]
+
+
+#: What a file about a day says: of one key, or of both.
+SAID = st.sampled_from(["id\na1\n", "id\na2\n", "id\na3\nb1\n", "id\nb2\n"])
+FILES = st.lists(
+    st.tuples(st.integers(1, 5), st.sampled_from(["", "_v1", "_v2"]), SAID), max_size=9
+)
+
+
+@pytest.mark.fault("late and reordered files")
+@given(FILES, st.randoms(use_true_random=False))
+def test_in_whatever_order_increments_come_and_come_again_the_last_day_counts(files, random):
+    """Silver as a dict, by the order that the guide tells."""
+
+    def silver(nights):
+        with tempfile.TemporaryDirectory() as folder:
+            drop, found = Drop(Path(folder)), {}
+            for night in nights:
+                for name, content in night:
+                    drop.put(name, content)
+                for row in drop.land(date(2024, 3, 9), file_date=VERSIONED, **KEYED).files:
+                    if row.status != "landed":
+                        continue
+                    version = file_version(drop.declared, row.path)
+                    lines = drop.landing.open(row.landed_path).read().decode().split()[1:]
+                    for at, line in enumerate(lines):
+                        new = (row.file_on, version, row.file_id, at, line)
+                        found[line[0]] = max(found.get(line[0], new), new)
+            return found
+
+    named = [
+        (f"{at}/2024-03-0{day}{version}.csv", content)
+        for at, (day, version, content) in enumerate(files)
+    ]
+    copies = [(f"copy of {name}", content) for name, content in named if random.random() < 0.4]
+    arriving = [*named, *copies]
+    random.shuffle(arriving)
+    cuts = sorted(random.randint(0, len(arriving)) for _ in range(3))
+    nights = [arriving[a:b] for a, b in pairwise([0, *cuts, len(arriving)])]
+    ordered = sorted(named, key=lambda file: file[0].split("/")[1])
+    assert silver(nights) == silver([[file] for file in ordered])
 
 
 def test_a_place_that_breaks_off_is_worth_another_try_and_loses_nothing(drop):

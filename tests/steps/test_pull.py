@@ -356,8 +356,9 @@ def test_what_was_withdrawn_is_kept_nowhere_when_it_is_told_again(night):
     assert [path for path in night.landing.root.rglob("*") if path.is_file()] == []
 
 
-def test_a_snapshot_that_returns_to_an_older_one_is_news(crm, night):
-    everything = source_of(columns=[{"name": "id"}], load="snapshot", key=["id"])
+@pytest.mark.parametrize("load", ["snapshot", "increment"])
+def test_what_returns_to_what_an_older_pull_brought_is_news(crm, night, load):
+    everything = source_of(columns=[{"name": "id"}], load=load, key=["id"])
     declared, whole = origin_of("all", high_water=None, params={}), crm.contacts
     landed = []
     for at, contacts in enumerate([whole, whole, whole[:5], whole]):

@@ -266,6 +266,11 @@ class Source(Declaration):
         return bool(self.attributes) and self.load != "append"
 
     @property
+    def rows_tell_their_order(self) -> bool:
+        """Whether each row says itself how new it is; otherwise the day of its file does."""
+        return bool(self.order_by) and all(self.column(name).required for name in self.order_by)
+
+    @property
     def quarantine_limit(self) -> float:
         """``most_quarantined``; less by default where what is set aside may be a withdrawal."""
         if self.most_quarantined is not None:

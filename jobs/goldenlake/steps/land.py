@@ -15,6 +15,7 @@ from goldenlake.errors import ContractBroken
 from goldenlake.ports import Clock, FilePlace, Landing, RemoteFile
 from goldenlake.schemas import BROKEN, DUPLICATE
 from goldenlake.steps.files import FileRow, token_in, token_of
+from goldenlake.steps.silver import file_version
 from goldenlake.steps.tombstones import Erased
 
 
@@ -152,10 +153,11 @@ class Land:
                 and now.modified_at == file.modified_at
             )
 
-        def repeats(sha256: str) -> bool:
-            return ledger.repeats(sha256, file_on, self.source.load == "snapshot")
-
         path = ledger.name_of(file.path)
+
+        def repeats(sha256: str) -> bool:
+            return ledger.repeats(self.source, path, sha256, file_on)
+
         name = path.rsplit("/", 1)[-1]
         with place.open(file.path) as opened:
             watched = _Watched(opened, is_still_the_same)
@@ -185,6 +187,10 @@ class Land:
             return replace(row, status=BROKEN, error=self._no_day(path))
         if says_nothing_new:
             return replace(row, status=DUPLICATE)
+        if _is_true_on_its_day(self.source):
+            # The same whichever of several days comes first: ids break ties in silver.
+            about = f"{sha256} {file_on.isoformat()} {file_version(self.source, path)}"
+            return replace(row, file_id=hashlib.sha256(about.encode()).hexdigest())
         if sha256 in ledger.contents:
             again = f"{sha256} {path} {file_on.isoformat()}"
             return replace(row, file_id=hashlib.sha256(again.encode()).hexdigest())
@@ -263,17 +269,43 @@ class Ledger:
     def row(self, *key: Any) -> FileRow | None:
         return self._rows.get(cast(tuple[str, str, int, str], key))
 
-    def repeats(self, sha256: str, file_on: date, is_snapshot: bool) -> bool:
+    def repeats(self, source: Source, path: str, sha256: str, file_on: date) -> bool:
         """Whether this content says nothing new.
 
-        A snapshot that returns to what an older one said is news if another came in between:
-        skipping it would keep that other one as the truth.
+        What returns to what an older file said is news if another came in between: skipping it
+        would keep that other one as the truth. Not so events, and rows that tell their order.
         """
-        if sha256 not in self.contents or not is_snapshot:
-            return sha256 in self.contents
+        is_known, is_snapshot = sha256 in self.contents, source.load == "snapshot"
+        if not is_known or source.load == "append":
+            return is_known
+        if not is_snapshot and source.rows_tell_their_order:
+            return True
+        if _is_true_on_its_day(source):
+            about = (sha256, file_on, file_version(source, path))
+            return any(about == _about(source, row) for row in self._rows.values())
         earlier = [row for row in self._rows.values() if row.file_on <= file_on]
-        newest = max(earlier, key=lambda r: (r.file_on, r.modified_at, r.path), default=None)
+        own = [row for row in earlier if row.path == path]
+        if is_snapshot:
+            newest = max(earlier, key=lambda r: (r.file_on, r.modified_at, r.path), default=None)
+        elif own:
+            # One that was only touched says nothing, whatever other files have said since.
+            newest = max(own, key=lambda r: (r.file_on, r.modified_at, r.sha256 == sha256))
+        else:
+            read = [row for row in earlier if row.status != DUPLICATE]
+            newest = max(read, key=lambda r: (r.file_on, r.file_id), default=None)
         return newest is None or newest.sha256 == sha256
+
+
+def _is_true_on_its_day(source: Source) -> bool:
+    """Whether the day in a file's name is all that orders its rows: what it says of two days are
+    two statements, in whatever order they come.
+    """
+    is_dated = source.origin.file_date is not None
+    return source.load == "increment" and is_dated and not source.rows_tell_their_order
+
+
+def _about(source: Source, row: FileRow) -> tuple[str, date, int]:
+    return row.sha256, row.file_on, file_version(source, row.path)
 
 
 class _Grew(Exception):

@@ -43,12 +43,7 @@ class Pull:
     def run(self, api: Api, landing: Landing, known: Iterable[FileRow], clock: Clock) -> Landed:
         """Raises TransientError, CallRefused, ContractBroken; nothing is landed then."""
         rows = list(known)
-        ledger, contents = Ledger(rows), {row.sha256 for row in rows}
-
-        def repeats(sha256: str) -> bool:
-            """The overlap alone, word for word."""
-            return sha256 in contents and not self._is_news_again(rows, sha256)
-
+        ledger = Ledger(rows)
         since = max((mark for row in rows if (mark := _mark(row))), key=instant, default=None)
         newest, count = since, 0
         name = self.source.source
@@ -64,10 +59,16 @@ class Pull:
             if not count:
                 return Landed()
             kept.seek(0)
+            path = f"{_PREFIX}/{self.as_of}/{newest or ''}.jsonl"
+
+            def repeats(sha256: str) -> bool:
+                """As the overlap alone does, word for word."""
+                return ledger.repeats(self.source, path, sha256, self.as_of)
+
             row = landed_lines(
                 landing,
                 name,
-                f"{_PREFIX}/{self.as_of}/{newest or ''}.jsonl",
+                path,
                 cast(BinaryIO, kept),
                 at=clock.now(),
                 as_of=self.as_of,
@@ -76,16 +77,10 @@ class Pull:
             )
         if repeats(row.sha256):
             return Landed(known=1)
-        if row.sha256 in contents:
+        if row.sha256 in ledger.contents:
             again = f"{row.sha256} {row.path}"
             row = replace(row, file_id=hashlib.sha256(again.encode()).hexdigest())
         return Landed(files=[row])
-
-    def _is_news_again(self, rows: Iterable[FileRow], sha256: str) -> bool:
-        """Whether a snapshot returns to what an older one said, with another one in between."""
-        if self.source.load != "snapshot":
-            return False
-        return max(rows, key=lambda r: (r.file_on, r.modified_at)).sha256 != sha256
 
     def _newer(self, newest: str | None, record: dict[str, object]) -> str | None:
         if self.origin.high_water is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import IntEnum
@@ -463,16 +463,22 @@ class SegmentNotBuilt(TerminalError):
 
 
 class PersonAmbiguous(TerminalError):
-    """A value by which a person is asked for is that of several customers."""
+    """A value by which a person is asked for is that of several.
+
+    ``vanished``: how many records without a customer are among them.
+    """
 
     exit_code = ExitCode.DECLARATION
 
-    def __init__(self, *, identifier: str, customers: Sequence[str]) -> None:
-        self.identifier, self.customers = identifier, tuple(customers)
+    def __init__(self, *, identifier: str, customers: Iterable[str], vanished: int = 0) -> None:
+        self.identifier, self.customers = identifier, tuple(sorted(customers))
+        self.vanished = vanished
+        told = ", ".join(self.customers[:5]) or "none"
+        lost = f", and of {vanished} records that vanished" if vanished else ""
         super().__init__(
-            f"a value of {identifier} is that of {len(self.customers)} customers: "
-            f"{', '.join(self.customers[:5])}. Nothing was done. Look at them with "
-            "`goldenlake explain` and name the one that is meant by its id."
+            f"a value of {identifier} is that of {len(self.customers)} customers: {told}{lost}. "
+            "Nothing was done. Look at them with `goldenlake explain` and name the one that is "
+            "meant by its id."
         )
 
 

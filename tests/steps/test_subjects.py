@@ -12,12 +12,14 @@ from goldenlake.errors import CustomerUnknown, PersonAmbiguous, SetupError
 from goldenlake.io.tables import DeltaTables
 from goldenlake.steps.subjects import FindSubject, Subject
 from support import gold
+from support.bronze import ingested, source_of
 
 DAY = date(2026, 3, 1)
 RULES = IdentityRules(
     identifiers={
-        name: Identifier(description=name, strength="strong", personal=personal)
-        for name, personal in (("email", "contact"), ("phone", "contact"), ("card", "pseudonym"))
+        "email": Identifier(description="email", strength="strong", unless_differ=["given_name"]),
+        "phone": Identifier(description="phone", strength="weak", unless_differ=["given_name"]),
+        "card": Identifier(description="card", strength="strong", personal="pseudonym"),
     }
 )
 
@@ -52,8 +54,30 @@ def lake(tables: DeltaTables) -> DeltaTables:
     return tables
 
 
+CRM = source_of(
+    load="snapshot",
+    key=["id"],
+    columns=[
+        {"name": "id", "required": True},
+        {"name": "name", "normalise": "person_name", "personal": "contact"},
+        {"name": "email", "normalise": "email", "personal": "contact"},
+        {"name": "phone", "normalise": "phone", "personal": "contact"},
+    ],
+    identifiers={"email": "email", "phone": "phone"},
+    attributes={"given_name": "name"},
+)
+
+
+def landed(lake: DeltaTables, day: date, *rows: tuple[str, str, str, str]) -> None:
+    """What the CRM said of contacts on a day: id, name, address, number."""
+    fields = ("id", "name", "email", "phone")
+    ingested(
+        lake, CRM, f"{day}.csv", [dict(zip(fields, row, strict=True)) for row in rows], file_on=day
+    )
+
+
 def find(lake: DeltaTables, *whom: str) -> Subject:
-    return FindSubject(rules=RULES, regions=["GB"]).run(lake, whom)
+    return FindSubject(rules=RULES, sources=[CRM], regions=["GB"]).run(lake, whom)
 
 
 def test_a_person_is_all_records_all_ids_and_what_nobody_else_has(lake: DeltaTables) -> None:
@@ -95,3 +119,92 @@ def test_what_names_nobody_is_an_error(lake: DeltaTables) -> None:
         find(lake, "c_nobody")
     with pytest.raises(SetupError, match="card, email, phone"):
         find(lake, "mail=ann@example.com")
+
+
+FLO = ("17", "Flo", "flo.old@example.com", "+442071838751")
+LATER = date(2026, 3, 2)
+
+
+def test_who_vanished_from_a_source_is_found_by_record_and_by_each_value_ever_borne(
+    lake: DeltaTables,
+) -> None:
+    landed(lake, DAY, FLO)
+    landed(lake, LATER, ("17", "Flo", "flo@example.com", "+442071838751"))
+
+    for way in ("crm:17", "email=flo@example.com", "email=flo.old@example.com"):
+        found = find(lake, way)
+
+        assert (found.people, found.customer_ids, found.record_ids) == (1, (), ("crm:17",))
+        assert found.contacts == ("+442071838751", "flo.old@example.com", "flo@example.com")
+    with pytest.raises(CustomerUnknown):
+        find(lake, "crm:18")
+
+
+def test_who_vanished_is_found_by_the_customer_id_that_is_no_more(lake: DeltaTables) -> None:
+    landed(lake, DAY, FLO)
+    events = [("assigned", "crm:17", None), ("retired", None, None)]
+    rows = [
+        {"customer_id": "c_flo", "event": event, "record_id": of, "other_customer_id": other}
+        for event, of, other in (*events, ("moved", "crm:2", "c_bob"), ("assigned", "crm:2", None))
+    ]
+    merged = {"customer_id": "c_flora", "event": "merged", "other_customer_id": "c_flo"}
+    gold.publish(lake, LATER, {"identity.history": [*rows, merged]})
+
+    for way in ("c_flo", "c_flora", "crm:17"):
+        found = find(lake, way)
+
+        assert (found.customer_ids, found.record_ids) == (("c_flo", "c_flora"), ("crm:17",))
+
+
+def test_what_a_record_of_today_once_bore_is_theirs_where_nobody_else_ever_bore_it(
+    lake: DeltaTables,
+) -> None:
+    landed(
+        lake,
+        DAY,
+        ("1", "Ann", "ann.old@example.com", "+442071838752"),
+        # Somebody typed Bob's address into her record, and her number into his.
+        ("2", "Bob", "bob@example.com", "+442071838752"),
+    )
+    landed(lake, LATER, ("1", "Ann", "bob@example.com", "+442071838750"))
+
+    found = find(lake, "email=ann.old@example.com")
+
+    assert found.customer_ids == ("c_ann", "c_anna")
+    assert found.contacts == ("ann.old@example.com", "ann@example.com")
+    assert found.passed_on == ("c_bob",)
+    with pytest.raises(PersonAmbiguous, match="c_ann, c_bob"):
+        find(lake, "phone=+442071838752")
+
+
+def test_a_record_that_vanished_belongs_to_whom_it_would_if_it_stood(lake: DeltaTables) -> None:
+    landed(
+        lake,
+        DAY,
+        ("9", "Ann", "ann@example.com", "+442071838759"),
+        ("8", "Tom", "tom@example.com", "+442071838759"),
+        ("7", "Tim", "ann@example.com", "+442071838757"),
+    )
+    landed(lake, LATER, ("7", "Tim", "tim@example.com", "+442071838757"))
+
+    for way in ("crm:9", "c_ann"):
+        found = find(lake, way)
+
+        assert found.record_ids == ("crm:1", "crm:9", "shop:1")
+        # The number was that of two who are gone.
+        assert found.contacts == ("ann@example.com",)
+    assert find(lake, "crm:8").contacts == ("tom@example.com",)
+    assert find(lake, "crm:7").contacts == ("+442071838757", "tim@example.com")
+    with pytest.raises(PersonAmbiguous, match="2 records that vanished") as raised:
+        find(lake, "phone=+442071838759")
+    assert "crm:" not in str(raised.value)
+
+
+def test_a_number_that_people_often_share_makes_nobody_of_today_out_of_who_vanished(
+    lake: DeltaTables,
+) -> None:
+    landed(lake, DAY, ("17", "", "flo@example.com", "+442071838750"))
+
+    found = find(lake, "crm:17")
+
+    assert (found.customer_ids, found.contacts) == ((), ("flo@example.com",))

@@ -135,7 +135,8 @@ def subject_of(installation: Installation, whom: Sequence[str]) -> Subject:
 
     catalogue = installation.catalogue
     regions = sorted({str(each.region) for each in catalogue.sources.values() if each.region})
-    step = FindSubject(rules=catalogue.identity, regions=regions)
+    sources = list(catalogue.sources.values())
+    step = FindSubject(rules=catalogue.identity, sources=sources, regions=regions)
     return step.run(installation.tables, whom)
 
 
@@ -145,6 +146,12 @@ def _say(installation: Installation, subject: Subject) -> None:
         f"{len(subject.customer_ids)} customer ids, "
         f"{len(subject.identifiers)} identifiers that nobody else has"
     )
+    if subject.passed_on:
+        others = ", ".join(subject.passed_on[:5])
+        installation.progress(
+            f"{len(subject.passed_on)} other customers have what their records once had, and are "
+            f"left as they are; name them as well if they are the same: {others}"
+        )
 
 
 def _lines(listed: Path | None) -> list[str]:

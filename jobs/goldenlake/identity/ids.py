@@ -161,6 +161,19 @@ def redirects(history: DataFrame) -> DataFrame:
     return merges.repartition(1).mapInArrow(_followed, _REDIRECTS)
 
 
+def were_of(history: DataFrame) -> DataFrame:
+    """Records that history says were a customer's, and not that they left it for another:
+    (customer_id, record_id). A customer's other records it does not name.
+    """
+    record, event = F.col("record_id"), F.col("event")
+    mine, other = F.col("customer_id"), F.col("other_customer_id").alias("customer_id")
+    came = history.where(event.isin(ASSIGNED, SPLIT)).select(mine, record)
+    came = came.union(history.where(event == MOVED).select(other, record))
+    left = history.where(event == MOVED).select(mine, record)
+    left = left.union(history.where(event == SPLIT).select(other, record))
+    return came.where(record.isNotNull()).join(left, ["customer_id", "record_id"], how="left_anti")
+
+
 def _followed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     into: dict[str, str] = {}
     for batch in batches:

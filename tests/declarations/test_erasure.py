@@ -14,8 +14,10 @@ def test_a_table_is_in_the_registry_and_its_columns_are_its_own(table: str) -> N
 
     assert found.by if found.holds == "residue" else not found.by
     assert bool(found.why) == (found.holds == "nobody")
+    assert bool(found.key) == (found.others == "rows")
     if table in SYSTEM_TABLES:
-        assert all(f"{column} STRING" in SYSTEM_TABLES[table].ddl for column in found.by)
+        columns = (*found.by, *found.key)
+        assert all(f"{column} STRING" in SYSTEM_TABLES[table].ddl for column in columns)
 
 
 @pytest.mark.parametrize("table", [name for name in NAMES if name in SYSTEM_TABLES])

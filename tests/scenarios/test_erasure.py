@@ -11,6 +11,7 @@ from typing import Any
 from unittest.mock import ANY, Mock
 
 import pytest
+from pyspark.sql import functions as F
 from typer.testing import CliRunner
 
 from goldenlake.cli import privacy, stages
@@ -154,6 +155,46 @@ def of(customer: str, folder: Path) -> list[str]:
         for name, data in said(folder)
         if name.endswith(".parquet") and customer.encode() in data
     ]
+
+
+APART = """\
+decisions:
+  - cannot: ["people:una@example.com", "people:ugo@example.com"]
+    reason: They share a phone, and said so.
+    by: dpo
+    on: 2026-03-03
+"""
+
+
+@pytest.mark.slow
+def test_what_stood_under_another_customer_is_forgotten_and_the_rest_of_theirs_stays(
+    at: Scenario,
+) -> None:
+    una, ugo = "una@example.com", "ugo@example.com"
+    # Ugo keeps the id, his record's name being the smaller; what is newest is Una's.
+    lines = [f"{ugo},+493011111111,Ugo,DE,2026-02-01T08:00:00Z"]
+    lines += [f"{una},+493011111111,Una,DE,2026-02-02T08:00:00Z"]
+    header = "email,phone,given_name,country,said_at"
+    (at.drops / f"shared_{NEXT}.csv").write_text("\n".join([header, *lines, ""]))
+    at.night(NEXT)
+    decisions = at.home / "conf" / "identity" / "decisions.yml"
+    decisions.write_text(APART)
+    at.night(LATER)
+    # It names her record, and is searched.
+    decisions.unlink()
+    history = at.read("gold.customers_history")
+    [past] = history.where(F.col("email") == una).where("valid_to is not null").collect()
+    customers = {row["email"]: row["customer_id"] for row in at.read("gold.customers").collect()}
+    assert past["customer_id"] == customers[ugo] != customers[una]
+
+    erase(at, f"email={una}", as_of=LATER)
+
+    assert telling(at.home / "lake", una) == []
+    assert open_requests(at.tables) == []
+    his = at.read("gold.customers_history").where(F.col("customer_id") == customers[ugo])
+    rows = {(row["email"], row["valid_from"], row["valid_to"]) for row in his.collect()}
+    assert rows == {(None, past["valid_from"], past["valid_to"]), (ugo, past["valid_to"], None)}
+    assert ugo in emails(at)
 
 
 @pytest.mark.slow

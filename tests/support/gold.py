@@ -35,8 +35,13 @@ METRICS = (
     "last_web_at TIMESTAMP"
 )
 
+HISTORY_OF_CUSTOMERS = (
+    "customer_id STRING, given_name STRING, email STRING, valid_from DATE, valid_to DATE"
+)
+
 SHAPES = {
     "gold.customers": CUSTOMERS,
+    "gold.customers_history": HISTORY_OF_CUSTOMERS,
     "gold.interactions": INTERACTIONS,
     "gold.purchases": PURCHASES,
     "gold.consents": CONSENTS,

@@ -25,6 +25,12 @@ class Erasure:
     by: tuple[str, ...] = ()
     """Columns with a customer id or a record id, of which any one tells the row."""
     ids: Literal["customer", "record"] = "customer"
+    others: Literal["keep", "values", "rows"] = "keep"
+    """What goes of residue that is somebody else's and tells of the person: the texts that tell, or
+    rows as a whole. Tables in which only ids stand, and those that each build writes, keep all.
+    """
+    key: tuple[str, ...] = ()
+    """By which such rows are removed as a whole."""
     why: str = ""
 
 
@@ -40,17 +46,25 @@ TABLES: dict[str, Erasure] = {
     "identity.records": Erasure(holds="residue", by=("record_id",), ids="record"),
     "identity.edges": Erasure(holds="residue", by=("left_record", "right_record"), ids="record"),
     "identity.customers": Erasure(holds="residue", by=("record_id",), ids="record"),
-    "identity.history": Erasure(holds="residue", by=("customer_id", "other_customer_id")),
+    "identity.history": Erasure(
+        holds="residue", by=("customer_id", "other_customer_id"), others="values"
+    ),
     "identity.review": Erasure(holds="people"),
     "identity.touched": _CUSTOMER,
     "gold.*": _CUSTOMER,
+    "gold.customers_history": Erasure(holds="residue", by=("customer_id",), others="values"),
     "gold.campaigns": Erasure(holds="nobody", why="sums over people"),
     "segments.members": _CUSTOMER,
     "segments.changes": _CUSTOMER,
     "segments.sizes": Erasure(holds="nobody", why=_COUNTS),
-    "activation.ledger": _CUSTOMER,
-    "activation.outbox": _CUSTOMER,
-    "activation.rejects": _CUSTOMER,
+    "activation.ledger": Erasure(holds="residue", by=("customer_id",), others="values"),
+    "activation.outbox": Erasure(
+        holds="residue",
+        by=("customer_id",),
+        others="rows",
+        key=("destination", "segment", "delivery", "key"),
+    ),
+    "activation.rejects": Erasure(holds="residue", by=("customer_id",), others="values"),
     "activation.held_back": _CUSTOMER,
     "activation.assignments": _CUSTOMER,
     "activation.jobs": Erasure(holds="nobody", why="names of jobs, as systems give them"),

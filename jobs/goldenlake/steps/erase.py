@@ -15,9 +15,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
 from goldenlake.columns.traces import pseudonym
 from goldenlake.declarations.base import SecretReference
 from goldenlake.declarations.destination import Destination
@@ -25,11 +22,10 @@ from goldenlake.declarations.erasure import erasure_of
 from goldenlake.declarations.source import Source
 from goldenlake.errors import ErasureUnfinished, GenerationMoved
 from goldenlake.ports import FilePlace, Landing, Maintenance, Progress, Tables
-from goldenlake.schemas import LEDGER, PUBLICATIONS, REQUESTS, table_shape
+from goldenlake.schemas import PUBLICATIONS, REQUESTS, table_shape
 from goldenlake.steps.files import read_files
-from goldenlake.steps.forget import Forget, remove_rows
+from goldenlake.steps.forget import Forget
 from goldenlake.steps.generations import (
-    generation_tables,
     lake_tables,
     latest_generation,
     publications,
@@ -37,6 +33,7 @@ from goldenlake.steps.generations import (
 )
 from goldenlake.steps.proof import Found, search
 from goldenlake.steps.reading import write_pointer
+from goldenlake.steps.residue import Residue
 from goldenlake.steps.subjects import Subject
 from goldenlake.steps.tombstones import bury, key_of_lake
 
@@ -176,9 +173,14 @@ class Erase:
         """Who is to be forgotten."""
         return self.request.subject
 
+    @property
+    def _residue(self) -> Residue:
+        return Residue(subject=self.subject, request=self.request.request)
+
     def forget(self, tables: Tables, landing: Landing, progress: Progress) -> Request:
-        """Bury them, and take them out of files, bronze, quarantine and silver. Gives the request
-        with what has gone. Raises PrivacyKeyUnfit.
+        """Bury them, and take them out of files, bronze, quarantine and silver; what destinations
+        hold under their addresses becomes theirs. Gives the request with what has gone. Raises
+        PrivacyKeyUnfit.
         """
         key = key_of_lake(tables, self.key)
         bury(
@@ -192,6 +194,7 @@ class Erase:
         _note(tables, begun)
         step = Forget(sources=self.sources, subject=self.subject, run_id=self.run_id, key=key)
         gone = Counter(begun.removed) + Counter(step.run(tables, landing, progress))
+        self._residue.claim(tables)
         request = replace(begun, removed=dict(sorted(gone.items())))
         _note(tables, request)
         return request
@@ -210,10 +213,10 @@ class Erase:
         Raises ErasureUnfinished where a destination still has them, or a trace is found: the
         request then stays open.
         """
-        told = self._told(tables)
+        told = self._residue.told(tables)
         self._wait_for(told)
         names = self._names(tables)
-        gone = dict(self.request.removed) | self._residue(tables, names)
+        gone = dict(self.request.removed) | self._residue.remove(tables, names)
         progress("residue removed")
         self._close_generations(tables, maintenance, names, at)
         maintenance.purge(names)
@@ -234,20 +237,6 @@ class Erase:
         every = lake_tables(tables, [each.source for each in self.sources])
         return [name for name in every if erasure_of(name).holds != "nobody"]
 
-    def _ids(self, tables: Tables, of: str, column: str) -> DataFrame:
-        ids = self.subject.customer_ids if of == "customer" else self.subject.record_ids
-        return tables.frame([[each] for each in ids], f"{column} STRING")
-
-    def _told(self, tables: Tables) -> dict[str, dict[str, int]]:
-        """What each destination's ledger says of them."""
-        ids = self._ids(tables, "customer", "customer_id")
-        ledger = tables.read_or_empty("activation.ledger", LEDGER.ddl)
-        rows = ledger.join(F.broadcast(ids), "customer_id", how="left_semi")
-        told: dict[str, dict[str, int]] = {}
-        for name, state, count in rows.groupBy("destination", "state").count().collect():
-            told.setdefault(name, {})[state] = count
-        return told
-
     def _wait_for(self, told: Mapping[str, Mapping[str, int]]) -> None:
         waiting = [
             f"{name} has not acknowledged that they are gone ({', '.join(sorted(states))})"
@@ -261,26 +250,6 @@ class Erase:
         """Whether nobody is ever taken off it, or it is declared no more."""
         found = self.destinations.get(destination)
         return found is None or found.mode == "suppress"
-
-    def _residue(self, tables: Tables, names: Sequence[str]) -> dict[str, int]:
-        """Remove what outlives people by design; gives how many rows, by table."""
-        latest = latest_generation(tables)
-        of_generations = generation_tables(tables)
-        gone: dict[str, int] = {}
-        for name in names:
-            if name in of_generations:
-                # An unpublished build would be published with what is removed; it can be done anew.
-                tables.restore(name, latest.tables.get(name) if latest else None)
-            erasure = erasure_of(name)
-            if erasure.holds != "residue":
-                continue
-            for column in erasure.by:
-                doomed = self._ids(tables, erasure.ids, column)
-                held = tables.read(name).join(F.broadcast(doomed), column, how="left_semi")
-                if count := held.count():
-                    remove_rows(tables, name, doomed, on=[column])
-                    gone[name] = gone.get(name, 0) + count
-        return gone
 
     def _close_generations(
         self, tables: Tables, maintenance: Maintenance, names: Sequence[str], at: datetime

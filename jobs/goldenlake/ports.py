@@ -148,6 +148,10 @@ class RemoteFile:
     unfit: str = ""
 
 
+EVERYTHING = "/"
+"""The glob of all files, those that begin with a dot and those in such folders included."""
+
+
 class FilePlace(Protocol):
     """A folder, SFTP server or object store, to read from and to deliver to."""
 

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
+from goldenlake.columns.traces import Traces
+from goldenlake.declarations.base import SecretReference
 from goldenlake.errors import ErasureUnfinished
 from goldenlake.io.places.folder import Folder
 from goldenlake.io.tables import DeltaTables
 from goldenlake.steps.erase import Erase, begin, certificates, open_requests
+from goldenlake.steps.proof import search
 from goldenlake.steps.subjects import Subject
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BOB = "bob.canary@example.com"
+KEY = SecretReference(env="GOLDENLAKE_TEST_PRIVACY")
 
 
-def test_a_file_that_still_tells_of_somebody_keeps_the_request_open(
-    tables: DeltaTables, tmp_path: Path
-) -> None:
+@pytest.fixture
+def notes(tmp_path: Path) -> Path:
+    """A folder that is searched."""
+    (tmp_path / "notes").mkdir()
+    return tmp_path / "notes"
+
+
+@pytest.fixture
+def step(tables: DeltaTables, notes: Path) -> Erase:
+    """An erasure of which all is done but the search."""
     subject = Subject(
         people=1,
         customer_ids=("c_bob",),
@@ -29,19 +41,59 @@ def test_a_file_that_still_tells_of_somebody_keeps_the_request_open(
     )
     begin(tables, subject, by="dpo", reason="R-1", at=NOW)
     [request] = open_requests(tables)
-    (tmp_path / "calls.txt").write_text(f"{BOB} called.\n")
-    step = Erase(
+    return Erase(
         request=request,
         sources=[],
         destinations={},
-        key=None,
-        areas={"notes": Folder("notes", tmp_path)},
+        key=KEY,
+        areas={"notes": Folder("notes", notes)},
         as_of=date(2026, 3, 1),
         run_id="test",
     )
 
+
+def test_a_file_that_still_tells_of_somebody_keeps_the_request_open(
+    tables: DeltaTables, step: Erase, notes: Path
+) -> None:
+    (notes / "calls.txt").write_text(f"{BOB} called.\n")
+
     with pytest.raises(ErasureUnfinished, match=r"calls\.txt"):
         step.finish(tables, tables, lambda _: None, at=NOW)
 
-    assert open_requests(tables) == [request]
+    assert open_requests(tables) == [step.request]
     assert certificates(tables) == {}
+
+
+def test_a_file_that_cannot_be_asked_for_is_named_and_the_request_ends_once_it_has_another_name(
+    tables: DeltaTables, step: Erase, notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOLDENLAKE_TEST_PRIVACY", "a key of pseudonyms in tests")
+    unfit = Path(os.fsdecode(os.fsencode(notes) + f"/{BOB}_caf".encode() + b"\xe9.csv"))
+    unfit.write_text("a\n")
+
+    with pytest.raises(ErasureUnfinished) as raised:
+        step.finish(tables, tables, lambda _: None, at=NOW)
+
+    told = str(raised.value)
+    assert (
+        r"notes: (told of somebody)_caf\xe9.csv cannot be searched, since its name is not" in told
+    )
+    assert "Give it another name, or remove it" in told
+    assert BOB not in told
+    unfit.rename(notes / "cafe.csv")
+    step.finish(tables, tables, lambda _: None, at=NOW)
+    assert open_requests(tables) == []
+
+
+def test_hidden_files_are_searched_in_whatever_folders(tmp_path: Path) -> None:
+    hidden = [".calls", "a/.calls", ".b/calls", "a/.b/.c/.calls", "a/.b/c/calls"]
+    for path in hidden:
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(f"{BOB} called.\n")
+    place = Folder("notes", tmp_path)
+
+    found = search(place, Traces.of([BOB]))
+
+    assert sorted(found.told) == sorted(hidden)
+    assert found.files == len(hidden)
+    assert [each.path for each in place.list("**")] == []

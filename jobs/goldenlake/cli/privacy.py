@@ -236,7 +236,8 @@ def _areas(installation: Installation, scan: Sequence[Path]) -> dict[str, FilePl
     if environment.landing and not environment.landing.startswith(environment.lake):
         found["landing"] = area("landing", environment.landing)
     # Decisions of stewards name records, and a model the values that many people share.
-    for folder in (installation.catalogue.conf, installation.reports, *scan):
+    own = [installation.catalogue.conf, installation.reports, *_pages(installation)]
+    for folder in (*own, *scan):
         if folder.is_dir():
             found[str(folder)] = area(str(folder), str(folder))
     return found
@@ -247,12 +248,15 @@ def _remove_pages(installation: Installation, subject: Subject) -> None:
     from goldenlake.io.places.folder import Folder
     from goldenlake.steps.proof import search
 
-    for name in ("review", "access"):
-        folder = installation.catalogue.root / "var" / name
+    for folder in _pages(installation):
         if folder.is_dir():
-            place = Folder(name, folder)
+            place = Folder(folder.name, folder)
             for path in search(place, subject.traces).told:
                 place.remove(path)
+
+
+def _pages(installation: Installation) -> list[Path]:
+    return [installation.catalogue.root / "var" / name for name in ("review", "access")]
 
 
 def _close(installation: Installation, request: str, text: str) -> None:

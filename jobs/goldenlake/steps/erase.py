@@ -222,11 +222,7 @@ class Erase:
         maintenance.purge(names)
         progress(f"{len(names)} tables purged of old versions")
         found = self._search(progress)
-        remains = [
-            f"{self.subject.traces.without(where, '(told of somebody)')} still tells of them"
-            for each in found.values()
-            for where in each.told
-        ]
+        remains = [why for of in found.values() for why in of.remains(self.subject.traces)]
         if remains:
             raise ErasureUnfinished(request=self.request.request, remains=remains[:20])
         certificate = self._certificate(tables, gone, told, found, at)

@@ -7,41 +7,50 @@ from contextlib import closing
 from dataclasses import dataclass
 
 from goldenlake.columns.traces import Traces
-from goldenlake.errors import UnsafePath
 from goldenlake.io.readers.contract import FileBroken
 from goldenlake.io.texts import raw_texts, texts
-from goldenlake.ports import FilePlace
+from goldenlake.ports import EVERYTHING, FilePlace
 
-#: Globs leave out names that begin with a dot.
-_EVERYTHING = ("**", "**/.*", ".*/**")
+_TOLD = "(told of somebody)"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
     """How much of an area was read, and which of its files tell."""
 
+    place: str
     files: int
     size: int
     told: tuple[str, ...]
+    unread: tuple[tuple[str, str], ...] = ()
+    """Those that cannot be asked for by their names, so nobody knows what they say; and why."""
+
+    def remains(self, traces: Traces) -> list[str]:
+        """Why this is no proof yet, and what to do, in words that tell of nobody."""
+        told = [f"{traces.without(path, _TOLD)} still tells of them" for path in self.told]
+        return told + [
+            f"{self.place}: {traces.without(path, _TOLD)} cannot be searched, since {why} Give it "
+            "another name, or remove it"
+            for path, why in self.unread
+        ]
 
 
 def search(place: FilePlace, traces: Traces, *, skip: str = "") -> Found:
-    """Search every file below a place, and its path, but those below the folder ``skip``.
-
-    Raises UnsafePath for one that cannot be asked for.
-    """
+    """Search every file below a place, and its path, but those below the folder ``skip``."""
     files = size = 0
     told = []
-    for file in (each for pattern in _EVERYTHING for each in place.list(pattern)):
+    unread = []
+    for file in place.list(EVERYTHING):
         if skip and file.path.startswith(skip):
             continue
         if file.unfit:
-            raise UnsafePath(place=place.name, path=file.path)
+            unread.append((file.path, file.unfit))
+            continue
         files, size = files + 1, size + file.size_bytes
         with closing(_said(place, file.path)) as said:
             if traces.found_in(file.path) or any(traces.found_in(text) for text in said):
                 told.append(file.path)
-    return Found(files=files, size=size, told=tuple(told))
+    return Found(place=place.name, files=files, size=size, told=tuple(told), unread=tuple(unread))
 
 
 def _said(place: FilePlace, path: str) -> Generator[str, None, None]:

@@ -13,6 +13,7 @@ from goldenlake.errors import PlaceUnreachable, SecretMissing, SetupError, Unsaf
 from goldenlake.io.places import open_place, sftp
 from goldenlake.io.places.paths import Glob, unfinished
 from goldenlake.io.places.s3 import S3
+from goldenlake.ports import EVERYTHING
 
 
 @pytest.fixture(params=["folder", "sftp", "s3"])
@@ -100,6 +101,14 @@ def test_a_letter_box_that_shows_nothing_can_be_written_to(sftp_server, tmp_path
 def root(place):
     """The folder behind a place."""
     return os.fsencode(place._root if hasattr(place, "_root") else place._place.path)
+
+
+def test_one_glob_lists_hidden_files_and_those_in_hidden_folders_as_well(place):
+    paths = [".a", ".b/.c/.d", ".b/c", "a/.b/c/d", "a/b"]
+    for path in paths:
+        place.write(path, [b"x"])
+    assert [file.path for file in place.list(EVERYTHING)] == paths
+    assert [file.path for file in place.list("**")] == ["a/b"]
 
 
 @pytest.mark.parametrize("place", ["folder", "sftp"], indirect=True)

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
 from goldenlake.errors import UnsafePath
-from goldenlake.ports import RemoteFile
+from goldenlake.ports import EVERYTHING, RemoteFile
 
 #: What matches every name that ``unfinished`` gives.
 UNFINISHED = ".*.part"
@@ -28,13 +28,15 @@ class Glob:
 
     ``*``, ``?`` and ``[...]`` stay within one segment, ``**`` crosses any number of folders, none
     included. As in a shell, a segment that begins with a dot is matched only by a pattern that
-    does too, so half-written files (``.name.part``) stay invisible.
+    does too, so half-written files (``.name.part``) stay invisible. ``EVERYTHING`` sees all.
     """
 
     pattern: str
 
     def matches(self, path: str) -> bool:
-        """Whether the whole path matches."""
+        """Whether the whole path matches. What ends with a slash is no file."""
+        if self.pattern == EVERYTHING:
+            return not f"/{path}".endswith("/")
         return _compiled(self.pattern).fullmatch(path) is not None
 
     @property
@@ -46,6 +48,8 @@ class Glob:
 
     def may_enter(self, folder: str) -> bool:
         """Whether files below this folder can match; keeps listings from walking everything."""
+        if self.pattern == EVERYTHING:
+            return True
         patterns = self.pattern.split("/")
         if patterns[-1] != "**":
             patterns = patterns[:-1]

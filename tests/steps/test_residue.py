@@ -54,6 +54,8 @@ def test_what_stood_under_another_customer_goes_and_the_rest_of_theirs_stays(
             "gold.customers_history": [
                 was("c_ann", "Ann", ANN),
                 was("c_bob", "Bob", ANN, NEXT),
+                was("c_eve", "Ann", ANN, NEXT),
+                was("c_eve", "Eve", "eve@example.com"),
                 was("c_bob", "Bob", "bob@example.com"),
                 was("c_joe", "Joe", f"jo{ANN}"),
             ],
@@ -82,7 +84,7 @@ def test_what_stood_under_another_customer_goes_and_the_rest_of_theirs_stays(
         "activation.ledger": 2,
         "activation.outbox": 1,
         "activation.rejects": 1,
-        "gold.customers_history": 2,
+        "gold.customers_history": 3,
         "identity.history": 1,
     }
     assert RESIDUE.remove(tables, [name for name in NAMES if name.startswith("activation")]) == {}
@@ -90,6 +92,9 @@ def test_what_stood_under_another_customer_goes_and_the_rest_of_theirs_stays(
     assert rows(tables, history, "customer_id", "given_name", "email", "valid_to") == [
         ("c_bob", "Bob", "bob@example.com", None),
         ("c_bob", "Bob", None, NEXT),
+        ("c_eve", "Eve", "eve@example.com", None),
+        # What Ann's own rows say went as well.
+        ("c_eve", None, None, NEXT),
         ("c_joe", "Joe", f"jo{ANN}", None),
     ]
     assert rows(tables, "identity.history", "customer_id", "record_id") == [

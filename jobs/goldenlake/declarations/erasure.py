@@ -31,6 +31,11 @@ class Erasure:
     """
     key: tuple[str, ...] = ()
     """By which such rows are removed as a whole."""
+    span: tuple[str, ...] = ()
+    """Days between which a row held, the second null as long as it does. From rows of others that
+    tell of the person all goes that the person's own say, too (a name, say), but for what the other
+    still is.
+    """
     why: str = ""
 
 
@@ -52,7 +57,9 @@ TABLES: dict[str, Erasure] = {
     "identity.review": Erasure(holds="people"),
     "identity.touched": _CUSTOMER,
     "gold.*": _CUSTOMER,
-    "gold.customers_history": Erasure(holds="residue", by=("customer_id",), others="values"),
+    "gold.customers_history": Erasure(
+        holds="residue", by=("customer_id",), others="values", span=("valid_from", "valid_to")
+    ),
     "gold.campaigns": Erasure(holds="nobody", why="sums over people"),
     "segments.members": _CUSTOMER,
     "segments.changes": _CUSTOMER,

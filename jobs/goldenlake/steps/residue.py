@@ -4,7 +4,7 @@ them, for an address that was corrected, or left with a split, stood under anoth
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
@@ -20,6 +20,8 @@ from goldenlake.steps.generations import generation_tables, latest_generation
 from goldenlake.steps.ledger import KEY as RECORD_KEY
 from goldenlake.steps.ledger import TABLE as LEDGER_TABLE
 from goldenlake.steps.subjects import Subject
+
+_NESTED = ("array", "map", "struct")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +74,8 @@ class Residue:
                 tables.restore(name, latest.tables.get(name) if latest else None)
             erasure = erasure_of(name)
             if erasure.holds == "residue":
-                count = self._by_ids(tables, name, erasure) + self._of_others(tables, name, erasure)
+                # What the person's own rows say is asked for by those of others.
+                count = self._of_others(tables, name, erasure) + self._by_ids(tables, name, erasure)
                 if count:
                     gone[name] = count
         return gone
@@ -91,19 +94,23 @@ class Residue:
         """For values the whole table is written anew, since not every table of these has a key."""
         if erasure.others == "keep":
             return 0
-        held = tables.read(name)
+        ids = self._ids(tables, erasure.ids, erasure.by[0])
+        every = tables.read(name)
+        held = every.join(F.broadcast(ids), erasure.by[0], how="left_anti")
         tells = {
             column: self._tells(F.col(column) if of == "string" else F.to_json(column))
             for column, of in held.dtypes
-            if of == "string" or of.startswith(("array", "map", "struct"))
+            if of == "string" or of.startswith(_NESTED)
         }
         is_told = reduce(Column.__or__, tells.values())
         count = held.where(is_told).count()
         if count and erasure.others == "rows":
             remove_rows(tables, name, held.where(is_told).select(*erasure.key), on=erasure.key)
         elif count:
+            own = every.join(F.broadcast(ids), erasure.by[0], how="left_semi")
+            kept = _without(held, own, is_told, erasure) if erasure.span else held
             blank = {column: F.when(~told, F.col(column)) for column, told in tells.items()}
-            tables.overwrite(name, held.withColumns(blank))
+            tables.overwrite(name, kept.withColumns(blank).unionByName(own))
         return count
 
     def _tells(self, text: Column) -> Column:
@@ -115,3 +122,34 @@ class Residue:
     def _ids(self, tables: Tables, of: str, column: str) -> DataFrame:
         ids = self._customer_ids if of == "customer" else self.subject.record_ids
         return tables.frame([[each] for each in ids], f"{column} STRING")
+
+
+def _without(held: DataFrame, own: DataFrame, is_told: Column, erasure: Erasure) -> DataFrame:
+    """Rows of others; those that tell without what the person's own say of the same, unless the
+    other still is so.
+    """
+    (by,), (_, until) = erasure.by, erasure.span
+    names = [
+        name
+        for name, of in held.dtypes
+        if name not in (by, *erasure.span) and not of.startswith(_NESTED)
+    ]
+    said = {
+        name: {row[0] for row in own.select(F.col(name).cast("string")).collect()} for name in names
+    }
+    today = held.where(F.col(until).isNull()).select(by, F.struct(*names).alias("_today"))
+    left = {
+        name: F.when(
+            is_told & _is_among(name, said[name]) & ~F.col(name).eqNullSafe(F.col("_today")[name]),
+            F.lit(None),
+        ).otherwise(F.col(name))
+        for name in names
+    }
+    return held.join(today, by, how="left").withColumns(left).select(*held.columns)
+
+
+def _is_among(column: str, values: Collection[str | None]) -> Column:
+    """By a function, since values of a condition stand in plans."""
+    known = frozenset(values)
+    found = over_distinct_flag(F.col(column).cast("string"), lambda value: value in known)
+    return F.coalesce(found, F.lit(False))

@@ -114,6 +114,78 @@ def test_nothing_tells_of_somebody_who_was_forgotten_and_old_files_bring_nobody_
     assert {row["email"] for row in at.read("silver.people").collect()} == others
 
 
+CALLS = """\
+source: calls
+description: What was said to the help desk, by whom.
+system: desk
+owner: tests@example.com
+purpose: [marketing]
+origin:
+  place: drops
+  files: calls/*.jsonl
+  file_date: (?P<year>\\d{4})-(?P<month>\\d{2})-(?P<day>\\d{2})
+format: {kind: jsonl}
+load: append
+key: [id]
+columns:
+  - {name: id, required: true}
+  - {name: at, type: timestamp, required: true}
+  - {name: who, personal: contact}
+  - {name: note, personal: contact}
+  - {name: email, normalise: email, personal: contact}
+identifiers: {email: email}
+"""
+STRANGE = tuple(f"strange.{number}@example.org" for number in range(300, 304))
+"""Generated people of whom files tell in ways of their own; see ``strange_files``."""
+
+
+def strange_files(at: Scenario) -> None:
+    """By a file's name, in nested JSON, in a CSV in UTF-16, and escaped in JSON in JSON."""
+    named, nested, wide, escaped = STRANGE
+    write(at, NEXT, "hal@example.com", name=f"orders_{named}")
+    (at.home / "conf" / "sources" / "calls.yml").write_text(CALLS)
+    (at.drops / "calls").mkdir()
+    inner = json.dumps({"to": escaped}).replace("@", "\\u0040")
+    calls: list[dict[str, Any]] = [
+        {"who": {"reached": [{"email": nested, "phone": phone(nested)}]}},
+        {"note": f"sent {inner}"},
+        {"note": "sent"},
+    ]
+    lines = [
+        json.dumps(
+            {"id": f"{number}", "at": f"{NEXT}T08:00:00Z", "email": "ann@example.com"} | call
+        )
+        for number, call in enumerate(calls)
+    ]
+    (at.drops / "calls" / f"{NEXT}.jsonl").write_text("\n".join([*lines, ""]))
+    write(at, NEXT, named, nested, name="plain")
+    broken = write(at, NEXT, wide, name="wide")
+    # Its contract says UTF-8.
+    broken.write_bytes(broken.read_text().encode("utf-16"))
+
+
+def test_nothing_tells_of_people_by_names_of_files_nor_nested_nor_wide_nor_escaped(
+    at: Scenario,
+) -> None:
+    strange_files(at)
+    stages.collect(at.installation(NEXT), ["people", "calls"])
+    assert strangers_told(at.home) == {*STRANGE}
+
+    certificate = erase(at, *(f"email={each}" for each in STRANGE))
+
+    assert strangers_told(at.home) == set()
+    assert certificate["people"] == len(STRANGE)
+    assert certificate["removed"]["bronze.calls"] == 2
+    assert {"ann@example.com", "hal@example.com"} <= emails(at)
+
+
+def strangers_told(home: Path) -> set[str]:
+    """Of whom the lake or the reports tell, by the names of files, too."""
+    found = [each for folder in ("lake", "reports") for each in said(home / folder)]
+    data = b"\n".join(part for name, text in found for part in (name.encode(), text))
+    return told_by(data, STRANGE)
+
+
 NEIGHBOURS = """\
 group: neighbours
 description: Customers of one country, to have some who belong together.
@@ -172,10 +244,10 @@ def test_what_stood_under_another_customer_is_forgotten_and_the_rest_of_theirs_s
 ) -> None:
     una, ugo = "una@example.com", "ugo@example.com"
     # Ugo keeps the id, his record's name being the smaller; what is newest is Una's.
-    lines = [f"{ugo},+493011111111,Ugo,DE,2026-02-01T08:00:00Z"]
-    lines += [f"{una},+493011111111,Una,DE,2026-02-02T08:00:00Z"]
     header = "email,phone,given_name,country,said_at"
-    (at.drops / f"shared_{NEXT}.csv").write_text("\n".join([header, *lines, ""]))
+    for day, who in ((DAY, ugo), (NEXT, una)):
+        line = f"{who},+493011111111,{who[:3].title()},DE,2026-02-01T08:00:00Z"
+        (at.drops / f"shared_{day}.csv").write_text(f"{header}\n{line}\n")
     at.night(NEXT)
     decisions = at.home / "conf" / "identity" / "decisions.yml"
     decisions.write_text(APART)

@@ -22,16 +22,25 @@ _DIGESTS = ("md5", "sha1", "sha256")
 
 
 def needles(value: str) -> list[bytes]:
-    """The ways in which a value may stand somewhere: itself, encoded, and hashed; a phone number's
-    also without its plus.
+    """The ways in which a value may stand somewhere: itself, encoded, escaped as machines do in
+    JSON, and in JSON in JSON, and hashed; a phone number's also without its plus.
     """
     found: set[bytes] = set()
     for text in {value, value.removeprefix("+")}:
         raw = text.encode()
         coded = {base64.b64encode(raw).rstrip(b"="), quote(text, safe="").encode()}
         hashes = {hashlib.new(name, raw).hexdigest().encode() for name in _DIGESTS}
-        found |= {raw, *coded, *hashes}
+        wide = {text.encode(f"utf-16-{order}") for order in ("le", "be")}
+        found |= {raw, *coded, *hashes, *wide, *(_escaped(text, many) for many in (1, 2, 4))}
     return sorted(found)
+
+
+def _escaped(text: str, backslashes: int) -> bytes:
+    """What is no letter or digit as ``\\u0040``; each layer, ``repr`` too, doubles backslashes."""
+    before = "\\" * backslashes
+    return "".join(
+        each if each.isalnum() or each == "." else f"{before}u{ord(each):04x}" for each in text
+    ).encode()
 
 
 def tells_of(data: bytes, *values: str) -> bool:

@@ -163,7 +163,8 @@ SIZES = TableShape(
     statistics=("as_of", "segment"),
 )
 #: The last acknowledged state of each record at each destination: key (destination, segment, key).
-#: ``state``: present, absent, or unknown where something was sent and no answer came.
+#: ``state``: present, absent, or unknown where something was sent and no answer came; suppressed
+#: where the destination was told that they said no, and we did not add them before.
 #: ``acknowledged_marks``: a short hash of each field as JSON, which tells what an update changes.
 LEDGER = TableShape(
     ddl="""

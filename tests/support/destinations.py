@@ -174,6 +174,7 @@ class Remembering:
     batch_records: int = 3
     can_look_up: bool = False
     people: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    silenced: set[str] = field(default_factory=set)
     sent: list[tuple[Delivery, Batch]] = field(default_factory=list)
     finished: list[str] = field(default_factory=list)
     refuses: Callable[[OutboundRecord], bool] = lambda _: False
@@ -184,7 +185,7 @@ class Remembering:
     def capabilities(self) -> Capabilities:
         """Small batches, so that a handful of people make several."""
         return Capabilities(
-            modes=frozenset({"mirror", "upsert", "append"}),
+            modes=frozenset({"mirror", "upsert", "append", "suppress"}),
             batch_records=self.batch_records,
             batch_bytes=10**6,
             can_look_up=self.can_look_up,
@@ -202,7 +203,10 @@ class Remembering:
                 refusal = {"outcome": "rejected", "error": "refused", "is_permanent": True}
                 answers.append(Acknowledgement(key=record.key, **refusal))
                 continue
-            if record.operation == "remove":
+            if delivery.mode == "suppress":
+                assert record.operation == "upsert"
+                self.silenced.add(record.key)
+            elif record.operation == "remove":
                 self.people.pop(where, None)
             else:
                 self.people[where] = self.people.get(where, {}) | dict(record.fields)

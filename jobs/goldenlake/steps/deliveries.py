@@ -24,6 +24,7 @@ from goldenlake.steps import ledger, outbox
 from goldenlake.steps.generations import latest_generation
 from goldenlake.steps.people import newest_publication
 from goldenlake.steps.plan import PlanExport
+from goldenlake.transforms.planning import SUPPRESS
 
 
 @dataclass(kw_only=True)
@@ -42,7 +43,7 @@ class Gate:
         """Judge the whole outbox by the newest consents, if there are newer ones."""
         newest = newest_publication(self.tables)
         # A no is what a suppression tells: it stops none.
-        if newest == self.seen or self.planner.destination.mode == "suppress":
+        if newest == self.seen or self.found.mode == SUPPRESS:
             return
         generation = latest_generation(self.tables)
         if generation is None:

@@ -237,7 +237,7 @@ class Erase:
         waiting = [
             f"{name} has not acknowledged that they are gone ({', '.join(sorted(states))})"
             for name, states in told.items()
-            if set(states) - {"absent"} and not self._keeps(name)
+            if set(states) - {"absent", "suppressed"} and not self._keeps(name)
         ]
         if waiting:
             raise ErasureUnfinished(request=self.request.request, remains=waiting)
@@ -308,7 +308,9 @@ class Erase:
             pseudonyms=tuple(sorted({pseudonym(key, *each) for each in self.subject.named})),
             removed=dict(sorted(removed.items())),
             destinations=dict(sorted(told.items())),
-            not_taken_back=tuple(sorted(name for name in told if self._keeps(name))),
+            not_taken_back=tuple(
+                sorted(n for n, states in told.items() if self._keeps(n) or "suppressed" in states)
+            ),
             searched={
                 name: {"files": each.files, "bytes": each.size} for name, each in found.items()
             },

@@ -16,6 +16,7 @@ from goldenlake.columns.content import content_of
 from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord, Query, Tables
 from goldenlake.schemas import LEDGER, REJECTS
 from goldenlake.steps.outbox import Outgoing
+from goldenlake.transforms.planning import SUPPRESS
 
 TABLE = "activation.ledger"
 KEY = ("destination", "segment", "key")
@@ -109,14 +110,16 @@ class LedgerWriter:
     ) -> None:
         before = outgoing.before[record.key]
         remote_id = answer.remote_id or record.remote_id
+        is_telling = outgoing.delivery.mode == SUPPRESS
         match answer.outcome:
             case "acknowledged":
                 is_removal = record.operation == "remove"
+                there = _after_telling(before["state"]) if is_telling else "present"
                 self._note(
                     record,
                     outgoing,
                     before,
-                    state="absent" if is_removal else "present",
+                    state="absent" if is_removal else there,
                     outcome="acknowledged",
                     acknowledged_hash=None if is_removal else record.desired_hash,
                     acknowledged_marks=None if is_removal else before["marks"],
@@ -133,9 +136,9 @@ class LedgerWriter:
                 self._note(record, outgoing, before, outcome="retry", error=answer.error)
                 self._count("unsettled")
             case _:
-                self._note(
-                    record, outgoing, before, state="unknown", outcome="unknown", error=answer.error
-                )
+                # What may have been told is told again: there is nothing that it could have added.
+                kept = {} if is_telling else {"state": "unknown"}
+                self._note(record, outgoing, before, **kept, outcome="unknown", error=answer.error)
                 self._count("unsettled")
 
     def _count(self, name: str) -> None:
@@ -176,6 +179,11 @@ class LedgerWriter:
             "run_id": self.run_id,
             "rejected_on": self.on,
         }
+
+
+def _after_telling(before: str | None) -> str:
+    """Where somebody stands who was told of as one who said no; whom we added stays ours."""
+    return before if before in ("present", "unknown") else "suppressed"
 
 
 def records_of(tables: Tables, destination: str) -> DataFrame:

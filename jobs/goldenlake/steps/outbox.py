@@ -38,6 +38,11 @@ class Open:
     types: T.StructType
     records: int
 
+    @property
+    def mode(self) -> str:
+        """In which they are delivered, whatever is declared by now."""
+        return self.deliveries[0].mode
+
 
 @dataclass(frozen=True, kw_only=True)
 class Outgoing:

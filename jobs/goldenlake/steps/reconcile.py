@@ -125,4 +125,5 @@ def _is_ours(row: Row) -> bool:
     """Whether we put somebody there, or took them out. Whom the system refused, or somebody else
     took out, is there for another reason if at all.
     """
-    return row["state"] in _THERE or row["outcome"] == "acknowledged"
+    is_taken_out = row["state"] == "absent" and row["outcome"] == "acknowledged"
+    return row["state"] in _THERE or is_taken_out

@@ -281,7 +281,7 @@ class WriteReport:
     def _exports(self, tables: Tables, runs: Sequence[Any]) -> list[ExportFacts]:
         there = (
             tables.read_or_empty("activation.ledger", LEDGER.ddl)
-            .where("state = 'present'")
+            .where("state IN ('present', 'suppressed')")
             .groupBy("destination")
             .count()
             .collect()

@@ -296,7 +296,7 @@ class _Lake:
                 "acknowledged_hash IS NULL OR acknowledged_on IS NULL"
             ),
             "records in a state that there is not": ledger.where(
-                "state NOT IN ('present', 'absent', 'unknown')"
+                "state NOT IN ('present', 'absent', 'unknown', 'suppressed')"
             ),
         }
         sizes = self._tables.read_or_empty("segments.sizes", SIZES.ddl)

@@ -30,6 +30,8 @@ LOST = ("suppressed", "withdrawn", "expired", "no_consent", KEY_OPTED_OUT, "gone
 #: to_json would cut microseconds off.
 JSON_OPTIONS = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
 
+#: The mode that tells of those who said no, instead of adding anybody.
+SUPPRESS = "suppress"
 _REMOVED = "removed"
 _BUCKETS = 64
 _CHANGES = ("add", "update", "remove")
@@ -91,8 +93,12 @@ def people(destination: Destination, customers: DataFrame, metrics: DataFrame) -
         fields.alias("fields"),
         (F.to_json(F.struct(*marks)) if marks else F.lit("{}")).alias("marks"),
     )
-    told = F.concat_ws("\u001f", "key", "fields", F.lit(",".join(sorted(clears(destination)))))
-    return shaped.withColumn("desired_hash", F.substring(F.sha2(told, 256), 1, 32))
+    told = [F.col("key"), F.col("fields"), F.lit(",".join(sorted(clears(destination))))]
+    # Who is in an audience was not told of as somebody who said no, nor the other way round.
+    told += [F.lit(SUPPRESS)] if destination.mode == SUPPRESS else []
+    return shaped.withColumn(
+        "desired_hash", F.substring(F.sha2(F.concat_ws("\u001f", *told), 256), 1, 32)
+    )
 
 
 def plan_rows(
@@ -115,7 +121,7 @@ def plan_rows(
             ``owner_then`` as it stands in it.
         opted_out: ``key`` of people who said no, whichever customer they are.
         mode: mirror, upsert, append, or suppress, which sends those alone who said no, and takes
-            none of them back.
+            nobody back. Whom it told of is not there for the others, unless they added them.
         adds_nobody: hold whoever is not there yet, unless they are told to be suppressed.
 
     ``action`` is add, update, remove, unchanged or held, with a ``reason`` for remove and held.
@@ -127,7 +133,7 @@ def plan_rows(
         ledger.select("segment", "customer_id", F.lit(False).alias("is_member"), record),
         allowMissingColumns=True,
     )
-    held = _not_suppressed() if mode == "suppress" else _held()
+    held = _not_suppressed() if mode == SUPPRESS else _held()
     of_customer = Window.partitionBy("segment", "customer_id")
     said_no = opted_out.select(F.col("key").alias("_no_key"), F.lit(True).alias("_said_no"))
     told = (
@@ -138,7 +144,7 @@ def plan_rows(
         .join(said_no, F.col("key") == F.col("_no_key"), how="left")
         .withColumn("_blame", F.when(F.col("is_member"), held).otherwise(_lost()))
     )
-    return _compared(told, mode, adds_nobody=adds_nobody and mode != "suppress")
+    return _compared(told, mode, adds_nobody=adds_nobody and mode != SUPPRESS)
 
 
 #: What is needed of a record in the ledger, besides its key.
@@ -196,15 +202,20 @@ def _compared(told: DataFrame, mode: str, *, adds_nobody: bool) -> DataFrame:
     )
     is_wanted = F.col("_eligible") & (F.col("_rank") == 1)
     there = F.col("_record.state")
-    is_there = F.coalesce(there.isin("present", "unknown"), F.lit(False))
+    is_telling = F.lit(mode == SUPPRESS)
+    is_there = there.isin("present", "unknown") | (is_telling & (there == "suppressed"))
+    is_there = F.coalesce(is_there, F.lit(False))
     is_sure = F.coalesce(there == "present", F.lit(False))
-    is_same = is_sure & (F.col("_record.acknowledged_hash") == F.col("desired_hash"))
+    is_same = F.coalesce(
+        (is_sure | is_telling) & (F.col("_record.acknowledged_hash") == F.col("desired_hash")),
+        F.lit(False),
+    )
     was_refused = F.coalesce(
         (F.col("_record.outcome") == "rejected")
         & (F.col("_record.desired_hash") == F.col("desired_hash")),
         F.lit(False),
     )
-    may_go = F.lit(mode == "mirror") | (F.lit(mode != "suppress") & F.col("_blame").isin(*LOST))
+    may_go = F.lit(mode == "mirror") | (~is_telling & F.col("_blame").isin(*LOST))
     wanted = (
         F.when(is_same, "unchanged")
         .when(was_refused, "held")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from goldenlake.declarations.base import SecretReference
 from goldenlake.errors import ErasureUnfinished
 from goldenlake.io.places.folder import Folder
 from goldenlake.io.tables import DeltaTables
+from goldenlake.schemas import LEDGER
 from goldenlake.steps.erase import Erase, begin, certificates, open_requests
 from goldenlake.steps.proof import search
 from goldenlake.steps.subjects import Subject
+from support import activation
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 BOB = "bob.canary@example.com"
@@ -83,6 +86,28 @@ def test_a_file_that_cannot_be_asked_for_is_named_and_the_request_ends_once_it_h
     unfit.rename(notes / "cafe.csv")
     step.finish(tables, tables, lambda _: None, at=NOW)
     assert open_requests(tables) == []
+
+
+def test_only_an_absence_or_that_they_said_no_ends_a_request_and_the_latter_is_certified(
+    tables: DeltaTables, step: Erase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOLDENLAKE_TEST_PRIVACY", "a key of pseudonyms in tests")
+    of = {"segment": "all", "customer_id": "c_bob", "key": BOB}
+    states = {"crm": "present", "letters": "suppressed", "desk": "absent"}
+    rows = [of | {"destination": name, "state": state} for name, state in states.items()]
+    tables.append("activation.ledger", tables.frame(rows, LEDGER.ddl))
+    declared = {name: activation.destination(destination=name) for name in states}
+    step = replace(step, destinations=declared)
+
+    with pytest.raises(ErasureUnfinished) as raised:
+        step.finish(tables, tables, lambda _: None, at=NOW)
+
+    assert raised.value.remains == ("crm has not acknowledged that they are gone (present)",)
+    gone = [row | {"state": "absent"} for row in rows if row["destination"] == "crm"]
+    at = ["destination", "segment", "key"]
+    tables.merge("activation.ledger", tables.frame(gone, LEDGER.ddl), on=at)
+    assert step.finish(tables, tables, lambda _: None, at=NOW).not_taken_back == ("letters",)
+    assert tables.read("activation.ledger").count() == 0
 
 
 def test_hidden_files_are_searched_in_whatever_folders(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from goldenlake.steps.forget import Forget
 from goldenlake.steps.land import Ledger
 from goldenlake.steps.proof import search
 from goldenlake.steps.subjects import Subject
+from support.landed import source
 
 KEY = b"0123456789abcdef"
 ANN = "ann@example.com"
@@ -108,12 +109,13 @@ def test_a_file_that_is_still_in_its_place_is_known_without_its_name() -> None:
         run_id="r",
     )
 
-    ledger = Ledger([row], KEY)
+    crm = source("id")
+    ledger = Ledger(crm, [row], KEY)
 
     assert token_in(path) == token_of(KEY, before)
     assert ledger.name_of(before) == path
     assert ledger.name_of("orders_bob@example.com.csv") == "orders_bob@example.com.csv"
-    assert Ledger([row], b"another").name_of(before) == before
+    assert Ledger(crm, [row], b"another").name_of(before) == before
 
 
 def test_a_path_that_tells_is_found_though_the_file_says_nothing(tmp_path: Path) -> None:

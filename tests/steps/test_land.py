@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from goldenlake.errors import PlaceUnreachable
 from goldenlake.io.landing import LocalLanding, S3Landing, open_landing
 from goldenlake.io.places.folder import Folder
+from goldenlake.steps.files import file_order
 from goldenlake.steps.land import Land
-from goldenlake.steps.silver import file_version
 from support.landed import source
 
 NOW = datetime(2024, 3, 5, 1, 0, tzinfo=UTC)
@@ -336,7 +336,7 @@ def test_without_days_what_comes_last_counts_and_what_was_only_touched_says_noth
     assert told(3, ("a.csv", "A")) == {"a.csv": "landed"}
     assert told(4, ("c.csv", "A"), ("d.csv", "A")) == {"c.csv": "duplicate", "d.csv": "duplicate"}
     assert told(5, ("c.csv", "B")) == {"c.csv": "landed"}
-    assert len({row.file_id for row in drop.ledger.values() if row.status == "landed"}) == 3
+    assert len({row.file_id for row in drop.ledger.values() if row.status == "landed"}) == 4
 
 
 @pytest.mark.parametrize(
@@ -350,45 +350,72 @@ def test_what_tells_its_order_is_read_once_whatever_came_in_between(drop, fields
     assert [row.status for row in rows] == ["landed", "landed", "duplicate"]
 
 
-#: What a file about a day says: of one key, or of both.
+def test_a_copy_is_news_as_soon_as_a_late_file_came_in_between(drop):
+    snapshot = {"load": "snapshot", "key": ["id"], "file_date": DATED}
+    late = EARLIER + timedelta(hours=1)
+    drop.put("2024-03-01.csv", "A")
+    drop.put("2024-03-03.csv", "A")
+    drop.put("2024-03-04.csv", "A")
+    assert [row.status for row in drop.land(**snapshot).files] == ["landed", *["duplicate"] * 2]
+    drop.put("2024-03-02.csv", "B", at=late)
+    found = {row.path: row for row in drop.land(**snapshot).files}
+    assert {path: row.status for path, row in found.items()} == {
+        "2024-03-02.csv": "landed",
+        "2024-03-03.csv": "landed",
+    }
+    first = next(row for row in drop.ledger.values() if row.path == "2024-03-01.csv")
+    assert found["2024-03-03.csv"].landed_path == first.landed_path
+    assert found["2024-03-03.csv"].file_id != first.file_id
+    assert drop.land(**snapshot).files == []
+
+
+#: What a file says: of one key, or of both.
 SAID = st.sampled_from(["id\na1\n", "id\na2\n", "id\na3\nb1\n", "id\nb2\n"])
+WRITTEN = st.integers(0, 3)
 FILES = st.lists(
-    st.tuples(st.integers(1, 5), st.sampled_from(["", "_v1", "_v2"]), SAID), max_size=9
+    st.tuples(st.integers(1, 4), st.sampled_from(["", "_v1", "_v2"]), WRITTEN, SAID, WRITTEN),
+    max_size=9,
+    unique_by=lambda file: file[:3],
 )
+"""Day, version, when it was written, what it says; and when a copy of it was, if later."""
 
 
 @pytest.mark.fault("late and reordered files")
+@pytest.mark.parametrize("load", ["increment", "snapshot"])
 @given(FILES, st.randoms(use_true_random=False))
-def test_in_whatever_order_increments_come_and_come_again_the_last_day_counts(files, random):
+def test_in_whatever_order_files_come_and_come_again_the_last_one_counts(load, files, random):
     """Silver as a dict, by the order that the guide tells."""
+    fields = {"load": load, "key": ["id"], "file_date": VERSIONED}
+    named = {}
+    for day, version, written, content, copied in files:
+        name = f"2024-03-0{day}{version}.csv"
+        named[f"{written}/{name}"] = (day, version, written), content
+        if copied > written and (day, version, copied) not in {file[:3] for file in files}:
+            named[f"{copied}/copy of {name}"] = (day, version, copied), content
 
-    def silver(nights):
-        with tempfile.TemporaryDirectory() as folder:
-            drop, found = Drop(Path(folder)), {}
-            for night in nights:
-                for name, content in night:
-                    drop.put(name, content)
-                for row in drop.land(date(2024, 3, 9), file_date=VERSIONED, **KEYED).files:
-                    if row.status != "landed":
-                        continue
-                    version = file_version(drop.declared, row.path)
-                    lines = drop.landing.open(row.landed_path).read().decode().split()[1:]
-                    for at, line in enumerate(lines):
-                        new = (row.file_on, version, row.file_id, at, line)
-                        found[line[0]] = max(found.get(line[0], new), new)
-            return found
+    def silver(contents):
+        found = {}
+        for content in contents:
+            lines = content.split()[1:]
+            found = {**(found if load == "increment" else {}), **{of[0]: of for of in lines}}
+        return found
 
-    named = [
-        (f"{at}/2024-03-0{day}{version}.csv", content)
-        for at, (day, version, content) in enumerate(files)
-    ]
-    copies = [(f"copy of {name}", content) for name, content in named if random.random() < 0.4]
-    arriving = [*named, *copies]
+    arriving = sorted(named)
     random.shuffle(arriving)
     cuts = sorted(random.randint(0, len(arriving)) for _ in range(3))
-    nights = [arriving[a:b] for a, b in pairwise([0, *cuts, len(arriving)])]
-    ordered = sorted(named, key=lambda file: file[0].split("/")[1])
-    assert silver(nights) == silver([[file] for file in ordered])
+    with tempfile.TemporaryDirectory() as folder:
+        drop, read = Drop(Path(folder)), {}
+        for start, end in pairwise([0, *cuts, len(arriving)]):
+            for name in arriving[start:end]:
+                (_, _, hours), content = named[name]
+                drop.put(name, content, at=EARLIER + timedelta(hours=hours))
+            for row in drop.land(date(2024, 3, 9), **fields).files:
+                if row.status == "landed":
+                    content = drop.landing.open(row.landed_path).read().decode()
+                    read[file_order(drop.declared, row)] = content
+        assert len({row.key for row in drop.ledger.values()}) == len(drop.ledger)
+    last = sorted(named.values())
+    assert silver(of for _, of in sorted(read.items())) == silver(of for _, of in last)
 
 
 def test_a_place_that_breaks_off_is_worth_another_try_and_loses_nothing(drop):

@@ -368,6 +368,17 @@ def test_what_returns_to_what_an_older_pull_brought_is_news(crm, night, load):
     assert len({row.file_id for row in night.files}) == 3
 
 
+def test_of_two_pulls_of_one_day_the_later_orders_its_rows_last(crm, night):
+    origin = origin_of("all")
+    ids = []
+    for hours, given in enumerate(["old", "new", "older", "newer", "new"]):
+        night.clock.at = Clock.at + timedelta(hours=hours)
+        crm.contacts[-1]["name"] = {"given": given}
+        ids += [row.file_id for row in night.land(origin)]
+    assert len(ids) == 5
+    assert ids == sorted(ids)
+
+
 def test_nothing_new_lands_no_file_and_forgets_nothing(crm, night):
     night.pull(origin_of("token"))
     crm.contacts = []

@@ -271,6 +271,11 @@ class Source(Declaration):
         return bool(self.order_by) and all(self.column(name).required for name in self.order_by)
 
     @property
+    def is_ordered_by_files(self) -> bool:
+        """Whether rows tell of changes alone, and which is newer only by the file they are in."""
+        return self.load == "increment" and not self.rows_tell_their_order
+
+    @property
     def quarantine_limit(self) -> float:
         """``most_quarantined``; less by default where what is set aside may be a withdrawal."""
         if self.most_quarantined is not None:

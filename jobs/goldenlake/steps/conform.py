@@ -16,8 +16,8 @@ from goldenlake.errors import ContractBroken, CountMismatch
 from goldenlake.ports import Progress, Scalar, Tables
 from goldenlake.quality.tagger import tag
 from goldenlake.schemas import BROKEN, CONFORMED, SILVER_COLUMNS
-from goldenlake.steps.files import FileRow, read_files
-from goldenlake.steps.silver import SilverWriter, file_version
+from goldenlake.steps.files import FileRow, file_version, read_files
+from goldenlake.steps.silver import SilverWriter
 from goldenlake.steps.tombstones import RULE, Erased
 from goldenlake.transforms.bots import with_is_bot
 from goldenlake.transforms.conforming import in_place, record_id, typed

@@ -12,6 +12,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from goldenlake.columns.traces import pseudonym
+from goldenlake.declarations.source import Source
 from goldenlake.io.readers.contract import told_name
 from goldenlake.ports import Tables
 from goldenlake.reporting.facts import DriftFacts
@@ -19,9 +20,10 @@ from goldenlake.schemas import BROKEN, CONFORMED, DRIFT, FILES, LANDED
 
 #: In the name of a file, for what told of somebody; with what stands for the whole path.
 TOLD = "(told of somebody {token})"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TOLD = re.compile(re.escape(TOLD).replace(r"\{token\}", "([0-9a-f]{16})"))
 
-KEY = ("source", "path", "size_bytes", "sha256")
+KEY = ("source", "path", "size_bytes", "sha256", "file_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +65,9 @@ class FileRow:
     drift: Sequence[Drift] = ()
 
     @property
-    def key(self) -> tuple[str, str, int, str]:
+    def key(self) -> tuple[str, str, int, str, str]:
         """What makes it one row of the ledger."""
-        return self.source, self.path, self.size_bytes, self.sha256
+        return self.source, self.path, self.size_bytes, self.sha256, self.file_id
 
     @property
     def has_no_day(self) -> bool:
@@ -73,6 +75,24 @@ class FileRow:
         no ``sha256``): nobody ever looked inside.
         """
         return self.status == BROKEN and self.records_read is None
+
+
+def file_version(source: Source, path: str) -> int:
+    """The number of a corrected file, where its name has one; else 0."""
+    found = re.search(source.origin.file_date, path) if source.origin.file_date else None
+    number = found.groupdict().get("version") if found else None
+    return int(number) if number else 0
+
+
+def file_order(source: Source, row: FileRow) -> tuple[date, int, datetime, str]:
+    """Which of two files of a keyed source is newer: of two about one day the corrected one, then
+    the one written later.
+
+    Of increments that order their rows (``Source.is_ordered_by_files``), ``file_id`` begins with
+    when a file was first written: one that was touched since is no newer.
+    """
+    written = _EPOCH if source.is_ordered_by_files else row.modified_at
+    return row.file_on, file_version(source, row.path), written, row.file_id
 
 
 def token_of(key: bytes, path: str) -> str:

@@ -36,7 +36,7 @@ from goldenlake.transforms.conforming import typed
 
 PLACE = ("_landed_on", "_file_id", "_record")
 _BY = ("_file_id", "stage", "rules")
-_FILES = "source STRING, path STRING, size_bytes BIGINT, sha256 STRING"
+_FILES = "source STRING, path STRING, size_bytes BIGINT, sha256 STRING, file_id STRING"
 _PLACES = "_landed_on DATE, _file_id STRING, _record BIGINT"
 
 

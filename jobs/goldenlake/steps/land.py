@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
-from typing import Any, BinaryIO, cast
+from datetime import UTC, date, datetime, timedelta
+from typing import BinaryIO, cast
 
 from goldenlake.declarations.source import Origin, Source
 from goldenlake.errors import ContractBroken
 from goldenlake.ports import Clock, FilePlace, Landing, RemoteFile
-from goldenlake.schemas import BROKEN, DUPLICATE
-from goldenlake.steps.files import FileRow, token_in, token_of
-from goldenlake.steps.silver import file_version
+from goldenlake.schemas import BROKEN, DUPLICATE, LANDED
+from goldenlake.steps.files import FileRow, file_order, file_version, token_in, token_of
 from goldenlake.steps.tombstones import Erased
 
 
@@ -44,24 +43,27 @@ def landed_lines(
     at: datetime,
     as_of: date,
     run_id: str,
-    unless: Callable[[str], bool] | None = None,
+    unless: Callable[[FileRow], bool] = lambda _: False,
 ) -> FileRow:
     """JSON lines that we wrote down ourselves, as a file of the day; ``path`` names them, and
-    ``unless`` is as ``ports.Landing.put`` has it.
+    ``unless`` says of its row whether what was landed before is not to be landed again.
     """
-    sha256, landed_path, size = landing.put(source, f"{as_of}.jsonl", content, unless=unless)
-    return FileRow(
+    row = FileRow(
         source=source,
         path=path,
-        size_bytes=size,
-        sha256=sha256,
+        size_bytes=0,
+        sha256="",
         modified_at=at,
-        file_id=sha256,
+        file_id="",
         file_on=as_of,
-        landed_path=landed_path,
+        landed_path="",
         landed_on=as_of,
         run_id=run_id,
     )
+    sha256, landed_path, size = landing.put(
+        source, f"{as_of}.jsonl", content, unless=lambda found: unless(replace(row, sha256=found))
+    )
+    return replace(row, size_bytes=size, sha256=sha256, file_id=sha256, landed_path=landed_path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,11 +96,11 @@ class Land:
             PlaceUnreachable: the place does not answer. What had been copied is found again by
                 its content, so another try costs only the reading.
         """
-        # What got its day since, by a mended pattern, is a file like any other.
-        waiting = (
-            row for row in known if not (row.has_no_day and row.sha256 and self.day_of(row.path))
-        )
-        ledger = Ledger(waiting, self.erased.key if self.erased else b"")
+        ledger = Ledger(self.source, key=self.erased.key if self.erased else b"")
+        for row in known:
+            # What got its day since, by a mended pattern, is a file like any other.
+            is_waiting = row.has_no_day and row.sha256 and self.day_of(row.path)
+            ledger.add(row, is_seen=not is_waiting)
         landed = Landed()
         growing, files = landed.growing, landed.files
         now, unchanged, later, ahead = clock.now(), 0, 0, 0
@@ -121,6 +123,7 @@ class Land:
                     continue
                 ledger.add(row)
                 files.append(row)
+        files += ledger.revived(landed_on=self.as_of, run_id=self.run_id)
         return replace(landed, later=later, ahead=ahead, known=unchanged)
 
     def day_of(self, path: str) -> date | None:
@@ -154,47 +157,36 @@ class Land:
             )
 
         path = ledger.name_of(file.path)
-
-        def repeats(sha256: str) -> bool:
-            return ledger.repeats(self.source, path, sha256, file_on)
-
         name = path.rsplit("/", 1)[-1]
+        known = FileRow(
+            source=self.source.source,
+            path=path,
+            size_bytes=file.size_bytes,
+            sha256="",
+            modified_at=file.modified_at,
+            file_id="",
+            file_on=file_on,
+            landed_path="",
+            landed_on=self.as_of,
+            run_id=self.run_id,
+        )
+
         with place.open(file.path) as opened:
             watched = _Watched(opened, is_still_the_same)
             sha256, landed_path, size = landing.put(
                 self.source.source,
                 name,
                 cast(BinaryIO, watched),
-                unless=lambda sha256: ledger.is_withdrawn(sha256) and repeats(sha256),
+                unless=lambda found: ledger.is_gone(replace(known, sha256=found)),
             )
-        before = ledger.row(self.source.source, path, size, sha256)
-        says_nothing_new = repeats(sha256)
-        if before and says_nothing_new:
+        row = replace(known, sha256=sha256, landed_path=landed_path, size_bytes=size)
+        is_copy = ledger.repeats(row)
+        if is_copy and (before := ledger.newest_alike(row)):
             return replace(before, modified_at=file.modified_at)
-        row = FileRow(
-            source=self.source.source,
-            path=path,
-            size_bytes=size,
-            sha256=sha256,
-            modified_at=file.modified_at,
-            file_id=sha256,
-            file_on=file_on,
-            landed_path=landed_path,
-            landed_on=self.as_of,
-            run_id=self.run_id,
-        )
         if self.day_of(file.path) is None:
+            row = ledger.identified(row, has_day=False)
             return replace(row, status=BROKEN, error=self._no_day(path))
-        if says_nothing_new:
-            return replace(row, status=DUPLICATE)
-        if _is_true_on_its_day(self.source):
-            # The same whichever of several days comes first: ids break ties in silver.
-            about = f"{sha256} {file_on.isoformat()} {file_version(self.source, path)}"
-            return replace(row, file_id=hashlib.sha256(about.encode()).hexdigest())
-        if sha256 in ledger.contents:
-            again = f"{sha256} {path} {file_on.isoformat()}"
-            return replace(row, file_id=hashlib.sha256(again.encode()).hexdigest())
-        return row
+        return replace(ledger.identified(row), status=DUPLICATE if is_copy else LANDED)
 
     def _left_out(self, file: RemoteFile, file_on: date) -> FileRow:
         broken = ContractBroken(
@@ -229,29 +221,38 @@ class Land:
         return str(broken)
 
 
+_Key = tuple[str, str, int, str, str]
+
+
 class Ledger:
     """What is known of one source's files while they are landed."""
 
-    def __init__(self, known: Iterable[FileRow], key: bytes = b"") -> None:
-        self._key = key
+    def __init__(self, source: Source, known: Iterable[FileRow] = (), key: bytes = b"") -> None:
+        self._source, self._key = source, key
         self._renamed: dict[str, str] = {}
-        self.contents: set[str] = set()
+        self._contents: set[str] = set()
         self._kept: set[str] = set()
-        self._rows: dict[tuple[str, str, int, str], FileRow] = {}
+        self._rows: dict[_Key, FileRow] = {}
+        self._paths: dict[str, dict[_Key, FileRow]] = {}
+        self._without_day: dict[tuple[str, str], str] = {}
         self._seen: set[tuple[str, int, object]] = set()
         for row in known:
             self.add(row)
 
-    def add(self, row: FileRow) -> None:
+    def add(self, row: FileRow, *, is_seen: bool = True) -> None:
+        """Know a row; its file is taken anew if it was not seen as it is."""
         # What has no day said nothing yet: its content is news when it comes again with one.
-        if not row.has_no_day:
-            self.contents.add(row.sha256)
+        if row.has_no_day:
+            self._without_day[row.path, row.sha256] = row.file_id
+        else:
+            self._contents.add(row.sha256)
             if row.landed_path:
                 self._kept.add(row.sha256)
-            self._rows[row.key] = row
+            self._rows[row.key] = self._paths.setdefault(row.path, {})[row.key] = row
         if token := token_in(row.path):
             self._renamed[token] = row.path
-        self._seen.add((row.path, row.size_bytes, row.modified_at))
+        if is_seen:
+            self._seen.add((row.path, row.size_bytes, row.modified_at))
 
     def knows(self, file: RemoteFile) -> bool:
         return (self.name_of(file.path), file.size_bytes, file.modified_at) in self._seen
@@ -260,52 +261,104 @@ class Ledger:
         """The path as the ledger has it, where it told of somebody who was forgotten."""
         return self._renamed.get(token_of(self._key, path), path) if self._renamed else path
 
-    def is_withdrawn(self, sha256: str) -> bool:
-        """Whether the content was landed and is kept no longer, since it told of somebody who was
-        forgotten, or its time was over. Where it comes again and says nothing new, nor is it then.
+    def is_gone(self, row: FileRow) -> bool:
+        """Whether a file says nothing new and its content is kept no longer, since it told of
+        somebody who was forgotten, or its time was over: then it is not landed again.
         """
-        return sha256 in self.contents and sha256 not in self._kept
+        is_withdrawn = row.sha256 in self._contents and row.sha256 not in self._kept
+        return is_withdrawn and self.repeats(row)
 
-    def row(self, *key: Any) -> FileRow | None:
-        return self._rows.get(cast(tuple[str, str, int, str], key))
+    def newest_alike(self, row: FileRow) -> FileRow | None:
+        """The row of the same file with the same content: the newest, where it had another in
+        between.
+        """
+        own = self._paths.get(row.path, {}).values()
+        alike = [each for each in own if each.sha256 == row.sha256]
+        return max(alike, key=self._order, default=None)
 
-    def repeats(self, source: Source, path: str, sha256: str, file_on: date) -> bool:
-        """Whether this content says nothing new.
+    def identified(self, row: FileRow, *, has_day: bool = True) -> FileRow:
+        """The row with its ``file_id``: the SHA-256 of its content or, where the same content may
+        be news again, of what makes it another file. Of sources whose files order the rows it
+        begins with when the file was written, so that ids order them in silver.
+        """
+        told = [row.sha256]
+        if not has_day:
+            told += [row.path]
+        elif self._source.is_ordered_by_files:
+            # The same whichever of several copies comes first.
+            told += [row.file_on.isoformat(), str(file_version(self._source, row.path))]
+        elif self._source.load == "snapshot" and row.sha256 in self._contents:
+            told += [row.path, row.file_on.isoformat(), row.modified_at.isoformat()]
+        file_id = row.sha256
+        if told[1:]:
+            file_id = hashlib.sha256(" ".join(told).encode()).hexdigest()
+        if self._source.is_ordered_by_files:
+            file_id = f"t{row.modified_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}-{file_id}"
+        # It keeps its row in the ledger when it gets its day.
+        return replace(row, file_id=self._without_day.get((row.path, row.sha256), file_id))
+
+    def repeats(self, row: FileRow) -> bool:
+        """Whether a file says nothing new; its row needs no ``file_id`` and no ``size_bytes``.
 
         What returns to what an older file said is news if another came in between: skipping it
         would keep that other one as the truth. Not so events, and rows that tell their order.
         """
-        is_known, is_snapshot = sha256 in self.contents, source.load == "snapshot"
-        if not is_known or source.load == "append":
-            return is_known
-        if not is_snapshot and source.rows_tell_their_order:
-            return True
-        if _is_true_on_its_day(source):
-            about = (sha256, file_on, file_version(source, path))
-            return any(about == _about(source, row) for row in self._rows.values())
-        earlier = [row for row in self._rows.values() if row.file_on <= file_on]
-        own = [row for row in earlier if row.path == path]
-        if is_snapshot:
-            newest = max(earlier, key=lambda r: (r.file_on, r.modified_at, r.path), default=None)
-        elif own:
+        if row.sha256 not in self._contents or not self._is_ordered:
+            return row.sha256 in self._contents
+        if self._source.is_ordered_by_files:
+            own = self._paths.get(row.path, {}).values()
+            last = max(own, key=self._order, default=None)
             # One that was only touched says nothing, whatever other files have said since.
-            newest = max(own, key=lambda r: (r.file_on, r.modified_at, r.sha256 == sha256))
-        else:
-            read = [row for row in earlier if row.status != DUPLICATE]
-            newest = max(read, key=lambda r: (r.file_on, r.file_id), default=None)
-        return newest is None or newest.sha256 == sha256
+            if last is not None and last.sha256 == row.sha256:
+                return True
+        order = self._order(self.identified(row))
+        scope = self._scope(row)
+        before = [
+            each
+            for each in self._rows.values()
+            if self._scope(each) == scope and self._order(each) <= order
+        ]
+        newest = max(before, key=self._order, default=None)
+        # What a late snapshot said is what the first one after it says.
+        return newest.sha256 == row.sha256 if newest else scope is None
 
+    def revived(self, *, landed_on: date, run_id: str) -> list[FileRow]:
+        """Files that were taken for copies of the one before, and that another one has come in
+        between since, as one that was late: they are news after all.
+        """
+        if not self._is_ordered or all(row.status != DUPLICATE for row in self._rows.values()):
+            return []
+        ordered = sorted(
+            self._rows.values(), key=lambda row: (*self._order(row), row.status == DUPLICATE)
+        )
+        last: dict[Hashable, FileRow] = {}
+        found = []
+        for row in ordered:
+            before = last.get(scope := self._scope(row))
+            last[scope] = row
+            if row.status != DUPLICATE or before is None or before.sha256 == row.sha256:
+                continue
+            again = replace(self.identified(row), landed_on=landed_on, run_id=run_id)
+            is_read = again.key in self._rows and again.key != row.key
+            if row.landed_path and not is_read:
+                found.append(replace(again, status=LANDED))
+        return found
 
-def _is_true_on_its_day(source: Source) -> bool:
-    """Whether the day in a file's name is all that orders its rows: what it says of two days are
-    two statements, in whatever order they come.
-    """
-    is_dated = source.origin.file_date is not None
-    return source.load == "increment" and is_dated and not source.rows_tell_their_order
+    @property
+    def _is_ordered(self) -> bool:
+        """Whether one file takes the place of another."""
+        return self._source.load == "snapshot" or self._source.is_ordered_by_files
 
+    def _order(self, row: FileRow) -> tuple[date, int, datetime, str]:
+        return file_order(self._source, row)
 
-def _about(source: Source, row: FileRow) -> tuple[str, date, int]:
-    return row.sha256, row.file_on, file_version(source, row.path)
+    def _scope(self, row: FileRow) -> Hashable:
+        """Among which files it may be a copy: what increments say of two days are two statements,
+        in whatever order they come.
+        """
+        if self._source.load == "snapshot" or self._source.origin.file_date is None:
+            return None
+        return row.file_on, file_version(self._source, row.path)
 
 
 class _Grew(Exception):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from typing import BinaryIO, cast
 
@@ -43,7 +42,7 @@ class Pull:
     def run(self, api: Api, landing: Landing, known: Iterable[FileRow], clock: Clock) -> Landed:
         """Raises TransientError, CallRefused, ContractBroken; nothing is landed then."""
         rows = list(known)
-        ledger = Ledger(rows)
+        ledger = Ledger(self.source, rows)
         since = max((mark for row in rows if (mark := _mark(row))), key=instant, default=None)
         newest, count = since, 0
         name = self.source.source
@@ -59,28 +58,18 @@ class Pull:
             if not count:
                 return Landed()
             kept.seek(0)
-            path = f"{_PREFIX}/{self.as_of}/{newest or ''}.jsonl"
-
-            def repeats(sha256: str) -> bool:
-                """As the overlap alone does, word for word."""
-                return ledger.repeats(self.source, path, sha256, self.as_of)
-
             row = landed_lines(
                 landing,
                 name,
-                path,
+                f"{_PREFIX}/{self.as_of}/{newest or ''}.jsonl",
                 cast(BinaryIO, kept),
                 at=clock.now(),
                 as_of=self.as_of,
                 run_id=self.run_id,
-                unless=lambda sha256: ledger.is_withdrawn(sha256) and repeats(sha256),
+                unless=ledger.is_gone,
             )
-        if repeats(row.sha256):
-            return Landed(known=1)
-        if row.sha256 in ledger.contents:
-            again = f"{row.sha256} {row.path}"
-            row = replace(row, file_id=hashlib.sha256(again.encode()).hexdigest())
-        return Landed(files=[row])
+        # As the overlap alone does, word for word.
+        return Landed(known=1) if ledger.repeats(row) else Landed(files=[ledger.identified(row)])
 
     def _newer(self, newest: str | None, record: dict[str, object]) -> str | None:
         if self.origin.high_water is None:

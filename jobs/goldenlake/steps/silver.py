@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -12,7 +11,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Sessions, Source
 from goldenlake.ports import Scalar, Tables
-from goldenlake.steps.files import FileRow
+from goldenlake.steps.files import FileRow, file_order
 from goldenlake.transforms.newest import (
     first_of_equals,
     newest_per_key,
@@ -30,13 +29,6 @@ from goldenlake.transforms.snapshots import SnapshotState, changed_by_snapshot
 _PLACE = ("_landed_on", "_file_id", "_record")
 
 
-def file_version(source: Source, path: str) -> int:
-    """The number of a corrected file, where its name has one; else 0."""
-    found = re.search(source.origin.file_date, path) if source.origin.file_date else None
-    number = found.groupdict().get("version") if found else None
-    return int(number) if number else 0
-
-
 @dataclass(frozen=True, kw_only=True)
 class SilverWriter:
     """Writes one source's accepted rows; ``earlier`` are the snapshots that silver already has."""
@@ -51,9 +43,8 @@ class SilverWriter:
         return f"silver.{self.source.source}"
 
     def order_of(self, file: FileRow) -> tuple[date, int, datetime, str]:
-        """Which of two snapshots is newer: of two about one day, the one written later."""
-        version = file_version(self.source, file.path)
-        return file.file_on, version, file.modified_at, file.file_id
+        """``file_order``, of this source."""
+        return file_order(self.source, file)
 
     def latest(self) -> FileRow | None:
         """The newest snapshot that was applied before."""

@@ -28,8 +28,8 @@ class TableShape:
     files again. Each reading of such a table costs a job more."""
 
 
-#: One row a file that was ever seen: key (source, path, size_bytes, sha256, file_id), since the same
-#: file may return to what it said before.
+#: One row a file that was ever seen: key (source, path, size_bytes, sha256, file_id), since a file
+#: may return to what it said before.
 FILES = TableShape(
     ddl="""
         source STRING, path STRING, size_bytes BIGINT, sha256 STRING, modified_at TIMESTAMP,

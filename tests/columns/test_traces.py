@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
+from email.header import Header
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -70,7 +71,8 @@ def _as_json_of_any_letters(text: str) -> str:
 
 
 def _all_by_numbers(text: str) -> str:
-    return "".join(f"\\u{ord(letter):04X}" for letter in text)
+    units = text.encode("utf-16-be")
+    return "".join(f"\\u{units[at : at + 2].hex().upper()}" for at in range(0, len(units), 2))
 
 
 def _all_by_entities(text: str) -> str:
@@ -81,10 +83,20 @@ def _as_parquet_map(text: str) -> str:
     return str([("note", text)])
 
 
+def _as_bytes(text: str) -> str:
+    return str([text.encode()])
+
+
+def _as_words_of_mail(text: str) -> str:
+    return f"From: {Header(text, 'utf-8').encode()}"
+
+
 WRITERS: list[Callable[[str], str]] = [
     _as_json,
     _as_json_of_any_letters,
     _as_parquet_map,
+    _as_bytes,
+    _as_words_of_mail,
     html.escape,
     quote,
     quote_plus,

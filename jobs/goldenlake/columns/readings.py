@@ -5,6 +5,8 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator
+from email.errors import MessageError
+from email.header import decode_header, make_header
 from urllib.parse import unquote
 
 DEEPEST = 16
@@ -15,15 +17,18 @@ TOKEN = re.compile(r"[\w.+@%-]+")
 _HEX = "[0-9a-fA-F]"
 _ESCAPED = re.compile(
     rf"\\(?:u([dD][89abAB]{_HEX}{{2}})\\u([dD][c-fC-F]{_HEX}{{2}})"
-    rf"""|(?:u({_HEX}{{4}})|x({_HEX}{{2}}))|([nrtbf"'\\/]))"""
+    rf"""|x({_HEX}{{2}}(?:\\x{_HEX}{{2}})*)|u({_HEX}{{4}})|([nrtbf"'\\/]))"""
 )
 _MEANT = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f"}
+_WORDS = re.compile(r"=\?[\w*-]+\?[bBqQ]\?[^?\s]*\?=(?:\s+=\?[\w*-]+\?[bBqQ]\?[^?\s]*\?=)*")
+_LANGUAGE = re.compile(r"(=\?[\w-]+)\*[\w-]*\?")
 _PERCENT = re.compile(rf"%{_HEX}{{2}}")
 
 
 def readings(text: str) -> Iterator[str]:
     """The text in small letters as it stands, then with one layer of writing undone after another:
-    escapes of JSON and of Python, of addresses on the web, and of HTML.
+    escapes of JSON and of Python, of addresses on the web, of HTML, and words of mail headers
+    (RFC 2047).
 
     Each layer takes time in proportion to the text's length, and none where it is not used.
     """
@@ -40,7 +45,7 @@ def _layers(text: str) -> Iterator[str]:
     yield text
     for _ in range(DEEPEST):
         before = text
-        for undone in (_unescaped, _unquoted, _without_entities):
+        for undone in (_unescaped, _unquoted, _without_entities, _without_words):
             plain = undone(text)
             if plain != text:
                 text = plain
@@ -54,12 +59,22 @@ def _unescaped(text: str) -> str:
 
 
 def _meant(found: re.Match[str]) -> str:
-    high, low, point, byte, letter = found.groups()
+    high, low, bytes_, point, letter = found.groups()
     if letter:
         return _MEANT.get(letter, letter)
     if high:
         return chr(0x10000 + ((int(high, 16) & 0x3FF) << 10) + (int(low, 16) & 0x3FF))
-    return chr(int(point or byte, 16))
+    if bytes_:
+        return _of_bytes(bytes.fromhex(bytes_.replace("\\x", "")))
+    return chr(int(point, 16))
+
+
+def _of_bytes(data: bytes) -> str:
+    """Where they are no UTF-8, Python meant characters by them."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def _unquoted(text: str) -> str:
@@ -78,3 +93,16 @@ def _with_blanks(found: re.Match[str]) -> str:
 
 def _without_entities(text: str) -> str:
     return html.unescape(text) if "&" in text and ";" in text else text
+
+
+def _without_words(text: str) -> str:
+    return _WORDS.sub(_word, text) if "=?" in text else text
+
+
+def _word(found: re.Match[str]) -> str:
+    # RFC 2231 lets a word name its language.
+    words = _LANGUAGE.sub(r"\1?", found[0])
+    try:
+        return str(make_header(decode_header(words)))
+    except (MessageError, LookupError, ValueError):
+        return found[0]

@@ -370,13 +370,17 @@ def test_what_returns_to_what_an_older_pull_brought_is_news(crm, night, load):
 
 def test_of_two_pulls_of_one_day_the_later_orders_its_rows_last(crm, night):
     origin = origin_of("all")
+    declared = DECLARED.model_copy(update={"origin": origin})
     ids = []
     for hours, given in enumerate(["old", "new", "older", "newer", "new"]):
         night.clock.at = Clock.at + timedelta(hours=hours)
         crm.contacts[-1]["name"] = {"given": given}
-        ids += [row.file_id for row in night.land(origin)]
+        ids += [row.file_id for row in night.land(origin, source=declared)]
     assert len(ids) == 5
     assert ids == sorted(ids)
+    night.files, night.clock.at = night.files[:-1], night.clock.at + timedelta(hours=1)
+    again = night.land(origin, source=declared)
+    assert [row.file_id for row in again] == ids[-1:], "by another try"
 
 
 def test_nothing_new_lands_no_file_and_forgets_nothing(crm, night):

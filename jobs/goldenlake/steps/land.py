@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import BinaryIO, cast
 
+from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.declarations.source import Origin, Source
 from goldenlake.errors import ContractBroken
 from goldenlake.ports import Clock, FilePlace, Landing, RemoteFile
@@ -279,7 +280,8 @@ class Ledger:
     def identified(self, row: FileRow, *, has_day: bool = True) -> FileRow:
         """The row with its ``file_id``: the SHA-256 of its content or, where the same content may
         be news again, of what makes it another file. Of sources whose files order the rows it
-        begins with when the file was written, so that ids order them in silver.
+        begins with when the file was written, so that ids order them in silver; with its number
+        among those of the day where it was pulled, as another try would have it.
         """
         told = [row.sha256]
         if not has_day:
@@ -293,7 +295,7 @@ class Ledger:
         if told[1:]:
             file_id = hashlib.sha256(" ".join(told).encode()).hexdigest()
         if self._source.is_ordered_by_files:
-            file_id = f"t{row.modified_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}-{file_id}"
+            file_id = f"t{self._written(row)}-{file_id}"
         # It keeps its row in the ledger when it gets its day.
         return replace(row, file_id=self._without_day.get((row.path, row.sha256), file_id))
 
@@ -351,6 +353,11 @@ class Ledger:
 
     def _order(self, row: FileRow) -> tuple[date, int, datetime, str]:
         return file_order(self._source, row)
+
+    def _written(self, row: FileRow) -> str:
+        if isinstance(self._source.origin, ApiOrigin):
+            return f"{sum(each.file_on == row.file_on for each in self._rows.values()):06}"
+        return f"{row.modified_at.astimezone(UTC):%Y%m%dT%H%M%S.%f}"
 
     def _scope(self, row: FileRow) -> Hashable:
         """Among which files it may be a copy: what increments say of two days are two statements,

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from goldenlake.errors import PlaceUnreachable
 from goldenlake.io.landing import LocalLanding, S3Landing, open_landing
 from goldenlake.io.places.folder import Folder
-from goldenlake.steps.files import file_order
+from goldenlake.steps.files import FileRow, file_order
 from goldenlake.steps.land import Land
 from support.landed import source
 
@@ -367,6 +367,66 @@ def test_a_copy_is_news_as_soon_as_a_late_file_came_in_between(drop):
     assert found["2024-03-03.csv"].landed_path == first.landed_path
     assert found["2024-03-03.csv"].file_id != first.file_id
     assert drop.land(**snapshot).files == []
+
+
+@pytest.mark.parametrize("load", ["increment", "snapshot"])
+def test_a_copy_that_was_touched_keeps_its_row_and_its_landing_as_it_becomes_news(drop, load):
+    fields = {"load": load, "key": ["id"], "file_date": DATED, "now": NOW + timedelta(days=1)}
+    for hours, name, content in [(1, "a", "A"), (3, "b", "A"), (5, "b", "A"), (2, "c", "B")]:
+        drop.put(f"{name}/2024-03-01.csv", content, at=EARLIER + timedelta(hours=hours))
+        drop.land(date(2024, 3, hours), **fields)
+    rows = sorted(drop.ledger.values(), key=lambda row: file_order(drop.declared, row))
+    told = [(row.path[0], row.status, row.landed_on.day) for row in rows]
+    assert told == [("a", "landed", 1), ("c", "landed", 2), ("b", "landed", 3)]
+    drop.put("d/2024-03-01.csv", "C", at=EARLIER + timedelta(hours=4))
+    drop.land(**fields)
+    newest = max(drop.ledger.values(), key=lambda row: file_order(drop.declared, row))
+    # What was only touched is no newer, but where a file is the whole truth.
+    assert newest.path[0] == ("d" if load == "increment" else "b")
+
+
+def earlier(drop, path, content, hours, *, on=date(2024, 3, 1), **others):
+    """A row as earlier versions wrote it, and its file."""
+    at = EARLIER + timedelta(hours=hours)
+    drop.put(path, content, at=at)
+    sha256, landed_path, size = drop.landing.put("shop", path, io.BytesIO(content.encode()))
+    row = FileRow(
+        source="shop",
+        path=path,
+        size_bytes=size,
+        sha256=sha256,
+        modified_at=at,
+        landed_path=landed_path,
+        file_on=on,
+        landed_on=date(2024, 3, 1),
+        run_id="r0",
+        **{"file_id": sha256} | others,
+    )
+    drop.ledger[row.key] = row
+
+
+@pytest.mark.parametrize("ids", ["abc", "bac", "cab"])
+def test_a_copy_of_an_earlier_version_whose_ids_tell_no_order_stays_one(drop, ids):
+    earlier(drop, "a/2024-03-01.csv", "A", 1, file_id=f"{ids.index('a')}")
+    earlier(drop, "c/2024-03-01.csv", "A", 2, status="duplicate")
+    earlier(drop, "b/2024-03-01.csv", "B", 3, file_id=f"{ids.index('b')}")
+    assert drop.statuses(file_date=DATED, **KEYED) == []
+
+
+@pytest.mark.parametrize("load", ["increment", "snapshot"])
+def test_files_that_an_earlier_version_found_no_day_of_have_ids_of_their_own_once_they_have(
+    drop, load
+):
+    for day, content in enumerate("ABA", 1):
+        earlier(drop, f"2024-03-0{day}.csv", content, day, status="broken", error="no day")
+    fields = {"load": load, "key": ["id"], "file_date": DATED}
+    drop.land(**fields)
+    rows = drop.ledger.values()
+    landed = [row for row in rows if row.status == "landed"]
+    assert len({row.file_id for row in landed}) == 3
+    assert {row.status for row in rows} == {"landed", "duplicate"}
+    assert max(landed, key=lambda row: file_order(drop.declared, row)).path == "2024-03-03.csv"
+    assert drop.land(**fields).files == []
 
 
 #: What a file says: of one key, or of both.

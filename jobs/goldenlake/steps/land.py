@@ -122,9 +122,10 @@ class Land:
                 except (_Grew, FileNotFoundError):
                     growing.append(file.path)
                     continue
-                ledger.add(row)
-                files.append(row)
-        files += ledger.revived(landed_on=self.as_of, run_id=self.run_id)
+                for found_out in (row, *ledger.outgrown(row)):
+                    ledger.add(found_out)
+                    files.append(found_out)
+        files += ledger.revived(run_id=self.run_id)
         return replace(landed, later=later, ahead=ahead, known=unchanged)
 
     def day_of(self, path: str) -> date | None:
@@ -235,7 +236,7 @@ class Ledger:
         self._kept: set[str] = set()
         self._rows: dict[_Key, FileRow] = {}
         self._paths: dict[str, dict[_Key, FileRow]] = {}
-        self._without_day: dict[tuple[str, str], str] = {}
+        self._without_day: dict[tuple[str, str], FileRow] = {}
         self._seen: set[tuple[str, int, object]] = set()
         for row in known:
             self.add(row)
@@ -244,7 +245,7 @@ class Ledger:
         """Know a row; its file is taken anew if it was not seen as it is."""
         # What has no day said nothing yet: its content is news when it comes again with one.
         if row.has_no_day:
-            self._without_day[row.path, row.sha256] = row.file_id
+            self._without_day[row.path, row.sha256] = row
         else:
             self._contents.add(row.sha256)
             if row.landed_path:
@@ -297,7 +298,17 @@ class Ledger:
         if self._source.is_ordered_by_files:
             file_id = f"t{self._written(row)}-{file_id}"
         # It keeps its row in the ledger when it gets its day.
-        return replace(row, file_id=self._without_day.get((row.path, row.sha256), file_id))
+        before = self._without_day.get((row.path, row.sha256))
+        if before and (_has_own_id(before) or not has_day):
+            file_id = before.file_id
+        return replace(row, file_id=file_id)
+
+    def outgrown(self, row: FileRow) -> list[FileRow]:
+        """The row that a file had as long as it had no day, if it has another by now: a copy."""
+        before = self._without_day.get((row.path, row.sha256))
+        if before is None or before.key == row.key or row.has_no_day:
+            return []
+        return [replace(row, file_id=before.file_id, status=DUPLICATE)]
 
     def repeats(self, row: FileRow) -> bool:
         """Whether a file says nothing new; its row needs no ``file_id`` and no ``size_bytes``.
@@ -324,9 +335,10 @@ class Ledger:
         # What a late snapshot said is what the first one after it says.
         return newest.sha256 == row.sha256 if newest else scope is None
 
-    def revived(self, *, landed_on: date, run_id: str) -> list[FileRow]:
+    def revived(self, *, run_id: str) -> list[FileRow]:
         """Files that were taken for copies of the one before, and that another one has come in
-        between since, as one that was late: they are news after all.
+        between since, as one that was late: they are news after all. They landed when they did:
+        what came under their names since is newer.
         """
         if not self._is_ordered or all(row.status != DUPLICATE for row in self._rows.values()):
             return []
@@ -338,13 +350,19 @@ class Ledger:
         for row in ordered:
             before = last.get(scope := self._scope(row))
             last[scope] = row
-            if row.status != DUPLICATE or before is None or before.sha256 == row.sha256:
-                continue
-            again = replace(self.identified(row), landed_on=landed_on, run_id=run_id)
-            is_read = again.key in self._rows and again.key != row.key
-            if row.landed_path and not is_read:
-                found.append(replace(again, status=LANDED))
+            is_news = row.status == DUPLICATE and before and before.sha256 != row.sha256
+            if is_news and row.landed_path and (apart := self._apart(row)):
+                found.append(replace(apart, status=LANDED, run_id=run_id))
         return found
+
+    def _apart(self, copy: FileRow) -> FileRow | None:
+        """A copy as a file of its own; None where it is read already, and where nobody knows which
+        of its day's files is newer, since their ids are of an earlier version.
+        """
+        if _has_own_id(copy):
+            return copy
+        apart = self.identified(copy)
+        return None if self._source.is_ordered_by_files or apart.key in self._rows else apart
 
     @property
     def _is_ordered(self) -> bool:
@@ -366,6 +384,13 @@ class Ledger:
         if self._source.load == "snapshot" or self._source.origin.file_date is None:
             return None
         return row.file_on, file_version(self._source, row.path)
+
+
+def _has_own_id(row: FileRow) -> bool:
+    """Whether no other file has its id. Earlier versions gave copies, and files without a day, the
+    id of whatever has their content.
+    """
+    return row.file_id != row.sha256
 
 
 class _Grew(Exception):

@@ -164,8 +164,9 @@ SIZES = TableShape(
     statistics=("as_of", "segment"),
 )
 #: The last acknowledged state of each record at each destination: key (destination, segment, key).
-#: ``state``: present, absent, or unknown where something was sent and no answer came; suppressed
-#: where the destination was told that they said no, and we did not add them before.
+#: ``state``: present, absent, or unknown where something was sent and no answer came, or where the
+#: destination was told that somebody whom we had added said no; suppressed where it was told, or
+#: perhaps, of somebody whom we had not.
 #: ``acknowledged_marks``: a short hash of each field as JSON, which tells what an update changes.
 LEDGER = TableShape(
     ddl="""

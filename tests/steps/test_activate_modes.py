@@ -4,9 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from goldenlake.ports import Acknowledgement, Batch
+from goldenlake.steps.ledger import LedgerWriter
+from goldenlake.steps.outbox import Outgoing
 from goldenlake.steps.reconcile import Reconcile
 from support.activation import DAY, Killed, Mortal, destination, night, silent, step
-from support.destinations import Remembering
+from support.destinations import Remembering, delivery, upsert
 from support.gold import customer, grant
 
 STRANGER = "sam"
@@ -86,7 +89,7 @@ def test_who_is_concerned_is_told_anew_when_the_mode_changes_and_strangers_stay(
     letter.night("suppress", "bob", "cyd", STRANGER)
     assert (letter.there, letter.silenced) == ({"ann", "cyd", STRANGER}, {"bob", "cyd", STRANGER})
     assert letter.states == {
-        "ann": "present", "cyd": "present", "bob": "suppressed", STRANGER: "suppressed",
+        "ann": "present", "cyd": "unknown", "bob": "suppressed", STRANGER: "suppressed",
     }  # fmt: skip
     assert letter.night("suppress", "bob", "cyd", STRANGER) == []
 
@@ -124,3 +127,46 @@ def test_a_telling_that_died_is_finished_though_the_new_mode_adds(letter, dies_a
     assert letter.silenced == {"bob", "cyd", STRANGER}
     assert [each for each in told if each[0] == "mirror"] == [("mirror", "upsert", "ann")]
     assert letter.there == {"ann", STRANGER}
+
+
+def test_who_was_told_of_before_is_told_of_once_more_if_a_killed_run_may_have_added_them(letter):
+    letter.night("suppress", "bob", STRANGER)
+    letter.night("mirror", STRANGER, dies_after=3)
+    assert "bob" in letter.there
+    letter.kind.silenced.clear()
+    letter.night("suppress", "bob", STRANGER)
+    assert letter.silenced == {"bob"}
+
+
+def test_whom_a_list_that_only_grows_was_told_of_is_added_again_once_they_say_yes(letter):
+    letter.night("append", STRANGER)
+    letter.night("suppress", "cyd", STRANGER)
+    assert letter.night("append", STRANGER) == [("append", "upsert", "cyd")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(None, "suppressed"), ("absent", "suppressed"), ("present", "unknown"), ("unknown",) * 2],
+)
+def test_who_was_told_of_without_an_answer_may_have_been_told_of(before, after):
+    """So no certificate says that they are not there."""
+
+    class Written:
+        def frame(self, rows, _):
+            return rows
+
+        def merge(self, _, rows, **__):
+            self.rows = rows
+
+    record, tables = upsert("bob"), Written()
+    known = {"acknowledged_hash": None, "acknowledged_marks": None, "remote_id": None, "attempt": 0}
+    outgoing = Outgoing(
+        delivery=delivery(mode="suppress"),
+        batch=Batch(number=1, records=[record]),
+        before={record.key: known | {"state": before}},
+    )
+    writer = LedgerWriter(tables=tables, run_id="r", on=DAY)
+    writer.take(outgoing, {record.key: Acknowledgement(key=record.key, outcome="unknown")})
+    writer.flush()
+    writer.settle()
+    assert [(row["state"], row["outcome"]) for row in tables.rows] == [(after, "unknown")]

@@ -136,9 +136,10 @@ class LedgerWriter:
                 self._note(record, outgoing, before, outcome="retry", error=answer.error)
                 self._count("unsettled")
             case _:
-                # What may have been told is told again: there is nothing that it could have added.
-                kept = {} if is_telling else {"state": "unknown"}
-                self._note(record, outgoing, before, **kept, outcome="unknown", error=answer.error)
+                left = _after_telling(before["state"]) if is_telling else "unknown"
+                self._note(
+                    record, outgoing, before, state=left, outcome="unknown", error=answer.error
+                )
                 self._count("unsettled")
 
     def _count(self, name: str) -> None:
@@ -182,8 +183,10 @@ class LedgerWriter:
 
 
 def _after_telling(before: str | None) -> str:
-    """Where somebody stands who was told of as one who said no; whom we added stays ours."""
-    return before if before in ("present", "unknown") else "suppressed"
+    """Where somebody stands who was told of, or perhaps, as one who said no. Whom we added stays
+    ours, but whether they are still there is for the destination to say.
+    """
+    return "unknown" if before in ("present", "unknown") else "suppressed"
 
 
 def records_of(tables: Tables, destination: str) -> DataFrame:

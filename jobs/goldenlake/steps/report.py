@@ -281,7 +281,8 @@ class WriteReport:
     def _exports(self, tables: Tables, runs: Sequence[Any]) -> list[ExportFacts]:
         there = (
             tables.read_or_empty("activation.ledger", LEDGER.ddl)
-            .where("state IN ('present', 'suppressed')")
+            # Those who were told of count, too: suppressed, or unknown if we had added them.
+            .where("state = 'present' OR (state <> 'absent' AND outcome = 'acknowledged')")
             .groupBy("destination")
             .count()
             .collect()

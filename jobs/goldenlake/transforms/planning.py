@@ -206,8 +206,10 @@ def _compared(told: DataFrame, mode: str, *, adds_nobody: bool) -> DataFrame:
     is_there = there.isin("present", "unknown") | (is_telling & (there == "suppressed"))
     is_there = F.coalesce(is_there, F.lit(False))
     is_sure = F.coalesce(there == "present", F.lit(False))
+    # What was sent since without an answer may have added whom the destination was told of.
+    is_told = is_telling & (F.col("_record.outcome") == "acknowledged")
     is_same = F.coalesce(
-        (is_sure | is_telling) & (F.col("_record.acknowledged_hash") == F.col("desired_hash")),
+        (is_sure | is_told) & (F.col("_record.acknowledged_hash") == F.col("desired_hash")),
         F.lit(False),
     )
     was_refused = F.coalesce(

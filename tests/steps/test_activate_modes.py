@@ -82,7 +82,12 @@ def letter(tables):
     return Newsletter(tables)
 
 
-@pytest.mark.parametrize("mode", ["mirror", "upsert", "append"])
+SLOWLY = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "mode", ["mirror", pytest.param("upsert", marks=SLOWLY), pytest.param("append", marks=SLOWLY)]
+)
 def test_who_is_concerned_is_told_anew_when_the_mode_changes_and_strangers_stay(letter, mode):
     letter.night(mode, "bob", STRANGER)
     assert letter.there == {"ann", "cyd", STRANGER}
@@ -106,7 +111,9 @@ def test_who_is_concerned_is_told_anew_when_the_mode_changes_and_strangers_stay(
     assert {who for *_, who in letter.night("suppress", "ann", "cyd", STRANGER)} == {"ann", "cyd"}
 
 
-@pytest.mark.parametrize("dies_after", [1, 2, 3])
+@pytest.mark.parametrize(
+    "dies_after", [pytest.param(1, marks=SLOWLY), 2, pytest.param(3, marks=SLOWLY)]
+)
 def test_an_audience_that_died_is_finished_without_those_whom_the_new_mode_tells_of(
     letter, dies_after
 ):
@@ -120,7 +127,7 @@ def test_an_audience_that_died_is_finished_without_those_whom_the_new_mode_tells
     assert letter.there == {"ann", STRANGER}
 
 
-@pytest.mark.parametrize("dies_after", [1, 2])
+@pytest.mark.parametrize("dies_after", [1, pytest.param(2, marks=SLOWLY)])
 def test_a_telling_that_died_is_finished_though_the_new_mode_adds(letter, dies_after):
     letter.night("suppress", "bob", "cyd", STRANGER, dies_after=dies_after)
     told = letter.night("mirror", "bob", "cyd", STRANGER)

@@ -234,7 +234,7 @@ class CountMismatch(TerminalError):
         self.source, self.file_id = source, file_id
         self.read, self.accepted, self.quarantined = read, accepted, quarantined
         super().__init__(
-            f"{source}: file {file_id[:12]}: read {read}, but accepted {accepted} + quarantined "
+            f"{source}: file {file_id}: read {read}, but accepted {accepted} + quarantined "
             f"{quarantined}. This is a defect of goldenlake; nothing was marked as done. Run "
             "again; if it says the same, report it with this line, and move the file away so that "
             "the source's others go on."

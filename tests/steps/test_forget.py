@@ -14,7 +14,7 @@ from goldenlake.io.tables import DeltaTables
 from goldenlake.schemas import BROKEN, CONFORMED, DUPLICATE, LANDED
 from goldenlake.steps.files import FileRow, read_files, record_files, token_in, token_of
 from goldenlake.steps.forget import Forget
-from goldenlake.steps.land import Ledger
+from goldenlake.steps.known_files import KnownFiles
 from goldenlake.steps.proof import search
 from goldenlake.steps.subjects import Subject
 from support.landed import source
@@ -110,12 +110,12 @@ def test_a_file_that_is_still_in_its_place_is_known_without_its_name() -> None:
     )
 
     crm = source("id")
-    ledger = Ledger(crm, [row], KEY)
+    known = KnownFiles(crm, [row], KEY)
 
     assert token_in(path) == token_of(KEY, before)
-    assert ledger.name_of(before) == path
-    assert ledger.name_of("orders_bob@example.com.csv") == "orders_bob@example.com.csv"
-    assert Ledger(crm, [row], b"another").name_of(before) == before
+    assert known.name_of(before) == path
+    assert known.name_of("orders_bob@example.com.csv") == "orders_bob@example.com.csv"
+    assert KnownFiles(crm, [row], b"another").name_of(before) == before
 
 
 def test_a_path_that_tells_is_found_though_the_file_says_nothing(tmp_path: Path) -> None:

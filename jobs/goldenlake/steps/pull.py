@@ -19,7 +19,8 @@ from goldenlake.patience import Sleep
 from goldenlake.ports import Api, Clock, Landing
 from goldenlake.schemas import BROKEN
 from goldenlake.steps.files import FileRow
-from goldenlake.steps.land import Landed, Ledger, landed_lines
+from goldenlake.steps.known_files import KnownFiles
+from goldenlake.steps.land import Landed, landed_lines
 
 _IN_MEMORY = 8 * 2**20
 _PREFIX = "pulled"
@@ -42,7 +43,7 @@ class Pull:
     def run(self, api: Api, landing: Landing, known: Iterable[FileRow], clock: Clock) -> Landed:
         """Raises TransientError, CallRefused, ContractBroken; nothing is landed then."""
         rows = list(known)
-        ledger = Ledger(self.source, rows)
+        before = KnownFiles(self.source, rows)
         since = max((mark for row in rows if (mark := _mark(row))), key=instant, default=None)
         newest, count = since, 0
         name = self.source.source
@@ -66,10 +67,10 @@ class Pull:
                 at=clock.now(),
                 as_of=self.as_of,
                 run_id=self.run_id,
-                unless=ledger.is_gone,
+                unless=before.is_gone,
             )
         # As the overlap alone does, word for word.
-        return Landed(known=1) if ledger.repeats(row) else Landed(files=[ledger.identified(row)])
+        return Landed(known=1) if before.repeats(row) else Landed(files=[before.identified(row)])
 
     def _newer(self, newest: str | None, record: dict[str, object]) -> str | None:
         if self.origin.high_water is None:

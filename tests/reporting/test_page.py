@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from goldenlake.reporting.facts import AccuracyFacts, MatchingFacts, NightFacts
+from goldenlake.reporting.facts import AccuracyFacts, GenerationFacts, MatchingFacts, NightFacts
 from goldenlake.reporting.page import night_page
 from support.match_model import MODEL
 from support.nights import (
@@ -40,7 +40,8 @@ def test_the_page_tells_how_many_pairs_wait_for_a_steward_and_nothing_of_none() 
     page = said(good_night())
     assert "Stewards pairs that cannot be one person 3" in page
     assert "uncertain pairs that wait for a decision 41" in page
-    assert "Stewards" not in said(replace(good_night(), stewards={}))
+    published = replace(good_night().published, stewards={})
+    assert "Stewards" not in said(replace(good_night(), published=published))
 
 
 @pytest.mark.parametrize("name", NIGHTS)
@@ -87,9 +88,7 @@ def test_a_text_that_looks_like_markup_stays_a_text() -> None:
         sources=[source(EVIL, system=EVIL, status=EVIL, reasons={EVIL: 1}, is_overdue=True)],
         segments=[replace(facts.segments[0], name=EVIL, description=EVIL), facts.segments[1]],
         exports=[replace(facts.exports[0], name=EVIL, status=EVIL, held_back={EVIL: 2})],
-        identity={EVIL: 1},
-        review={EVIL: 1},
-        completeness=[(EVIL, 0.5)],
+        published=GenerationFacts(identity={EVIL: 1}, review={EVIL: 1}, completeness=[(EVIL, 0.5)]),
         expectations=[broken],
         warnings=[EVIL],
         data_docs=EVIL,
@@ -155,8 +154,9 @@ def test_a_segment_without_members_divides_nothing_by_zero() -> None:
     nobody = [replace(each, members=0, entered=0, exited=9) for each in facts.segments]
     assert "−9" in said(replace(facts, segments=nobody))
     steps = [replace(each, seconds=0.0) for each in facts.steps]
-    sizes = [(label, 0) for label, _ in facts.cluster_sizes]
-    assert said(replace(facts, steps=steps, cluster_sizes=sizes))
+    sizes = [(label, 0) for label, _ in facts.published.cluster_sizes]
+    published = replace(facts.published, cluster_sizes=sizes)
+    assert said(replace(facts, steps=steps, published=published))
 
 
 def test_the_day_is_the_night_s_and_not_the_writing_s() -> None:

@@ -144,16 +144,16 @@ def test_the_page_tells_of_the_day_and_of_nothing_else(
     assert (shop.files, shop.read, shop.quarantined, shop.status) == (2, 20, 4, "done")
     assert list(shop.reasons.items()) == [("id_required", 3), ("email_matches", 3)]
     assert (shop.last_file_on, shop.is_overdue) == (DAY, False)
-    assert facts.identity == {
+    assert facts.published.identity == {
         "records": 7, "links": 2, "customers": 3, "known customers": 2, "anonymous visitors": 1,
         "links by email": 2,
     }  # fmt: skip
-    assert dict(facts.cluster_sizes) == {
+    assert dict(facts.published.cluster_sizes) == {
         "1": 2, "2": 0, "3": 0, "4–5": 1, "6–10": 0, "11–25": 0, "26+": 0
     }  # fmt: skip
-    assert facts.events == {"assigned": 1}
-    assert facts.review == {"too_many_records": 1}
-    assert dict(facts.completeness) == {"email": 0.5, "birth_on": 0.0}
+    assert facts.published.events == {"assigned": 1}
+    assert facts.published.review == {"too_many_records": 1}
+    assert dict(facts.published.completeness) == {"email": 0.5, "birth_on": 0.0}
     assert [(each.name, each.members, each.entered) for each in facts.segments] == [
         ("readers", 3, 1)
     ]
@@ -219,7 +219,40 @@ def test_with_a_model_the_page_tells_how_many_customers_it_merged(
     assert found is not None
     assert (found.likely, found.doubtful, found.joined, found.keys_left_out) == (4, 1, 2, 5)
     assert found.version == model.version
-    assert facts.identity["links"] == 6
+    assert facts.published.identity["links"] == 6
+
+
+def test_a_generation_is_counted_once_for_all_its_pages_and_anew_where_anything_else_counts(
+    spark: SparkSession, catalogue: Catalogue, tmp_path: Path
+) -> None:
+    step = WriteReport(catalogue=catalogue, as_of=BEFORE, run_id="r1", folder=tmp_path / "reports")
+    people = {name: rows for name, rows in ROWS.items() if not name.startswith("segments.")}
+    of_tables: Any = Frames(spark, people, GOLD)
+    counted = step.gather(of_tables, Clock()).published
+    details = json.dumps(dict(step.run(of_tables, Clock()).details))
+
+    def told(generation: int = 7, details: str = details, on: date = BEFORE, **others: Any) -> Any:
+        """The page of the day after from these details alone: without the tables of people."""
+        published = {**ROWS["ops.publications"][0], "generation": generation}
+        page = ran("report", -900, as_of=on, details=details)
+        rows = {"ops.publications": [published], "ops.runs": [page]}
+        return replace(step, as_of=DAY, **others).gather(
+            cast(Any, Frames(spark, rows, GOLD)), Clock()
+        )
+
+    assert told().published == counted
+    assert counted.identity["customers"] == 3
+    assert told().steps == []
+    model = TrainedModel(json.dumps(MODEL))
+    for other in (
+        {"generation": 8},
+        {"trained": model},
+        {"details": "{}"},
+        {"details": details.replace('"customers": 3', '"customers": "three"')},
+        {"on": BEFORE - timedelta(days=7)},
+    ):
+        with pytest.raises(TableMissing):
+            told(**other)
 
 
 def test_accuracy_that_the_demonstration_measured_stands_on_the_page_and_is_no_step_of_the_night(
@@ -249,7 +282,7 @@ def test_a_generation_without_a_link_or_a_refusal_has_a_page_too(
     tables: Any = Frames(spark, rows, GOLD)
     step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "reports")
     facts = step.gather(tables, Clock())
-    assert (facts.identity["links"], facts.review) == (0, {})
+    assert (facts.published.identity["links"], facts.published.review) == (0, {})
 
 
 def test_a_day_on_which_nothing_ran_has_a_page_and_every_source_is_overdue(
@@ -321,7 +354,7 @@ def test_decisions_and_pairs_that_wait_for_one_are_counted(
     def counted(**parts: Any) -> Any:
         catalogue = replace(conf.load(), **parts)
         step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "r")
-        return step.gather(tables, Clock()).stewards
+        return step.gather(tables, Clock()).published.stewards
 
     assert counted() == {}
     why = "reason: they said so, by: ann, on: 2026-01-01"

@@ -132,6 +132,27 @@ class CampaignFacts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class GenerationFacts:
+    """What a published generation tells of itself: the same until the next one."""
+
+    mark: str = ""
+    """Of what it was counted, and how."""
+    identity: Mapping[str, int] = field(default_factory=dict)
+    """The funnel, from records to known customers."""
+    cluster_sizes: Sequence[tuple[str, int]] = ()
+    events: Mapping[str, int] = field(default_factory=dict)
+    """Events of identity history in this generation."""
+    review: Mapping[str, int] = field(default_factory=dict)
+    """Values that were not allowed to link, by reason."""
+    completeness: Sequence[tuple[str, float]] = ()
+    """Share of the known customers that have an attribute."""
+    stewards: Mapping[str, int] = field(default_factory=dict)
+    """Decisions in force and waiting, and pairs that wait for one."""
+    matched: Mapping[str, int] = field(default_factory=dict)
+    """``likely``, ``doubtful`` and ``joined`` of MatchingFacts; empty without a model."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Attention:
     """One thing that a person should look at."""
 
@@ -154,15 +175,6 @@ class NightFacts:
     generation: int | None
     generation_as_of: date | None
     sources: Sequence[SourceFacts]
-    identity: Mapping[str, int]
-    """The funnel, from records to known customers."""
-    cluster_sizes: Sequence[tuple[str, int]]
-    events: Mapping[str, int]
-    """Events of identity history in this generation."""
-    review: Mapping[str, int]
-    """Values that were not allowed to link, by reason."""
-    completeness: Sequence[tuple[str, float]]
-    """Share of the known customers that have an attribute."""
     segments: Sequence[SegmentFacts]
     exports: Sequence[ExportFacts]
     expectations: Sequence[Mapping[str, object]]
@@ -173,8 +185,8 @@ class NightFacts:
     overlaps: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Customers who are members of both segments, for each pair of two different ones."""
     drift: Sequence[DriftFacts] = field(default_factory=tuple)
-    stewards: Mapping[str, int] = field(default_factory=dict)
-    """Decisions in force and waiting, and pairs that wait for one."""
+    published: GenerationFacts = field(default_factory=GenerationFacts)
+    """Of the generation that readers see."""
     matching: MatchingFacts | None = None
     accuracy: Sequence[AccuracyFacts] = field(default_factory=tuple)
     campaigns: Sequence[CampaignFacts] = field(default_factory=tuple)

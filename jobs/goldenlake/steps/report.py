@@ -16,13 +16,13 @@ from pyspark.sql import functions as F
 
 from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.catalogue import Catalogue
-from goldenlake.identity.refinement import connecting
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.ports import Clock, StepResult, Tables
 from goldenlake.reporting.facts import (
     AccuracyFacts,
     CampaignFacts,
     ExportFacts,
+    GenerationFacts,
     MatchingFacts,
     NightFacts,
     SegmentFacts,
@@ -33,12 +33,13 @@ from goldenlake.reporting.page import night_page
 from goldenlake.schemas import CONFORMED, LEDGER, MEMBERS, RUNS, SIZES
 from goldenlake.steps.files import FileRow, read_files, standing_drift
 from goldenlake.steps.generations import Generation, latest_generation, read
-from goldenlake.steps.matched import matched
-from goldenlake.steps.stewards import steward_counts
+from goldenlake.steps.published import Counting, remembered
 from goldenlake.steps.truth import STEP as ACCURACY
 from goldenlake.steps.truth import WAYS
 
-_SIZES = ((1, "1"), (2, "2"), (3, "3"), (5, "4–5"), (10, "6–10"), (25, "11–25"), (10**9, "26+"))
+STEP = "report"
+_REMEMBERED = timedelta(days=7)
+"""How long what was counted of a generation is looked for among the pages of days before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,16 +61,18 @@ class WriteReport:
         part = path.with_suffix(".part")
         part.write_text(night_page(facts), encoding="utf-8")
         os.replace(part, path)
-        return StepResult(step="report", details={"path": str(path), "verdict": facts.verdict})
+        details = {"path": str(path), "verdict": facts.verdict}
+        return StepResult(step=STEP, details=details | remembered(facts.published))
 
     def gather(self, tables: Tables, clock: Clock) -> NightFacts:
         """Everything that the page tells."""
-        runs = self._runs(tables)
+        rows = self._rows(tables)
+        runs = self._runs(rows)
         files = [file for file in read_files(tables) if file.source in self.catalogue.sources]
         generation = latest_generation(tables)
-        identity, sizes, events, review, complete = self._identity(tables, generation)
-        published = next((r for r in runs if r["step"] == "publish" and r["details"]), None)
-        audit = json.loads(published["details"]) if published else {}
+        published = self._published(tables, generation, rows)
+        publish = next((r for r in runs if r["step"] == "publish" and r["details"]), None)
+        audit = json.loads(publish["details"]) if publish else {}
         return NightFacts(
             as_of=self.as_of,
             written_at=clock.now(),
@@ -78,12 +81,7 @@ class WriteReport:
             generation_as_of=generation.as_of if generation else None,
             sources=self._sources(files, runs),
             drift=standing_drift(tables, files, until=self.as_of),
-            identity=identity,
-            cluster_sizes=sizes,
-            events=events,
-            review=review,
-            stewards=steward_counts(tables, generation, self.catalogue) if generation else {},
-            completeness=complete,
+            published=published,
             segments=self._segments(tables),
             overlaps=self._overlaps(tables),
             exports=self._exports(tables, runs),
@@ -98,28 +96,43 @@ class WriteReport:
                     error=row["error"] or "",
                 )
                 for row in runs
-                if row["step"] not in ("report", ACCURACY)
+                if row["step"] not in (STEP, ACCURACY)
             ],
             warnings=audit.get("warnings", []),
-            matching=self._matching(tables, generation, runs),
+            matching=self._matching(published, runs),
             accuracy=_accuracy(runs),
             campaigns=_campaigns(tables, generation) if generation else (),
         )
 
-    def _runs(self, tables: Tables) -> list[Any]:
+    def _rows(self, tables: Tables) -> list[Any]:
+        """Of ``ops.runs``: the day's, and those of pages of the days before."""
+        day, is_report = F.col("as_of"), F.col("step") == STEP
+        is_before = is_report & day.between(self.as_of - _REMEMBERED, self.as_of)
+        rows = tables.read_or_empty("ops.runs", RUNS.ddl)
+        found = rows.where((day == F.lit(self.as_of)) | is_before).collect()
+        return sorted(found, key=lambda row: row["started_at"])
+
+    def _published(
+        self, tables: Tables, generation: Generation | None, rows: Sequence[Any]
+    ) -> GenerationFacts:
+        """Counted once a generation: it is most of the work, and most nights change little."""
+        if generation is None:
+            return GenerationFacts()
+        counting = Counting(
+            generation=generation, catalogue=self.catalogue, is_matched=self.trained is not None
+        )
+        pages = (row["details"] for row in reversed(rows) if row["step"] == STEP)
+        return counting.among(pages) or counting.of(tables)
+
+    def _runs(self, rows: Sequence[Any]) -> list[Any]:
         """The row that counts of every step and subject on the day, in the order in which they ran.
 
         That is the latest. A rerun that had nothing to do only shows that a fault has passed: it
         does not hide what the night did, nor files that are still as they were.
         """
-        rows = (
-            tables.read_or_empty("ops.runs", RUNS.ddl)
-            .where(F.col("as_of") == F.lit(self.as_of))
-            .collect()
-        )
         latest: dict[tuple[str, str], Any] = {}
         lasting: dict[tuple[str, str], Any] = {}
-        for row in sorted(rows, key=lambda row: row["started_at"]):
+        for row in (row for row in rows if row["as_of"] == self.as_of):
             key = row["step"], row["subject"]
             if row["status"] == "done" or json.loads(row["details"] or "{}").get("lasts"):
                 lasting[key] = row
@@ -159,79 +172,14 @@ class WriteReport:
             )
         return found
 
-    def _identity(
-        self, tables: Tables, generation: Generation | None
-    ) -> tuple[
-        dict[str, int],
-        list[tuple[str, int]],
-        dict[str, int],
-        dict[str, int],
-        list[tuple[str, float]],
-    ]:
-        if generation is None:
-            return {}, [], {}, {}, []
-        attributes = [c.name for c in self.catalogue.tables["gold.customers"].attributes]
-        bucket = F.lit(_SIZES[-1][1])
-        for most, label in reversed(_SIZES[:-1]):
-            bucket = F.when(F.col("records") <= most, label).otherwise(bucket)
-        rows = (
-            read(tables, generation, "gold.customers")
-            .groupBy("is_known", bucket.alias("bucket"))
-            .agg(
-                F.count(F.lit(1)).alias("customers"),
-                F.sum("records").alias("records"),
-                *(F.count(name).alias(f"has_{name}") for name in attributes),
-            )
-            .collect()
-        )
-        known = sum(row["customers"] for row in rows if row["is_known"])
-        sizes = [
-            (label, sum(row["customers"] for row in rows if row["bucket"] == label))
-            for _, label in _SIZES
-        ]
-        complete = [
-            (name, sum(row[f"has_{name}"] for row in rows if row["is_known"]) / max(known, 1))
-            for name in attributes
-        ]
-        events = (
-            read(tables, generation, "identity.history")
-            .where(F.col("generation") == generation.generation)
-            .groupBy("event")
-            .count()
-            .collect()
-        )
-        review = read(tables, generation, "identity.review").groupBy("reason").count().collect()
-        edges = connecting(read(tables, generation, "identity.edges"))
-        links = edges.groupBy("identifier").count().collect()
-        funnel = {
-            "records": sum(row["records"] for row in rows),
-            "links": sum(row["count"] for row in links),
-            "customers": sum(row["customers"] for row in rows),
-            "known customers": known,
-            "anonymous visitors": sum(row["customers"] for row in rows) - known,
-        }
-        funnel |= {
-            f"links by {row['identifier']}": row["count"]
-            for row in sorted(links, key=lambda row: -row["count"])
-        }
-        return (
-            funnel,
-            sizes,
-            {row["event"]: row["count"] for row in events},
-            {row["reason"]: row["count"] for row in review},
-            complete,
-        )
-
-    def _matching(
-        self, tables: Tables, generation: Generation | None, runs: Sequence[Any]
-    ) -> MatchingFacts | None:
+    def _matching(self, published: GenerationFacts, runs: Sequence[Any]) -> MatchingFacts | None:
         """None without a model, or before the first publication."""
-        if self.trained is None or generation is None:
+        if self.trained is None or not published.matched:
             return None
         resolved = [row["counts"] or {} for row in runs if row["step"] == "resolve"]
         return MatchingFacts(
             version=self.trained.version,
-            **matched(tables, generation),
+            **published.matched,
             keys_left_out=sum(counts.get("keys_left_out", 0) for counts in resolved),
             model=json.loads(self.trained.text),
         )

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from goldenlake.errors import PlaceUnreachable
 from goldenlake.io.landing import LocalLanding, S3Landing, open_landing
 from goldenlake.io.places.folder import Folder
-from goldenlake.steps.files import FileRow, file_order
+from goldenlake.steps.files import file_order
 from goldenlake.steps.land import Land
-from support.landed import source
+from support.landed import land, source
 
 NOW = datetime(2024, 3, 5, 1, 0, tzinfo=UTC)
 EARLIER = datetime(2024, 3, 4, 12, 0, tzinfo=UTC)
@@ -389,19 +389,8 @@ def earlier(drop, path, content, hours, *, on=date(2024, 3, 1), **others):
     """A row as earlier versions wrote it, and its file."""
     at = EARLIER + timedelta(hours=hours)
     drop.put(path, content, at=at)
-    sha256, landed_path, size = drop.landing.put("shop", path, io.BytesIO(content.encode()))
-    row = FileRow(
-        source="shop",
-        path=path,
-        size_bytes=size,
-        sha256=sha256,
-        modified_at=at,
-        landed_path=landed_path,
-        file_on=on,
-        landed_on=date(2024, 3, 1),
-        run_id="r0",
-        **{"file_id": sha256} | others,
-    )
+    landed = land(drop.landing, path, content.encode(), on=on)
+    row = replace(landed, modified_at=at, landed_on=date(2024, 3, 1), **others)
     drop.ledger[row.key] = row
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -15,10 +15,9 @@ from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.source import Source
 from goldenlake.ports import Tables
 from goldenlake.schemas import BROKEN, CONFORMED, FILES, QUARANTINE
-from goldenlake.steps.files import FileRow, read_files
+from goldenlake.steps.files import FileRow, file_order, read_files
 from goldenlake.steps.generations import Generation, read
 from goldenlake.steps.ingest import READ
-from goldenlake.steps.silver import SilverWriter
 from goldenlake.steps.tombstones import RECORD, names_of
 from goldenlake.transforms.conforming import typed
 from goldenlake.transforms.consent import told_values
@@ -85,9 +84,9 @@ class Doubts:
 
     def _places(self, source: Source) -> DataFrame:
         """``_file_id, _place``: the source's files, the oldest first."""
-        writer = SilverWriter(source=source, tables=self.tables)
         files = read_files(self.tables, source.source, (CONFORMED,))
-        places = {file.file_id: at for at, file in enumerate(sorted(files, key=writer.order_of))}
+        oldest_first = sorted(files, key=partial(file_order, source))
+        places = {file.file_id: at for at, file in enumerate(oldest_first)}
         return self.tables.frame(list(places.items()), "_file_id STRING, _place INT")
 
     def _bearers(self) -> DataFrame:

@@ -36,6 +36,7 @@ from goldenlake.steps.reading import write_pointer
 from goldenlake.steps.residue import Residue
 from goldenlake.steps.subjects import Subject
 from goldenlake.steps.tombstones import bury, key_of_lake
+from goldenlake.transforms.planning import SUPPRESS
 
 TABLE = "privacy.requests"
 OPEN, CLOSING, DONE = "open", "closing", "done"
@@ -245,7 +246,7 @@ class Erase:
     def _keeps(self, destination: str) -> bool:
         """Whether nobody is ever taken off it, or it is declared no more."""
         found = self.destinations.get(destination)
-        return found is None or found.mode == "suppress"
+        return found is None or found.mode == SUPPRESS
 
     def _close_generations(
         self, tables: Tables, maintenance: Maintenance, names: Sequence[str], at: datetime

@@ -153,7 +153,7 @@ class Land:
         file_on: date,
     ) -> FileRow:
         if file.unfit:
-            return self._left_out(file, file_on)
+            return self._left_out(self._row(file.path, file, file_on), file.unfit)
 
         def is_still_the_same(size: int) -> bool:
             now = place.stat(file.path)
@@ -165,19 +165,7 @@ class Land:
 
         path = before.name_of(file.path)
         name = path.rsplit("/", 1)[-1]
-        known = FileRow(
-            source=self.source.source,
-            path=path,
-            size_bytes=file.size_bytes,
-            sha256="",
-            modified_at=file.modified_at,
-            file_id="",
-            file_on=file_on,
-            landed_path="",
-            landed_on=self.as_of,
-            run_id=self.run_id,
-        )
-
+        known = self._row(path, file, file_on)
         with place.open(file.path) as opened:
             watched = _Watched(opened, is_still_the_same)
             sha256, landed_path, size = landing.put(
@@ -195,27 +183,30 @@ class Land:
             return replace(row, status=BROKEN, error=self._no_day(path))
         return replace(before.identified(row), status=DUPLICATE if is_copy else LANDED)
 
-    def _left_out(self, file: RemoteFile, file_on: date) -> FileRow:
-        broken = ContractBroken(
-            source=self.source.source,
-            file=file.path,
-            what=file.unfit,
-            mend="Have it sent under another name.",
-        )
+    def _row(self, path: str, file: RemoteFile, file_on: date) -> FileRow:
+        """What is known before anybody looks inside."""
         return FileRow(
             source=self.source.source,
-            path=file.path,
+            path=path,
             size_bytes=file.size_bytes,
             sha256="",
             modified_at=file.modified_at,
-            file_id=hashlib.sha256(file.path.encode()).hexdigest(),
+            file_id="",
             file_on=file_on,
             landed_path="",
             landed_on=self.as_of,
-            status=BROKEN,
-            error=str(broken),
             run_id=self.run_id,
         )
+
+    def _left_out(self, row: FileRow, unfit: str) -> FileRow:
+        broken = ContractBroken(
+            source=self.source.source,
+            file=row.path,
+            what=unfit,
+            mend="Have it sent under another name.",
+        )
+        file_id = hashlib.sha256(row.path.encode()).hexdigest()
+        return replace(row, file_id=file_id, status=BROKEN, error=str(broken))
 
     def _no_day(self, path: str) -> str:
         broken = ContractBroken(

@@ -134,9 +134,8 @@ def _without(held: DataFrame, own: DataFrame, is_told: Column, erasure: Erasure)
         for name, of in held.dtypes
         if name not in (by, *erasure.span) and not of.startswith(_NESTED)
     ]
-    said = {
-        name: {row[0] for row in own.select(F.col(name).cast("string")).collect()} for name in names
-    }
+    theirs = own.select(*(F.col(name).cast("string").alias(name) for name in names)).collect()
+    said = {name: {row[name] for row in theirs} for name in names}
     today = held.where(F.col(until).isNull()).select(by, F.struct(*names).alias("_today"))
     left = {
         name: F.when(

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
 from goldenlake.errors import ExportHeld, export_held
-from support.airflow_home import Airflow, Server, conf_of_names, stand_in
-
-T = TypeVar("T")
+from support.airflow_home import Airflow, Server, conf_of_names, stand_in, until
 
 DAY = date(2026, 1, 3)
 PLAN = "9f3ab2c41d07"
@@ -131,13 +127,3 @@ def ended(server: Server, dag: str, run: str) -> str:
     """How the run ended, once it has."""
     state = server.state(dag, run)
     return state if state in ("success", "failed") else ""
-
-
-def until(found: Callable[[], T | None], seconds: float = 240) -> T:
-    """What is found in the end."""
-    last = time.monotonic() + seconds
-    while time.monotonic() < last:
-        if answer := found():
-            return answer
-        time.sleep(1)
-    raise AssertionError("it did not come about in time")

@@ -8,15 +8,18 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
 
 from support.servers import free_port
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / ".venv-airflow" / "bin" / "airflow"
@@ -117,12 +120,31 @@ class Server:
         return found[0] if found else None
 
     def answer(self, question: dict[str, Any], option: str, **values: str) -> None:
-        """Choose an option, with values for the form beside it."""
+        """Choose an option, with values for the form beside it; no sooner than the scheduler has
+        noted that the task waits, which a person takes longer for. Airflow 3.3 fails a task that is
+        answered before, for a `state mismatch`.
+        """
+        noted = datetime.fromisoformat(question["created_at"]) + timedelta(seconds=1)
+        until(lambda: self._scheduler_seen_at() > noted)
         of = question["task_instance"]
         run = f"/api/v2/dags/{of['dag_id']}/dagRuns/{quote(of['dag_run_id'])}"
         path = f"{run}/taskInstances/{of['task_id']}/{of['map_index']}/hitlDetails"
         given = {"chosen_options": [option], "params_input": values}
         self.api.patch(path, json=given).raise_for_status()
+
+    def _scheduler_seen_at(self) -> datetime:
+        health = self.api.get("/api/v2/monitor/health").raise_for_status().json()
+        return datetime.fromisoformat(health["scheduler"]["latest_scheduler_heartbeat"])
+
+
+def until(found: Callable[[], T | None], seconds: float = 240) -> T:
+    """What is found in the end."""
+    last = time.monotonic() + seconds
+    while time.monotonic() < last:
+        if answer := found():
+            return answer
+        time.sleep(1)
+    raise AssertionError("it did not come about in time")
 
 
 def stand_in(folder: Path, script: str) -> None:

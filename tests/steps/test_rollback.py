@@ -68,6 +68,27 @@ def test_nothing_is_sent_from_it_while_it_does_not_know_what_came_since(
     refuse_a_return(tables)
 
 
+def test_nothing_is_sent_from_before_a_source_that_told_of_consent_since(
+    tables: DeltaTables, two: list[Generation]
+) -> None:
+    rows = [row.asDict() for row in tables.read("ops.publications").orderBy("generation").collect()]
+    silver = rows[-1]["inputs"]["silver.crm"]
+    said = tables.overwrite("silver.consents", tables.frame([["ann"]], "id STRING"))
+    for row, inputs in zip(rows, ({}, {"silver.consents": said}), strict=True):
+        row["inputs"] = {"silver.crm": silver} | inputs
+    tables.overwrite("ops.publications", tables.frame(rows, PUBLICATIONS.ddl))
+    back(tables, generations(tables)[0])
+
+    with pytest.raises(GenerationIsOld):
+        refuse_a_return(tables)
+
+    back(tables, generations(tables)[1])
+    refuse_a_return(tables, ["crm", "consents", "never_came"])
+    tables.overwrite("silver.letters", tables.frame([["ann"]], "id STRING"))
+    with pytest.raises(GenerationIsOld):
+        refuse_a_return(tables, ["letters"])
+
+
 def test_the_newest_and_what_upkeep_has_removed_cannot_be_returned_to(
     tables: DeltaTables, two: list[Generation]
 ) -> None:

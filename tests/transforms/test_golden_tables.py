@@ -134,6 +134,30 @@ def test_a_no_of_which_the_day_alone_is_known_comes_after_any_yes_of_that_day(
     assert [row["stated_at"].hour for row in found] == [23, 0, 23, 0]
 
 
+@pytest.mark.parametrize(
+    ("at", "timezone", "ends"),
+    [
+        ("2024-03-04", "UTC", "2024-03-04T23:59:59.999999"),
+        ("2024-03-04T00:00:01", "UTC", "2024-03-04T00:00:01"),
+        ("2024-03-03T22:00:00", "Europe/Sofia", "2024-03-04T21:59:59.999999"),
+        # A day of 25 hours.
+        ("2024-10-26T21:00:00", "Europe/Sofia", "2024-10-27T21:59:59.999999"),
+        (None, "UTC", "2024-03-04T23:59:59.999999"),
+    ],
+)
+def test_so_does_one_whose_day_came_as_a_time_or_is_that_of_its_file(
+    spark: SparkSession, at: str | None, timezone: str, ends: str
+) -> None:
+    said = {"at": "at", "constant_purpose": "ads", "constant_channel": "email", "status": "word"}
+    rows = silver(spark, [(at, "withdrawn", None), (at, "granted", None)])
+    corrected = F.timestamp_micros(F.unix_micros(F.col("_file_on").cast("timestamp")) + 2)
+    rows = rows.withColumns({"at": F.to_timestamp("at"), "_observed_at": corrected})
+    declared = source(consents=[said], timezone=timezone)
+    no, yes = statements_of(rows, declared).orderBy("record_id").collect()
+    assert no["stated_at"].isoformat() == ends
+    assert yes["stated_at"] < no["stated_at"] or at == "2024-03-04T00:00:01"
+
+
 def test_kinds_are_told_in_our_words(spark: SparkSession) -> None:
     esp = source(
         interactions={"at": "at", "kind": "word", "kinds": {"opened": "open"}, "channel": "email"}

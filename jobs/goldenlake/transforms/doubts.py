@@ -11,7 +11,6 @@ from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from goldenlake.columns.emails import normalise_email
 from goldenlake.columns.phones import normalise_phone
@@ -21,7 +20,7 @@ from goldenlake.declarations.expressions import columns_of, lenient
 from goldenlake.declarations.rules import rule_name
 from goldenlake.declarations.source import ConsentMapping, Source
 from goldenlake.transforms.consent import ANY, OPTED_OUT, UNCLEAR
-from goldenlake.transforms.golden_consents import stated
+from goldenlake.transforms.golden_consents import last_instant, stated
 
 STATEMENT = "purpose string, channel string, status string, stated_at timestamp"
 _NAMES = "array<struct<name: string, value: string>>"
@@ -108,11 +107,8 @@ def _about(
 
 
 def _at(rows: DataFrame, source: Source, column: str) -> Column:
-    given = F.col(column).try_cast("timestamp")
-    if isinstance(rows.schema[column].dataType, T.DateType):
-        given = _end_of(column)
-    end = _end_of("_landed_on")
-    return F.least(F.when(~_in_doubt(source, column), given), end)
+    given = F.when(~_in_doubt(source, column), last_instant(rows, source, column))
+    return F.least(given, _end_of("_landed_on"))
 
 
 def _end_of(day: str) -> Column:

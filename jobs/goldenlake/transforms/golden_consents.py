@@ -68,7 +68,7 @@ def _statements(rows: DataFrame, source: Source, mapping: ConsentMapping, *kept:
         _either(mapping.channel, mapping.constant_channel).alias("channel"),
         status.alias("status"),
         optional(mapping.jurisdiction, "string").alias("jurisdiction"),
-        _stated_at(rows, mapping, is_no=status != "granted").alias("stated_at"),
+        _stated_at(rows, source, mapping, status != "granted").alias("stated_at"),
         optional(mapping.expires_at, "timestamp").alias("expires_at"),
     )
     return statements.where(
@@ -79,17 +79,28 @@ def _statements(rows: DataFrame, source: Source, mapping: ConsentMapping, *kept:
     )
 
 
-def _stated_at(rows: DataFrame, mapping: ConsentMapping, *, is_no: Column) -> Column:
-    """When it was said; of a no of which the day alone is known the end of that day, since it may
-    have come after any yes of the day.
-    """
+def _stated_at(rows: DataFrame, source: Source, mapping: ConsentMapping, is_no: Column) -> Column:
+    """When it was said; of a no the last instant at which that may have been."""
     given = F.col(mapping.at).try_cast("timestamp")
-    found = F.coalesce(given, F.col("_observed_at"), F.col("_file_on").cast("timestamp"))
-    is_of_a_day = F.coalesce(given, F.col("_observed_at")).isNull()
-    if isinstance(rows.schema[mapping.at].dataType, T.DateType):
-        is_of_a_day |= given.isNotNull()
-    end = F.date_trunc("DAY", found) + F.expr("INTERVAL 1 DAY - INTERVAL 1 MICROSECOND")
-    return F.when(is_of_a_day & is_no, end).otherwise(found)
+    seen = F.coalesce(F.col("_observed_at"), F.col("_file_on").cast("timestamp"))
+    last = F.coalesce(last_instant(rows, source, mapping.at), _last_of_day(seen, "UTC"))
+    return F.when(is_no, last).otherwise(F.coalesce(given, seen))
+
+
+def last_instant(rows: DataFrame, source: Source, column: str) -> Column:
+    """A time as it stands; of one of which the day alone is known the end of that day, since what
+    was said then may have come after anything else that was said on it.
+    """
+    is_day = isinstance(rows.schema[column].dataType, T.DateType)
+    return _last_of_day(F.col(column).try_cast("timestamp"), "UTC" if is_day else source.timezone)
+
+
+def _last_of_day(at: Column, timezone: str) -> Column:
+    """Days come as their midnight, plus a microsecond for each correction of a file."""
+    local = F.from_utc_timestamp(at, timezone)
+    day = F.date_trunc("DAY", local)
+    end = F.to_utc_timestamp(day + F.expr("INTERVAL 1 DAY - INTERVAL 1 MICROSECOND"), timezone)
+    return F.when(F.date_trunc("SECOND", local) == day, end).otherwise(at)
 
 
 def _either(column: str | None, constant: str | None) -> Column:

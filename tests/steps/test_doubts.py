@@ -291,6 +291,29 @@ def test_a_broken_file_is_replaced_by_one_that_tells_what_it_should_have_told(
     assert [file.path for file in unread_files(tables, source)] == left
 
 
+@pytest.mark.parametrize(
+    ("email", "type_", "is_heard"),
+    [
+        ("Ann <ANN@example.com>", "unsubscribe", True),
+        ("ann@example.com;", "complaint", True),
+        ("ann@example.com;", "open", False),
+        ("ann@example.com", "unsubscribe", False),
+        (None, "unsubscribe", False),
+    ],
+)
+def test_a_no_whose_only_name_is_not_recognised_is_heard_by_the_addresses_in_it(
+    ann: DeltaTables, email: str | None, type_: str, is_heard: bool
+) -> None:
+    source = load_catalogue(PROJECT / "conf").sources["esp_events"]
+    event = {"event_id": "1", "at": "2026-02-20T08:00:00Z", "type": type_, "email": email}
+    conform(ann, source, ingested(ann, source, "a.jsonl", [event]))
+    rules = [
+        row["rules"] for row in ann.read_or_empty("quarantine.esp_events", QUARANTINE.ddl).collect()
+    ]
+    assert rules == ([["recognised_email"]] if is_heard else [])
+    assert {who for who, _ in doubtful(ann, source)} == ({"ann"} if is_heard else set())
+
+
 WELL = {
     "consent_id": "{who}",
     "email": "{who}@example.org",

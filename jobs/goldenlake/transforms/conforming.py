@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -13,6 +14,7 @@ from goldenlake.declarations.derivations import layers
 from goldenlake.declarations.expressions import lenient
 from goldenlake.declarations.formats import CsvFormat
 from goldenlake.declarations.source import Source, SourceColumn
+from goldenlake.transforms.golden_consents import stated
 from goldenlake.transforms.newest import time_of
 
 #: Days. A row from further ahead would be the newest of its key for ever.
@@ -32,6 +34,8 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
     ``required_<column>`` where a required value is missing, ``future_<column>`` where a row says
     that it was true long after it came) and ``_doubts`` (array<string>:
     ``recognised_<column>`` where a text is there, but is no e-mail address, number or country).
+    A no of which no name is recognised is flawed by that: it would be nobody's in silver, and is
+    heard by the addresses in its text where it is set aside.
     """
     own = [column.name for column in source.columns if column.derive is None]
     texts = [
@@ -127,20 +131,36 @@ def _flaws(source: Source) -> Column:
         came = F.greatest("_file_on", "_landed_on")
         is_early = F.col(when).cast("date") > F.date_add(came, _CLOCKS_DIFFER_BY)
         found.append(F.when(is_early, F.lit(f"future_{when}")))
+    if source.consents and not source.is_profile:
+        unheard = _says_no(source) & _names_nobody(source)
+        named = set(source.identifiers.values())
+        found += [F.when(unheard, doubt) for doubt in _unrecognised(source, named)]
     return _present(found)
 
 
 def _doubts(source: Source) -> Column:
-    return _present(
-        [
-            F.when(
-                F.col(column.name).isNull() & _text(column).isNotNull(),
-                F.lit(f"recognised_{column.name}"),
-            )
-            for column in source.columns
-            if column.derive is None and _normaliser(column, source)
-        ]
-    )
+    return _present(_unrecognised(source, source.column_names))
+
+
+def _unrecognised(source: Source, names: Collection[str]) -> list[Column]:
+    return [
+        F.when(
+            F.col(column.name).isNull() & _text(column).isNotNull(),
+            F.lit(f"recognised_{column.name}"),
+        )
+        for column in source.columns
+        if column.name in names and column.derive is None and _normaliser(column, source)
+    ]
+
+
+def _says_no(source: Source) -> Column:
+    said = (stated(mapping) != "granted" for mapping in source.consents)
+    return reduce(Column.__or__, (F.coalesce(each, F.lit(False)) for each in said))
+
+
+def _names_nobody(source: Source) -> Column:
+    names = (F.col(name).isNull() for name in source.identifiers.values())
+    return reduce(Column.__and__, names, F.lit(True))
 
 
 def _present(found: list[Column]) -> Column:

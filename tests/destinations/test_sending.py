@@ -117,6 +117,18 @@ def test_what_never_settles_keeps_its_last_outcome():
 
 
 @pytest.mark.fault("500 after applying")
+def test_what_may_have_been_applied_once_is_not_told_to_be_not_applied():
+    busy = says("retry", ANN)
+    assert outcome(Scripted([LOST, busy, busy]), records=[ANN])[0] == {"ann": "unknown"}
+    # Half a reply.
+    half = Scripted([says("acknowledged", BOB), busy, busy])
+    assert outcome(half)[0] == {"ann": "unknown", "bob": "acknowledged"}
+    # A job that has ended, and whose contacts the system does not show yet.
+    job = Scripted([says("pending", ANN)] * 3, look_ups=[busy] * 5)
+    assert outcome(job, records=[ANN])[0] == {"ann": "unknown"}
+
+
+@pytest.mark.fault("500 after applying")
 def test_after_a_lost_reply_the_destination_is_asked_before_anything_is_sent_again():
     kind = Scripted([LOST, says("acknowledged", BOB)], look_ups=[says("acknowledged", ANN)])
     assert outcome(kind)[0] == {"ann": "acknowledged", "bob": "acknowledged"}

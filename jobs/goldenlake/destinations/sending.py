@@ -26,6 +26,7 @@ from goldenlake.ports import (
 
 #: Of two answers for one key the worse one counts, the first in this list being the worst.
 _WORST_FIRST: tuple[Outcome, ...] = ("unknown", "pending", "retry", "rejected", "acknowledged")
+_IN_DOUBT: tuple[Outcome, ...] = ("unknown", "pending")
 _LONGEST_ERROR = 300
 _ABOUT_CONTENT = (400, 409, 413, 422)
 """Statuses of a call that is refused for something in it; others are about the call itself."""
@@ -52,7 +53,7 @@ def deliver(
     it is where the batch bears the job of an earlier process. Only unsettled records are sent
     again. A batch that is refused as a whole is sent in halves, until what it was refused for
     stands alone. Waiting for a throttle or for a job that goes on is no attempt. What is still
-    unsettled at the end keeps its last outcome: retry or unknown.
+    unsettled at the end is unknown if it was ever sent without an answer, be the last one retry.
 
     Raises TransientError when the last attempt ended without any reply; CallRefused where the
     call itself is refused, or one record after the other.
@@ -64,7 +65,7 @@ def deliver(
                 course.go_on(retries)
     except _Unsettled:
         pass
-    return course.answers
+    return course.verdicts
 
 
 @dataclass(kw_only=True)
@@ -81,11 +82,26 @@ class _Course:
     """The job that works on a record, by key: halves of a batch have jobs of their own."""
     is_doubtful: bool = False
     """Something was sent whose answer is not known."""
+    doubted: set[str] = field(default_factory=set)
+    """Keys of records that were sent once without an answer about them."""
 
     def __post_init__(self) -> None:
         if self.batch.job is not None:
             self.jobs = dict.fromkeys((r.key for r in self.batch.records), self.batch.job)
             self.is_doubtful = True
+            self.doubted.update(self.jobs)
+
+    @property
+    def verdicts(self) -> Mapping[str, Acknowledgement]:
+        """The answers, where what may have been applied is never told to be not applied: a system
+        may show late what it took, and a later try be refused though an earlier one was not.
+        """
+        return {
+            key: replace(answer, outcome="unknown")
+            if answer.outcome == "retry" and key in self.doubted
+            else answer
+            for key, answer in self.answers.items()
+        }
 
     @property
     def open_records(self) -> Sequence[OutboundRecord]:
@@ -110,6 +126,10 @@ class _Course:
             self.jobs.pop(record.key, None)
         try:
             self._take(self._patiently(self._part(records), retries), records)
+            self.doubted.update(r.key for r in records if self.answers[r.key].outcome in _IN_DOUBT)
+        except TransientError:
+            self.doubted.update(record.key for record in records)
+            raise
         except CallRefused as refusal:
             is_about_content = refusal.status in _ABOUT_CONTENT
             if isinstance(refusal, NotAuthorised) or not is_about_content or not records:

@@ -6,8 +6,16 @@ from datetime import timedelta
 import pytest
 from pyspark.sql import functions as F
 
+from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Guards
-from goldenlake.errors import ExportHeld, PlanUnknown, SegmentNotBuilt, TransientError
+from goldenlake.errors import (
+    ExportHeld,
+    PlaceUnreachable,
+    PlanUnknown,
+    SegmentNotBuilt,
+    TransientError,
+)
+from goldenlake.ports import Acknowledgement
 from goldenlake.schemas import LEDGER
 from goldenlake.steps.plan import PlanExport, approve
 from goldenlake.steps.planned import SegmentPlan, judge
@@ -83,6 +91,29 @@ def test_a_no_under_an_address_holds_for_all_who_bear_it_though_it_tied_them_to_
         result = step(destination=given).run(tables, kind, silent)
         assert [record.customer_id for _, batch in kind.sent for record in batch.records] == ["cyd"]
         assert result.details["segments"]["readers"]["held_back"] == {"key_opted_out": 2}
+
+
+def test_an_address_is_the_same_by_whatever_name_it_was_refused(tables):
+    addresses = {"addresses": ["email", "login"]}
+    policy = ConsentPolicy.model_validate(
+        {"purposes": {"marketing": {"description": "x"}}, "channels": {"email": addresses}}
+    )
+    people = [customer("ann", customer_number="1"), customer("cyd", customer_number="3")]
+    known = {"customer_id": "bob", "identifier": "login", "value": "ann@example.com"}
+    night(
+        tables,
+        DAY,
+        people,
+        [grant("ann"), grant("bob", "withdrawn"), grant("cyd")],
+        {"readers": ["ann", "cyd"]},
+        **{"gold.identifiers": [known]},
+    )
+    for key in ("email", "customer_number"):
+        kind = Remembering()
+        given = destination(destination=f"crm_{key}", key=key, fields={"EMAIL": "email"})
+        result = step(destination=given, consent=policy).run(tables, kind, silent)
+        assert [record.customer_id for _, batch in kind.sent for record in batch.records] == ["cyd"]
+        assert result.details["segments"]["readers"]["held_back"] == {"key_opted_out": 1}
 
 
 def test_an_older_day_turns_nothing_back_unless_a_person_approves(tables):
@@ -323,6 +354,25 @@ def test_what_was_never_answered_is_not_noted_as_sent_and_goes_out_again(tables)
     kind = Remembering()
     assert step().run(tables, kind, silent).counts["sent"] == 1
     assert kind.payload == [("readers", "upsert", "ann@example.com")]
+
+
+def test_who_may_be_there_by_a_try_whose_reply_was_lost_is_taken_out_once_they_withdraw(tables):
+    class Busy(Remembering):
+        """Applies the first batch, loses its reply, and is too busy for all others."""
+
+        def send(self, delivery, batch, note):
+            if self.sent:
+                return [Acknowledgement(key=each.key, outcome="retry") for each in batch.records]
+            super().send(delivery, batch, note)
+            raise PlaceUnreachable(place="x", what="reset")
+
+    night(tables, DAY, [customer("ann")], [grant("ann")], {"readers": ["ann"]})
+    busy, given = Busy(), destination(guards={"allow_empty": True})
+    assert step(destination=given).run(tables, busy, silent).counts["unsettled"] == 1
+    publish(tables, DAY, {"gold.consents": [grant("ann", "withdrawn")]})
+    kind = Remembering(people=busy.people)
+    assert step(destination=given).run(tables, kind, silent).counts["removed"] == 1
+    assert kind.people == {}
 
 
 def test_a_killed_export_goes_on_without_those_who_withdrew_and_takes_them_back(tables):

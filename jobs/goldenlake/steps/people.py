@@ -32,6 +32,8 @@ _CONSENTS = (
     "customer_id STRING, purpose STRING, channel STRING, status STRING, jurisdiction STRING, "
     "stated_at TIMESTAMP, expires_at TIMESTAMP"
 )
+#: What all addresses of a channel are called together; no identifier is.
+_ADDRESS = "@"
 
 
 @dataclass(frozen=True)
@@ -85,13 +87,25 @@ class Newest:
         )
 
     @cached_property
+    def _named(self) -> list[str]:
+        """Identifiers that say where the channel reaches somebody."""
+        channel = self.consent.channels.get(self.destination.channel)
+        return channel.addresses if channel else []
+
+    @cached_property
     def _addresses(self) -> list[str]:
         """Columns of gold.customers, the key apart, that say where the channel reaches somebody."""
-        channel = self.consent.channels.get(self.destination.channel)
-        named = channel.addresses if channel else []
         customers, _ = self._tables
         key = self.destination.key
-        return [name for name in named if name in customers.columns and name != key]
+        return [name for name in self._named if name in customers.columns and name != key]
+
+    def _as_addresses(self, values: DataFrame) -> DataFrame:
+        """``values`` where all addresses of the channel are one attribute: an address is the same
+        by whatever name somebody is known to have it.
+        """
+        is_address = F.col("attribute").isin(self._named)
+        one = F.when(is_address, _ADDRESS).otherwise(F.col("attribute"))
+        return values.withColumn("attribute", one)
 
     @cached_property
     def _opted_out(self) -> DataFrame:
@@ -108,11 +122,11 @@ class Newest:
         if "gold.identifiers" in self.generation.tables:
             known = read(self.tables, self.generation, "gold.identifiers")
             values = values.unionByName(
-                known.where(F.col("identifier").isin(key, *self._addresses)).select(
+                known.where(F.col("identifier").isin(key, *self._named)).select(
                     "customer_id", F.col("identifier").alias("attribute"), "value"
                 )
             )
-        return opted_out_values(values, self._said)
+        return opted_out_values(self._as_addresses(values), self._said)
 
     def people(self, who: DataFrame) -> DataFrame:
         """The customers in ``who`` (``customer_id``, as often as may be) with ``key``, ``fields``,
@@ -127,7 +141,7 @@ class Newest:
     def _without_refused_addresses(self, judged: DataFrame, customers: DataFrame) -> DataFrame:
         """The same, where somebody who may be sent to but for the address counts as opted out."""
         refused = (
-            told_values(customers, self._addresses)
+            self._as_addresses(told_values(customers, self._addresses))
             .join(self._opted_out, ["attribute", "value"], how="left_semi")
             .select("customer_id", F.lit(True).alias("_is_refused"))
             .distinct()
@@ -142,7 +156,10 @@ class Newest:
     @cached_property
     def opted_out(self) -> DataFrame:
         """``key`` under which somebody said no, whoever bears it."""
-        ours = self._opted_out.where(F.col("attribute") == self.destination.key)
+        key = self.destination.key
+        ours = self._opted_out.where(
+            F.col("attribute") == (_ADDRESS if key in self._named else key)
+        )
         return ours.select(F.col("value").alias("key"))
 
     def with_todays_owner(self, ledger: DataFrame) -> DataFrame:

@@ -103,7 +103,7 @@ class _Person:
             if name == "missing":
                 found.append((value is None) == wanted)
             elif name == "not_within":
-                found.append(value is None or not self.lately(value, wanted))
+                found.append(value is None or value < self.since(value, wanted))
             elif value is None:
                 found.append(None)
             elif name == "within":
@@ -121,11 +121,13 @@ class _Person:
                 found.append(comparisons[name](value, other))
         return False if False in found else None if None in found else True
 
-    def lately(self, value: Any, duration: str) -> bool:
+    def since(self, value: Any, duration: str) -> Any:
         start = self.end - _duration(duration)
-        if isinstance(value, datetime):
-            return start <= value < self.end
-        return start.date() <= value <= self.as_of
+        return start if isinstance(value, datetime) else start.date()
+
+    def lately(self, value: Any, duration: str) -> bool:
+        last = self.end if isinstance(value, datetime) else self.as_of + timedelta(1)
+        return bool(self.since(value, duration) <= value < last)
 
     def matches(self, event: Row, wanted: Row, within: str | None) -> bool:
         if event["event"] != wanted["event"]:

@@ -228,6 +228,18 @@ def test_an_earlier_day_does_not_see_what_came_later(spark):
     assert earlier == {("wanted", "b")}
 
 
+def test_who_bought_after_the_day_has_not_stopped_buying(spark):
+    lapsed = segment({"metric": "last_purchase_at", "not_within": "90d"})
+    bought = {"a": at("2024-06-01 00:30"), "b": at("2024-05-31 23:30"), "c": at("2024-01-01 08:00")}
+    found = judge(
+        spark,
+        [lapsed],
+        [customer(name) for name in ("a", "b", "c", "never")],
+        metrics=[{"customer_id": who, "last_purchase_at": when} for who, when in bought.items()],
+    )
+    assert found == {("wanted", "c"), ("wanted", "never")}
+
+
 def test_static_members_stay_while_they_are_customers(spark):
     static = segment({"attribute": "country", "equals": "FR"}, kind="static")
     nested = segment({"not": {"segment": "wanted"}}, "others")

@@ -76,8 +76,9 @@ def compare(
 ) -> Column:
     """True, false, or null (unknown) where the value is missing.
 
-    Only ``missing`` and ``not_within`` say something about a value that is missing. An instant
-    that is compared with a day is compared by its day.
+    Only ``missing`` and ``not_within`` say something about a value that is missing. A value from
+    after the day is in no window, nor further back. An instant that is compared with a day is
+    compared by its day.
     """
     found = [
         _test(column, of, name, value, day, segment=segment, key=key)
@@ -95,8 +96,10 @@ def _test(
     if name == "missing":
         return column.isNull() if value else column.isNotNull()
     if name in ("within", "not_within"):
-        inside = _inside(column, of, day, value, segment=segment, key=key)
-        return inside if name == "within" else F.coalesce(~inside, F.lit(True))
+        start, last = _window(of, day, value, segment=segment, key=key)
+        if name == "within":
+            return (column >= start) & (column <= last)
+        return F.coalesce(column < start, F.lit(True))
     if name == "contains" and isinstance(of, T.ArrayType):
         element = literal(value, of.elementType, segment=segment, key=key)
         return F.array_contains(column, element)
@@ -130,12 +133,13 @@ def _test(
             raise unfit(segment, key, f"knows no test {name!r}.")
 
 
-def _inside(
-    column: Column, of: T.DataType, day: Day, duration: str, *, segment: str, key: str
-) -> Column:
+def _window(
+    of: T.DataType, day: Day, duration: str, *, segment: str, key: str
+) -> tuple[Column, Column]:
+    """The first and the last value of the column's type in it."""
     start = day.start(duration)
     if isinstance(of, T.DateType):
-        return (column >= F.lit(start.date())) & (column <= F.lit(day.as_of))
+        return F.lit(start.date()), F.lit(day.as_of)
     if isinstance(of, T.TimestampType):
-        return (column >= F.lit(start)) & (column < F.lit(day.end))
+        return F.lit(start), F.lit(day.end - timedelta(microseconds=1))
     raise unfit(segment, key, f"is {of.simpleString()}; a window needs a date or an instant.")

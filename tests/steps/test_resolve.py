@@ -246,14 +246,18 @@ def test_whatever_befell_a_contact_between_two_nights_its_record_is_as_silver_en
     def lose(*names: str) -> None:
         tables.delete_slice("silver.crm", where={"contact": names})
 
-    silver(
-        tables, CRM, [contact(name, "first") for name in ("kept", "lost", "back", "again")], FIRST
-    )
+    first = ("kept", "lost", "back", "again", "firm", "no_firm")
+    silver(tables, CRM, [contact(name, "first") for name in first], FIRST)
     resolve(tables, FIRST, sources={"crm": CRM})
     publish(tables, FIRST)
-    silver(tables, CRM, [contact(name, "second") for name in ("again", "new", "short")], SECOND)
+    second = ("again", "new", "short", "firm", "new_firm")
+    silver(tables, CRM, [contact(name, "second") for name in second], SECOND)
+    silver(tables, CRM, [contact("no_firm", "second") | {"nobody": True}], SECOND)
     lose("lost", "back", "short")
-    silver(tables, CRM, [contact(name, "third") for name in ("again", "back", "undone")], THIRD)
+    third = ("again", "back", "undone", "no_firm")
+    silver(tables, CRM, [contact(name, "third") for name in third], THIRD)
+    firms = [contact(name, "third") | {"nobody": True} for name in ("firm", "new_firm")]
+    silver(tables, CRM, firms, THIRD)
     until = tables.version("silver.crm")
     silver(tables, CRM, [contact(name, "fourth") for name in ("kept", "new")], THIRD)
     tables.restore("silver.crm", until)
@@ -275,6 +279,7 @@ def test_whatever_befell_a_contact_between_two_nights_its_record_is_as_silver_en
         "crm:back": "third@example.com",
         "crm:again": "third@example.com",
         "crm:new": "second@example.com",
+        "crm:no_firm": "third@example.com",
     }
     assert parts(customer_of(tables)) == parts(customer_of(batch))
 

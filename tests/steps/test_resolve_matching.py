@@ -118,6 +118,26 @@ def test_a_night_resolves_by_a_model_of_splink(
     assert said == {(each.name,) for each in model.comparisons}
 
 
+ANNA = {"given": "anna", "family": "walkerson", "born": "1980-05-17", "postcode": "A11 1XY"}
+PAUL = {"given": "paul", "family": "kingley", "born": "1951-11-02", "postcode": "D44 7XY"}
+
+
+def test_who_has_nothing_to_compare_any_more_speaks_for_nobody_from_that_night_on(
+    spark: SparkSession, tmp_path: Path, declared: Matching, model: TrainedModel
+) -> None:
+    """No edge tells of it: the record is tied by its account alone, before and after."""
+    tables = DeltaTables(spark, str(tmp_path))
+    lent = {"contact": "1", "account": "x", **PAUL}
+    others = [{"contact": "2", "account": "x", **ANNA}, {"contact": "3", **ANNA}]
+    nights(tables, [[lent, *others]], declared, model)
+    assert partition(customer_of(tables)) == {frozenset({"crm:1", "crm:2"}), frozenset({"crm:3"})}
+    emptied = {"contact": "1", "account": "x", "given": "paul"}
+    silver(tables, CRM, [emptied], DAYS[1])
+    result = resolve(tables, DAYS[1], RULES, SOURCES, matching=declared, trained=model)
+    assert result.details["mode"] == "incremental"
+    assert partition(customer_of(tables)) == {frozenset({"crm:1", "crm:2", "crm:3"})}
+
+
 @pytest.mark.fault("late and reordered files")
 @pytest.mark.slow
 @pytest.mark.parametrize("made", ["here", "with Splink"])

@@ -32,14 +32,18 @@ CRM = source_of(
 def silver(
     tables: DeltaTables, source: Source, rows: Iterable[Mapping[str, Any]], day: date
 ) -> None:
-    """Upsert rows of a keyed source, or append rows of another, as conform does."""
+    """Upsert rows of a keyed source, or append rows of another, as conform does.
+
+    A row with ``nobody`` is none that ``people`` of its source lets name a person.
+    """
     own = ", ".join(f"{name} STRING" for name in source.column_names)
     full = []
     for row in rows:
         values = {name: row.get(name) for name in source.column_names}
         named = "|".join(f"{k}={row[k]}" for k in sorted(source.identifiers) if row.get(k))
         key = row["contact"] if source.is_profile else named
-        values["record_id"] = f"{source.source}:{key}" if key else None
+        is_somebody = key and not row.get("nobody")
+        values["record_id"] = f"{source.source}:{key}" if is_somebody else None
         values |= {"_file_on": day, "_landed_on": day, "_file_id": row.get("file", day.isoformat())}
         values["_is_deleted"] = row.get("deleted", False)
         full.append(values)

@@ -300,3 +300,24 @@ def test_the_channel_of_a_purchase_is_the_one_that_its_row_names(spark: SparkSes
     rows = [("2024-03-04T10:00:00Z", "1", said) for said in ("web", " Phone", "fax", "", None)]
     found = purchases_of(silver(spark, rows), erp).orderBy("purchase_line_id").collect()
     assert [row["channel"] for row in found] == ["web", "phone", "erp", "erp", "erp"]
+
+
+def test_two_keys_are_two_lines_though_a_bar_stands_in_one(spark: SparkSession) -> None:
+    till = source(
+        load="increment",
+        key=["word", "is_test"],
+        purchases={
+            "at": "at", "order": "word", "item": "word", "quantity": "word", "unit_price": "word",
+            "channel": "store",
+        },
+    )  # fmt: skip
+    keys = [("A|1", "2"), ("A", "1|2"), ("A\\", "1")]
+    rows = silver(spark, [("2024-03-04T10:00:00Z", *key) for key in keys])
+    found = purchases_of(rows, till).collect()
+    assert {row["purchase_line_id"]: row["order_id"] for row in found} == {
+        r"esp:A\|1|2": "A|1",
+        r"esp:A|1\|2": "A",
+        r"esp:A\\|1": "A\\",
+    }
+    feed = rows.withColumns({"_change_type": F.lit("insert"), "_commit_version": F.lit(1)})
+    assert last_state(feed, till).count() == len(keys)

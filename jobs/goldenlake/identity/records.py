@@ -129,13 +129,14 @@ def added(feed: DataFrame, lost: DataFrame, source: Source) -> DataFrame:
 
 
 def latest(feed: DataFrame) -> DataFrame:
-    """Rows of a profile source as a change feed leaves them, those that are no longer there left
-    out: each record's of its last commit, which may have deleted it and inserted it anew.
+    """Rows of a profile source as a change feed leaves them, those left out that are no longer
+    there, or name nobody now: each record's of its last commit, which may have deleted it and
+    inserted it anew. ``feed`` has the rows before an update too.
     """
     kind, commit = F.col("_change_type"), F.col("_commit_version")
     last = F.max(commit).over(Window.partitionBy("record_id"))
-    ended = feed.where(kind != "update_preimage").withColumn("_last_version", last)
-    return ended.where((commit == F.col("_last_version")) & (kind != "delete"))
+    told = feed.withColumn("_last_version", last)
+    return told.where((commit == F.col("_last_version")) & kind.isin("insert", "update_postimage"))
 
 
 def of_dropped_sources(known: DataFrame, alive: list[str]) -> DataFrame:
@@ -178,7 +179,8 @@ def changed(current: DataFrame, known: DataFrame, keyed_by: str | None = None) -
     Both sides have RECORD_COLUMNS, what is known also ``keys`` and ``keyed_by``. A record that
     can be matched differs, too, where its keys are not by ``keyed_by``. Gives
     RECORD_COLUMNS and ``keyed_by``, with the earliest day on which the record was seen, and
-    beside them ``_was_known``, ``_was_active``, ``_old_identifiers`` and ``_old_keys``.
+    beside them ``_was_known``, ``_was_active``, ``_was_matchable``, ``_old_identifiers`` and
+    ``_old_keys``.
     A record that was never known and is not active is left out.
     """
     before = known.select(
@@ -216,6 +218,7 @@ def changed(current: DataFrame, known: DataFrame, keyed_by: str | None = None) -
         F.least("_old_first_seen_on", "first_seen_on").alias("first_seen_on"),
         "_was_known",
         F.coalesce("_was_active", F.lit(False)).alias("_was_active"),
+        F.col("_old_keyed_by").isNotNull().alias("_was_matchable"),
         F.coalesce("_old_identifiers", _nothing(_IDENTIFIERS)).alias("_old_identifiers"),
         F.coalesce("_old_keys", _nothing(_KEYS)).alias("_old_keys"),
     )

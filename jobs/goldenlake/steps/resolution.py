@@ -263,10 +263,11 @@ class Resolution:
         endpoints = edge_changes.select(
             F.explode(F.array("left_record", "right_record")).alias("record_id")
         )
-        # What is compared may have changed in a record though no edge did.
+        # What is compared may have changed in a record though no edge did, and though it has no
+        # keys: whom others tie is compared all the same, and may have nothing to compare any more.
+        is_compared = F.col("keyed_by").isNotNull() | F.col("_was_matchable")
         flipped = changed.where(
-            (F.col("is_active") != F.col("_was_active"))
-            | (F.col("is_active") & (F.size("keys") > 0))
+            (F.col("is_active") != F.col("_was_active")) | (F.col("is_active") & is_compared)
         ).select("record_id")
         moved = self._keep(endpoints.unionByName(flipped).distinct())
         reached = (

@@ -32,7 +32,7 @@ from goldenlake.steps.resolution import Resolution
 
 STEP = "resolve"
 #: Raise it when the code decides differently from the same declarations: everything is rebuilt.
-LOGIC = 4
+LOGIC = 5
 
 
 @dataclass(frozen=True, kw_only=True)

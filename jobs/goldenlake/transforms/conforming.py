@@ -179,13 +179,9 @@ def in_place(condition: Column) -> Column:
 
 
 def record_id(source: Source) -> Column:
-    """What ties a row to identity, null where it names nobody; see docs/architecture.md.
-
-    Parts of a key that hold a bar are escaped by a backslash, so that no two keys are one id.
-    """
+    """What ties a row to identity, null where it names nobody; see docs/architecture.md."""
     if source.is_profile:
-        parts = [_key_part(name, alone=len(source.key) == 1) for name in source.key]
-        of_row = F.concat(F.lit(f"{source.source}:"), F.concat_ws("|", *parts))
+        of_row = key_id(source)
     else:
         pairs = [
             F.when(F.trim(value) != "", F.concat(F.lit(f"{name}="), value))
@@ -200,6 +196,15 @@ def record_id(source: Source) -> Column:
     if source.people:
         of_row = F.when(F.expr(lenient(source.people)).cast("boolean"), of_row)
     return of_row
+
+
+def key_id(source: Source) -> Column:
+    """The source and the row's key.
+
+    Parts of a key that hold a bar are escaped by a backslash, so that no two keys are one id.
+    """
+    parts = [_key_part(name, alone=len(source.key) == 1) for name in source.key]
+    return F.concat(F.lit(f"{source.source}:"), F.concat_ws("|", *parts))
 
 
 def _key_part(name: str, *, alone: bool) -> Column:

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.declarations.expressions import canonical
 from goldenlake.declarations.source import Source
+from goldenlake.transforms.conforming import key_id
 
 
 def event_id(source: Source) -> Column:
@@ -14,8 +15,7 @@ def event_id(source: Source) -> Column:
     if source.load == "append":
         place = [F.substring("_file_id", 1, 16), F.col("_record").cast("string")]
         return F.concat(F.lit(f"{source.source}:"), F.concat_ws(":", *place))
-    parts = (F.coalesce(F.col(key).cast("string"), F.lit("")) for key in source.key)
-    return F.concat(F.lit(f"{source.source}:"), F.concat_ws("|", *parts))
+    return key_id(source)
 
 
 def selected(silver: DataFrame, only: str | None, *, deleted: bool = False) -> DataFrame:

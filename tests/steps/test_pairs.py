@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -158,6 +159,32 @@ def test_a_record_with_little_to_compare_is_judged_by_identifiers_alone(explain:
     apart = explain("shop", "web").apart
     assert "their common email is on 3 records, more than 2: it links nobody" in apart
     assert "one of them has too little to compare, so the model says nothing of them" in apart
+
+
+def test_a_value_in_common_that_does_not_hold_two_together_is_told_to_be_no_tie(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    tables = DeltaTables(spark, str(tmp_path))
+    values = [("e1", None), ("e1", "p1"), ("e2", "p1"), ("e2", "p2"), (None, "p2")]
+    rows = [
+        {"contact": f"{at}", "email": email, "phone": phone, "account": "7" if at > 2 else None}
+        for at, (email, phone) in enumerate(values)
+    ]
+    rows += [{"contact": at, "account": "8"} for at in "56"]
+    silver(tables, CRM, rows, DAY)
+    rules = RULES.model_copy(update={"largest_cluster": 4})
+    apart = Decision(cannot=["crm:5", "crm:6"], reason="sisters", by="ann", on=DAY)
+    resolve(tables, DAY, rules, {"crm": CRM}, decisions=(apart,))
+    publish(tables, DAY)
+    found = ExplainPair(left="crm:0", right="crm:1", rules=rules).run(tables)
+    said = "is in a group of more than 4 records, in which only unique identifiers link"
+    assert f"their common email {said}" in found.apart
+    assert f"email e1: {said}" in told(found)
+    tied = ExplainPair(left="crm:3", right="crm:4", rules=rules).run(tables)
+    assert tied.apart == ()
+    assert "account 7: ties them" in told(tied)
+    decided = ExplainPair(left="crm:5", right="crm:6", rules=rules).run(tables)
+    assert "account 8: gives way to what a steward decided" in told(decided)
 
 
 def test_a_decision_is_what_keeps_look_alikes_apart(explain: Any) -> None:

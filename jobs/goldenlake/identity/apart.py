@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from goldenlake.identity.components import TOO_LARGE
 from goldenlake.identity.evidence import Link
 from goldenlake.identity.links import BLOCKED, TOO_MANY
 from goldenlake.identity.refinement import CANNOT
@@ -21,8 +22,10 @@ class SharedValue:
     most_records: int
     is_tie: bool
     """Whether it ties the two, perhaps by way of others that have it."""
+    largest_cluster: int
+    """Records of a group in which more than unique identifiers link."""
     reason: str | None = None
-    """Why it may link nobody."""
+    """Why it may link nobody, or does not hold these two together."""
     differing: tuple[str, ...] = ()
     """Traits in which these two differ, so that it does not link them."""
 
@@ -35,6 +38,13 @@ class SharedValue:
             return "is a placeholder and links nobody"
         if self.reason == TOO_MANY:
             return f"is on {self.records} records, more than {self.most_records}: it links nobody"
+        if self.reason == TOO_LARGE:
+            return (
+                f"is in a group of more than {self.largest_cluster} records, in which only unique "
+                "identifiers link"
+            )
+        if self.reason == CANNOT:
+            return "gives way to what a steward decided"
         if self.differing:
             return f"does not tie them, for they differ in {' and '.join(self.differing)}"
         return "is in dispute among those who have it, and does not tie these two"

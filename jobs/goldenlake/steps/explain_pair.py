@@ -15,12 +15,14 @@ from goldenlake.errors import RecordUnknown, SetupError
 from goldenlake.identity import links, matches
 from goldenlake.identity.agreement import agree
 from goldenlake.identity.apart import Scored, SharedKey, SharedValue, reasons
+from goldenlake.identity.components import TOO_LARGE, component_key
 from goldenlake.identity.evidence import Link, links_among, links_of, path
 from goldenlake.identity.matching.keys import rule_names
 from goldenlake.identity.matching.model import Model
 from goldenlake.identity.matching.scoring import Scorer
 from goldenlake.identity.matching.waterfall import Waterfall, waterfalls
 from goldenlake.identity.profiles import is_compared, profile_table
+from goldenlake.identity.refinement import CANNOT
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.ports import Tables
 from goldenlake.reporting.pairs import PairExplanation
@@ -67,7 +69,8 @@ class ExplainPair:
         }
         left, right = profiles[self.left], profiles[self.right]
         among = links_among(people, edges)
-        values = self._values(tables, left, right, records, edges)
+        parted = _parted(one, other, read(tables, generation, "identity.review"))
+        values = self._values(tables, left, right, records, edges, parted)
         model = Model.from_json(self.trained.text) if self.trained else None
         keys = _keys(tables, left, right, records, model) if model else []
         waterfall = scored = None
@@ -115,9 +118,17 @@ class ExplainPair:
         return found
 
     def _values(
-        self, tables: Tables, left: Row, right: Row, records: DataFrame, edges: DataFrame
+        self,
+        tables: Tables,
+        left: Row,
+        right: Row,
+        records: DataFrame,
+        edges: DataFrame,
+        parted: str | None,
     ) -> list[SharedValue]:
-        """The identifiers' values that both have, and what each led to."""
+        """The identifiers' values that both have, and what each led to; ``parted`` says why those
+        that link do not hold the two together.
+        """
         both = {(pair["name"], pair["value"]) for pair in left["identifiers"]}
         both &= {(pair["name"], pair["value"]) for pair in right["identifiers"]}
         shared = sorted(pair for pair in both if pair[0] in self.rules.identifiers)
@@ -130,25 +141,33 @@ class ExplainPair:
         traits = {(row["identifier"], row["record_id"]): row["traits"] for row in ends}
         found = edges.where(F.col("link_key").isin([row["link_key"] for row in groups])).collect()
         return [
-            self._shared(row, traits, links_of(edge for edge in found if _is_of(edge, row)))
+            self._shared(row, traits, links_of(edge for edge in found if _is_of(edge, row)), parted)
             for row in sorted(groups, key=lambda row: (row["identifier"], row["value"]))
         ]
 
     def _shared(
-        self, group: Row, traits: Mapping[tuple[str, str], Sequence[str | None]], ties: list[Link]
+        self,
+        group: Row,
+        traits: Mapping[tuple[str, str], Sequence[str | None]],
+        ties: list[Link],
+        parted: str | None,
     ) -> SharedValue:
         name = group["identifier"]
         rule = self.rules.identifiers[name]
         compared = zip(
             rule.unless_differ, traits[name, self.left], traits[name, self.right], strict=True
         )
+        is_linked = bool(path(ties, self.left, self.right))
+        if parted and rule.strength == "unique":
+            parted = CANNOT
         return SharedValue(
             identifier=name,
             value=group["value"],
             records=group["records"],
             most_records=rule.most_records,
-            is_tie=bool(path(ties, self.left, self.right)),
-            reason=group["reason"],
+            largest_cluster=self.rules.largest_cluster,
+            is_tie=is_linked and parted is None,
+            reason=parted if is_linked else group["reason"],
             differing=tuple(
                 trait
                 for trait, one, other in compared
@@ -198,6 +217,20 @@ def _keys(
         )
         for key in both
     ]
+
+
+def _parted(one: Row, other: Row, review: DataFrame) -> str | None:
+    """Why two records are apart whatever identifiers link them: TOO_LARGE, CANNOT, or None where
+    they are not, as far as is known.
+    """
+    # A generation that an earlier release built does not know its link groups.
+    groups = {row.asDict().get("link_group") for row in (one, other)}
+    if one["component"] != other["component"] or None in groups or len(groups) == 1:
+        return None
+    large = review.where(F.col("reason") == TOO_LARGE).withColumn(
+        "component", F.lit(one["component"])
+    )
+    return CANNOT if large.where(F.col("link_key") == component_key()).isEmpty() else TOO_LARGE
 
 
 def _is_of(edge: Row, group: Row) -> bool:

@@ -85,6 +85,9 @@ ROWS: dict[str, list[dict[str, Any]]] = {
         {"destination": "letters", "segment": "buyers", "customer_id": "c_ann", "key": "k",
          "state": "absent", "outcome": "acknowledged", "delivery": "d_1",
          "acknowledged_on": DAY},
+        {"destination": "calls", "segment": "buyers", "customer_id": "c_mid", "key": "k",
+         "state": "present", "outcome": "acknowledged", "delivery": "d_0",
+         "acknowledged_on": BEFORE},
     ],
     "activation.held_back": [
         {"destination": "letters", "segment": "readers", "customer_id": "c_ann",
@@ -93,6 +96,10 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "activation.rejects": [
         {"destination": "ads", "segment": "readers", "customer_id": "c_ann",
          "reason": "address refused", "rejected_on": DAY},
+        {"destination": "ads", "segment": "buyers", "customer_id": "c_old",
+         "reason": "unknown there", "rejected_on": BEFORE},
+        {"destination": "ads", "segment": "buyers", "customer_id": "c_bob",
+         "reason": "of somebody else", "rejected_on": BEFORE},
     ],
 }  # fmt: skip
 
@@ -125,12 +132,15 @@ def test_an_id_that_was_merged_twice_leads_to_all_that_is_known_today(frames: An
         "not in buyers on 2026-01-03, left on that day",
         "letters / buyers: absent (acknowledged) on 2026-01-03, delivery d_1",
         "letters / readers: withdrawn on 2026-01-03",
+        "calls / buyers: present (acknowledged) on 2026-01-02, delivery d_0",
         "ads / readers: address refused on 2026-01-03",
+        "ads / buyers: unknown there on 2026-01-02",
         "2026-01-03 c_mid merged into c_ann",
     ]:
         assert line in text
     assert "sleepers" not in text
     assert "c_bob" not in text
+    assert "of somebody else" not in text
     assert "revenue" not in text
     assert "phone =" not in text
 

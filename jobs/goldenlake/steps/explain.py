@@ -15,6 +15,7 @@ from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import TableColumn
 from goldenlake.identity.evidence import customer_named, evidence, links_among
+from goldenlake.identity.ids import redirects
 from goldenlake.identity.matching.model import Model
 from goldenlake.identity.merging import Component, Merge, merges
 from goldenlake.identity.profiles import profile_table
@@ -63,7 +64,9 @@ class Explain:
             return _rows(read(tables, generation, table), customer_id)
 
         past = (F.col("customer_id") == customer_id) | (F.col("other_customer_id") == customer_id)
-        story = activation_story(tables, customer_id)
+        became = redirects(history).where(F.col("current_customer_id") == customer_id)
+        earlier = sorted(row["customer_id"] for row in became.collect())
+        story = activation_story(tables, customer_id, earlier=earlier)
         return Explanation(
             asked=self.who,
             customer_id=customer_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame, Row
@@ -19,16 +20,24 @@ _REJECTS = (
 )  # fmt: skip
 
 
-def activation_story(tables: Tables, customer_id: str) -> dict[str, list[dict[str, Any]]]:
+def activation_story(
+    tables: Tables, customer_id: str, *, earlier: Sequence[str] = ()
+) -> dict[str, list[dict[str, Any]]]:
     """The decisions about a customer as plain rows; keys and other personal values are left out.
+
+    ``earlier`` are ids that became this one: what was decided before a merge stands under them.
 
     ``segments``: each segment on the last day on which it was built, whether the customer is in
     it, and the change of that day; ``held_back``: the reasons of the last day of each destination
     and segment; ``ledger``: what destinations acknowledged; ``rejects``: what they refused.
     """
+    ids = [*earlier, customer_id]
 
     def ours(table: str, ddl: str) -> DataFrame:
-        return tables.read_or_empty(table, ddl).where(F.col("customer_id") == customer_id)
+        return tables.read_or_empty(table, ddl).where(F.col("customer_id").isin(ids))
+
+    def later(row: Row) -> tuple[Any, ...]:
+        return row["as_of"], row["customer_id"] == customer_id
 
     newest: dict[str, Row] = {}
     sizes = tables.read_or_empty("segments.sizes", SIZES.ddl).select("segment", "as_of")
@@ -36,7 +45,7 @@ def activation_story(tables: Tables, customer_id: str) -> dict[str, list[dict[st
         newest[row["segment"]] = row
     changes = {
         (row["segment"], row["as_of"]): row["change"]
-        for row in ours("segments.changes", CHANGES.ddl).collect()
+        for row in sorted(ours("segments.changes", CHANGES.ddl).collect(), key=later)
     }
     segments = [
         {
@@ -48,9 +57,7 @@ def activation_story(tables: Tables, customer_id: str) -> dict[str, list[dict[st
         for name, row in sorted(newest.items())
     ]
     held: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in sorted(
-        ours("activation.held_back", HELD_BACK.ddl).collect(), key=lambda row: row["as_of"]
-    ):
+    for row in sorted(ours("activation.held_back", HELD_BACK.ddl).collect(), key=later):
         held[row["destination"], row["segment"]] = row.asDict()
     return {
         "segments": segments,

@@ -223,6 +223,24 @@ def test_an_event_that_is_corrected_leaves_the_record_that_had_it(
     }
 
 
+def test_a_source_that_is_declared_no_more_is_gone_after_one_build_of_everything(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    tables = DeltaTables(spark, str(tmp_path / "lake"))
+    silver(tables, ORDERS, [{"order": "1", "account": "A"}], FIRST)
+    modes = []
+    for day, sources in (
+        (FIRST, {"crm": CRM, "orders": ORDERS}),
+        (SECOND, SOURCES),
+        (THIRD, SOURCES),
+    ):
+        silver(tables, CRM, [{"contact": str(day), "account": "A"}], day)
+        modes.append(resolve(tables, day, sources=sources).details["mode"])
+        publish(tables, day)
+    assert modes == ["everything", "everything", "incremental"]
+    assert set(customer_of(tables)) == {f"crm:{day}" for day in (FIRST, SECOND, THIRD)}
+
+
 def test_an_event_of_an_earlier_day_that_comes_late_makes_its_record_older(
     spark: SparkSession, tmp_path: Path
 ) -> None:

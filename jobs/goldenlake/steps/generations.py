@@ -252,8 +252,10 @@ def publish(
 ) -> Generation:
     """Make staged tables the next generation, in one commit.
 
-    Tables, inputs and fingerprints that no stage names stay as they were in the generation
-    before. Raises GenerationMoved where another build was published since these began.
+    Tables and fingerprints that no stage names stay as they were in the generation before; so do
+    inputs where no stage names any. Otherwise one that none names is built from no more, as of a
+    source that is declared no more. Raises GenerationMoved where another build was published since
+    these began.
     """
     base = latest_generation(tables)
     number = base.generation if base else 0
@@ -261,7 +263,7 @@ def publish(
         if built.base != number:
             raise GenerationMoved(step=built.step, base=built.base, latest=number)
     versions = dict(base.tables) if base else {}
-    inputs = dict(base.inputs) if base else {}
+    inputs: dict[str, int] = {}
     fingerprints = _fingerprints(base) if base else {}
     totals: dict[str, int] = {}
     for built in stages:
@@ -269,6 +271,8 @@ def publish(
         inputs |= built.inputs
         fingerprints[built.step] = built.fingerprint
         totals |= built.counts
+    if base and not inputs:
+        inputs = dict(base.inputs)
     generation = Generation(
         generation=number + 1,
         as_of=as_of,

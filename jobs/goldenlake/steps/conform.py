@@ -20,8 +20,9 @@ from goldenlake.steps.files import FileRow, file_version, read_files
 from goldenlake.steps.silver import SilverWriter
 from goldenlake.steps.tombstones import RULE, Erased
 from goldenlake.transforms.bots import with_is_bot
-from goldenlake.transforms.conforming import in_place, record_id, typed
+from goldenlake.transforms.conforming import in_place, typed
 from goldenlake.transforms.newest import observed_at
+from goldenlake.transforms.row_ids import record_id
 
 _OURS = re.findall(r"(\w+) (?:STRING|TIMESTAMP|DATE|BIGINT|BOOLEAN|ARRAY)", SILVER_COLUMNS)
 

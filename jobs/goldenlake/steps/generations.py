@@ -322,17 +322,16 @@ def roll_back(tables: Tables, to: Generation, *, run_id: str, published_at: date
     return replace(to, generation=latest.generation + 1, returns_to=to.generation)
 
 
-def refuse_a_return(tables: Tables, sources: Iterable[str] = ()) -> None:
+def refuse_a_return(tables: Tables, sources: Iterable[str]) -> None:
     """Raises GenerationIsOld where the newest generation was rolled back to and does not know
-    what has come in since, be it from a source that it has never heard of: somebody may have
-    withdrawn their consent.
+    what has come in since from a declared source, be it one that it has never heard of: somebody
+    may have withdrawn their consent. The next night, which builds from these sources, ends it.
     """
-    published = generations(tables)
-    if not published or not published[-1].returns_to:
+    latest = latest_generation(tables)
+    if latest is None or not latest.returns_to:
         return
-    latest = published[-1]
-    inputs = {f"silver.{source}" for source in sources}.union(*(each.inputs for each in published))
-    if any(tables.version(name) != latest.inputs.get(name) for name in inputs):
+    silver = [f"silver.{source}" for source in sources]
+    if any(tables.version(name) != latest.inputs.get(name) for name in silver):
         raise GenerationIsOld(generation=latest.generation, returns_to=latest.returns_to)
 
 

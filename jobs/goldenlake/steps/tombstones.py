@@ -17,7 +17,7 @@ from goldenlake.errors import PrivacyKeyUnfit, SecretMissing
 from goldenlake.identity.records import identifiers_of
 from goldenlake.ports import Tables
 from goldenlake.schemas import TOMBSTONES
-from goldenlake.transforms.conforming import record_id
+from goldenlake.transforms.row_ids import record_id
 
 TABLE = "privacy.tombstones"
 RULE = "erased_person"

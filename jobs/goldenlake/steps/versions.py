@@ -15,8 +15,9 @@ from goldenlake.declarations.source import Source
 from goldenlake.identity import links
 from goldenlake.identity.records import event_records, names_people, profile_records
 from goldenlake.ports import Tables
-from goldenlake.transforms.conforming import record_id, typed
+from goldenlake.transforms.conforming import typed
 from goldenlake.transforms.newest import newest_per_key, observed_at, order_columns
+from goldenlake.transforms.row_ids import record_id
 
 Named = tuple[str, str]
 """(name, value) of an identifier."""

@@ -1,4 +1,4 @@
-"""What ``gold.interactions`` and ``gold.purchases`` share: row ids, mappings, change feeds."""
+"""What ``gold.interactions`` and ``gold.purchases`` share: mappings, change feeds."""
 
 from __future__ import annotations
 
@@ -7,15 +7,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.declarations.expressions import canonical
 from goldenlake.declarations.source import Source
-from goldenlake.transforms.conforming import key_id
-
-
-def event_id(source: Source) -> Column:
-    """An id of a silver row that no rerun changes: its key, or its place in its file."""
-    if source.load == "append":
-        place = [F.substring("_file_id", 1, 16), F.col("_record").cast("string")]
-        return F.concat(F.lit(f"{source.source}:"), F.concat_ws(":", *place))
-    return key_id(source)
+from goldenlake.transforms.row_ids import event_id
 
 
 def selected(silver: DataFrame, only: str | None, *, deleted: bool = False) -> DataFrame:

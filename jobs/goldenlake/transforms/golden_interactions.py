@@ -6,7 +6,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import EventMapping, Source
-from goldenlake.transforms.golden_events import event_id, optional, selected, translated
+from goldenlake.transforms.golden_events import optional, selected, translated
+from goldenlake.transforms.row_ids import event_id
 
 COLUMNS = (
     "interaction_id", "customer_id", "record_id", "source", "at", "on", "channel", "kind", "item",

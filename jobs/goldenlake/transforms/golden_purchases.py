@@ -9,7 +9,8 @@ from pyspark.sql import functions as F
 
 from goldenlake.columns.text import word
 from goldenlake.declarations.source import PurchaseChannel, PurchaseMapping, Source
-from goldenlake.transforms.golden_events import event_id, optional, selected
+from goldenlake.transforms.golden_events import optional, selected
+from goldenlake.transforms.row_ids import event_id
 
 COLUMNS = (
     "purchase_line_id", "order_id", "customer_id", "record_id", "source", "at", "on", "channel",

@@ -1,0 +1,53 @@
+"""What rows are called: by their key, by whom they name, or by their place in a file."""
+
+from __future__ import annotations
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.expressions import lenient
+from goldenlake.declarations.source import Source
+
+
+def record_id(source: Source) -> Column:
+    """What ties a row to identity, null where it names nobody; see docs/architecture.md."""
+    if source.is_profile:
+        of_row = _key_id(source)
+    else:
+        pairs = [
+            F.when(F.trim(value) != "", F.concat(F.lit(f"{name}="), value))
+            for name, column in sorted(source.identifiers.items())
+            for value in [F.col(column).cast("string")]
+        ]
+        named = F.concat_ws("\x1f", *pairs) if pairs else F.lit("")
+        digest = F.substring(F.sha2(named, 256), 1, 24)
+        of_row = F.when(named != "", F.concat(F.lit(f"{source.source}:"), digest))
+    if source.bots:
+        of_row = F.when(~F.col("is_bot"), of_row)
+    if source.people:
+        of_row = F.when(F.expr(lenient(source.people)).cast("boolean"), of_row)
+    return of_row
+
+
+def event_id(source: Source) -> Column:
+    """An id of a silver row that no rerun changes: its key, or its place in its file."""
+    if source.load == "append":
+        place = [F.substring("_file_id", 1, 16), F.col("_record").cast("string")]
+        return F.concat(F.lit(f"{source.source}:"), F.concat_ws(":", *place))
+    return _key_id(source)
+
+
+def _key_id(source: Source) -> Column:
+    """The source and the row's key.
+
+    Parts of a key that hold a bar are escaped by a backslash, so that no two keys are one id.
+    """
+    parts = [_key_part(name, alone=len(source.key) == 1) for name in source.key]
+    return F.concat(F.lit(f"{source.source}:"), F.concat_ws("|", *parts))
+
+
+def _key_part(name: str, *, alone: bool) -> Column:
+    value = F.col(name).cast("string")
+    if alone:
+        return value
+    return F.regexp_replace(value, r"([\\|])", r"\\$1")

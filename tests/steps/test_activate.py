@@ -331,6 +331,30 @@ def test_guards_let_an_ordinary_night_pass(counts):
     assert judge(planned(**counts), Guards()) == []
 
 
+def test_people_in_a_list_that_is_named_no_more_are_not_forgotten(tables):
+    def export(kind, **target):
+        given = {"kind": "mailchimp", "connection": "x", "audience": "a1", **target}
+        return step(destination=destination(target=given)).run(tables, kind, silent)
+
+    night(tables, DAY, [customer("ann")], [grant("ann")], {"readers": ["ann"]})
+    assert export(Remembering()).counts["sent"] == 1
+    assert export(Remembering(), segment="readers", create_fields=True).counts["unchanged"] == 1
+
+    new = Remembering()
+    with pytest.raises(ExportHeld, match="1 records are where target said before") as held:
+        export(new, segment="readers of 2024")
+    changed = destination(
+        target={
+            "kind": "mailchimp", "connection": "x", "audience": "a1", "segment": "readers of 2024",
+        }
+    )  # fmt: skip
+    plan = PlanExport(destination=changed, consent=POLICY, as_of=DAY).run(tables)
+    approve(tables, plan, held.value.plan, by="x", reason="it was renamed there", at=DAY_AND_TIME)
+    export(new, segment="readers of 2024")
+    assert export(new, segment="readers of 2024").counts["unchanged"] == 1
+    assert new.sent == []
+
+
 def test_a_segment_that_was_not_built_is_no_empty_audience(tables):
     night(tables, DAY - timedelta(days=1), [customer("ann")], [grant("ann")], {"readers": ["ann"]})
     with pytest.raises(SegmentNotBuilt, match="2024-05-31"):

@@ -154,6 +154,7 @@ class Activate:
                 "members": each.members,
                 "unchanged": each.unchanged + each.added + each.updated,
                 "held_back": dict(each.held_back),
+                "where": self.destination.whereabouts(each.segment),
             }
             for each in plan.segments
         }

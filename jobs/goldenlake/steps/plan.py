@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
 
 from pyspark.sql import DataFrame, Row, Window
 from pyspark.sql import functions as F
@@ -236,7 +237,7 @@ class PlanExport:
         can: Capabilities,
     ) -> Plan:
         names = sorted({*self.destination.segments, *(row["segment"] for row in found)})
-        before = self._matched_before(tables)
+        before = self._last_export(tables)
         segments = [
             segment_plan(
                 self.destination,
@@ -245,7 +246,7 @@ class PlanExport:
                 sizes[name] if name in self.destination.segments else None,
                 can,
                 self.as_of,
-                before.get(name),
+                before.get(name, {}),
             )
             for name in names
         ]
@@ -262,18 +263,14 @@ class PlanExport:
             good_until=EPOCH + timedelta(microseconds=min(turns)) if turns else None,
         )
 
-    def _matched_before(self, tables: Tables) -> Mapping[str, float]:
-        """Share of the members with a key at the last whole export, by segment."""
+    def _last_export(self, tables: Tables) -> Mapping[str, Mapping[str, Any]]:
+        """What the last whole export told of each segment."""
         rows = tables.rows("activation.settled", SETTLED.ddl, _details)
         told = [
             row["details"] for row in rows if row["destination"] == self.destination.destination
         ]
-        segments = json.loads(told[0])["segments"] if told else {}
-        return {
-            name: 1 - of["held_back"].get("no_key", 0) / of["members"]
-            for name, of in segments.items()
-            if of["members"] >= self.destination.guards.least_members
-        }
+        segments: Mapping[str, Mapping[str, Any]] = json.loads(told[0])["segments"] if told else {}
+        return segments
 
     def _is_approved(self, tables: Tables, plan_hash: str) -> bool:
         approvals = tables.read_or_empty("activation.approvals", APPROVALS.ddl)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Any
 
 from pyspark.sql import Row
 
@@ -93,12 +94,24 @@ class Plan:
         return [f"{s.segment}: {verdict}" for s in self.segments for verdict in s.verdicts]
 
 
-def judge(plan: SegmentPlan, guards: Guards, matched_before: float | None = None) -> list[str]:
+def judge(
+    plan: SegmentPlan,
+    guards: Guards,
+    matched_before: float | None = None,
+    *,
+    is_elsewhere: bool = False,
+) -> list[str]:
     """What speaks against sending a plan; empty: nothing. Counts only, free of personal data.
 
-    ``matched_before`` is the share of the members that had a key at the last export.
+    ``matched_before`` is the share of the members that had a key at the last export;
+    ``is_elsewhere`` says that it was sent to another place of the destination's system.
     """
     verdicts = []
+    if is_elsewhere and plan.acknowledged:
+        verdicts.append(
+            f"{plan.acknowledged} records are where target said before, and would stay there. Give "
+            "the destination another name; approve if it is the same place by another name."
+        )
     matched = 1 - plan.unmatched / plan.members if plan.members else 1.0
     if matched_before and 1 - matched / matched_before > guards.largest_match_drop:
         verdicts.append(
@@ -135,14 +148,14 @@ def segment_plan(
     size: Row | None,
     can: Capabilities,
     as_of: date,
-    matched_before: float | None,
+    before: Mapping[str, Any],
 ) -> SegmentPlan:
     """The plan of one segment, judged by the guards.
 
     Args:
         found: rows of ``planning.summary`` of the segment.
         size: its row of segments.sizes; None where the destination is no longer sent it.
-        matched_before: see ``judge``.
+        before: what the last whole export told of it.
     """
 
     def count(action: str, column: str = "records") -> int:
@@ -180,7 +193,22 @@ def segment_plan(
         calls=calls,
         minutes=calls / can.calls_per_second / 60 if can.calls_per_second else None,
     )
-    return replace(plan, verdicts=judge(plan, destination.guards, matched_before))
+    where = destination.whereabouts(segment)
+    verdicts = judge(
+        plan,
+        destination.guards,
+        _matched(before, destination.guards),
+        is_elsewhere=before.get("where", where) != where,
+    )
+    return replace(plan, verdicts=verdicts)
+
+
+def _matched(before: Mapping[str, Any], guards: Guards) -> float | None:
+    """The share of the members with a key; None where they were too few, or none are known."""
+    members = before.get("members", 0)
+    if not members or members < guards.least_members:
+        return None
+    return float(1 - before["held_back"].get("no_key", 0) / members)
 
 
 def digest(*parts: str) -> str:

@@ -299,6 +299,7 @@ def test_a_broken_file_is_replaced_by_one_that_tells_what_it_should_have_told(
         ("ann@example.com;", "open", False),
         ("ann@example.com", "unsubscribe", False),
         (None, "unsubscribe", False),
+        ("", "unsubscribe", False),
     ],
 )
 def test_a_no_whose_only_name_is_not_recognised_is_heard_by_the_addresses_in_it(

@@ -381,8 +381,8 @@ class GenerationIsOld(Held):
     def __init__(self, *, generation: int, returns_to: int) -> None:
         self.generation, self.returns_to = generation, returns_to
         super().__init__(
-            f"generation {generation} is a return to {returns_to}, which does not know what has "
-            "come in since; nothing was sent. Mend what was wrong, then run the night again from "
+            f"generation {generation} is a return to {returns_to}, which may not know who has "
+            "said no since; nothing was sent. Mend what was wrong, then run the night again from "
             "resolve."
         )
 

@@ -52,7 +52,7 @@ class Activate:
         TransientError when the destination does not answer any more: what it acknowledged is kept,
         and running again goes on from there.
         """
-        refuse_a_return(tables, (source.source for source in self.planner.sources))
+        refuse_a_return(tables)
         counts: dict[str, int] = {}
         left = outbox.left_open(tables, self.destination.destination)
         if left is not None:

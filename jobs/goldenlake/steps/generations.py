@@ -322,16 +322,12 @@ def roll_back(tables: Tables, to: Generation, *, run_id: str, published_at: date
     return replace(to, generation=latest.generation + 1, returns_to=to.generation)
 
 
-def refuse_a_return(tables: Tables, sources: Iterable[str]) -> None:
-    """Raises GenerationIsOld where the newest generation was rolled back to and does not know
-    what has come in since from a declared source, be it one that it has never heard of: somebody
-    may have withdrawn their consent. The next night, which builds from these sources, ends it.
+def refuse_a_return(tables: Tables) -> None:
+    """Raises GenerationIsOld where the newest generation was rolled back to and no night has built
+    on it since: somebody may have withdrawn their consent.
     """
     latest = latest_generation(tables)
-    if latest is None or not latest.returns_to:
-        return
-    silver = [f"silver.{source}" for source in sources]
-    if any(tables.version(name) != latest.inputs.get(name) for name in silver):
+    if latest is not None and latest.returns_to:
         raise GenerationIsOld(generation=latest.generation, returns_to=latest.returns_to)
 
 

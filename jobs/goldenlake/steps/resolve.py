@@ -58,13 +58,16 @@ class Resolve:
     decisions: Sequence[Decision] = ()
 
     def run(self, tables: Tables, progress: Progress) -> StepResult:
-        """Stage a build; ``skipped`` where silver and declarations are those of the last one."""
+        """Stage a build; ``skipped`` where silver and declarations are those of the last one, and
+        that is no return to an earlier one: nothing is sent from a return before it is built on.
+        """
         pinned = self._pinned(tables)
         if not pinned:
             return StepResult(step=STEP, status="skipped", details={"reason": "silver is empty"})
         decided = fingerprint({}, *self.decisions)
         mark = f"{self._data_mark(tables, pinned)}.{decided}"
-        if (base := latest_generation(tables)) and base.fingerprint_of(STEP) == mark:
+        base = latest_generation(tables)
+        if base and base.fingerprint_of(STEP) == mark and not base.returns_to:
             discard(tables, STEP)
             return StepResult(step=STEP, status="skipped", details={"reason": "nothing changed"})
         done = staged(tables, STEP)

@@ -75,7 +75,7 @@ def test_where_a_job_does_not_tell_of_its_errors_it_vouches_for_nobody(world):
     world.vendor.tells_of_errors = False
     world.refuse("bob@example.com")
     found, _, _ = brought(world, _batch(upsert("ann"), upsert("bob", orders=2)))
-    assert found == {"ann@example.com": "acknowledged", "bob@example.com": "retry"}
+    assert found == {"ann@example.com": "acknowledged", "bob@example.com": "unknown"}
 
 
 def test_errors_on_every_page_of_a_job_are_read(world):

@@ -355,6 +355,22 @@ def test_people_in_a_list_that_is_named_no_more_are_not_forgotten(tables):
     assert new.sent == []
 
 
+def test_a_destination_without_segments_takes_out_all_whom_it_added(tables):
+    kind = Remembering()
+    night(tables, DAY, [customer("ann")], [grant("ann")], {"readers": ["ann"]})
+    step().run(tables, kind, silent)
+    emptied = destination(segments=[])
+
+    with pytest.raises(ExportHeld, match="would become empty") as held:
+        step(destination=emptied).run(tables, kind, silent)
+    plan = PlanExport(destination=emptied, consent=POLICY, as_of=DAY).run(tables)
+    approve(tables, plan, held.value.plan, by="x", reason="the agency left", at=DAY_AND_TIME)
+
+    assert step(destination=emptied).run(tables, kind, silent).counts["removed"] == 1
+    assert kind.people == {}
+    assert step(destination=emptied).run(tables, kind, silent).status == "skipped"
+
+
 def test_a_segment_that_was_not_built_is_no_empty_audience(tables):
     night(tables, DAY - timedelta(days=1), [customer("ann")], [grant("ann")], {"readers": ["ann"]})
     with pytest.raises(SegmentNotBuilt, match="2024-05-31"):

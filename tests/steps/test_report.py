@@ -120,6 +120,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "activation.ledger": [
         {"destination": "letters", "state": "present"},
         {"destination": "letters", "state": "absent"},
+        {"destination": "fax", "state": "present"},
     ],
 }  # fmt: skip
 
@@ -174,6 +175,9 @@ def test_the_page_tells_of_the_day_and_of_nothing_else(
     assert (ads.status, ads.error) == ("skipped", "")
     assert facts.verdict == "good"
     assert facts.warnings == ["t: r"]
+    # No file of conf/destinations is about it any more.
+    assert facts.abandoned == {"fax": 1}
+    assert [each.subject for each in facts.attention] == ["fax", "expectation"]
     assert len(facts.expectations) == 1
     assert facts.data_docs == "data_docs/2026-01-03/index.html"
 

@@ -126,7 +126,10 @@ class Destination(Declaration):
     destination: Slug
     description: str
     owner: str
-    segments: list[Slug] = Field(min_length=1)
+    segments: list[Slug] = Field(
+        description="Whose members are sent. None at all: nobody is sent any more, and mode mirror "
+        "takes out all whom we added; a destination can be taken away then."
+    )
     mode: Literal["mirror", "upsert", "append", "suppress"] = Field(
         default="mirror",
         description="mirror: also remove those who left, of those that we added; upsert: add and "

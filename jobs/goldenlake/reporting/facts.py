@@ -182,6 +182,8 @@ class NightFacts:
     """Where the Data Docs are, as seen from the page; empty without them."""
     steps: Sequence[StepFacts]
     warnings: Sequence[str] = field(default_factory=tuple)
+    abandoned: Mapping[str, int] = field(default_factory=dict)
+    """Records at destinations that are declared no more, by name."""
     overlaps: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Customers who are members of both segments, for each pair of two different ones."""
     drift: Sequence[DriftFacts] = field(default_factory=tuple)
@@ -234,10 +236,20 @@ class NightFacts:
             for source in self.sources
             if source.ahead
         ]
+        abandoned = [
+            Attention(
+                kind="warning",
+                subject=name,
+                message=f"it is declared no more, and {count:,} records are there: who says no "
+                "from now on is not taken out. Declare it again with `segments: []`, which takes "
+                "them out, or see to it there.",
+            )
+            for name, count in self.abandoned.items()
+        ]
         warnings = [
             Attention(kind="warning", subject="expectation", message=text) for text in self.warnings
         ]
-        return stopped + overdue + ahead + warnings
+        return stopped + overdue + ahead + abandoned + warnings
 
     def shared(self, left: str, right: str) -> int:
         """How many customers are members of both segments."""

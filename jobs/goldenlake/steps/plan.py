@@ -197,16 +197,15 @@ class PlanExport:
 
     def _members(self, tables: Tables, newest: Newest, sizes: Mapping[str, Row]) -> DataFrame:
         """``segment, customer_id`` of the day, by today's ids."""
-        then = min(sizes[segment]["generation"] for segment in self.destination.segments)
+        today = newest.generation.generation
+        then = min((sizes[name]["generation"] for name in self.destination.segments), default=today)
         members = (
             tables.read_or_empty("segments.members", MEMBERS.ddl)
             .where(F.col("as_of") == F.lit(self.as_of))
             .where(F.col("segment").isin(list(self.destination.segments)))
             .select("segment", "customer_id")
         )
-        todays = follow_merges(
-            members, newest.history, after=then, to=newest.generation.generation
-        ).distinct()
+        todays = follow_merges(members, newest.history, after=then, to=today).distinct()
         return with_withheld(
             todays,
             hold_outs=self.hold_outs,

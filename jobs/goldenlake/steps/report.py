@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, timedelta
 from itertools import combinations
@@ -73,6 +73,7 @@ class WriteReport:
         published = self._published(tables, generation, rows)
         publish = next((r for r in runs if r["step"] == "publish" and r["details"]), None)
         audit = json.loads(publish["details"]) if publish else {}
+        present = _present(tables)
         return NightFacts(
             as_of=self.as_of,
             written_at=clock.now(),
@@ -84,7 +85,12 @@ class WriteReport:
             published=published,
             segments=self._segments(tables),
             overlaps=self._overlaps(tables),
-            exports=self._exports(tables, runs),
+            exports=self._exports(present, runs),
+            abandoned={
+                name: count
+                for name, count in sorted(present.items())
+                if name not in self.catalogue.destinations
+            },
             expectations=audit.get("verdicts", []),
             data_docs=self._data_docs(),
             steps=[
@@ -226,16 +232,7 @@ class WriteReport:
         path = Path("data_docs") / self.as_of.isoformat() / "index.html"
         return path.as_posix() if (self.folder / path).exists() else ""
 
-    def _exports(self, tables: Tables, runs: Sequence[Any]) -> list[ExportFacts]:
-        there = (
-            tables.read_or_empty("activation.ledger", LEDGER.ddl)
-            # Those who were told of count, too: suppressed, or unknown if we had added them.
-            .where("state = 'present' OR (state <> 'absent' AND outcome = 'acknowledged')")
-            .groupBy("destination")
-            .count()
-            .collect()
-        )
-        present = {row["destination"]: row["count"] for row in there}
+    def _exports(self, present: Mapping[str, int], runs: Sequence[Any]) -> list[ExportFacts]:
         return [
             ExportFacts(
                 name=row["subject"],
@@ -248,6 +245,19 @@ class WriteReport:
             for row in runs
             if row["step"] == "activate"
         ]
+
+
+def _present(tables: Tables) -> dict[str, int]:
+    """How many records each destination has, or was told of."""
+    there = (
+        tables.read_or_empty("activation.ledger", LEDGER.ddl)
+        # Those who were told of count, too: suppressed, or unknown if we had added them.
+        .where("state = 'present' OR (state <> 'absent' AND outcome = 'acknowledged')")
+        .groupBy("destination")
+        .count()
+        .collect()
+    )
+    return {row["destination"]: row["count"] for row in there}
 
 
 def _campaigns(tables: Tables, generation: Generation) -> list[CampaignFacts]:

@@ -109,7 +109,7 @@ def test_a_removal_is_not_acknowledged_before_it_is_done(world):
 def test_a_job_that_is_forgotten_tells_nothing_and_values_are_compared(world):
     world.vendor.forgets_jobs = True
     found, _, _ = brought(world, _batch(upsert("ann")))
-    assert found == {"ann@example.com": "retry"}
+    assert found == {"ann@example.com": "unknown"}
     world.vendor.work()
     found, _, _ = brought(world, _batch(upsert("ann"), job="another"))
     assert found == {"ann@example.com": "acknowledged"}
@@ -128,7 +128,7 @@ def test_where_the_file_of_errors_is_gone_nobody_is_vouched_for(world):
     world.vendor.files.is_gone = True
     world.refuse("bob@example.com")
     found, _, _ = brought(world, _batch(upsert("ann"), upsert("bob", orders=2)))
-    assert found == {"ann@example.com": "acknowledged", "bob@example.com": "retry"}
+    assert found == {"ann@example.com": "acknowledged", "bob@example.com": "unknown"}
 
 
 def test_values_go_as_their_fields_take_them(world):

@@ -18,9 +18,11 @@ from goldenlake.errors import ExitCode, PublicationRefused, SetupError, StageMis
 from goldenlake.io.spark import DELETION_VECTORS, SMALL_DATA_CONF
 from goldenlake.io.tables import DeltaTables
 from goldenlake.steps import publish as publishing
-from goldenlake.steps.generations import latest_generation, staged
+from goldenlake.steps.blast_radius import BlastGate
+from goldenlake.steps.generations import Stage, latest_generation, staged
 from goldenlake.steps.publish import Publish
 from goldenlake.steps.reading import generation_views
+from support import gold
 from support.golden_world import DAY, GOLDEN, World, build, contents, declared_tables, silent
 from support.readers import duckdb_with_delta, rows_as_read
 
@@ -46,6 +48,7 @@ def publish(tables: DeltaTables, **given: Any) -> Publish:
     settings = {
         "declared": declared,
         "blast_radius": BlastRadius(least_customers=1),
+        "stating": ["consents"],
         "as_of": DAY,
         "run_id": "test",
         "docs": Path(tables.location("ops.docs")).parent / "data_docs",
@@ -232,6 +235,35 @@ def test_moves_and_customers_that_grow_too_large_are_held_and_named(
         tables, as_of=TOMORROW, blast_radius=limits, declared=NO_RULES, accept_blast_radius=True
     )
     assert accepted.counts["customers_moved"] == 1
+
+
+def test_a_no_of_a_source_that_is_declared_no_more_is_not_lost_unseen(tables: DeltaTables) -> None:
+    said = [
+        gold.grant("ann", "withdrawn", source="letters"),
+        gold.grant("bob", source="letters"),
+        gold.grant("cyd", "withdrawn", source="consents"),
+    ]
+    gold.publish(tables, DAY, {"gold.consents": said})
+    base = latest_generation(tables)
+    assert base is not None
+
+    def reasons(consents: int, *stating: str) -> list[str]:
+        golden = Stage(
+            step="golden", as_of=DAY, run_id="r", base=1, tables={"gold.consents": consents},
+            inputs={}, fingerprint="", counts={},
+        )  # fmt: skip
+        gate = BlastGate(
+            limits=BlastRadius(), tables=tables, resolved=None, golden=golden, base=base,
+            stating=stating,
+        )  # fmt: skip
+        return gate.reasons()
+
+    anew = tables.overwrite("gold.consents", tables.frame([said[2]], gold.CONSENTS))
+
+    [reason] = reasons(anew, "consents")
+    assert reason.startswith("letters states consent no more by conf/sources, and 1 times")
+    assert reasons(anew, "consents", "letters") == reasons(base.tables["gold.consents"]) == []
+    assert len(reasons(anew)) == 2
 
 
 def test_only_tables_that_changed_are_judged_again(story: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ Reasons name customers by their ids and say how many records they have, and noth
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -35,6 +36,8 @@ class BlastGate:
     resolved: Stage | None
     golden: Stage
     base: Generation | None
+    stating: Collection[str]
+    """Sources that are declared to state consent."""
 
     @cached_property
     def moves(self) -> dict[str, int]:
@@ -63,7 +66,7 @@ class BlastGate:
 
     def reasons(self) -> list[str]:
         """Why the build must not be published; costs next to nothing where there is no reason."""
-        return [*self._too_wide(), *self._too_large()]
+        return [*self._too_wide(), *self._too_large(), *self._lost_refusals()]
 
     def _too_wide(self) -> list[str]:
         before = self.before
@@ -114,6 +117,24 @@ class BlastGate:
         said = f"{count} customers of more than {most:,} records would be new or have grown"
         where = "blast_radius.largest_customer in conf/env"
         return [f"{said} ({where}). Largest: {_named(grown)}."]
+
+    def _lost_refusals(self) -> list[str]:
+        """Whoever said no through a source that is declared no more would be sent to again on an
+        older yes.
+        """
+        table = "gold.consents"
+        if self.base is None or table not in self.base.tables:
+            return []
+        if self.base.tables[table] == self.golden.tables.get(table):
+            return []
+        said = read(self.tables, self.base, table).where(F.col("status") != "granted")
+        lost = said.where(~F.col("source").isin(*self.stating)).groupBy("source").count()
+        return [
+            f"{row['source']} states consent no more by conf/sources, and {row['count']:,} times "
+            "somebody said no through it, which would not be heard any more. Declare it again, "
+            "with its consents; it need not get files."
+            for row in lost.orderBy("source").collect()
+        ]
 
     @property
     def _events(self) -> DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -34,20 +34,25 @@ class Publish:
 
     declared: Mapping[str, Table]
     blast_radius: BlastRadius
+    stating: Collection[str]
+    """Sources that are declared to state consent."""
     as_of: date
     run_id: str
     docs: Path
     """Folder of the Data Docs; one folder a day in it, replaced when the day is judged again."""
     accept_blast_radius: bool = False
-    """A person has looked at what would merge, split, move, retire or grow, and wants it so."""
+    """A person has looked at what would merge, split, move, retire, grow, or be heard no more, and
+    wants it so.
+    """
 
     def run(self, tables: Tables, clock: Clock, progress: Progress) -> StepResult:
         """Publish what resolve and golden staged; skipped where they staged nothing.
 
         Only tables that differ from the last generation are judged, all of them when rules have
         changed. Raises PublicationRefused where a critical rule is broken, too many customers
-        would merge, split, move or retire, or one would be too large: readers keep the generation
-        before. Raises StageMissing where golden was not built on what resolve staged.
+        would merge, split, move or retire, one would be too large, or who said no would not be
+        heard any more: readers keep the generation before. Raises StageMissing where golden was
+        not built on what resolve staged.
         """
         base = latest_generation(tables)
         resolved, golden = staged(tables, "resolve"), staged(tables, "golden")
@@ -71,7 +76,12 @@ class Publish:
         frames = [(self.declared[name], read(tables, golden, name)) for name in changed]
         verdicts = audit(frames, docs=docs, progress=progress) if frames else []
         gate = BlastGate(
-            limits=self.blast_radius, tables=tables, resolved=resolved, golden=golden, base=base
+            limits=self.blast_radius,
+            tables=tables,
+            resolved=resolved,
+            golden=golden,
+            base=base,
+            stating=self.stating,
         )
         reasons = [str(verdict) for verdict in verdicts if verdict.stops]
         if not self.accept_blast_radius:

@@ -108,8 +108,8 @@ class Newest:
         return values.withColumn("attribute", one)
 
     @cached_property
-    def _opted_out(self) -> DataFrame:
-        """``attribute, value``: keys and addresses of everybody who said no, those that they are
+    def _values(self) -> DataFrame:
+        """``customer_id, attribute, value``: keys and addresses of everybody, those that they are
         known by and those that would be sent.
         """
         key, customers = self.destination.key, self._tables[0]
@@ -126,7 +126,12 @@ class Newest:
                     "customer_id", F.col("identifier").alias("attribute"), "value"
                 )
             )
-        return opted_out_values(self._as_addresses(values), self._said)
+        return self._as_addresses(values)
+
+    @cached_property
+    def _opted_out(self) -> DataFrame:
+        """``attribute, value`` of everybody who said no."""
+        return opted_out_values(self._values, self._said)
 
     def people(self, who: DataFrame) -> DataFrame:
         """The customers in ``who`` (``customer_id``, as often as may be) with ``key``, ``fields``,
@@ -156,11 +161,17 @@ class Newest:
     @cached_property
     def opted_out(self) -> DataFrame:
         """``key`` under which somebody said no, whoever bears it."""
+        return self._keys(self._opted_out).select("key")
+
+    @property
+    def bearers(self) -> DataFrame:
+        """``customer_id, key``: who has, or had, which keys."""
+        return self._keys(self._values).select("customer_id", "key").distinct()
+
+    def _keys(self, values: DataFrame) -> DataFrame:
         key = self.destination.key
-        ours = self._opted_out.where(
-            F.col("attribute") == (_ADDRESS if key in self._named else key)
-        )
-        return ours.select(F.col("value").alias("key"))
+        ours = values.where(F.col("attribute") == (_ADDRESS if key in self._named else key))
+        return ours.withColumnRenamed("value", "key")
 
     def with_todays_owner(self, ledger: DataFrame) -> DataFrame:
         """Ledger rows with ``customer_id`` of this generation; ``owner_then`` as it stands.

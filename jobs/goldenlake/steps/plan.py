@@ -36,7 +36,7 @@ from goldenlake.transforms.segments import follow_merges
 from goldenlake.transforms.withholding import at_cap, with_withheld
 
 #: Raise it when the code plans differently from the same state: every plan is drawn anew then.
-LOGIC = 6
+LOGIC = 7
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLES = 5
 
@@ -210,15 +210,20 @@ class PlanExport:
             todays,
             hold_outs=self.hold_outs,
             priority=self.destination.priority,
-            capped=self._capped(tables, newest.generation),
+            capped=self._capped(tables, newest),
         )
 
-    def _capped(self, tables: Tables, generation: Generation) -> DataFrame | None:
-        cap = self.destination.cap
+    def _capped(self, tables: Tables, newest: Newest) -> DataFrame | None:
+        cap, generation = self.destination.cap, newest.generation
         if cap is None or "gold.interactions" not in generation.tables:
             return None
-        interactions = read(tables, generation, "gold.interactions")
-        return at_cap(interactions, cap, channel=self.destination.channel, as_of=self.as_of)
+        return at_cap(
+            read(tables, generation, "gold.interactions"),
+            cap,
+            bearers=newest.bearers,
+            channel=self.destination.channel,
+            as_of=self.as_of,
+        )
 
     def _ledger(self, tables: Tables) -> DataFrame:
         """All of the destination's records: those of a segment that it is no longer sent count as

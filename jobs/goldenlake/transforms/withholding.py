@@ -63,9 +63,13 @@ def with_withheld(
     return members.select("segment", "customer_id", reason.alias("withheld"))
 
 
-def at_cap(interactions: DataFrame, cap: Cap, *, channel: str, as_of: date) -> DataFrame:
+def at_cap(
+    interactions: DataFrame, cap: Cap, *, bearers: DataFrame, channel: str, as_of: date
+) -> DataFrame:
     """``customer_id`` of those who were reached so often within the window that ends with the day
-    that they must not be reached again yet.
+    that they must not be reached again yet: they, or all together who share a key with them.
+
+    ``bearers`` is ``customer_id, key``, each pair once.
     """
     end = F.date_add(F.lit(as_of), 1).cast("timestamp")
     begin = F.date_sub(F.date_add(F.lit(as_of), 1), parse_duration(cap.within).days).cast(
@@ -77,9 +81,13 @@ def at_cap(interactions: DataFrame, cap: Cap, *, channel: str, as_of: date) -> D
         & (F.col("at") >= begin)
         & (F.col("at") < end)
     )
-    return (
-        reached.groupBy("customer_id")
-        .agg(F.count(F.lit(1)).alias("_times"))
-        .where(F.col("_times") >= cap.most)
-        .select("customer_id")
+    times = reached.groupBy("customer_id").agg(F.count(F.lit(1)).alias("_times"))
+    shared = (
+        times.join(bearers, "customer_id", how="inner")
+        .groupBy("key")
+        .agg(F.sum("_times").alias("_times"))
     )
+    is_enough = F.col("_times") >= cap.most
+    sharers = bearers.join(shared.where(is_enough), "key", how="left_semi")
+    alone = times.where(is_enough).select("customer_id")
+    return alone.union(sharers.select("customer_id")).distinct()

@@ -289,6 +289,24 @@ def test_a_wide_blast_radius_is_accepted_by_a_person_alone(
     assert given == [accepted]
 
 
+def test_publish_is_told_which_sources_state_consent_and_which_are_gone(
+    goldenlake, conf, written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from goldenlake.steps import publish
+
+    given: dict[str, Any] = {}
+
+    class Publish(Refusing):
+        def __init__(self, **fields: Any) -> None:
+            given.update(fields)
+
+    conf.change("consent.yml", "channels:", "gone_sources: [old_shop]\nchannels:")
+    monkeypatch.setattr(publish, "Publish", Publish)
+    monkeypatch.setattr(Installation, "tables", SimpleNamespace())
+    goldenlake("publish", *AS_OF, *at(conf))
+    assert (given["stating"], given["gone_sources"]) == ([], ["old_shop"])
+
+
 def test_looking_needs_no_day_and_takes_the_newest(
     goldenlake, conf, written, monkeypatch: pytest.MonkeyPatch
 ) -> None:

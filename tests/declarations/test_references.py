@@ -122,6 +122,18 @@ def test_a_name_that_leads_nowhere(conf: Conf, file: str, old: str, new: str, sa
     assert conf.problems() == [f"conf/{file}:{says}"]
 
 
+def test_a_source_is_gone_only_once_it_is_declared_no_more(conf: Conf) -> None:
+    conf.change("consent.yml", "channels:", "gone_sources: [letters, shop]\nchannels:")
+
+    assert conf.problems() == [
+        "conf/consent.yml:3: gone_sources[1]: 'shop' is declared in conf/sources, so what it "
+        "states counts. Take it out here, or its file there."
+    ]
+
+    conf.change("consent.yml", "[letters, shop]", "[letters]")
+    assert conf.problems() == []
+
+
 def test_metrics_are_sent_like_attributes(conf: Conf) -> None:
     conf.change(LETTERS, "address: email", "address: orders")
 

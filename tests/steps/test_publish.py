@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,7 @@ def publish(tables: DeltaTables, **given: Any) -> Publish:
         "declared": declared,
         "blast_radius": BlastRadius(least_customers=1),
         "stating": ["consents"],
+        "gone_sources": [],
         "as_of": DAY,
         "run_id": "test",
         "docs": Path(tables.location("ops.docs")).parent / "data_docs",
@@ -247,14 +248,14 @@ def test_a_no_of_a_source_that_is_declared_no_more_is_not_lost_unseen(tables: De
     base = latest_generation(tables)
     assert base is not None
 
-    def reasons(consents: int, *stating: str) -> list[str]:
+    def reasons(consents: int, *stating: str, gone: Sequence[str] = ()) -> list[str]:
         golden = Stage(
             step="golden", as_of=DAY, run_id="r", base=1, tables={"gold.consents": consents},
             inputs={}, fingerprint="", counts={},
         )  # fmt: skip
         gate = BlastGate(
             limits=BlastRadius(), tables=tables, resolved=None, golden=golden, base=base,
-            stating=stating,
+            stating=stating, gone_sources=gone,
         )  # fmt: skip
         return gate.reasons()
 
@@ -264,6 +265,9 @@ def test_a_no_of_a_source_that_is_declared_no_more_is_not_lost_unseen(tables: De
     assert reason.startswith("letters states consent no more by conf/sources, and 1 times")
     assert reasons(anew, "consents", "letters") == reasons(base.tables["gold.consents"]) == []
     assert len(reasons(anew)) == 2
+    assert "gone_sources of conf/consent.yml" in reason
+    assert reasons(anew, "consents", gone=["letters"]) == []
+    assert len(reasons(anew, gone=["letters"])) == 1
 
 
 def test_only_tables_that_changed_are_judged_again(story: dict[str, Any]) -> None:

@@ -96,6 +96,7 @@ def publish(installation: Installation, *, accept_blast_radius: bool = False) ->
         declared=installation.catalogue.tables,
         blast_radius=installation.catalogue.environment.blast_radius,
         stating=[name for name, of in installation.catalogue.sources.items() if of.consents],
+        gone_sources=installation.catalogue.consent.gone_sources,
         as_of=installation.as_of,
         run_id=installation.run_id,
         docs=installation.reports / "data_docs",

@@ -43,3 +43,9 @@ class ConsentPolicy(Declaration):
         default={},
         description="What silence means, by country (ISO 3166-1 alpha-2); others use default.",
     )
+    gone_sources: list[Slug] = Field(
+        default=[],
+        description="Sources that are declared no more and whose statements no longer count. While "
+        "people are known to have said no through one that is not named here, nothing is "
+        "published without it.",
+    )

@@ -260,6 +260,13 @@ def _policy(document: Document, policy: ConsentPolicy, known: _Known) -> Iterato
         for at, address in enumerate(channel.addresses):
             path: KeyPath = ("channels", name, "addresses", at)
             yield from unknown(document, path, address, known.identifiers, where=_IDENTIFIERS)
+    for at, source in enumerate(policy.gone_sources):
+        if source in known.sources:
+            yield document.problem(
+                ("gone_sources", at),
+                f"{source!r} is declared in conf/sources, so what it states counts. Take it out "
+                "here, or its file there.",
+            )
 
 
 def _table(document: Document, table: Table, known: _Known) -> Iterator[Problem]:

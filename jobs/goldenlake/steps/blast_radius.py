@@ -38,6 +38,8 @@ class BlastGate:
     base: Generation | None
     stating: Collection[str]
     """Sources that are declared to state consent."""
+    gone_sources: Collection[str]
+    """Sources that are declared no more, and whose statements no longer count."""
 
     @cached_property
     def moves(self) -> dict[str, int]:
@@ -120,7 +122,7 @@ class BlastGate:
 
     def _lost_refusals(self) -> list[str]:
         """Whoever said no through a source that is declared no more would be sent to again on an
-        older yes.
+        older yes; unless a person has named it as one that no longer counts.
         """
         table = "gold.consents"
         if self.base is None or table not in self.base.tables:
@@ -128,11 +130,16 @@ class BlastGate:
         if self.base.tables[table] == self.golden.tables.get(table):
             return []
         said = read(self.tables, self.base, table).where(F.col("status") != "granted")
-        lost = said.where(~F.col("source").isin(*self.stating)).groupBy("source").count()
+        lost = (
+            said.where(~F.col("source").isin(*self.stating, *self.gone_sources))
+            .groupBy("source")
+            .count()
+        )
         return [
             f"{row['source']} states consent no more by conf/sources, and {row['count']:,} times "
             "somebody said no through it, which would not be heard any more. Declare it again, "
-            "with its consents; it need not get files."
+            "with its consents; it need not get files. Where it is gone for good and what it said "
+            "shall no longer count, name it in gone_sources of conf/consent.yml."
             for row in lost.orderBy("source").collect()
         ]
 

@@ -36,6 +36,8 @@ class Publish:
     blast_radius: BlastRadius
     stating: Collection[str]
     """Sources that are declared to state consent."""
+    gone_sources: Collection[str]
+    """Sources that are declared no more, and whose statements no longer count."""
     as_of: date
     run_id: str
     docs: Path
@@ -82,6 +84,7 @@ class Publish:
             golden=golden,
             base=base,
             stating=self.stating,
+            gone_sources=self.gone_sources,
         )
         reasons = [str(verdict) for verdict in verdicts if verdict.stops]
         if not self.accept_blast_radius:

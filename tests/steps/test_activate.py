@@ -116,6 +116,34 @@ def test_an_address_is_the_same_by_whatever_name_it_was_refused(tables):
         assert result.details["segments"]["readers"]["held_back"] == {"key_opted_out": 1}
 
 
+def test_a_cap_counts_by_the_address_that_is_sent_to_and_by_no_other_that_is_known(tables):
+    people = [customer("ann", email="home@example.com"), customer("bob", email="home@example.com")]
+    people += [customer("cyd"), customer("dan")]
+    # What many records have in common, as a placeholder, is kept among what people are known by.
+    shared = [
+        {"customer_id": name, "identifier": "email", "value": "none@example.com"}
+        for name in ("bob", "cyd", "dan")
+    ]
+    reached = [
+        {"customer_id": name, "at": at("2024-05-30 09:00"), "channel": "email", "kind": "delivered"}
+        for name in ("bob", "bob", "dan")
+    ]
+    names = [person["customer_id"] for person in people]
+    night(
+        tables,
+        DAY,
+        people,
+        [grant(name) for name in names],
+        {"readers": names},
+        **{"gold.identifiers": shared, "gold.interactions": reached},
+    )
+    kind = Remembering()
+    given = destination(cap={"most": 2, "within": "7d", "kinds": ["delivered"]})
+    result = step(destination=given).run(tables, kind, silent)
+    assert {key for _, key in kind.people} == {"cyd@example.com", "dan@example.com"}
+    assert result.details["segments"]["readers"]["held_back"] == {"capped": 2}
+
+
 def test_an_older_day_turns_nothing_back_unless_a_person_approves(tables):
     later = DAY + timedelta(days=1)
     night(tables, DAY, [customer("ann"), customer("fay")], [grant("ann"), grant("fay")], {})

@@ -15,7 +15,7 @@ MEMBERS = "segment STRING, customer_id STRING"
 IDS = [f"c_{at:04}" for at in range(3000)]
 
 INTERACTIONS = "customer_id STRING, channel STRING, kind STRING, at TIMESTAMP"
-BEARERS = "customer_id STRING, key STRING"
+KEYS = "customer_id STRING, key STRING"
 
 
 def left_out(spark, members, *, hold_outs=None, priority=(), capped=None):
@@ -78,14 +78,18 @@ def test_an_address_is_at_its_cap_by_what_reached_all_who_share_it(spark):
     day = datetime(2026, 3, 21, 9, tzinfo=UTC)
     rows = [(name, "email", "delivered", day) for name in ("ann", "bob", "bob", "cyd")]
     frame = spark.createDataFrame(rows, INTERACTIONS)
-    keys = {"home": ["ann", "bob", "dan"], "own": ["bob"], "alone": ["cyd"]}
-    bearers = spark.createDataFrame(
-        [(name, key) for key, names in keys.items() for name in names], BEARERS
-    )
+    sent = [("ann", "home"), ("bob", "own"), ("cyd", "alone"), ("dan", "home")]
+    keys = spark.createDataFrame(sent, KEYS)
+    bearers = spark.createDataFrame([*sent, ("bob", "home")], KEYS)
     capped = at_cap(
-        frame, Cap(most=3, within="1d"), bearers=bearers, channel="email", as_of=day.date()
+        frame,
+        Cap(most=3, within="1d"),
+        keys=keys,
+        bearers=bearers,
+        channel="email",
+        as_of=day.date(),
     )
-    assert sorted(row["customer_id"] for row in capped.collect()) == ["ann", "bob", "dan"]
+    assert sorted(row["customer_id"] for row in capped.collect()) == ["ann", "dan"]
 
 
 @settings(max_examples=10)
@@ -105,8 +109,8 @@ def test_a_cap_counts_what_was_delivered_within_its_whole_days(spark, times, mos
     rows += [("x", "email", "delivered", datetime(2026, 3, 22, tzinfo=UTC))] * 5
     frame = spark.createDataFrame(rows, INTERACTIONS)
     cap = Cap(most=most, within=f"{days}d")
-    nobody = spark.createDataFrame([], BEARERS)
-    capped = at_cap(frame, cap, bearers=nobody, channel="email", as_of=day)
+    nobody = spark.createDataFrame([], KEYS)
+    capped = at_cap(frame, cap, keys=nobody, bearers=nobody, channel="email", as_of=day)
     found = [row["customer_id"] for row in capped.collect()]
     within = [at for at in times if 20 - days < at <= 20]
     assert found == (["x"] if len(within) >= most else [])

@@ -113,10 +113,9 @@ class Newest:
         known by and those that would be sent.
         """
         key, customers = self.destination.key, self._tables[0]
-        keyed = people(self.destination, *self._tables).select(
+        values = self.keys.select(
             "customer_id", F.lit(key).alias("attribute"), F.col("key").alias("value")
         )
-        values = keyed.where("value IS NOT NULL")
         if self._addresses:
             values = values.unionByName(told_values(customers, self._addresses))
         if "gold.identifiers" in self.generation.tables:
@@ -162,6 +161,12 @@ class Newest:
     def opted_out(self) -> DataFrame:
         """``key`` under which somebody said no, whoever bears it."""
         return self._keys(self._opted_out).select("key")
+
+    @cached_property
+    def keys(self) -> DataFrame:
+        """``customer_id, key``: by which key everybody who has one would be sent."""
+        keyed = people(self.destination, *self._tables)
+        return keyed.where("key IS NOT NULL").select("customer_id", "key")
 
     @property
     def bearers(self) -> DataFrame:

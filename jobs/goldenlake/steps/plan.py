@@ -36,7 +36,7 @@ from goldenlake.transforms.segments import follow_merges
 from goldenlake.transforms.withholding import at_cap, with_withheld
 
 #: Raise it when the code plans differently from the same state: every plan is drawn anew then.
-LOGIC = 7
+LOGIC = 8
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLES = 5
 
@@ -220,6 +220,7 @@ class PlanExport:
         return at_cap(
             read(tables, generation, "gold.interactions"),
             cap,
+            keys=newest.keys,
             bearers=newest.bearers,
             channel=self.destination.channel,
             as_of=self.as_of,

@@ -64,12 +64,21 @@ def with_withheld(
 
 
 def at_cap(
-    interactions: DataFrame, cap: Cap, *, bearers: DataFrame, channel: str, as_of: date
+    interactions: DataFrame,
+    cap: Cap,
+    *,
+    keys: DataFrame,
+    bearers: DataFrame,
+    channel: str,
+    as_of: date,
 ) -> DataFrame:
     """``customer_id`` of those who were reached so often within the window that ends with the day
-    that they must not be reached again yet: they, or all together who share a key with them.
+    that they must not be reached again yet: they, or all together who bear the key that is theirs.
 
-    ``bearers`` is ``customer_id, key``, each pair once.
+    Args:
+        keys: ``customer_id, key``: by which key each would be sent. Any other value that somebody
+            is known by, a placeholder on thousands of records for one, holds nobody back.
+        bearers: ``customer_id, key``, each pair once: who may have been reached by which key.
     """
     end = F.date_add(F.lit(as_of), 1).cast("timestamp")
     begin = F.date_sub(F.date_add(F.lit(as_of), 1), parse_duration(cap.within).days).cast(
@@ -88,6 +97,6 @@ def at_cap(
         .agg(F.sum("_times").alias("_times"))
     )
     is_enough = F.col("_times") >= cap.most
-    sharers = bearers.join(shared.where(is_enough), "key", how="left_semi")
+    sharers = keys.join(shared.where(is_enough), "key", how="left_semi")
     alone = times.where(is_enough).select("customer_id")
     return alone.union(sharers.select("customer_id")).distinct()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
@@ -15,13 +14,9 @@ from goldenlake.declarations.base import (
     Slug,
     parse_duration,
 )
-from goldenlake.declarations.targets import FilesTarget, MailmanTarget, Target, TrytonTarget
+from goldenlake.declarations.targets import MailmanTarget, Target, TrytonTarget
 
 _OF_MAILMAN = {"display_name"}
-_WHERE = {
-    "kind", "connection", "account", "object", "audience", "audiences", "list", "segment",
-    "campaign", "category",
-}  # fmt: skip
 
 
 class Guards(Declaration):
@@ -172,15 +167,3 @@ class Destination(Declaration):
             field: source if isinstance(source, MappedField) else MappedField(attribute=source)
             for field, source in self.fields.items()
         }
-
-    def whereabouts(self, segment: str) -> str:
-        """What tells the place of a segment's people from any other of such systems; empty for
-        files, each delivery of which stands for itself.
-        """
-        if isinstance(self.target, FilesTarget):
-            return ""
-        told = self.target.model_dump(include=_WHERE)
-        told["audiences"] = told.get("audiences", {}).get(segment)
-        of = {"destination": self.destination, "segment": segment}
-        filled = {name: value.format(**of) for name, value in told.items() if value}
-        return json.dumps(filled, sort_keys=True)

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints, model_validator
 
 from goldenlake.declarations.base import Declaration, Delimiter, PathInside, Slug, filled_in
 from goldenlake.declarations.rest import RestTarget
+
+_WHERE = {
+    "kind", "connection", "account", "object", "audience", "audiences", "list", "segment",
+    "campaign", "category",
+}  # fmt: skip
+"""Fields of targets that tell which place of a system is meant."""
 
 OWN_COLUMNS = ("operation", "key")
 """Columns that every file of a delivery has, before the declared fields."""
@@ -267,3 +274,24 @@ def modes_of(target: FilesTarget | ConnectedTarget) -> frozenset[str]:
             return everywhere | {"suppress"}
         case _:
             return everywhere
+
+
+def audience_name(template: str, *, destination: str, segment: str) -> str:
+    """What a segment is called at its destination."""
+    return template.format(destination=destination, segment=segment)
+
+
+def whereabouts(target: FilesTarget | ConnectedTarget, *, destination: str, segment: str) -> str:
+    """What tells the place of a segment's people from any other of such systems; empty for files,
+    each delivery of which stands for itself.
+    """
+    if isinstance(target, FilesTarget):
+        return ""
+    told = target.model_dump(include=_WHERE)
+    told["audiences"] = told.get("audiences", {}).get(segment)
+    filled = {
+        name: audience_name(value, destination=destination, segment=segment)
+        for name, value in told.items()
+        if value
+    }
+    return json.dumps(filled, sort_keys=True)

@@ -13,10 +13,10 @@ from threading import Lock
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import HubspotTarget, modes_of
+from goldenlake.declarations.targets import HubspotTarget, audience_name, modes_of
 from goldenlake.destinations.accounts import Account, Known, open_account, there
 from goldenlake.destinations.sending import refused
-from goldenlake.destinations.values import audience_name, text
+from goldenlake.destinations.values import text
 from goldenlake.errors import CallRefused
 from goldenlake.ports import (
     Acknowledgement,

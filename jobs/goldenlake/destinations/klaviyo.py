@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import KlaviyoTarget, modes_of
+from goldenlake.declarations.targets import KlaviyoTarget, audience_name, modes_of
 from goldenlake.destinations.accounts import Account, Known, open_account, there, token_of
 from goldenlake.destinations.jobs import Work, all_are, found, keys_of, name
 from goldenlake.destinations.sending import never_lifted
-from goldenlake.destinations.values import audience_name, counted
+from goldenlake.destinations.values import counted
 from goldenlake.ports import (
     Acknowledgement,
     Batch,

@@ -15,11 +15,11 @@ from threading import Lock
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import MailchimpTarget, modes_of
+from goldenlake.declarations.targets import MailchimpTarget, audience_name, modes_of
 from goldenlake.destinations.accounts import Account, Known, open_account, there
 from goldenlake.destinations.jobs import name
 from goldenlake.destinations.sending import never_lifted, refused, rejected
-from goldenlake.destinations.values import audience_name, counted, text
+from goldenlake.destinations.values import counted, text
 from goldenlake.errors import CallRefused
 from goldenlake.ports import (
     Acknowledgement,

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import MailmanTarget, modes_of
+from goldenlake.declarations.targets import MailmanTarget, audience_name, modes_of
 from goldenlake.destinations.accounts import Account, open_account, there
 from goldenlake.destinations.sending import refused, rejected
-from goldenlake.destinations.values import audience_name, text
+from goldenlake.destinations.values import text
 from goldenlake.errors import CallRefused, ReplyLost
 from goldenlake.ports import (
     Acknowledgement,

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import SalesforceTarget, modes_of
+from goldenlake.declarations.targets import SalesforceTarget, audience_name, modes_of
 from goldenlake.destinations.salesforce_jobs import Jobs
 from goldenlake.destinations.salesforce_org import Org, refusal
-from goldenlake.destinations.values import audience_name, plain, text
+from goldenlake.destinations.values import plain, text
 from goldenlake.errors import TransientError
 from goldenlake.ports import (
     Acknowledgement,

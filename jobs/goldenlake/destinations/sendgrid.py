@@ -16,11 +16,11 @@ from threading import Lock
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import SendgridTarget, modes_of
+from goldenlake.declarations.targets import SendgridTarget, audience_name, modes_of
 from goldenlake.destinations.accounts import Account, Known, open_account, there, token_of
 from goldenlake.destinations.jobs import Work, all_are, found, keys_of, name
 from goldenlake.destinations.sending import never_lifted
-from goldenlake.destinations.values import audience_name, text
+from goldenlake.destinations.values import text
 from goldenlake.errors import CallRefused
 from goldenlake.ports import (
     Acknowledgement,

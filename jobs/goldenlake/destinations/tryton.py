@@ -17,10 +17,10 @@ from threading import Lock
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import TrytonTarget, modes_of
+from goldenlake.declarations.targets import TrytonTarget, audience_name, modes_of
 from goldenlake.destinations.accounts import Account, Known, open_account
 from goldenlake.destinations.sending import refused
-from goldenlake.destinations.values import audience_name, text
+from goldenlake.destinations.values import text
 from goldenlake.errors import CallRefused, NotAuthorised
 from goldenlake.ports import (
     Acknowledgement,

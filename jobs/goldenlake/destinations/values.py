@@ -1,4 +1,4 @@
-"""Values as systems take them that know text alone, and names as they are declared."""
+"""Values as systems take them that know text alone."""
 
 from __future__ import annotations
 
@@ -46,8 +46,3 @@ def moment(value: date) -> str:
     if isinstance(value, datetime):
         return value.replace(tzinfo=value.tzinfo or UTC).astimezone(UTC).isoformat()
     return value.isoformat()
-
-
-def audience_name(template: str, *, destination: str, segment: str) -> str:
-    """What a segment is called at its destination."""
-    return template.format(destination=destination, segment=segment)

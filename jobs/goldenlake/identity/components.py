@@ -48,16 +48,16 @@ def too_large(clusters: DataFrame) -> DataFrame:
     cut = clusters.where("is_cut").groupBy("component")
     return cut.agg(F.count(F.lit(1)).alias("records"), F.max("record_id").alias("_last")).select(
         F.lit("").alias("identifier"),
-        component_key().alias("link_key"),
+        component_key(F.col("component")).alias("link_key"),
         F.lit(TOO_LARGE).alias("reason"),
         "records",
         F.array("component", "_last").alias("sample_records"),
     )
 
 
-def component_key() -> Column:
+def component_key(component: Column) -> Column:
     """What stands for a component in ``identity.review``."""
-    return link_key(F.lit(""), F.col("component"))
+    return link_key(F.lit(""), component)
 
 
 def _roots(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.destination import Destination
+from goldenlake.declarations.targets import whereabouts
 from goldenlake.errors import ExportHeld
 from goldenlake.ports import Capabilities, DestinationKind, Progress, StepResult, Tables
 from goldenlake.steps import assignments, ledger, outbox
@@ -154,7 +155,9 @@ class Activate:
                 "members": each.members,
                 "unchanged": each.unchanged + each.added + each.updated,
                 "held_back": dict(each.held_back),
-                "where": self.destination.whereabouts(each.segment),
+                "where": whereabouts(
+                    self.destination.target, destination=plan.destination, segment=each.segment
+                ),
             }
             for each in plan.segments
         }

@@ -227,10 +227,10 @@ def _parted(one: Row, other: Row, review: DataFrame) -> str | None:
     groups = {row.asDict().get("link_group") for row in (one, other)}
     if one["component"] != other["component"] or None in groups or len(groups) == 1:
         return None
-    large = review.where(F.col("reason") == TOO_LARGE).withColumn(
-        "component", F.lit(one["component"])
+    large = (F.col("reason") == TOO_LARGE) & (
+        F.col("link_key") == component_key(F.lit(one["component"]))
     )
-    return CANNOT if large.where(F.col("link_key") == component_key()).isEmpty() else TOO_LARGE
+    return CANNOT if review.where(large).isEmpty() else TOO_LARGE
 
 
 def _is_of(edge: Row, group: Row) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 from pyspark.sql import Row
 
 from goldenlake.declarations.destination import Destination, Guards
+from goldenlake.declarations.targets import whereabouts
 from goldenlake.ports import Capabilities
 
 ACTIONS = ("add", "update", "remove")
@@ -193,7 +194,8 @@ def segment_plan(
         calls=calls,
         minutes=calls / can.calls_per_second / 60 if can.calls_per_second else None,
     )
-    where = destination.whereabouts(segment)
+    name = destination.destination
+    where = whereabouts(destination.target, destination=name, segment=segment)
     verdicts = judge(
         plan,
         destination.guards,

@@ -326,7 +326,7 @@ class Resolution:
         existing = self._stored("identity.review")
         if touched is not None:
             parts = previous.select("component").unionByName(cluster.select("component"))
-            keys = parts.select(components.component_key().alias("link_key"))
+            keys = parts.select(components.component_key(F.col("component")).alias("link_key"))
             keys = keys.unionByName(links.link_keys(touched))
             existing = existing.join(keys, on="link_key", how="left_semi")
         rows = self._keep(changes.review_changes(found, existing, as_of))

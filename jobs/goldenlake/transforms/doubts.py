@@ -53,7 +53,7 @@ def unread_doubts(rows: DataFrame, source: Source) -> DataFrame:
             F.lit(mapping.constant_purpose or ANY).alias("purpose"),
             F.lit(mapping.constant_channel or ANY).alias("channel"),
             F.lit(UNCLEAR).alias("status"),
-            _end_of("_landed_on").alias("stated_at"),
+            last_instant(rows, source, "_landed_on").alias("stated_at"),
         )
         for mapping in source.consents
     ]
@@ -108,12 +108,7 @@ def _about(
 
 def _at(rows: DataFrame, source: Source, column: str) -> Column:
     given = F.when(~_in_doubt(source, column), last_instant(rows, source, column))
-    return F.least(given, _end_of("_landed_on"))
-
-
-def _end_of(day: str) -> Column:
-    next_day = F.date_add(F.col(day), 1).cast("timestamp")
-    return next_day - F.expr("INTERVAL 1 MICROSECOND")
+    return F.least(given, last_instant(rows, source, "_landed_on"))
 
 
 def _in_doubt(source: Source, *columns: str | None) -> Column:

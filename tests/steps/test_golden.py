@@ -9,10 +9,13 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.errors import GoldenlakeError
 from goldenlake.io.tables import DeltaTables
 from goldenlake.steps.generations import Generation, publish, staged
-from support.golden_world import DAY, GOLDEN, NOON, World, build, contents, golden, silent
+from goldenlake.steps.people import Newest
+from support.activation import destination
+from support.golden_world import CRM, DAY, GOLDEN, NOON, World, build, contents, golden, silent
 
 NIGHT = datetime(2024, 3, 5, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -109,6 +112,43 @@ def test_a_no_outlives_its_record_and_a_yes_does_not(first: DeltaTables) -> None
     assert said(first)["c_4"] == ("granted", "crm_contacts:came_back"), "a later yes does"
     assert said(first)["c_6"] == ("granted", "crm_contacts:namesake"), "that value names nobody"
     assert set(said(first)) == {"c_1", "c_3", "c_4", "c_6"}
+
+
+def test_a_no_of_a_record_that_is_gone_holds_for_the_address_that_many_bear(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """It cannot be everybody's, yet who said it is not written to at it."""
+    world, tables = World(), lake(spark, tmp_path / "lake")
+    for key, email in (("a", "office@example.com"), ("b", "b@example.com")):
+        world.contact(f"{key}_gone", "c_1", email=email, opt_in="no", gone=True)
+        world.contact(f"{key}_stays", f"c_{key}", email=email, opt_in="yes", at=NOON + HOUR)
+    world.contact("agreed", "c_2", email="info@example.com", opt_in="yes", gone=True)
+    world.too_common = {("email", "office@example.com"), ("email", "info@example.com")}
+    world.save(tables)
+    build(tables)
+    assert held_back(tables, published(tables, world)) == {"office@example.com"}
+    world.contact("a_gone", "c_1", opt_in="yes", gone=False)
+    world.save(tables)
+    build(tables)
+    assert held_back(tables, published(tables, world)) == set(), "it came back, and agrees"
+
+
+def held_back(tables: DeltaTables, generation: Generation) -> set[str]:
+    """Addresses that nobody may be sent to at."""
+    newest = Newest(
+        tables=tables,
+        generation=generation,
+        destination=destination(fields={}),
+        consent=ConsentPolicy.model_validate(
+            {
+                "purposes": {"marketing": {"description": "x"}},
+                "channels": {"email": {"addresses": ["email"]}},
+            }
+        ),
+        at=NOON + timedelta(days=1),
+        sources=[CRM],
+    )
+    return {row["key"] for row in newest.opted_out.collect()}
 
 
 def said(tables: DeltaTables) -> dict[str, tuple[str, str]]:

@@ -11,17 +11,16 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.groups import Group
 from goldenlake.declarations.source import Source
 from goldenlake.identity import groups as belonging
-from goldenlake.identity.links import BLOCKED, TOO_MANY, link_key
-from goldenlake.identity.records import identifiers_of
+from goldenlake.identity.links import link_key
 from goldenlake.steps.generations import Generation, Stage
 from goldenlake.steps.golden_build import KEYS, Build, Written, names_of
+from goldenlake.steps.refusals import naming_nobody, refusals
 from goldenlake.transforms.campaigns import campaign_results
 from goldenlake.transforms.golden_changes import difference, shaped
 from goldenlake.transforms.golden_consents import COLUMNS as CONSENTS
 from goldenlake.transforms.golden_consents import (
     latest_consents,
     outlives_its_record,
-    refusals_of_the_gone,
     statements_of,
     union_of,
 )
@@ -135,20 +134,17 @@ def _refusals_of_the_gone(build: Build, at: Generation | Stage) -> DataFrame:
     """What deleted records said no to, by each value that names who said it: ``link_key`` and
     what ``statements_of`` gives.
 
-    Values that are weak, blocked or on too many records name nobody; a contested one does, so
-    that among people who share it nobody is written to against a no.
+    Values that are weak, blocked or on too many records name nobody, and are held back as the
+    addresses that they are when it is planned who is sent to. A contested one does, so that among
+    people who share it nobody is written to against a no.
     """
-    found = [
-        refusals_of_the_gone(silver, source, identifiers_of(source))
-        for source in build.sources
-        if outlives_its_record(source) and (silver := build.silver(source, at)) is not None
-    ]
     columns = ["link_key", *(name for name in CONSENTS if name != "customer_id")]
-    if not found:
+    refused = refusals(build.tables, at, build.sources)
+    if refused is None:
         return build.empty("gold.consents").withColumn("link_key", F.lit("")).select(*columns)
-    nobody = build.read("identity.review", at).where(F.col("reason").isin(BLOCKED, TOO_MANY))
-    named = union_of(found).where(F.col("identifier").isin(build.naming))
-    return _keyed(named).join(nobody, "link_key", how="left_anti").select(*columns)
+    named = refused.where(F.col("identifier").isin(build.naming))
+    nobodys = naming_nobody(build.tables, at)
+    return named.join(nobodys, "link_key", how="left_anti").select(*columns)
 
 
 def _withheld(build: Build, at: Generation | Stage) -> DataFrame:

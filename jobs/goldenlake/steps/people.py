@@ -17,6 +17,7 @@ from goldenlake.declarations.source import Source
 from goldenlake.ports import Tables
 from goldenlake.steps.doubts import Doubts
 from goldenlake.steps.generations import Generation, read
+from goldenlake.steps.refusals import naming_nobody, refusals
 from goldenlake.steps.segments import history_of
 from goldenlake.transforms.consent import (
     GRANTED,
@@ -78,6 +79,9 @@ class Newest:
         ).statements()
         if unclear is not None:
             consents = consents.unionByName(unclear, allowMissingColumns=True)
+        return self._stated(consents)
+
+    def _stated(self, consents: DataFrame) -> DataFrame:
         return statements(
             consents,
             self.consent,
@@ -129,8 +133,20 @@ class Newest:
 
     @cached_property
     def _opted_out(self) -> DataFrame:
-        """``attribute, value`` of everybody who said no."""
-        return opted_out_values(self._values, self._said)
+        """``attribute, value`` of everybody who said no, and of who did in a record that is gone
+        under an address that many bear: nobody else can be asked whether it still holds.
+        """
+        refused = opted_out_values(self._values, self._said)
+        gone = refusals(self.tables, self.generation, self.sources)
+        if gone is None:
+            return refused
+        nobodys = naming_nobody(self.tables, self.generation)
+        said = gone.join(F.broadcast(nobodys), "link_key", how="left_semi").withColumnRenamed(
+            "link_key", "customer_id"
+        )
+        values = said.select("customer_id", F.col("identifier").alias("attribute"), "value")
+        theirs = opted_out_values(self._as_addresses(values), self._stated(said))
+        return refused.union(theirs).distinct()
 
     def people(self, who: DataFrame) -> DataFrame:
         """The customers in ``who`` (``customer_id``, as often as may be) with ``key``, ``fields``,

@@ -405,6 +405,8 @@ class Batch:
     records: Sequence[OutboundRecord]
     job: str | None = None
     """What the system calls its work on this batch, where it was noted when it was sent."""
+    is_resumed: bool = False
+    """An earlier process may have sent it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -417,6 +419,8 @@ class Acknowledgement:
     error: str | None = None
     is_permanent: bool = False
     """Of a refusal: the same record would be refused again, so it is not sent again."""
+    is_doubtful: bool = False
+    """Of a refusal: an earlier try was not answered, and may have been applied all the same."""
 
 
 NoteJob = Callable[[str], None]

@@ -129,6 +129,26 @@ def test_what_may_have_been_applied_once_is_not_told_to_be_not_applied():
 
 
 @pytest.mark.fault("500 after applying")
+@pytest.mark.parametrize(
+    ("replies", "is_resumed", "doubtful"),
+    [
+        ([LOST, says("rejected", ANN, BOB)], False, {"ann", "bob"}),
+        ([says("acknowledged", BOB), says("rejected", ANN)], False, {"ann"}),
+        ([says("rejected", ANN, BOB)], False, set()),
+        ([says("rejected", ANN, BOB)], True, {"ann", "bob"}),
+    ],
+)
+def test_what_is_refused_after_a_try_that_was_not_answered_may_be_there(
+    replies, is_resumed, doubtful
+):
+    batch = Batch(number=1, records=(ANN, BOB), is_resumed=is_resumed)
+    kind = Scripted(list(replies))
+    answers = deliver(kind, delivery(), batch, retries=Retries(attempts=3), sleep=lambda _: None)
+    assert {key[:3] for key, answer in answers.items() if answer.is_doubtful} == doubtful
+    assert "rejected" in {answer.outcome for answer in answers.values()}
+
+
+@pytest.mark.fault("500 after applying")
 def test_after_a_lost_reply_the_destination_is_asked_before_anything_is_sent_again():
     kind = Scripted([LOST, says("acknowledged", BOB)], look_ups=[says("acknowledged", ANN)])
     assert outcome(kind)[0] == {"ann": "acknowledged", "bob": "acknowledged"}

@@ -424,19 +424,24 @@ def test_what_was_never_answered_is_not_noted_as_sent_and_goes_out_again(tables)
     assert kind.payload == [("readers", "upsert", "ann@example.com")]
 
 
-def test_who_may_be_there_by_a_try_whose_reply_was_lost_is_taken_out_once_they_withdraw(tables):
+@pytest.mark.parametrize(
+    "answer", [{"outcome": "retry"}, {"outcome": "rejected", "is_permanent": True}]
+)
+def test_who_may_be_there_by_a_try_whose_reply_was_lost_is_taken_out_once_they_withdraw(
+    tables, answer
+):
     class Busy(Remembering):
-        """Applies the first batch, loses its reply, and is too busy for all others."""
+        """Applies the first batch, loses its reply, and takes no other."""
 
         def send(self, delivery, batch, note):
             if self.sent:
-                return [Acknowledgement(key=each.key, outcome="retry") for each in batch.records]
+                return [Acknowledgement(key=each.key, **answer) for each in batch.records]
             super().send(delivery, batch, note)
             raise PlaceUnreachable(place="x", what="reset")
 
     night(tables, DAY, [customer("ann")], [grant("ann")], {"readers": ["ann"]})
     busy, given = Busy(), destination(guards={"allow_empty": True})
-    assert step(destination=given).run(tables, busy, silent).counts["unsettled"] == 1
+    assert step(destination=given).run(tables, busy, silent).counts["sent"] == 0
     publish(tables, DAY, {"gold.consents": [grant("ann", "withdrawn")]})
     kind = Remembering(people=busy.people)
     assert step(destination=given).run(tables, kind, silent).counts["removed"] == 1

@@ -53,7 +53,8 @@ def deliver(
     it is where the batch bears the job of an earlier process. Only unsettled records are sent
     again. A batch that is refused as a whole is sent in halves, until what it was refused for
     stands alone. Waiting for a throttle or for a job that goes on is no attempt. What is still
-    unsettled at the end is unknown if it was ever sent without an answer, be the last one retry.
+    unsettled at the end is unknown if it was ever sent without an answer, be the last one retry;
+    what is refused after such a try is doubtful.
 
     Raises TransientError when the last attempt ended without any reply; CallRefused where the
     call itself is refused, or one record after the other.
@@ -89,7 +90,8 @@ class _Course:
         if self.batch.job is not None:
             self.jobs = dict.fromkeys((r.key for r in self.batch.records), self.batch.job)
             self.is_doubtful = True
-            self.doubted.update(self.jobs)
+        if self.batch.job is not None or self.batch.is_resumed:
+            self.doubted.update(record.key for record in self.batch.records)
 
     @property
     def verdicts(self) -> Mapping[str, Acknowledgement]:
@@ -97,9 +99,7 @@ class _Course:
         may show late what it took, and a later try be refused though an earlier one was not.
         """
         return {
-            key: replace(answer, outcome="unknown")
-            if answer.outcome == "retry" and key in self.doubted
-            else answer
+            key: _doubted(answer) if key in self.doubted else answer
             for key, answer in self.answers.items()
         }
 
@@ -248,6 +248,16 @@ def _attempts(retries: Retries) -> Iterable[stamina.Attempt]:
         wait_initial=min(1.0, retries.longest_wait_seconds),
         wait_max=retries.longest_wait_seconds,
     )
+
+
+def _doubted(answer: Acknowledgement) -> Acknowledgement:
+    match answer.outcome:
+        case "retry":
+            return replace(answer, outcome="unknown")
+        case "rejected":
+            return replace(answer, is_doubtful=True)
+        case _:
+            return answer
 
 
 def _is_open(answer: Acknowledgement | None) -> bool:

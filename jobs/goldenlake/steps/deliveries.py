@@ -163,7 +163,7 @@ class Sending:
             if self.gate.stops(record) and state != "present":
                 self.writer.doubt(record, outgoing)
         job = jobs.get((outgoing.delivery.delivery_id, batch.number))
-        return replace(batch, job=job)
+        return replace(batch, job=job, is_resumed=self.is_resumed)
 
     def _deliver(self, outgoing: outbox.Outgoing, batch: Batch) -> Mapping[str, Acknowledgement]:
         def note(job: str) -> None:

@@ -111,6 +111,7 @@ class LedgerWriter:
         before = outgoing.before[record.key]
         remote_id = answer.remote_id or record.remote_id
         is_telling = outgoing.delivery.mode == SUPPRESS
+        in_doubt = _after_telling(before["state"]) if is_telling else "unknown"
         match answer.outcome:
             case "acknowledged":
                 is_removal = record.operation == "remove"
@@ -129,16 +130,18 @@ class LedgerWriter:
                 self._count("removed" if is_removal else "sent")
             case "rejected":
                 outcome = "rejected" if answer.is_permanent else "retry"
-                self._note(record, outgoing, before, outcome=outcome, error=answer.error)
+                left = in_doubt if answer.is_doubtful else before["state"] or "absent"
+                self._note(
+                    record, outgoing, before, state=left, outcome=outcome, error=answer.error
+                )
                 self._rejects.append(self._reject(record, outgoing.delivery, answer))
                 self._count("rejected")
             case "retry":
                 self._note(record, outgoing, before, outcome="retry", error=answer.error)
                 self._count("unsettled")
             case _:
-                left = _after_telling(before["state"]) if is_telling else "unknown"
                 self._note(
-                    record, outgoing, before, state=left, outcome="unknown", error=answer.error
+                    record, outgoing, before, state=in_doubt, outcome="unknown", error=answer.error
                 )
                 self._count("unsettled")
 

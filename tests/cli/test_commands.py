@@ -304,7 +304,7 @@ def test_publish_is_told_which_sources_state_consent_and_which_are_gone(
     monkeypatch.setattr(publish, "Publish", Publish)
     monkeypatch.setattr(Installation, "tables", SimpleNamespace())
     goldenlake("publish", *AS_OF, *at(conf))
-    assert (given["stating"], given["gone_sources"]) == ([], ["old_shop"])
+    assert given["heard"] == ["old_shop"]
 
 
 def test_looking_needs_no_day_and_takes_the_newest(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,8 @@ from goldenlake.errors import ExitCode, PublicationRefused, SetupError, StageMis
 from goldenlake.io.spark import DELETION_VECTORS, SMALL_DATA_CONF
 from goldenlake.io.tables import DeltaTables
 from goldenlake.steps import publish as publishing
-from goldenlake.steps.blast_radius import BlastGate
-from goldenlake.steps.generations import Stage, latest_generation, staged
+from goldenlake.steps.blast_radius import lost_refusals
+from goldenlake.steps.generations import Stage, latest_generation, stage, staged
 from goldenlake.steps.publish import Publish
 from goldenlake.steps.reading import generation_views
 from support import gold
@@ -48,8 +48,7 @@ def publish(tables: DeltaTables, **given: Any) -> Publish:
     settings = {
         "declared": declared,
         "blast_radius": BlastRadius(least_customers=1),
-        "stating": ["consents"],
-        "gone_sources": [],
+        "heard": ["consents"],
         "as_of": DAY,
         "run_id": "test",
         "docs": Path(tables.location("ops.docs")).parent / "data_docs",
@@ -248,16 +247,12 @@ def test_a_no_of_a_source_that_is_declared_no_more_is_not_lost_unseen(tables: De
     base = latest_generation(tables)
     assert base is not None
 
-    def reasons(consents: int, *stating: str, gone: Sequence[str] = ()) -> list[str]:
+    def reasons(consents: int, *heard: str) -> list[str]:
         golden = Stage(
             step="golden", as_of=DAY, run_id="r", base=1, tables={"gold.consents": consents},
             inputs={}, fingerprint="", counts={},
         )  # fmt: skip
-        gate = BlastGate(
-            limits=BlastRadius(), tables=tables, resolved=None, golden=golden, base=base,
-            stating=stating, gone_sources=gone,
-        )  # fmt: skip
-        return gate.reasons()
+        return lost_refusals(tables, base, golden, heard=heard)
 
     anew = tables.overwrite("gold.consents", tables.frame([said[2]], gold.CONSENTS))
 
@@ -266,8 +261,14 @@ def test_a_no_of_a_source_that_is_declared_no_more_is_not_lost_unseen(tables: De
     assert reasons(anew, "consents", "letters") == reasons(base.tables["gold.consents"]) == []
     assert len(reasons(anew)) == 2
     assert "gone_sources of conf/consent.yml" in reason
-    assert reasons(anew, "consents", gone=["letters"]) == []
-    assert len(reasons(anew, gone=["letters"])) == 1
+
+    stage(
+        tables, "golden", names=["gold.consents"], as_of=DAY, run_id="r", base=base, inputs={},
+        fingerprint="x", counts={},
+    )  # fmt: skip
+    with pytest.raises(PublicationRefused, match="letters states consent no more"):
+        run(tables, declared=NO_RULES, accept_blast_radius=True)
+    run(tables, declared=NO_RULES, heard=["consents", "letters"])
 
 
 def test_only_tables_that_changed_are_judged_again(story: dict[str, Any]) -> None:

@@ -92,11 +92,12 @@ def publish(installation: Installation, *, accept_blast_radius: bool = False) ->
     """Audit the staged tables and publish them."""
     from goldenlake.steps.publish import Publish
 
+    catalogue = installation.catalogue
+    stating = [name for name, source in catalogue.sources.items() if source.consents]
     step = Publish(
-        declared=installation.catalogue.tables,
-        blast_radius=installation.catalogue.environment.blast_radius,
-        stating=[name for name, of in installation.catalogue.sources.items() if of.consents],
-        gone_sources=installation.catalogue.consent.gone_sources,
+        declared=catalogue.tables,
+        blast_radius=catalogue.environment.blast_radius,
+        heard=[*stating, *catalogue.consent.gone_sources],
         as_of=installation.as_of,
         run_id=installation.run_id,
         docs=installation.reports / "data_docs",

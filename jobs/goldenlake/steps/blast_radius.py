@@ -1,4 +1,5 @@
-"""The blast-radius gate: what a build would do to customers, and who would be behind it.
+"""The blast-radius gate: what a build would do to customers, and who would be behind it; and
+whether it forgets what they said no to, which nobody can accept.
 
 Reasons name customers by their ids and say how many records they have, and nothing else of them.
 """
@@ -36,10 +37,6 @@ class BlastGate:
     resolved: Stage | None
     golden: Stage
     base: Generation | None
-    stating: Collection[str]
-    """Sources that are declared to state consent."""
-    gone_sources: Collection[str]
-    """Sources that are declared no more, and whose statements no longer count."""
 
     @cached_property
     def moves(self) -> dict[str, int]:
@@ -68,7 +65,7 @@ class BlastGate:
 
     def reasons(self) -> list[str]:
         """Why the build must not be published; costs next to nothing where there is no reason."""
-        return [*self._too_wide(), *self._too_large(), *self._lost_refusals()]
+        return [*self._too_wide(), *self._too_large()]
 
     def _too_wide(self) -> list[str]:
         before = self.before
@@ -120,29 +117,6 @@ class BlastGate:
         where = "blast_radius.largest_customer in conf/env"
         return [f"{said} ({where}). Largest: {_named(grown)}."]
 
-    def _lost_refusals(self) -> list[str]:
-        """Whoever said no through a source that is declared no more would be sent to again on an
-        older yes; unless a person has named it as one that no longer counts.
-        """
-        table = "gold.consents"
-        if self.base is None or table not in self.base.tables:
-            return []
-        if self.base.tables[table] == self.golden.tables.get(table):
-            return []
-        said = read(self.tables, self.base, table).where(F.col("status") != "granted")
-        lost = (
-            said.where(~F.col("source").isin(*self.stating, *self.gone_sources))
-            .groupBy("source")
-            .count()
-        )
-        return [
-            f"{row['source']} states consent no more by conf/sources, and {row['count']:,} times "
-            "somebody said no through it, which would not be heard any more. Declare it again, "
-            "with its consents; it need not get files. Where it is gone for good and what it said "
-            "shall no longer count, name it in gone_sources of conf/consent.yml."
-            for row in lost.orderBy("source").collect()
-        ]
-
     @property
     def _events(self) -> DataFrame:
         """Of this build, those that have a limit."""
@@ -157,6 +131,26 @@ class BlastGate:
         if of is None or "gold.customers" not in of.tables:
             return self.tables.frame([], _SIZES)
         return read(self.tables, of, "gold.customers").select("customer_id", "records")
+
+
+def lost_refusals(
+    tables: Tables, base: Generation | None, golden: Stage, *, heard: Collection[str]
+) -> list[str]:
+    """Why a build must not be published which drops what people said no to through a source that
+    is not among the ``heard``: they would be sent to again on an older yes.
+    """
+    table = "gold.consents"
+    if base is None or base.tables.get(table) in (None, golden.tables.get(table)):
+        return []
+    said = read(tables, base, table).where(F.col("status") != "granted")
+    lost = said.where(~F.col("source").isin(*heard)).groupBy("source").count()
+    return [
+        f"{row['source']} states consent no more by conf/sources, and {row['count']:,} times "
+        "somebody said no through it, which would not be heard any more. Declare it again, "
+        "with its consents; it need not get files. Where it is gone for good and what it said "
+        "shall no longer count, name it in gone_sources of conf/consent.yml."
+        for row in lost.orderBy("source").collect()
+    ]
 
 
 def _named(customers: DataFrame, *first: Column) -> str:

@@ -13,7 +13,7 @@ from goldenlake.errors import PublicationRefused, StageMissing
 from goldenlake.ports import Clock, Progress, StepResult, Tables
 from goldenlake.quality.audit import Verdict, audit
 from goldenlake.quality.suites import suite_of
-from goldenlake.steps.blast_radius import BlastGate
+from goldenlake.steps.blast_radius import BlastGate, lost_refusals
 from goldenlake.steps.generations import (
     IDENTITY_TABLES,
     Generation,
@@ -34,18 +34,14 @@ class Publish:
 
     declared: Mapping[str, Table]
     blast_radius: BlastRadius
-    stating: Collection[str]
-    """Sources that are declared to state consent."""
-    gone_sources: Collection[str]
-    """Sources that are declared no more, and whose statements no longer count."""
+    heard: Collection[str]
+    """Sources that are declared to state consent, and those whose statements no longer count."""
     as_of: date
     run_id: str
     docs: Path
     """Folder of the Data Docs; one folder a day in it, replaced when the day is judged again."""
     accept_blast_radius: bool = False
-    """A person has looked at what would merge, split, move, retire, grow, or be heard no more, and
-    wants it so.
-    """
+    """A person has looked at what would merge, split, move, retire or grow, and wants it so."""
 
     def run(self, tables: Tables, clock: Clock, progress: Progress) -> StepResult:
         """Publish what resolve and golden staged; skipped where they staged nothing.
@@ -83,10 +79,9 @@ class Publish:
             resolved=resolved,
             golden=golden,
             base=base,
-            stating=self.stating,
-            gone_sources=self.gone_sources,
         )
         reasons = [str(verdict) for verdict in verdicts if verdict.stops]
+        reasons += lost_refusals(tables, base, golden, heard=self.heard)
         if not self.accept_blast_radius:
             reasons += gate.reasons()
         details = {

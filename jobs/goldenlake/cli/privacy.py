@@ -20,7 +20,7 @@ from goldenlake.night import NIGHT
 from goldenlake.ports import FilePlace, StepResult
 
 if TYPE_CHECKING:
-    from goldenlake.steps.erase import Request
+    from goldenlake.steps.erase import Erase, Request
     from goldenlake.steps.subjects import Subject
 
 PANEL = "Privacy"
@@ -202,7 +202,7 @@ def carry_out(
             step, request=step.forget(tables, installation.landing, installation.progress)
         )
         _remove_pages(installation, step.subject)
-        _build(installation, request.request)
+        _build(installation, step)
         with installation.claimed(stages.BUILD):
             certificate = step.finish(
                 tables, tables, installation.progress, at=installation.clock.now()
@@ -214,18 +214,20 @@ def carry_out(
     return results[-1]
 
 
-def _build(installation: Installation, request: str) -> None:
+def _build(installation: Installation, step: Erase) -> None:
     """The night but for its page: what waited to be read, a generation without the people, and its
     exports. Sources that are left out stop nothing, as on any night.
     """
     for stage in NIGHT:
         if stage.name == "report":
             return
+        if stage.name == "resolve":
+            step.rewrite_silver(installation.tables, installation.tables)
         results = stages.runs_of(stage, installation)()
         code = stages.code_of(results)
         if code != ExitCode.OK and stage.name != "collect":
             told = next((each.error for each in results if each.error), code.meaning)
-            raise ErasureUnfinished(request=request, remains=[f"{stage.name}: {told}"])
+            raise ErasureUnfinished(request=step.request.request, remains=[f"{stage.name}: {told}"])
 
 
 def _areas(installation: Installation, scan: Sequence[Path]) -> dict[str, FilePlace]:

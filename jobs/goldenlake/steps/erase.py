@@ -39,6 +39,7 @@ from goldenlake.steps.tombstones import bury, key_of_lake
 from goldenlake.transforms.planning import SUPPRESS
 
 TABLE = "privacy.requests"
+_SILVER = "silver."
 OPEN, CLOSING, DONE = "open", "closing", "done"
 """Closing: all is gone but the words of the request, which stand in old versions of its table."""
 
@@ -200,6 +201,14 @@ class Erase:
         _note(tables, request)
         return request
 
+    def rewrite_silver(self, tables: Tables, maintenance: Maintenance) -> None:
+        """Before the build pins it, write silver anew without the rows that are only marked as
+        gone: what a generation was built from stays readable when older versions are purged.
+        """
+        for name in self._names(tables):
+            if name.startswith(_SILVER) and table_shape(name).merged:
+                maintenance.rewrite(name)
+
     def finish(
         self,
         tables: Tables,
@@ -256,12 +265,19 @@ class Erase:
         Until it is published readers see the one before, of which nothing has been purged yet.
         """
         for name in names:
-            if table_shape(name).merged:
+            if table_shape(name).merged and not name.startswith(_SILVER):
                 maintenance.rewrite(name)
         rows = publications(tables)
         if not rows:
             return
         last = rows[-1]
+        moved = [
+            f"{name} was written since the build: run no night meanwhile"
+            for name, at in sorted((last["inputs"] or {}).items())
+            if name.startswith(_SILVER) and name in names and tables.version(name) != at
+        ]
+        if moved:
+            raise ErasureUnfinished(request=self.request.request, remains=moved)
         versions = {
             name: version
             for name in last["tables"]

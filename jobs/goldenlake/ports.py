@@ -420,7 +420,7 @@ class Acknowledgement:
     is_permanent: bool = False
     """Of a refusal: the same record would be refused again, so it is not sent again."""
     is_doubtful: bool = False
-    """Of a refusal: an earlier try was not answered, and may have been applied all the same."""
+    """Of a refusal, for good or for now: an earlier call may have been applied all the same."""
 
 
 NoteJob = Callable[[str], None]

@@ -91,6 +91,24 @@ def test_whom_we_took_out_can_come_back(world):
     assert set(world.state(delivery())) == {"ann@example.com"}
 
 
+@pytest.mark.parametrize(
+    ("reason", "comes_back"), [("left", False), ("no_consent", False), ("withdrawn", True)]
+)
+def test_who_unsubscribed_and_was_taken_out_later_comes_back_only_by_a_later_yes(
+    world, reason, comes_back
+):
+    added = sent(world, upsert("ann"))
+    world.mailman.call(
+        "DELETE", f"/lists/{world.readers}/roster/member", emails=["ann@example.com"]
+    )
+    removed = replace(removal("ann"), remote_id=added.remote_id, reason=reason)
+    taken = sent(world, removed)
+    answer = sent(world, replace(upsert("ann"), remote_id=taken.remote_id))
+    assert taken.outcome == "acknowledged"
+    assert (answer.outcome == "acknowledged") is comes_back
+    assert (world.state(delivery()) != {}) is comes_back
+
+
 def test_who_is_banned_is_refused_in_mailmans_words(world):
     world.refuse("zoe@example.com")
     answer = sent(world, upsert("zoe"))

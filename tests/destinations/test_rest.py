@@ -302,6 +302,17 @@ def test_a_record_is_acknowledged_only_after_the_last_call(one_by_one):
     assert found == {"ann@example.com": "rejected", "bob@example.com": "acknowledged"}
 
 
+@pytest.mark.parametrize(("passing", "outcome"), [([], "rejected"), (["full"], "retry")])
+@pytest.mark.parametrize(("at", "is_doubtful"), [("/lists/", True), ("/contacts/", False)])
+def test_what_an_earlier_call_did_is_not_told_to_be_undone_by_a_later_one(
+    one_by_one, passing, outcome, at, is_doubtful
+):
+    one_by_one.vendor.faults = [Fault(at=at, status=422, body={"message": "full"})]
+    kind = one_by_one.open(passing_errors=passing)
+    [answer] = kind.send(delivery(), people("ann"), unnoted)
+    assert (answer.outcome, answer.is_doubtful) == (outcome, is_doubtful)
+
+
 def test_a_call_that_is_refused_for_everybody_stops_the_export(one_by_one):
     names = [f"p{at}" for at in range(40)]
     for name in names:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
@@ -28,13 +28,18 @@ from goldenlake.ports import (
     Outside,
     Published,
 )
+from goldenlake.transforms.consent import OPTED_OUT
+from goldenlake.transforms.planning import KEY_OPTED_OUT
 
 #: None is published; its REST server has two workers unless told otherwise.
 PUBLISHED = Published(concurrency=2)
 _BATCH = 50
 _PAGE = 500
 _TAKEN_OUT = "taken out"
-"""What a member's id becomes when we took the member out, and not the member."""
+"""What a member's id becomes when we took the member out, and not the member; and where a later
+yes can bring back who left, since the no was heard.
+"""
+_HEARD = (*OPTED_OUT, KEY_OPTED_OUT)
 _LEFT = "is a member no longer, and it was not us: unsubscribed in Mailman"
 
 
@@ -125,12 +130,17 @@ class Mailman(Account[MailmanTarget]):
                 key=record.key, outcome="rejected", error="has asked to join, and is not confirmed"
             )
         if "display_name" in record.fields:
-            self.api.call(
-                "PATCH",
-                "/addresses/{email}",
-                ids={"email": record.key},
-                json={"display_name": text(record.fields["display_name"])},
-            )
+            try:
+                self.api.call(
+                    "PATCH",
+                    "/addresses/{email}",
+                    ids={"email": record.key},
+                    json={"display_name": text(record.fields["display_name"])},
+                )
+            except CallRefused as refusal:
+                if refusal.status != 400:
+                    raise
+                return replace(refused(record, _words(refusal.told)), is_doubtful=True)
         return Acknowledgement(key=record.key, outcome="acknowledged", remote_id=member_id)
 
     def _subscribe(self, list_id: str, record: OutboundRecord) -> str | None:
@@ -168,7 +178,13 @@ class Mailman(Account[MailmanTarget]):
             json={"emails": [record.key.lower() for record in records]},
         ).object()
         return [
-            Acknowledgement(key=record.key, outcome="acknowledged", remote_id=_TAKEN_OUT)
+            Acknowledgement(
+                key=record.key,
+                outcome="acknowledged",
+                remote_id=_TAKEN_OUT
+                if reply[record.key.lower()] or record.reason in _HEARD
+                else record.remote_id,
+            )
             for record in records
             if record.key.lower() in reply
         ]

@@ -85,7 +85,9 @@ class Rest(Account[RestTarget]):
                 if record.key in found:
                     now = found[record.key]
                     remote_id = now.remote_id or (before.remote_id if before else None)
-                    answers[record.key] = replace(now, remote_id=remote_id)
+                    # What an earlier call did stands, whatever becomes of this one.
+                    is_doubtful = nth > 0 and now.outcome != "acknowledged"
+                    answers[record.key] = replace(now, remote_id=remote_id, is_doubtful=is_doubtful)
             records = [
                 record
                 for record in records

@@ -84,7 +84,7 @@ class _Course:
     is_doubtful: bool = False
     """Something was sent whose answer is not known."""
     doubted: set[str] = field(default_factory=set)
-    """Keys of records that were sent once without an answer about them."""
+    """Keys of records of which something may have been applied without an answer that says so."""
 
     def __post_init__(self) -> None:
         if self.batch.job is not None:
@@ -191,6 +191,7 @@ class _Course:
 
     def _take(self, found: Sequence[Acknowledgement], asked: Sequence[OutboundRecord]) -> None:
         self.answers.update(_by_key(found, asked))
+        self.doubted.update(answer.key for answer in found if answer.is_doubtful)
 
     def _part(self, records: Sequence[OutboundRecord], job: str | None = None) -> Batch:
         return Batch(number=self.batch.number, records=records, job=job)

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import cast
 
 import pytest
+from pyspark.sql import functions as F
 
+from goldenlake.columns.traces import pseudonym
 from goldenlake.declarations.source import Source
+from goldenlake.io.landing import LocalLanding
 from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import Tables
 from goldenlake.schemas import BROKEN, CONFORMED
-from goldenlake.steps.files import FileRow
+from goldenlake.steps.collect import replay
+from goldenlake.steps.files import FileRow, read_files
+from goldenlake.steps.forget import forget_again
 from goldenlake.steps.silver import SilverWriter
+from goldenlake.steps.tombstones import RECORD, RULE, Erased
 from support.bronze import ingested, source_of
 from support.conforming import DAY, Rows, conform, silver
 
@@ -120,6 +128,30 @@ def test_a_snapshot_that_shrank_is_refused_and_changes_nothing(tables: DeltaTabl
     assert tables.version("silver.crm") == before
     [good] = conform(tables, PEOPLE, snapshot(tables, 2, "a1 b1 d1"))
     assert (good.status, alive(tables)) == (CONFORMED, "a1 b1 c1- d1")
+
+
+def test_who_was_forgotten_is_taken_out_of_a_snapshot_that_is_refused(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    key = b"a key of pseudonyms"
+    erased = Erased(key, frozenset({pseudonym(key, RECORD, "crm:b")}))
+    landing = LocalLanding(tmp_path / "landing")
+    conform(tables, PEOPLE, snapshot(tables, 0, "a1 c1 d1 e1"))
+    sha256, path, size = landing.put("crm", "1.csv", io.BytesIO(b"id,name,updated\n"))
+    short = replace(snapshot(tables, 1, "a1 b1"), landed_path=path, sha256=sha256, size_bytes=size)
+    [refused] = conform(tables, PEOPLE, short, erased=erased)
+    assert (refused.status, refused.reasons) == (BROKEN, {RULE: 1})
+
+    given = {"sources": [PEOPLE], "erased": erased, "run_id": "r1"}
+    for _ in range(2):
+        forget_again(tables, tables, landing, **given)
+    [left] = [row for row in read_files(tables) if row.file_id == short.file_id]
+    held = tables.read("bronze.crm").where(F.col("_file_id") == short.file_id)
+    assert [row["id"] for row in held.collect()] == ["a"]
+    assert left.landed_path == ""
+    assert [each for each in landing.root.rglob("*") if each.is_file()] == []
+    # What is left of it can be read again.
+    assert [row.file_id for row in replay(tables, "crm", run_id="r2")] == [short.file_id]
 
 
 def test_missing_records_stay_where_the_source_says_keep(tables: DeltaTables) -> None:

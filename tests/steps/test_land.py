@@ -153,6 +153,19 @@ def test_what_was_withdrawn_is_kept_nowhere_when_it_comes_again(drop):
     assert [path for path in drop.landing.root.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.parametrize("name", ["a.csv", "b.csv"])
+def test_a_broken_file_that_was_removed_unread_is_news_when_it_is_sent_anew(drop, name):
+    drop.put("a.csv")
+    [row] = drop.land().files
+    drop.landing.remove(row.landed_path)
+    drop.ledger[row.key] = replace(row, status="broken", landed_path="", records_read=0)
+    assert drop.land().files == []
+    drop.put(name, at=EARLIER + timedelta(seconds=1))
+    [again] = drop.land().files
+    assert (again.path, again.status) == (name, "landed")
+    assert drop.landing.open(again.landed_path).read() != b""
+
+
 def test_a_snapshot_that_returns_to_what_was_withdrawn_is_read(drop):
     def say(day, content):
         drop.put(f"a {day}.csv", content)

@@ -9,15 +9,18 @@ from goldenlake.declarations.source import Source
 from goldenlake.io.tables import DeltaTables
 from goldenlake.steps.conform import Conform
 from goldenlake.steps.files import FileRow, record_files
+from goldenlake.steps.tombstones import Erased
 from support.bronze import LANDED_ON
 
 Rows = Sequence[Mapping[str, str | None]]
 DAY = [LANDED_ON + timedelta(days=n) for n in range(10)]
 
 
-def conform(tables: DeltaTables, source: Source, *files: FileRow) -> list[FileRow]:
+def conform(
+    tables: DeltaTables, source: Source, *files: FileRow, erased: Erased | None = None
+) -> list[FileRow]:
     """Conform files in one run, and record them as the caller does."""
-    step = Conform(source=source, as_of=date(2026, 3, 9), run_id="r1")
+    step = Conform(source=source, as_of=date(2026, 3, 9), run_id="r1", erased=erased)
     done = step.run(tables, files, lambda _: None)
     record_files(tables, done)
     return done

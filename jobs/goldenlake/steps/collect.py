@@ -127,7 +127,14 @@ class Collect:
         record_files(tables, rows)
         record_drift(tables, rows)
         if forgotten:
-            forget_again(tables, maintenance, landing, run_id=self.run_id)
+            forget_again(
+                tables,
+                maintenance,
+                landing,
+                sources=self.sources,
+                erased=forgotten,
+                run_id=self.run_id,
+            )
         return [result for _, result in refined]
 
     def _to_silver(
@@ -160,12 +167,13 @@ def replay(tables: Tables, source: str, *, run_id: str, everything: bool = False
 
     The next ``collect`` reads them again under today's contract; slices are replaced, so nothing
     doubles. Files without a day stay as they are: landing takes them as soon as they have one. So
-    do broken ones that were removed, since they told of somebody who was forgotten.
+    do those that broke before anything was read, and were removed, since they told of somebody who
+    was forgotten.
     """
     rows = [
         replace(row, status=LANDED, error=None, run_id=run_id)
         for row in read_files(tables, source, (CONFORMED, BROKEN))
-        if (row.status == BROKEN and row.landed_path and not row.has_no_day)
+        if (row.status == BROKEN and not row.has_no_day and (row.landed_path or row.records_read))
         or row.records_quarantined
         or (everything and row.status == CONFORMED)
     ]

@@ -37,6 +37,8 @@ class Verdict:
     """Distinct keys among the accepted."""
     first_micros: int | None = None
     """The earliest ``_observed_at`` among the accepted, in microseconds."""
+    erased: int = 0
+    """Those of people who were forgotten, among the rejected."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,13 +133,11 @@ class Conform:
                 F.count_if(~passed).alias("rejected"),
                 keys.alias("keys"),
                 F.min(F.when(passed, F.unix_micros("_observed_at"))).alias("first"),
+                F.count_if(F.array_contains("_broken", RULE)).alias("erased"),
             )
             .collect()
         )
-        found = {
-            row["_file_id"]: Verdict(row["accepted"], row["rejected"], row["keys"], row["first"])
-            for row in rows
-        }
+        found = {file_id: Verdict(*of) for file_id, *of in rows}
         return _OrNothing(found)
 
     def _shrunken(
@@ -162,8 +162,13 @@ class Conform:
                     what=f"the snapshot has {found} records, {records} were there before.",
                     mend=f"Send it whole, or lower least_share (now {least:g}), and replay.",
                 )
+                comes_back = verdicts[row.file_id].erased
                 refused[row.file_id] = replace(
-                    row, status=BROKEN, error=str(broken), run_id=self.run_id
+                    row,
+                    status=BROKEN,
+                    error=str(broken),
+                    reasons={**row.reasons, **({RULE: comes_back} if comes_back else {})},
+                    run_id=self.run_id,
                 )
             else:
                 records = found

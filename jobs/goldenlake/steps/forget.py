@@ -31,7 +31,7 @@ from goldenlake.steps.files import (
 )
 from goldenlake.steps.ingest import READ
 from goldenlake.steps.subjects import Subject
-from goldenlake.steps.tombstones import RULE, names_any
+from goldenlake.steps.tombstones import RULE, Erased, names_any
 from goldenlake.transforms.conforming import typed
 
 PLACE = ("_landed_on", "_file_id", "_record")
@@ -259,19 +259,26 @@ def _collected(rows: DataFrame) -> list[tuple[Any, ...]]:
 
 
 def forget_again(
-    tables: Tables, maintenance: Maintenance, landing: Landing, *, run_id: str
+    tables: Tables,
+    maintenance: Maintenance,
+    landing: Landing,
+    *,
+    sources: Sequence[Source],
+    erased: Erased,
+    run_id: str,
 ) -> None:
     """Take out of files and of bronze those who came back after they were forgotten.
 
-    Conforming has counted them in quarantine, without what they said. The files of a run that was
-    killed are found again, since they are in the landing area as long as this is not done.
+    Conforming has counted them, also in a file that it refused as a whole. The files of a run that
+    was killed are found again, since they are in the landing area as long as this is not done.
     """
     files = read_files(tables)
     told = [row for row in files if RULE in row.reasons and row.landed_path]
-    for source in sorted({row.source for row in told}):
-        ids = {row.file_id for row in told if row.source == source}
-        held = tables.read(f"quarantine.{source}").where(F.col("_file_id").isin(sorted(ids)))
-        places = _collected(held.where(F.array_contains("rules", RULE)))
-        remove_places(tables, f"bronze.{source}", places)
-        maintenance.purge([f"bronze.{source}"])
-        withdraw(tables, landing, ids, files, run_id=run_id)
+    for source in sources:
+        ids = {row.file_id for row in told if row.source == source.source}
+        if ids:
+            bronze = f"bronze.{source.source}"
+            rows = typed(tables.read(bronze).where(F.col("_file_id").isin(sorted(ids))), source)
+            remove_places(tables, bronze, _collected(rows.where(erased.is_told(source))))
+            maintenance.purge([bronze])
+            withdraw(tables, landing, ids, files, run_id=run_id)

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.declarations.source import Source
 from goldenlake.ports import RemoteFile
-from goldenlake.schemas import DUPLICATE, LANDED
+from goldenlake.schemas import BROKEN, DUPLICATE, LANDED
 from goldenlake.steps.files import FileRow, file_order, file_version, token_in, token_of
 
 _Key = tuple[str, str, int, str, str]
@@ -37,7 +37,9 @@ class KnownFiles:
         if row.has_no_day:
             self._without_day[row.path, row.sha256] = row
         else:
-            self._contents.add(row.sha256)
+            # Nor was anything read of what broke, and was removed since.
+            if row.status != BROKEN or row.landed_path:
+                self._contents.add(row.sha256)
             if row.landed_path:
                 self._kept.add(row.sha256)
             self._rows[row.key] = self._paths.setdefault(row.path, {})[row.key] = row

@@ -374,7 +374,9 @@ class OutboundRecord:
     remote_id: str | None = None
     """What the system called this record when it last acknowledged it."""
     reason: str = ""
-    """Of a removal: left, key_changed, gone, or what is wrong with the consent."""
+    """Of a removal: left, key_changed (the person goes on under another key), gone, or what the
+    person is held back for.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)

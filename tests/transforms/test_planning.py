@@ -103,14 +103,14 @@ MIRROR = {
 MODES = ("mirror", "upsert", "append", "suppress")
 
 
-def planned(spark, mode, **others):
+def planned(spark, mode, cases=CASES, **others):
     """The cases under one mode."""
     members = spark.createDataFrame(
-        [("s", n, WITHHELD.get(n)) for n, (is_member, _, _) in CASES.items() if is_member],
+        [("s", n, WITHHELD.get(n)) for n, (is_member, _, _) in cases.items() if is_member],
         "segment STRING, customer_id STRING, withheld STRING",
     )
-    people = spark.createDataFrame([p for _, p, _ in CASES.values() if p], PEOPLE)
-    ledger = spark.createDataFrame([k for _, _, k in CASES.values() if k], LEDGER)
+    people = spark.createDataFrame([p for _, p, _ in cases.values() if p], PEOPLE)
+    ledger = spark.createDataFrame([k for _, _, k in cases.values() if k], LEDGER)
     opted_out = spark.createDataFrame([("k_shadow",), ("k_no",)], "key STRING")
     return plan_rows(
         members=members, people=people, ledger=ledger, opted_out=opted_out, mode=mode, **others
@@ -121,8 +121,42 @@ def test_where_nobody_is_to_be_added_those_who_are_there_go_on_and_leave_as_ever
     found = planned(spark, "mirror", adds_nobody=True).collect()
     assert {(row["key"], row["action"], row["reason"]) for row in found} == {
         (key, "held", "consents_unread") if action == "add" else (key, action, reason)
-        for key, action, reason in MIRROR
+        for key, action, reason in MIRROR - {("k_old", "remove", "key_changed")}
+    } | {("k_old", "remove", "consents_unread")}
+
+
+#: People who are there under a key that they no longer have.
+WITHOUT_THEIR_KEY = {
+    "keyless": (
+        True,
+        ("keyless", None, "granted", "{}", "h", None, None, None, NOW),
+        known("k_keyless", "keyless"),
+    ),
+    "second": (True, person("second", key="k_first"), known("k_second", "second")),
+    "first": (True, person("first", since=date(2020, 1, 1)), known("k_first", "first")),
+    "refused": (True, person("refused", key="k_bad"), known("k_good", "refused")),
+    "refusal": (False, None, known("k_bad", "refused", "absent", outcome="rejected")),
+    "elsewhere": (True, person("elsewhere", key="k_shadow"), known("k_here", "elsewhere")),
+    "moved": (True, person("moved", key="k_new"), known("k_old", "moved")),
+    "settled": (True, person("settled", key="k_now"), known("k_then", "settled")),
+    "there": (False, None, known("k_now", "settled")),
+}
+
+
+def test_a_key_counts_as_changed_only_where_its_person_goes_on_under_another(spark):
+    def removed(mode):
+        rows = planned(spark, mode, cases=WITHOUT_THEIR_KEY).collect()
+        return {(row["key"], row["reason"]) for row in rows if row["action"] == "remove"}
+
+    assert removed("mirror") == {
+        ("k_keyless", "no_key"),
+        ("k_second", "duplicate_key"),
+        ("k_good", "rejected_before"),
+        ("k_here", "key_opted_out"),
+        ("k_old", "key_changed"),
+        ("k_then", "key_changed"),
     }
+    assert removed("upsert") == {("k_here", "key_opted_out")}
 
 
 def test_where_nobody_is_to_be_added_suppressions_are_told_as_ever(spark):

@@ -36,7 +36,7 @@ def audience_of(target: GoogleTarget | MetaTarget, delivery: Delivery) -> str:
 def to_send(record: OutboundRecord, now: Identifiers, *, most: int) -> Identifiers:
     """For a removal all that was ever sent of a person and not taken back, else what is now.
 
-    After a change of key only what is named now: the rest is somebody's who stays.
+    After a change of key only what is named now: the rest is theirs who go on under another key.
     """
     is_whole = record.operation == "remove" and record.reason not in _ANOTHER_HAS_THEM
     return _all_known(record, now)[:most] if is_whole and now else now

@@ -33,6 +33,8 @@ JSON_OPTIONS = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
 #: The mode that tells of those who said no, instead of adding anybody.
 SUPPRESS = "suppress"
 _REMOVED = "removed"
+#: Another record of the person stays: what else was sent of them is still theirs there.
+_KEY_CHANGED = "key_changed"
 _BUCKETS = 64
 _CHANGES = ("add", "update", "remove")
 
@@ -182,9 +184,20 @@ def _lost() -> Column:
         .when(F.col("consent") != GRANTED, F.col("consent"))
         .when(F.col("_said_no"), KEY_OPTED_OUT)
         .when(F.col("withheld").isNotNull(), F.col("withheld"))
-        .when(F.col("_belongs"), "key_changed")
+        .when(F.col("_belongs"), _KEY_CHANGED)
         .otherwise("left")
     )
+
+
+def _own_blame() -> Column:
+    """The blame of each row, where a key changed and the member is held under the new one, or has
+    none, that of the member: nothing of theirs stays then.
+    """
+    of_customer = Window.partitionBy("segment", "customer_id")
+    goes_on = F.max(F.col("_verdict") != "held").over(of_customer)
+    return F.when(
+        (F.col("_blame") == _KEY_CHANGED) & ~goes_on, F.max("_held_for").over(of_customer)
+    ).otherwise(F.col("_blame"))
 
 
 def _compared(told: DataFrame, mode: str, *, adds_nobody: bool) -> DataFrame:
@@ -226,22 +239,22 @@ def _compared(told: DataFrame, mode: str, *, adds_nobody: bool) -> DataFrame:
         .otherwise("held" if adds_nobody else "add")
     )
     unclaimed = F.when(is_there & may_go, "remove").when(is_there, "unchanged")
-    action = (
-        F.when(is_wanted, wanted)
-        .when(F.col("is_member"), "held")
-        .when(~F.col("_is_claimed"), unclaimed)
-    )
+    verdict = F.when(F.col("_is_wanted"), wanted).when(F.col("is_member"), "held")
+    action = F.coalesce("_verdict", F.when(~F.col("_is_claimed"), unclaimed))
     held_for = (
         F.when(F.col("_is_wanted") & was_refused, "rejected_before")
         .when(F.col("_is_wanted"), CONSENTS_UNREAD)
         .otherwise(F.coalesce("_blame", F.lit("duplicate_key")))
     )
-    reason = F.when(F.col("action") == "held", held_for).when(
+    reason = F.when(F.col("action") == "held", F.col("_held_for")).when(
         F.col("action") == "remove", F.col("_blame")
     )
     is_account = F.col("_is_wanted") | ~F.col("is_member")
     return (
         ranked.withColumn("_is_wanted", is_wanted)
+        .withColumn("_verdict", verdict)
+        .withColumn("_held_for", F.when(F.col("_verdict") == "held", held_for))
+        .withColumn("_blame", _own_blame())
         .withColumn("action", action)
         .where("action IS NOT NULL")
         .select(

@@ -6,7 +6,7 @@ Adapters under ``io`` and ``destinations`` keep these promises; ``cli`` alone jo
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -395,6 +395,16 @@ class Delivery:
     """Fields of which a missing value clears what the destination has."""
 
 
+WhoStays = Callable[[Collection[str]], frozenset[str]]
+"""Which of some keys are there by the ledger, in the segment of a delivery, and are not taken out
+by it."""
+
+
+def nobody(_: Collection[str]) -> frozenset[str]:
+    """Where the ledger has no others."""
+    return frozenset()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """Records of one operation, sent together; ``number`` counts from 1, stable on a resume.
@@ -409,6 +419,8 @@ class Batch:
     """What the system calls its work on this batch, where it was noted when it was sent."""
     is_resumed: bool = False
     """An earlier process may have sent it."""
+    who_stays: WhoStays = field(default=nobody, compare=False, repr=False)
+    """Asked before a removal touches what bears another key than its own."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ import pytest
 
 from goldenlake.destinations import open_destination
 from goldenlake.errors import CallRefused
-from goldenlake.ports import Batch
+from goldenlake.ports import Batch, nobody
 from support.activation import destination
 from support.destinations import delivery, removal, unnoted, upsert
 from support.vendors import Outside, serving
@@ -104,6 +104,32 @@ def test_a_removal_is_not_taken_for_done_while_what_somebody_was_merged_into_is_
     assert [a.outcome for a in world.open().look_up(delivery(), leaves)] == ["retry"]
     world.vendor.members["1"].discard(merged)
     assert [a.outcome for a in world.open().look_up(delivery(), leaves)] == ["acknowledged"]
+
+
+@pytest.mark.parametrize("stays", [True, False])
+@pytest.mark.parametrize("how", ["renamed", "merged"])
+def test_a_contact_that_bears_another_key_by_now_leaves_unless_that_one_stays_and_is_never_archived(
+    world, how, stays
+):
+    brought(world, Batch(number=1, records=[upsert("ann")]))
+    ann = world.vendor.contact("ann@example.com")
+    if how == "merged":
+        world.vendor.contacts["7"] = {"email": "bob@example.com"}
+        world.vendor.merge("7", ann)
+    else:
+        world.vendor.contacts[ann]["email"] = "bob@example.com"
+    leaves = Batch(
+        number=2, records=[replace(removal("ann"), remote_id=ann, reason="gone")],
+        who_stays=frozenset if stays else nobody,
+    )  # fmt: skip
+    before = [a.outcome for a in world.open().look_up(delivery(), leaves)]
+    assert before == ["acknowledged" if stays else "retry"]
+
+    found, _, _ = brought(world, leaves, world.open(gone="archive"))
+
+    assert found == {"ann@example.com": "acknowledged"}
+    assert list(world.state(delivery())) == (["bob@example.com"] if stays else [])
+    assert world.vendor.archived == []
 
 
 def test_a_list_that_hubspot_fills_itself_is_refused(world):

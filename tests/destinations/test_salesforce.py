@@ -7,7 +7,7 @@ import pytest
 
 from goldenlake.destinations import open_destination
 from goldenlake.errors import CallRefused, NotAuthorised
-from goldenlake.ports import Batch
+from goldenlake.ports import Batch, nobody
 from support.activation import destination
 from support.destinations import delivery, removal, unnoted, upsert
 from support.vendors import Fault, Outside, serving
@@ -199,6 +199,28 @@ def test_who_was_merged_into_another_contact_there_leaves_the_campaign_with_it(a
 
     assert answer.outcome == "acknowledged"
     assert at_once.state(delivery()) == {}
+
+
+@pytest.mark.parametrize("stays", [True, False])
+@pytest.mark.parametrize("how", ["renamed", "merged"])
+def test_a_contact_that_bears_another_key_by_now_leaves_unless_that_one_stays(at_once, how, stays):
+    [answer] = at_once.open().send(delivery(), people("ann"), unnoted)
+    if how == "merged":
+        at_once.vendor._upserted({"Golden_Key__c": "bob@example.com"})
+        at_once.vendor.merge(list(at_once.vendor.contacts)[1], answer.remote_id)
+    else:
+        at_once.vendor.contacts[answer.remote_id]["Golden_Key__c"] = "bob@example.com"
+    leaving = Batch(
+        number=2, records=[replace(removal("ann"), remote_id=answer.remote_id)],
+        who_stays=frozenset if stays else nobody,
+    )  # fmt: skip
+    before = [a.outcome for a in at_once.open().look_up(delivery(), leaving)]
+    assert before == ["acknowledged" if stays else "retry"]
+
+    found, _, _ = brought(at_once, leaving)
+
+    assert found == {"ann@example.com": "acknowledged"}
+    assert list(at_once.state(delivery())) == (["bob@example.com"] if stays else [])
 
 
 def test_whoever_bears_the_key_leaves_even_where_the_contact_that_we_made_is_gone(at_once):

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from goldenlake.destinations import open_destination
 from goldenlake.destinations.tryton import _literally, _typed
 from goldenlake.errors import CallRefused
-from goldenlake.ports import Batch
+from goldenlake.ports import Batch, nobody
 from support.activation import destination
 from support.destinations import delivery, removal, unnoted, upsert
 from support.live import Tryton
@@ -112,6 +112,37 @@ def test_the_party_that_we_know_by_its_id_stays_the_same_when_its_address_is_cor
     sent(world, replace(upsert("ann", given_name="Anna"), remote_id=added.remote_id))
     (party,) = world.tryton.parties()
     assert party["name"] == "Anna"
+
+
+@pytest.mark.parametrize("stays", [True, False])
+def test_a_party_that_bears_another_address_by_now_leaves_unless_that_one_stays(world, stays):
+    added = sent(world, upsert("ann"), upsert("eve"))["ann"]
+    party = next(p for p in world.tryton.parties() if str(p["id"]) == added.remote_id)
+    mechanism = next(c for c in party["contact_mechanisms"] if c["type"] == "email")
+    corrected = {"value": "bob@example.com"}
+    world.tryton.call("PUT", f"party.contact_mechanism/{mechanism['id']}", corrected)
+    leaving = Batch(
+        number=2, records=[replace(removal("ann"), remote_id=added.remote_id)],
+        who_stays=frozenset if stays else nobody,
+    )  # fmt: skip
+    before = [a.outcome for a in world.open().look_up(delivery(), leaving)]
+    assert before == ["acknowledged" if stays else "retry"]
+
+    world.open().send(delivery(), leaving, unnoted)
+
+    assert set(world.state(delivery())) == {
+        "eve@example.com", *(["bob@example.com"] if stays else [])
+    }  # fmt: skip
+
+
+def test_whoever_bears_the_key_leaves_as_well_as_the_party_that_we_put_there(world):
+    added = sent(world, upsert("ann"))["ann"]
+    (party,) = world.tryton.parties()
+    mechanism = next(c for c in party["contact_mechanisms"] if c["type"] == "email")
+    world.tryton.call("PUT", f"party.contact_mechanism/{mechanism['id']}", {"value": "new@x.org"})
+    sent(world, upsert("ann"))
+    sent(world, replace(removal("ann"), remote_id=added.remote_id))
+    assert world.state(delivery()) == {}
 
 
 def test_contact_mechanisms_that_are_not_ours_stay(world):

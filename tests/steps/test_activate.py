@@ -1,13 +1,16 @@
 """An export brings a destination to what is desired, harms nobody, and says why."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from time import sleep
 
 import pytest
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Guards
+from goldenlake.destinations import open_destination
 from goldenlake.errors import (
     ExportHeld,
     PlaceUnreachable,
@@ -33,6 +36,8 @@ from support.activation import (
 )
 from support.destinations import Remembering
 from support.gold import at, customer, grant, publish
+from support.vendors import Outside, serving
+from support.vendors.hubspot import Hubspot
 
 DAY_AND_TIME = at("2024-06-01 09:00")
 
@@ -403,6 +408,57 @@ def test_a_segment_that_was_not_built_is_no_empty_audience(tables):
     night(tables, DAY - timedelta(days=1), [customer("ann")], [grant("ann")], {"readers": ["ann"]})
     with pytest.raises(SegmentNotBuilt, match="2024-05-31"):
         step().run(tables, Remembering(), silent)
+
+
+class SideBySide(Remembering):
+    """Takes several batches at a time, and is slow with removals."""
+
+    @property
+    def capabilities(self):
+        return replace(super().capabilities, concurrency=4)
+
+    def send(self, delivery, batch, note):
+        if batch.records[0].operation == "remove":
+            sleep(0.3)
+        return super().send(delivery, batch, note)
+
+
+def test_nobody_is_added_while_a_removal_is_under_way(tables):
+    names = ["ann", "bob", "cyd", "dan"]
+    night(tables, DAY, [*map(customer, names)], [*map(grant, names)], {"readers": names[:2]})
+    kind = SideBySide(batch_records=1)
+    step().run(tables, kind, silent)
+    members_are(tables, DAY, {"readers": names[2:]}, 0)
+    step().run(tables, kind, silent)
+    operations = [operation for _, operation, _ in kind.payload]
+    assert operations == ["upsert"] * 2 + ["remove"] * 2 + ["upsert"] * 2
+
+
+def test_a_contact_that_became_another_persons_there_is_left_to_them_if_they_stay(tables):
+    names = ["ann", "bob", "cyd", "dan", "eve"]
+    people = [*map(customer, names)]
+    night(tables, DAY, people, [*map(grant, names)], {"readers": names[:4]})
+    vendor = Hubspot()
+    target = {"kind": "hubspot", "connection": "hubspot", "gone": "archive"}
+    declared = destination(fields={"given_name": "given_name"}, target=target)
+    with serving(vendor) as base_url:
+
+        def export():
+            kind = open_destination(declared, Outside(base_url, "hubspot"))
+            return step(destination=declared).run(tables, kind, silent)
+
+        export()
+        ann, bob, cyd, dan = (vendor.contact(f"{name}@example.com") for name in names[:4])
+        vendor.merge(bob, ann)
+        vendor.contacts[cyd]["email"] = "unknown@example.com"
+        vendor.contacts[dan]["email"] = "eve@example.com"
+        no = {"ann", "cyd"}
+        said = [grant(name, "withdrawn" if name in no else "granted") for name in names]
+        night(tables, DAY, people, said, {"readers": [*names[:3], "eve"]})
+        counts = export().counts
+    there = {vendor.contacts[contact]["email"] for contact in vendor.members["1"]}
+    assert there == {"bob@example.com", "eve@example.com"}
+    assert (counts["removed"], counts["sent"], vendor.archived) == (3, 1, [])
 
 
 class Mute(Remembering):

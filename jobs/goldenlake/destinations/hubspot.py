@@ -15,6 +15,7 @@ from typing import Any
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import HubspotTarget, audience_name, modes_of
 from goldenlake.destinations.accounts import Account, Known, open_account, there
+from goldenlake.destinations.bearers import is_anothers, staying
 from goldenlake.destinations.sending import refused
 from goldenlake.destinations.values import text
 from goldenlake.errors import CallRefused
@@ -36,6 +37,7 @@ _BATCH = 100
 _PAGE = 250
 _MERGED = "hs_merged_object_ids"
 """Ids that a contact had before merges, with a semicolon between them."""
+_Contact = Mapping[str, Any]
 _PASSING = ("RATE_LIMITS", "INTERNAL_ERROR", "TIMEOUT")
 _TYPES = {
     "boolean": ("bool", "booleancheckbox"),
@@ -83,7 +85,7 @@ class Hubspot(Account[HubspotTarget]):
         if not batch.records:
             return []
         if batch.records[0].operation == "remove":
-            return self._remove(delivery, batch.records)
+            return self._remove(delivery, batch)
         self._prepare(delivery)
         answers, ids = self._upsert(batch.records)
         return answers + self._enlist(delivery, ids)
@@ -91,9 +93,12 @@ class Hubspot(Account[HubspotTarget]):
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
         """Contacts with these very properties that are in the list; for a removal, not in it."""
         found = self._read(batch.records, list(delivery.schema))
-        leaving = [record for record in batch.records if record.operation == "remove"]
-        ids = {key: {str(each["id"])} for key, each in found.items()}
-        ids |= self._leaving(leaving, found)
+        is_removal = any(record.operation == "remove" for record in batch.records)
+        ids = (
+            self._leaving(batch, found, self._put_by_us(batch.records))
+            if is_removal
+            else {key: {str(each["id"])} for key, each in found.items()}
+        )
         members = self._members_of(self._list(delivery.segment), sorted(set().union(*ids.values())))
         return [
             Acknowledgement(
@@ -185,11 +190,9 @@ class Hubspot(Account[HubspotTarget]):
             for key, contact in ids.items()
         ]
 
-    def _remove(
-        self, delivery: Delivery, records: Sequence[OutboundRecord]
-    ) -> list[Acknowledgement]:
-        found = self._read(records, [])
-        ids = self._leaving(records, found)
+    def _remove(self, delivery: Delivery, batch: Batch) -> list[Acknowledgement]:
+        found, ours = self._read(batch.records, []), self._put_by_us(batch.records)
+        ids = self._leaving(batch, found, ours)
         missing: set[str] = set()
         if leaving := set().union(*ids.values()):
             reply = self.api.call(
@@ -199,66 +202,92 @@ class Hubspot(Account[HubspotTarget]):
                 json=sorted(leaving),
             ).object()
             missing = set(reply["recordIdsMissing"])
-        # Never what somebody was merged into: that is another person's contact as well.
-        gone = {
-            contact
-            for record in records
-            if record.reason in ("gone", "key_changed")
-            for contact in ids[record.key]
-            if contact in (record.remote_id, found.get(record.key, {}).get("id"))
-        }
-        if gone and self.target.gone == "archive":
-            inputs = [{"id": contact} for contact in sorted(gone)]
-            self.api.call("POST", "/crm/v3/objects/contacts/batch/archive", json={"inputs": inputs})
+        if self.target.gone == "archive":
+            self._archive(batch.records, found, ours)
         return [
             Acknowledgement(
                 key=record.key,
                 outcome="acknowledged" if missing.isdisjoint(ids[record.key]) else "retry",
                 remote_id=found[record.key]["id"] if record.key in found else record.remote_id,
             )
-            for record in records
+            for record in batch.records
         ]
 
+    def _archive(
+        self,
+        records: Sequence[OutboundRecord],
+        found: Mapping[str, _Contact],
+        ours: Mapping[str, _Contact],
+    ) -> None:
+        """Never what somebody was merged into, nor what bears another key by now: that is another
+        person's contact as well.
+        """
+        gone = set()
+        for record in records:
+            if record.reason not in ("gone", "key_changed"):
+                continue
+            if record.key in found:
+                gone.add(str(found[record.key]["id"]))
+            own = ours.get(record.key)
+            is_itself = own is not None and str(own["id"]) == record.remote_id
+            if own and is_itself and not is_anothers(record.key, self._bears(own)):
+                gone.add(str(own["id"]))
+        if gone:
+            inputs = [{"id": contact} for contact in sorted(gone)]
+            self.api.call("POST", "/crm/v3/objects/contacts/batch/archive", json={"inputs": inputs})
+
     def _leaving(
-        self, records: Sequence[OutboundRecord], found: Mapping[str, Mapping[str, Any]]
+        self, batch: Batch, found: Mapping[str, _Contact], ours: Mapping[str, _Contact]
     ) -> dict[str, set[str]]:
         """By key, the contacts that leave the list with a record: that which bears its key, and
-        that which we put there, or what it was merged into since. None where neither is left.
+        that which we put there, or what it was merged into since, unless it is by now somebody
+        else's who stays. None where neither is left.
         """
-        ours = sorted({record.remote_id for record in records if record.remote_id})
-        now = self._standing(ours) if ours else {}
+        stay = staying(batch, {key: self._bears(each) for key, each in ours.items()})
         return {
             record.key: {
-                str(contact)
-                for contact in (found.get(record.key, {}).get("id"), now.get(record.remote_id))
-                if contact
+                str(each["id"])
+                for each in (
+                    found.get(record.key),
+                    None if record.key in stay else ours.get(record.key),
+                )
+                if each
             }
-            for record in records
+            for record in batch.records
         }
 
-    def _standing(self, contacts: Sequence[str]) -> dict[str | None, str]:
-        """The contact that each of these ids leads to; a merge makes a new one of two.
+    def _bears(self, contact: _Contact) -> list[str]:
+        """Its key, if it has one."""
+        key = contact["properties"].get(self.target.id_property)
+        return [key] if key else []
+
+    def _put_by_us(self, records: Sequence[OutboundRecord]) -> dict[str, _Contact]:
+        """By key, the contact that a record's id leads to; a merge makes a new one of two.
 
         https://developers.hubspot.com/changelog/updated-merge-functionality-for-contacts-and-companies
         """
+        ours = sorted({record.remote_id for record in records if record.remote_id})
+        if not ours:
+            return {}
         reply = self.api.call(
             "POST",
             "/crm/v3/objects/contacts/batch/read",
             json={
-                "inputs": [{"id": contact} for contact in contacts],
-                "properties": [_MERGED],
+                "inputs": [{"id": contact} for contact in ours],
+                "properties": [_MERGED, self.target.id_property],
                 "propertiesWithHistory": [],
             },
         ).object()
-        return {
-            was: str(each["id"])
+        now = {
+            was: each
             for each in reply["results"]
             for was in (str(each["id"]), *(each["properties"].get(_MERGED) or "").split(";"))
         }
+        return {r.key: now[r.remote_id] for r in records if r.remote_id in now}
 
     def _read(
         self, records: Sequence[OutboundRecord], properties: list[str]
-    ) -> dict[str, dict[str, Any]]:
+    ) -> dict[str, _Contact]:
         """Contacts by key, of those that exist."""
         key = self.target.id_property
         reply = self.api.call(
@@ -357,7 +386,7 @@ def _refusal(record: OutboundRecord, error: Mapping[str, Any]) -> Acknowledgemen
     return refused(record, told, is_passing=is_passing)
 
 
-def _is_done(record: OutboundRecord, contact: Mapping[str, Any] | None, is_member: bool) -> bool:
+def _is_done(record: OutboundRecord, contact: _Contact | None, is_member: bool) -> bool:
     if record.operation == "remove":
         return not is_member
     if contact is None or not is_member:

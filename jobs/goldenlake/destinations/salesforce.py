@@ -13,6 +13,7 @@ from typing import Any
 
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import SalesforceTarget, audience_name, modes_of
+from goldenlake.destinations.bearers import staying
 from goldenlake.destinations.salesforce_jobs import Jobs
 from goldenlake.destinations.salesforce_org import Org, refusal
 from goldenlake.destinations.values import plain, text
@@ -79,7 +80,7 @@ class Salesforce:
         if not batch.records:
             return []
         if batch.records[0].operation == "remove":
-            return self._remove(delivery, batch.records)
+            return self._remove(delivery, batch)
         campaign = self._campaign(delivery.segment)
         if len(batch.records) < self.target.bulk_from:
             answers = self.org.upsert(batch.records)
@@ -100,7 +101,7 @@ class Salesforce:
         found = self.org.found(batch.records, list(delivery.schema))
         is_removal = any(record.operation == "remove" for record in batch.records)
         people = (
-            self._leaving(batch.records, found)
+            self._leaving(batch, found)
             if is_removal
             else {key: {str(row["Id"])} for key, row in found.items()}
         )
@@ -159,11 +160,9 @@ class Salesforce:
                 answers.append(refusal(record, refused[person]))
         return answers
 
-    def _remove(
-        self, delivery: Delivery, records: Sequence[OutboundRecord]
-    ) -> list[Acknowledgement]:
-        found = self.org.found(records)
-        people = self._leaving(records, found)
+    def _remove(self, delivery: Delivery, batch: Batch) -> list[Acknowledgement]:
+        found = self.org.found(batch.records)
+        people = self._leaving(batch, found)
         left: Mapping[str, str] = {}
         if leaving := sorted(set().union(*people.values())):
             campaign = self._campaign(delivery.segment)
@@ -177,27 +176,40 @@ class Salesforce:
                 outcome="acknowledged" if people[record.key].isdisjoint(left) else "retry",
                 remote_id=str(found[record.key]["Id"]) if record.key in found else record.remote_id,
             )
-            for record in records
+            for record in batch.records
         ]
 
-    def _leaving(
-        self, records: Sequence[OutboundRecord], found: Mapping[str, Mapping[str, Any]]
-    ) -> dict[str, set[str]]:
-        """By key, the people who leave the campaign with a record: who bears its key, whom we put
-        there, and whom that one was merged into since.
+    def _leaving(self, batch: Batch, found: Mapping[str, Mapping[str, Any]]) -> dict[str, set[str]]:
+        """By key, the people who leave the campaign with a record: who bears its key, and whom we
+        put there and whom that one was merged into since, unless they are by now somebody else
+        who stays.
         """
-        ours = {record.remote_id for record in records if record.remote_id}
-        into = self.org.masters(ours)
+        ours = self._put_by_us(batch.records)
+        own = {key: str(row["Id"]) for key, row in found.items()}
+        keys = self.org.keys_of(
+            {person for key, people in ours.items() for person in people if person != own.get(key)}
+        )
+        bears = {
+            key: [keys[person] for person in people if person in keys]
+            for key, people in ours.items()
+        }
+        stay = staying(batch, bears)
         return {
             record.key: {
-                str(person)
-                for person in (
-                    found.get(record.key, {}).get("Id"),
-                    record.remote_id,
-                    into.get(record.remote_id or ""),
-                )
-                if person
+                person
+                for person in (own.get(record.key), *ours[record.key])
+                if person and (person == own.get(record.key) or record.key not in stay)
             }
+            for record in batch.records
+        }
+
+    def _put_by_us(self, records: Sequence[OutboundRecord]) -> dict[str, list[str]]:
+        """By key, the ids of whom we made a member, and of whom they were merged into."""
+        into = self.org.masters(record.remote_id for record in records if record.remote_id)
+        return {
+            record.key: [
+                person for person in (record.remote_id, into.get(record.remote_id or "")) if person
+            ]
             for record in records
         }
 

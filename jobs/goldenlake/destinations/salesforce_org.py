@@ -92,6 +92,15 @@ class Org:
         by_value = {str(row[external_id]).casefold(): row for row in rows}
         return {r.key: by_value[r.key.casefold()] for r in records if r.key.casefold() in by_value}
 
+    def keys_of(self, people: Iterable[str]) -> dict[str, str]:
+        """External ids by ids, of those records that exist and have one."""
+        external_id = self.target.external_id
+        rows = self.query(
+            f"SELECT Id, {external_id} FROM {self.target.object} WHERE Id IN ({listed})"
+            for listed in _lists(sorted(people))
+        )
+        return {str(row["Id"]): str(row[external_id]) for row in rows if row[external_id]}
+
     def masters(self, people: Iterable[str]) -> dict[str, str]:
         """What those were merged into who were merged, by the ids that they had; through several
         merges. Salesforce forgets it when it empties its recycle bin, after 15 days.

@@ -194,7 +194,9 @@ class _Course:
         self.doubted.update(answer.key for answer in found if answer.is_doubtful)
 
     def _part(self, records: Sequence[OutboundRecord], job: str | None = None) -> Batch:
-        return Batch(number=self.batch.number, records=records, job=job)
+        return Batch(
+            number=self.batch.number, records=records, job=job, who_stays=self.batch.who_stays
+        )
 
 
 def rejected(record: OutboundRecord, error: str) -> Acknowledgement:

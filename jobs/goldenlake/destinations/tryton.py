@@ -19,6 +19,7 @@ from typing import Any
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import TrytonTarget, audience_name, modes_of
 from goldenlake.destinations.accounts import Account, Known, open_account
+from goldenlake.destinations.bearers import staying
 from goldenlake.destinations.sending import refused
 from goldenlake.destinations.values import text
 from goldenlake.errors import CallRefused, NotAuthorised
@@ -87,7 +88,7 @@ class Tryton(Account[TrytonTarget]):
         if not batch.records:
             return []
         if batch.records[0].operation == "remove":
-            return self._take_out(delivery, batch.records)
+            return self._take_out(delivery, batch)
         self._compare_fields(delivery)
         category = self._category(delivery.segment)
         known = self._find(batch.records)
@@ -112,8 +113,15 @@ class Tryton(Account[TrytonTarget]):
         """Parties of the category with these very values; for a removal, not of the category."""
         self._compare_fields(delivery)
         own = [name for name in delivery.schema if name not in _CONTACTS]
-        found = self._find(batch.records, own)
         category = self._category(delivery.segment)
+        if any(record.operation == "remove" for record in batch.records):
+            return [
+                Acknowledgement(key=record.key, outcome="retry")
+                if any(category in party["categories"] for party in parties)
+                else _acknowledged(record, next(iter(parties), None))
+                for record, parties in self._leaving(batch)
+            ]
+        found = self._find(batch.records, own)
         return [
             _acknowledged(record, party)
             if self._is_done(record, party, category)
@@ -145,15 +153,35 @@ class Tryton(Account[TrytonTarget]):
             return refused(record, f"{refusal.status} {refusal.told}")
         return _acknowledged(record, party)
 
-    def _take_out(
-        self, delivery: Delivery, records: Sequence[OutboundRecord]
-    ) -> list[Acknowledgement]:
-        found = self._find(records)
+    def _take_out(self, delivery: Delivery, batch: Batch) -> list[Acknowledgement]:
+        leaving = self._leaving(batch)
         category = self._find_category(self._name(delivery.segment))
-        for party in found.values():
+        parties = {party["id"]: party for _, some in leaving for party in some}
+        for party in parties.values():
             if category in party["categories"]:
                 self._put(party, {"categories": [["remove", [category]]]})
-        return [_acknowledged(record, found.get(record.key)) for record in records]
+        return [_acknowledged(record, next(iter(some), None)) for record, some in leaving]
+
+    def _leaving(self, batch: Batch) -> list[tuple[OutboundRecord, list[Party]]]:
+        """Each record with the parties that leave the category with it: that which we put there,
+        unless it is by now somebody else's who stays, and that which bears its key.
+        """
+        named, ours = self._found(batch.records)
+        stay = staying(batch, {key: self._keys(party) for key, party in ours.items()})
+        return [
+            (
+                record,
+                [
+                    party
+                    for party in (
+                        None if record.key in stay else ours.get(record.key),
+                        named.get(record.key),
+                    )
+                    if party
+                ],
+            )
+            for record in batch.records
+        ]
 
     def _values(self, record: OutboundRecord, party: Party | None, category: int) -> dict[str, Any]:
         known = party["contact_mechanisms."] if party else []
@@ -171,10 +199,7 @@ class Tryton(Account[TrytonTarget]):
         return values | ({"contact_mechanisms": contacts} if contacts else {})
 
     def _is_done(self, record: OutboundRecord, party: Party | None, category: int) -> bool:
-        is_member = party is not None and category in party["categories"]
-        if record.operation == "remove":
-            return not is_member
-        if party is None or not is_member:
+        if party is None or category not in party["categories"]:
             return False
         for name, value in record.fields.items():
             if name in _CONTACTS:
@@ -189,8 +214,15 @@ class Tryton(Account[TrytonTarget]):
     def _find(
         self, records: Sequence[OutboundRecord], fields: Sequence[str] = ()
     ) -> dict[str, Party]:
-        """Parties by key: those that we know by their id, then by what the key names. Of several
-        the first that was made.
+        """Parties by key: those that we know by their id, then by what the key names."""
+        named, ours = self._found(records, fields)
+        return named | ours
+
+    def _found(
+        self, records: Sequence[OutboundRecord], fields: Sequence[str] = ()
+    ) -> tuple[dict[str, Party], dict[str, Party]]:
+        """By key, the parties that it names, of several the first that was made; and those that
+        we know by their id.
         """
         ids = {int(record.remote_id): record.key for record in records if record.remote_id}
         by_key = {record.key.casefold(): record.key for record in records}
@@ -206,11 +238,11 @@ class Tryton(Account[TrytonTarget]):
             for key in self._keys(party):
                 if key.casefold() in by_key:
                     found.setdefault(by_key[key.casefold()], party)
-        return found | {ids[party["id"]]: party for party in parties if party["id"] in ids}
+        return found, {ids[party["id"]]: party for party in parties if party["id"] in ids}
 
     def _keys(self, party: Party) -> list[str]:
         if self.target.key == "code":
-            return [party["code"]]
+            return [party["code"]] if party["code"] else []
         return [c["value"] for c in party["contact_mechanisms."] if c["type"] == "email"]
 
     def _parties(

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 
 from goldenlake.declarations.destination import Retries
 from goldenlake.destinations import deliver, finish
@@ -136,7 +136,13 @@ class Sending:
 
         with ThreadPoolExecutor(max_workers=at_once) as pool:
             try:
+                was_removal = False
                 for outgoing in outbox.outgoing(self.tables, self.found, wanted):
+                    is_removal = outgoing.batch.records[0].operation == "remove"
+                    # Else a removal could take out again what an addition has just put there.
+                    while was_removal and not is_removal and under_way:
+                        settle_first()
+                    was_removal = is_removal
                     batch = self._judged(outgoing, jobs)
                     under_way.append((outgoing, pool.submit(self._deliver, outgoing, batch)))
                     if len(under_way) >= at_once:
@@ -163,7 +169,8 @@ class Sending:
             if self.gate.stops(record) and state != "present":
                 self.writer.doubt(record, outgoing)
         job = jobs.get((outgoing.delivery.delivery_id, batch.number))
-        return replace(batch, job=job, is_resumed=self.is_resumed)
+        who_stays = partial(ledger.staying, self.tables, outgoing.delivery)
+        return replace(batch, job=job, is_resumed=self.is_resumed, who_stays=who_stays)
 
     def _deliver(self, outgoing: outbox.Outgoing, batch: Batch) -> Mapping[str, Acknowledgement]:
         def note(job: str) -> None:

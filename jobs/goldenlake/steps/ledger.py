@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,13 +14,15 @@ from pyspark.sql import functions as F
 
 from goldenlake.columns.content import content_of
 from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord, Query, Tables
-from goldenlake.schemas import LEDGER, REJECTS
+from goldenlake.schemas import LEDGER, OUTBOX, REJECTS
+from goldenlake.steps.outbox import TABLE as OUTBOX_TABLE
 from goldenlake.steps.outbox import Outgoing
 from goldenlake.transforms.planning import SUPPRESS
 
 TABLE = "activation.ledger"
 KEY = ("destination", "segment", "key")
 _REJECT_KEY = ("destination", "segment", "customer_id", "desired_hash", "delivery")
+_THERE = ("present", "unknown")
 _SETTLED = ("acknowledged", "rejected")
 
 
@@ -189,12 +191,31 @@ def _after_telling(before: str | None) -> str:
     """Where somebody stands who was told of, or perhaps, as one who said no. Whom we added stays
     ours, but whether they are still there is for the destination to say.
     """
-    return "unknown" if before in ("present", "unknown") else "suppressed"
+    return "unknown" if before in _THERE else "suppressed"
 
 
 def records_of(tables: Tables, destination: str) -> DataFrame:
     """All that the ledger holds of a destination."""
     return tables.read_or_empty(TABLE, LEDGER.ddl).where(F.col("destination") == destination)
+
+
+def staying(tables: Tables, delivery: Delivery, keys: Collection[str]) -> frozenset[str]:
+    """Those of the keys, in whatever case, that are there or perhaps there in the segment of a
+    delivery, and that no delivery which is open takes out.
+    """
+
+    def asked(rows: DataFrame) -> DataFrame:
+        return rows.where(
+            (F.col("destination") == delivery.destination)
+            & (F.col("segment") == delivery.segment)
+            & F.lower("key").isin([key.lower() for key in keys])
+        ).select("key")
+
+    there = tables.read_or_empty(TABLE, LEDGER.ddl).where(F.col("state").isin(*_THERE))
+    leaving = tables.read_or_empty(OUTBOX_TABLE, OUTBOX.ddl).where("operation = 'remove'")
+    rows = asked(there).exceptAll(asked(leaving)).collect()
+    stay = {row["key"].lower() for row in rows}
+    return frozenset(key for key in keys if key.lower() in stay)
 
 
 def mark(tables: Tables, destination: str) -> str:

@@ -15,14 +15,14 @@ from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.loader import load_catalogue
 from goldenlake.declarations.source import Source
 from goldenlake.io.tables import DeltaTables
-from goldenlake.ports import StepResult
+from goldenlake.ports import Batch, StepResult
 from goldenlake.schemas import BROKEN, CONFORMED, QUARANTINE
 from goldenlake.steps.doubts import Doubts, unread_files
 from goldenlake.steps.files import record_files
 from goldenlake.steps.generations import Generation
 from goldenlake.steps.plan import PlanExport
 from goldenlake.transforms.golden_consents import statements_of
-from support.activation import DAY, destination, members_are, night, silent, step
+from support.activation import DAY, Killed, Mortal, destination, members_are, night, silent, step
 from support.bronze import LANDED_ON, ingested, source_of
 from support.conforming import conform
 from support.destinations import Remembering
@@ -254,6 +254,43 @@ def test_while_a_file_that_states_consent_is_broken_nobody_is_added_and_all_othe
 
     record_files(tables, [replace(broken, status=CONFORMED)])
     assert export()["sent"] == 1
+
+
+def test_a_killed_export_goes_on_without_adding_anybody_once_such_a_file_is_broken(
+    tables: DeltaTables,
+) -> None:
+    source, sent = people(), Remembering(batch_records=1)
+    given = {"destination": destination(fields={"FNAME": "given_name"}), "sources": [source]}
+    names = ["ann", "bob", "cyd"]
+    said = [grant(name) for name in names]
+    night(tables, DAY, [customer(name) for name in names], said, {"readers": ["ann"]})
+    step(consent=POLICY, **given).run(tables, sent, silent)
+    changed = [customer("ann", given_name="Anna"), customer("bob"), customer("cyd")]
+    night(tables, DAY, changed, said, {"readers": names})
+    mortal = Mortal(tables)
+
+    def kill(_: Any, batch: Batch) -> None:
+        if batch.number == 2:
+            mortal.is_dead = True
+            raise Killed
+
+    sent.after = kill
+    with pytest.raises(Killed):
+        step(consent=POLICY, **given).run(mortal, sent, silent)
+    record_files(tables, [replace(ingested(tables, source, "b.csv", []), status=BROKEN)])
+    already, sent.after = len(sent.payload), lambda _, __: None
+
+    step(consent=POLICY, **given).run(tables, sent, silent)
+
+    assert sent.payload[already:] == [("readers", "upsert", "ann@example.com")]
+    ledger = tables.read("activation.ledger").collect()
+    assert {row["customer_id"]: row["state"] for row in ledger} == {
+        "ann": "present", "bob": "unknown", "cyd": "unknown",
+    }  # fmt: skip
+    held = tables.read("activation.held_back").collect()
+    assert {(row["customer_id"], row["reason"]) for row in held} == {
+        ("bob", "consents_unread"), ("cyd", "consents_unread"),
+    }  # fmt: skip
 
 
 def test_people_are_added_in_spite_of_a_broken_file_where_that_is_declared(

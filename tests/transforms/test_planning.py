@@ -159,6 +159,14 @@ def test_a_key_counts_as_changed_only_where_its_person_goes_on_under_another(spa
     assert removed("upsert") == {("k_here", "key_opted_out")}
 
 
+def test_where_nobody_is_to_be_added_who_may_be_there_by_a_lost_reply_is_sent_nothing(spark):
+    unsure = list(known("k_unsure", "unsure", state="unknown", outcome="withheld"))
+    unsure[6] = None
+    cases = {"unsure": (True, person("unsure"), tuple(unsure))}
+    (row,) = planned(spark, "mirror", cases=cases, adds_nobody=True).collect()
+    assert (row["action"], row["reason"], row["was_there"]) == ("held", "consents_unread", True)
+
+
 def test_where_nobody_is_to_be_added_suppressions_are_told_as_ever(spark):
     frames = [planned(spark, "suppress", adds_nobody=of).collect() for of in (False, True)]
     assert sorted(map(str, frames[0])) == sorted(map(str, frames[1]))

@@ -8,6 +8,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
+from pyspark.sql import Row
+
 from goldenlake.declarations.destination import Retries
 from goldenlake.destinations import deliver, finish
 from goldenlake.errors import DeliveryIncomplete, TableMissing
@@ -29,7 +31,9 @@ from goldenlake.transforms.planning import SUPPRESS
 
 @dataclass(kw_only=True)
 class Gate:
-    """The consent gate at sending: it closes for people who said no since the plan was drawn."""
+    """The consent gate at sending: it closes for people who said no since the plan was drawn, and
+    for new ones while a file is broken in which they may have.
+    """
 
     tables: Tables
     planner: PlanExport
@@ -38,6 +42,7 @@ class Gate:
     """The publication that the plan was drawn on; None: not known."""
     stopped: int = 0
     _keys: frozenset[str] = frozenset()
+    _adds_nobody: bool = False
 
     def look_again(self) -> None:
         """Judge the whole outbox by the newest consents, if there are newer ones."""
@@ -52,17 +57,29 @@ class Gate:
         sent = outbox.upserts(self.tables, self.found)
         rows = people.no_longer(sent, after=self.found.generation).collect()
         self._keys = frozenset(row["key"] for row in rows)
+        self._adds_nobody = self.planner.adds_nobody(self.tables)
         self.seen = newest
 
-    def stops(self, record: OutboundRecord) -> bool:
-        """Whether a record must not be sent any more; removals always may."""
-        return record.operation == "upsert" and record.key in self._keys
+    def stops(self, record: OutboundRecord, before: Row) -> bool:
+        """Whether a record must not be sent any more; removals always may. ``before`` is what the
+        ledger knew of it when it was planned.
+        """
+        if record.operation == "remove":
+            return False
+        return record.key in self._keys or (self._adds_nobody and not _was_there(before))
 
-    def pass_through(self, batch: Batch) -> Batch:
+    def pass_through(self, outgoing: outbox.Outgoing) -> Batch:
         """The batch without those who are stopped."""
-        records = [record for record in batch.records if not self.stops(record)]
+        batch, before = outgoing.batch, outgoing.before
+        records = [each for each in batch.records if not self.stops(each, before[each.key])]
         self.stopped += len(batch.records) - len(records)
         return Batch(number=batch.number, records=records)
+
+
+def _was_there(before: Row) -> bool:
+    """Whether the destination ever said so; as ``planning`` has it."""
+    state = before["state"]
+    return state == "present" or (state == "unknown" and before["acknowledged_hash"] is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,10 +180,10 @@ class Sending:
     def _judged(self, outgoing: outbox.Outgoing, jobs: Mapping[tuple[str, int], str]) -> Batch:
         """The batch as it may be sent now."""
         self.gate.look_again()
-        batch = self.gate.pass_through(outgoing.batch)
+        batch = self.gate.pass_through(outgoing)
         for record in outgoing.batch.records if self.is_resumed else ():
-            state = outgoing.before[record.key]["state"]
-            if self.gate.stops(record) and state != "present":
+            before = outgoing.before[record.key]
+            if self.gate.stops(record, before) and before["state"] != "present":
                 self.writer.doubt(record, outgoing)
         job = jobs.get((outgoing.delivery.delivery_id, batch.number))
         who_stays = partial(ledger.staying, self.tables, outgoing.delivery)

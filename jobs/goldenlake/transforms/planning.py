@@ -124,7 +124,8 @@ def plan_rows(
         opted_out: ``key`` of people who said no, whichever customer they are.
         mode: mirror, upsert, append, or suppress, which sends those alone who said no, and takes
             nobody back. Whom it told of is not there for the others, unless they added them.
-        adds_nobody: hold whoever is not there yet, unless they are told to be suppressed.
+        adds_nobody: hold whoever was never acknowledged to be there, unless they are told to be
+            suppressed.
 
     ``action`` is add, update, remove, unchanged or held, with a ``reason`` for remove and held.
     Of members with the same key the longest-standing customer is sent, then the smallest id.
@@ -219,6 +220,8 @@ def _compared(told: DataFrame, mode: str, *, adds_nobody: bool) -> DataFrame:
     is_there = there.isin("present", "unknown") | (is_telling & (there == "suppressed"))
     is_there = F.coalesce(is_there, F.lit(False))
     is_sure = F.coalesce(there == "present", F.lit(False))
+    # Whom a try without an answer may have added was never said to be there.
+    is_new = ~is_sure & (~is_there | F.col("_record.acknowledged_hash").isNull())
     # What was sent since without an answer may have added whom the destination was told of.
     is_told = is_telling & (F.col("_record.outcome") == "acknowledged")
     is_same = F.coalesce(
@@ -235,8 +238,9 @@ def _compared(told: DataFrame, mode: str, *, adds_nobody: bool) -> DataFrame:
         F.when(is_same, "unchanged")
         .when(was_refused, "held")
         .when(is_sure & F.lit(mode == "append"), "unchanged")
+        .when(is_new & F.lit(adds_nobody), "held")
         .when(is_there, "update")
-        .otherwise("held" if adds_nobody else "add")
+        .otherwise("add")
     )
     unclaimed = F.when(is_there & may_go, "remove").when(is_there, "unchanged")
     verdict = F.when(F.col("_is_wanted"), wanted).when(F.col("is_member"), "held")

@@ -578,6 +578,19 @@ class DeliveryIncomplete(TransientError):
         super().__init__(f"{destination}: delivery {delivery}: {what} Run the export again.")
 
 
+class DeliveryElsewhere(Held):
+    """An export that was interrupted is not finished at another place than it was begun for."""
+
+    def __init__(self, *, destination: str, segment: str, place: str, now: str) -> None:
+        self.destination, self.segment, self.place, self.now = destination, segment, place, now
+        super().__init__(
+            f"{destination}: an export that was interrupted has sent {segment} to "
+            f"{place or 'files'}, and target says {now or 'files'} now; nothing was sent. Let "
+            "target say what it said until that export is finished; what is sent to two places is "
+            "two destinations."
+        )
+
+
 class CustomerUnknown(TerminalError):
     """Nobody goes by this customer id or record id."""
 

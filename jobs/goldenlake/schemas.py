@@ -186,7 +186,7 @@ OUTBOX = TableShape(
         mode STRING, batches INT, batch INT, key STRING, customer_id STRING, operation STRING,
         reason STRING, fields STRING, types STRING, clears ARRAY<STRING>, desired_hash STRING,
         state STRING, acknowledged_hash STRING, remote_id STRING, attempt INT, marks STRING,
-        acknowledged_marks STRING
+        acknowledged_marks STRING, place STRING
     """,
     statistics=("segment", "delivery", "batch"),
     partition_by=("destination",),

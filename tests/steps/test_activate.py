@@ -12,6 +12,7 @@ from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Guards
 from goldenlake.destinations import open_destination
 from goldenlake.errors import (
+    DeliveryElsewhere,
     ExportHeld,
     PlaceUnreachable,
     PlanUnknown,
@@ -386,6 +387,28 @@ def test_people_in_a_list_that_is_named_no_more_are_not_forgotten(tables):
     export(new, segment="readers of 2024")
     assert export(new, segment="readers of 2024").counts["unchanged"] == 1
     assert new.sent == []
+
+
+def test_an_export_that_was_killed_is_finished_where_it_was_begun_and_nowhere_else(tables):
+    kind, mortal = Remembering(), Mortal(tables)
+
+    def export(tables, segment):
+        target = {"kind": "mailchimp", "connection": "x", "audience": "a1", "segment": segment}
+        return step(destination=destination(target=target)).run(tables, kind, silent)
+
+    def kill(*_):
+        mortal.is_dead = True
+        raise Killed
+
+    night(tables, DAY, [customer("ann")], [grant("ann")], {"readers": ["ann"]})
+    kind.after = kill
+    with pytest.raises(Killed):
+        export(mortal, "readers")
+    kind.after = lambda *_: None
+    with pytest.raises(DeliveryElsewhere, match="until that export is finished"):
+        export(tables, "friends")
+    assert len(kind.sent) == 1
+    assert export(tables, "readers").counts["sent"] == 1
 
 
 def test_a_destination_without_segments_takes_out_all_whom_it_added(tables):

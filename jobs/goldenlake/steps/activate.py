@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import whereabouts
-from goldenlake.errors import ExportHeld
+from goldenlake.errors import DeliveryElsewhere, ExportHeld
 from goldenlake.ports import Capabilities, DestinationKind, Progress, StepResult, Tables
 from goldenlake.steps import assignments, ledger, outbox
 from goldenlake.steps.deliveries import Gate, Sending
@@ -49,7 +49,8 @@ class Activate:
     def run(self, tables: Tables, kind: DestinationKind, progress: Progress) -> StepResult:
         """Plan, judge, send.
 
-        Raises ExportHeld before anything was sent or written; GenerationIsOld; SegmentNotBuilt;
+        Raises ExportHeld before anything was sent or written; GenerationIsOld; DeliveryElsewhere
+        where what was interrupted was for another place; SegmentNotBuilt;
         TransientError when the destination does not answer any more: what it acknowledged is kept,
         and running again goes on from there.
         """
@@ -57,6 +58,7 @@ class Activate:
         counts: dict[str, int] = {}
         left = outbox.left_open(tables, self.destination.destination)
         if left is not None:
+            self._refuse_another_place(left)
             counts = self._send(tables, kind, progress, left, seen=None)
         basis, at = self.planner.basis(tables)
         name = self.destination.destination
@@ -96,6 +98,13 @@ class Activate:
     def as_of(self) -> date:
         """The day that it is for."""
         return self.planner.as_of
+
+    def _refuse_another_place(self, left: outbox.Open) -> None:
+        name, target = self.destination.destination, self.destination.target
+        for segment, place in left.places.items():
+            now = whereabouts(target, destination=name, segment=segment)
+            if place is not None and place != now:
+                raise DeliveryElsewhere(destination=name, segment=segment, place=place, now=now)
 
     def _guard(self, plan: Plan, can: Capabilities) -> None:
         reasons = plan.objections

@@ -15,6 +15,7 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from goldenlake.declarations.targets import whereabouts
 from goldenlake.ports import Batch, Delivery, OutboundRecord, Scalar, Tables
 from goldenlake.schemas import JOBS, OUTBOX
 from goldenlake.steps.plan import Drawn
@@ -37,6 +38,10 @@ class Open:
     """Whose customer ids the records bear."""
     types: T.StructType
     records: int
+    places: Mapping[str, str | None]
+    """Where the people of a segment are at the destination, as ``whereabouts`` tells it; None of
+    what was written before that was kept.
+    """
 
     @property
     def mode(self) -> str:
@@ -54,7 +59,7 @@ class Outgoing:
 
 
 #: What all rows of a delivery tell alike.
-_TOLD = ("as_of", "generation", "mode", "batches", "types", "clears")
+_TOLD = ("as_of", "generation", "mode", "batches", "types", "clears", "place")
 
 
 def put(tables: Tables, drawn: Drawn) -> Open:
@@ -64,6 +69,12 @@ def put(tables: Tables, drawn: Drawn) -> Open:
     changed = [each for each in plan.segments if each.changes]
 
     types = newest.types.json()
+    places = {
+        each.segment: whereabouts(
+            destination.target, destination=plan.destination, segment=each.segment
+        )
+        for each in changed
+    }
     constants = {
         "destination": F.lit(plan.destination),
         "delivery": per_segment({each.segment: each.delivery_id for each in changed}),
@@ -73,6 +84,7 @@ def put(tables: Tables, drawn: Drawn) -> Open:
         "batches": per_segment({each.segment: each.batches for each in changed}),
         "types": F.lit(types),
         "clears": F.lit(clears(destination)).cast("array<string>"),
+        "place": per_segment(places),
     }
     names = tables.frame([], OUTBOX.ddl).columns
     rows = drawn.changes().select(*(constants.get(name, F.col(name)).alias(name) for name in names))
@@ -87,6 +99,7 @@ def put(tables: Tables, drawn: Drawn) -> Open:
             "batches": each.batches,
             "types": types,
             "clears": clears(destination),
+            "place": places[each.segment],
             "records": each.changes,
         }
         for each in changed
@@ -128,6 +141,7 @@ def _open(destination: str, told: Sequence[Mapping[str, Any]]) -> Open:
         generation=told[0]["generation"],
         types=types,
         records=sum(each["records"] for each in told),
+        places={each["segment"]: each["place"] for each in told},
     )
 
 

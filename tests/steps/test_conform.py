@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Source
 from goldenlake.errors import CountMismatch
@@ -12,6 +13,8 @@ from goldenlake.io.tables import DeltaTables
 from goldenlake.schemas import CONFORMED, QUARANTINE, SILVER_COLUMNS
 from support.bronze import LANDED_ON, ingested, source_of
 from support.conforming import DAY, Rows, conform, silver
+
+CORRECTED = r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)(_v(?P<version>\d+))?\.csv"
 
 
 def set_aside(tables: DeltaTables, source: Source) -> dict[int, tuple[str, ...]]:
@@ -181,7 +184,7 @@ def test_a_corrected_file_of_the_same_day_wins_whatever_its_content_hashes_to(
         origin={
             "place": "drops",
             "files": "*.csv",
-            "file_date": r"(?P<year>\d{4})(?P<month>\d\d)(?P<day>\d\d)(_v(?P<version>\d+))?\.csv",
+            "file_date": CORRECTED,
         },
     )
     names = ["20260301.csv", "20260301_v2.csv", "20260301_v10.csv"]
@@ -192,6 +195,81 @@ def test_a_corrected_file_of_the_same_day_wins_whatever_its_content_hashes_to(
     conform(tables, tills, files[2], files[0])
     conform(tables, tills, files[1])
     assert silver(tables, tills, "price") == [("20260301_v10.csv",)]
+
+
+@pytest.mark.fault("late and reordered files")
+@pytest.mark.parametrize("load", ["increment", "snapshot"])
+@pytest.mark.parametrize("arrival", ["54321", "3 1 52 4"])
+def test_of_rows_that_say_the_same_time_the_newer_day_decides_before_the_version(
+    tables: DeltaTables, arrival: str, load: str
+) -> None:
+    desk = source_of(
+        load=load,
+        key=["id"],
+        order_by=["updated"],
+        columns=[
+            {"name": "id"},
+            {"name": "phone"},
+            {"name": "updated", "type": "timestamp", "required": True},
+        ],
+        origin={"place": "drops", "files": "*.csv", "file_date": CORRECTED},
+    )
+    said = [
+        ("20260301_v2", DAY[0], {"a": "1", "b": "2", "c": "3"}),
+        ("20260302", DAY[1], {"a": "4", "b": "5"}),
+        ("20260302_v10", DAY[1], {"a": "7", "b": "8"}),
+        ("20260302_v9", DAY[1], {"a": "9", "b": "6"}),
+        ("20260303", DAY[2], {"a": "0"}),
+    ]
+    files = [
+        ingested(
+            tables,
+            desk,
+            f"{name}.csv",
+            [{"id": id, "phone": phone, "updated": "2026-02-01"} for id, phone in rows.items()],
+            file_on=on,
+        )
+        for name, on, rows in said
+    ]
+    snapshots = desk.model_copy(
+        update={"snapshot": desk.snapshot.model_copy(update={"least_share": 0})}
+    )
+    for run in arrival.split():
+        conform(tables, snapshots, *(files[int(at) - 1] for at in run))
+    assert silver(tables, desk, "id", "phone") == [("a", "0"), ("b", "8"), ("c", "3")]
+
+
+@pytest.mark.parametrize("load", ["increment", "snapshot"])
+def test_what_an_earlier_version_added_to_a_time_for_a_correction_decides_nothing(
+    tables: DeltaTables, load: str
+) -> None:
+    desk = source_of(
+        load=load,
+        key=["id"],
+        order_by=["updated"],
+        columns=[
+            {"name": "id"},
+            {"name": "phone"},
+            {"name": "updated", "type": "timestamp", "required": True},
+        ],
+        origin={"place": "drops", "files": "*.csv", "file_date": CORRECTED},
+    )
+    old, new = (
+        ingested(
+            tables,
+            desk,
+            name,
+            [{"id": "a", "phone": name, "updated": "2026-02-01"}],
+            file_on=DAY[at],
+        )
+        for at, name in enumerate(["20260301_v2.csv", "20260302.csv"])
+    )
+    conform(tables, desk, old)
+    rows = tables.read("silver.crm")
+    later = rows.withColumn("_observed_at", F.expr("_observed_at + INTERVAL 2 MICROSECONDS"))
+    tables.merge("silver.crm", later.localCheckpoint(), on=["id"])
+    conform(tables, desk, new)
+    assert silver(tables, desk, "phone") == [("20260302.csv",)]
 
 
 def test_people_who_are_no_people_have_no_record(tables: DeltaTables) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.columns.casts import SPARK_TYPES
@@ -16,7 +16,7 @@ from goldenlake.errors import ContractBroken, CountMismatch
 from goldenlake.ports import Progress, Scalar, Tables
 from goldenlake.quality.tagger import tag
 from goldenlake.schemas import BROKEN, CONFORMED, SILVER_COLUMNS
-from goldenlake.steps.files import FileRow, file_version, read_files
+from goldenlake.steps.files import FileRow, read_files, version_sql
 from goldenlake.steps.silver import SilverWriter
 from goldenlake.steps.tombstones import RULE, Erased
 from goldenlake.transforms.bots import with_is_bot
@@ -99,23 +99,12 @@ class Conform:
             broken.append(comes_back)
         return frame.withColumns(
             {
-                "_version": self._version(files),
+                "_version": F.expr(version_sql(self.source, files, "_file_id")),
                 "_broken": F.concat(*broken),
                 "_warnings": F.concat("_doubts", tag(rules, "warning")),
                 "_observed_at": observed_at(self.source),
             }
         ).withColumn("_is_accepted", in_place(F.size("_broken") == 0))
-
-    def _version(self, files: Sequence[FileRow]) -> Column:
-        """How often a row's file was corrected: one branch for all files of a number."""
-        corrected: dict[int, list[str]] = {}
-        for row in files:
-            if number := file_version(self.source, row.path):
-                corrected.setdefault(number, []).append(row.file_id)
-        version = F.lit(0)
-        for number, ids in corrected.items():
-            version = F.when(F.col("_file_id").isin(ids), number).otherwise(version)
-        return version
 
     def _rules_know_bots(self) -> bool:
         return any("is_bot" in rule.model_dump_json() for rule in self.source.rules)
@@ -294,8 +283,9 @@ def _held(
 
 
 def _applied_before(tables: Tables, source: Source, files: Sequence[FileRow]) -> list[FileRow]:
-    """Snapshots that silver already has; needed for nothing else."""
-    if source.load != "snapshot":
+    """Files that silver already has, where their order is more than that of their days and ids."""
+    has_versions = "(?P<version>" in (source.origin.file_date or "")
+    if source.load != "snapshot" and not (source.load == "increment" and has_versions):
         return []
     batch = {row.file_id for row in files}
     known = read_files(tables, source.source, (CONFORMED,))

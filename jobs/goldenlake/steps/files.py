@@ -84,6 +84,19 @@ def file_version(source: Source, path: str) -> int:
     return int(number) if number else 0
 
 
+def version_sql(source: Source, files: Iterable[FileRow], file_id: str) -> str:
+    """How often the file of an id was corrected, as SQL: one branch for all files of a number."""
+    corrected: dict[int, set[str]] = {}
+    for row in files:
+        if number := file_version(source, row.path):
+            corrected.setdefault(number, set()).add(f"'{row.file_id}'")
+    branches = [
+        f"WHEN {file_id} IN ({', '.join(sorted(ids))}) THEN {number}"
+        for number, ids in sorted(corrected.items())
+    ]
+    return f"CASE {' '.join(branches)} ELSE 0 END" if branches else "0"
+
+
 def file_order(source: Source, row: FileRow) -> tuple[date, int, datetime, str]:
     """Which of two files of a keyed source is newer: of two about one day the corrected one, then
     the one written later.

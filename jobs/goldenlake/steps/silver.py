@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Sessions, Source
 from goldenlake.ports import Scalar, Tables
-from goldenlake.steps.files import FileRow, file_order
+from goldenlake.steps.files import FileRow, file_order, version_sql
 from goldenlake.transforms.newest import (
     first_of_equals,
     newest_per_key,
+    observed_again,
     order_columns,
     order_sql,
+    time_of,
 )
 from goldenlake.transforms.sessions import (
     gap_micros,
@@ -31,7 +34,9 @@ _PLACE = ("_landed_on", "_file_id", "_record")
 
 @dataclass(frozen=True, kw_only=True)
 class SilverWriter:
-    """Writes one source's accepted rows; ``earlier`` are the snapshots that silver already has."""
+    """Writes one source's accepted rows; ``earlier`` are the files that silver already has, of
+    snapshots and of increments that are corrected.
+    """
 
     source: Source
     tables: Tables
@@ -64,21 +69,33 @@ class SilverWriter:
         if self.source.load == "snapshot":
             self._apply_snapshots(rows, files)
         elif self.source.load == "increment":
-            self._merge_newer(rows)
+            self._merge_newer(rows, files)
         else:
             self._replace_files(rows, files, first_micros)
 
-    def _merge_newer(self, rows: DataFrame) -> None:
+    def _merge_newer(self, rows: DataFrame, files: Sequence[FileRow]) -> None:
         """Equal order means the same row read again, perhaps under a mended contract."""
         key, order = self.source.key, order_columns(self.source)
-        newer = f"{order_sql(order, 'new')} >= {order_sql(order, 'old')}"
-        self.tables.merge(self.table, newest_per_key(rows, key, order), on=key, update_when=newer)
+        days = {file.file_on for file in files}
+        # Files of other days are told apart by them.
+        alike = [file for file in (*self.earlier, *files) if file.file_on in days]
+        version = partial(version_sql, self.source, alike)
+        newest = newest_per_key(
+            rows.withColumn("_version", F.expr(version("_file_id"))), key, order
+        )
+        computed = {side: {"_version": version(f"{side}.`_file_id`")} for side in ("new", "old")}
+        if time_of(self.source) in self._columns():
+            computed["old"]["_observed_at"] = observed_again(self.source, "old.")
+        new, old = (order_sql(order, side, computed[side]) for side in ("new", "old"))
+        self.tables.merge(
+            self.table, newest.drop("_version"), on=key, update_when=f"{new} >= {old}"
+        )
 
     def _apply_snapshots(self, rows: DataFrame, files: Sequence[FileRow]) -> None:
         latest = self.latest()
         newest = max(files, key=self.order_of)
         is_late = latest is not None and self.order_of(newest) < self.order_of(latest)
-        known = self._known(rows)
+        known = self._known(rows).withColumn("_observed_at", F.expr(observed_again(self.source)))
         changed = changed_by_snapshot(
             known,
             rows,
@@ -108,6 +125,9 @@ class SilverWriter:
             if len(ids) > 1
             for place, file_id in enumerate(ids)
         }
+
+    def _columns(self) -> list[str]:
+        return self.tables.read(self.table).columns if self.tables.exists(self.table) else []
 
     def _known(self, like: DataFrame) -> DataFrame:
         """Silver with exactly the columns of new rows: what it lacks yet is null."""

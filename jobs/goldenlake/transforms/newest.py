@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -11,28 +11,38 @@ from goldenlake.declarations.source import Source
 
 #: What breaks every tie: the file's day, the file, the place in the file.
 TIES = ("_file_on", "_file_id", "_record")
+#: ``TIES``, with how often the file was corrected.
+PLACED = ("_file_on", "_version", "_file_id", "_record")
 
 
 def observed_at(source: Source) -> Column:
     """When a row says that it was true, never null.
 
     From ``order_by``; for events of append sources, from when they happened; else the day that
-    the file is about. In keyed sources each correction of a file (``_version``, int) counts as
-    seen a microsecond after the one before.
+    the file is about, in keyed sources with a microsecond for each correction of the file
+    (``_version``, int).
     """
     name = time_of(source)
     day = F.col("_file_on").cast("timestamp")
-    seen = F.coalesce(F.col(name).cast("timestamp"), day) if name else day
-    if source.load == "append":
-        return seen
-    return F.timestamp_micros(F.unix_micros(seen) + F.col("_version"))
+    if source.load != "append":
+        day = F.timestamp_micros(F.unix_micros(day) + F.col("_version"))
+    return F.coalesce(F.col(name).cast("timestamp"), day) if name else day
+
+
+def observed_again(source: Source, row: str = "") -> str:
+    """``_observed_at`` of a row of silver, as SQL: earlier versions added corrections of its file
+    to a time, too. ``row`` stands before its columns, as ``old.``.
+    """
+    name = time_of(source)
+    kept = f"{row}`_observed_at`"
+    return f"coalesce(CAST({row}`{name}` AS TIMESTAMP), {kept})" if name else kept
 
 
 def order_columns(source: Source) -> list[str]:
-    """Columns by which rows of a source are totally ordered, the greatest being the newest."""
+    """Columns that totally order the rows of a keyed source, the greatest being the newest."""
     when = time_of(source)
     order = ["_observed_at" if name == when else name for name in source.order_by]
-    return [*order, *(() if "_observed_at" in order else ("_observed_at",)), *TIES]
+    return [*order, *(() if "_observed_at" in order else ("_observed_at",)), *PLACED]
 
 
 def newest_per_key(rows: DataFrame, key: Sequence[str], order: Sequence[str]) -> DataFrame:
@@ -49,9 +59,11 @@ def first_of_equals(rows: DataFrame, same: Sequence[str]) -> DataFrame:
     return ranked.where("_rank = 1").drop("_rank")
 
 
-def order_sql(order: Sequence[str], alias: str) -> str:
-    """The order of one side of a merge as an SQL struct; nulls come first in it."""
-    return f"struct({', '.join(f'{alias}.`{name}`' for name in order)})"
+def order_sql(order: Sequence[str], alias: str, computed: Mapping[str, str]) -> str:
+    """The order of one side of a merge as an SQL struct; nulls come first in it. ``computed`` has
+    the SQL of those that are no columns of it.
+    """
+    return f"struct({', '.join(computed.get(name, f'{alias}.`{name}`') for name in order)})"
 
 
 def time_of(source: Source) -> str | None:

@@ -9,7 +9,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from goldenlake.transforms.newest import TIES
+from goldenlake.transforms.newest import PLACED, TIES
 
 _LAST_RECORD = 2**62
 _PLACED = ("_file_on", "_place", "_file_id", "_record")
@@ -48,7 +48,7 @@ def changed_by_snapshot(
     columns = known.columns
     placed = {"_place": _place(state)}
     known, arrived = known.withColumns(placed), arrived.withColumns(placed)
-    order = [*(name for name in order if name not in TIES), *_PLACED]
+    order = [*(name for name in order if name not in PLACED), *_PLACED]
     newest = arrived.groupBy(*key).agg(
         F.max_by(F.struct(*arrived.columns), F.struct(*order)).alias("_new"),
         F.bool_or(F.col("_file_id") == F.lit(state.newest or "")).alias("_present"),

@@ -102,7 +102,9 @@ class Nights:
 
     def drop(self, name: str, email: str, hours: int = 0) -> None:
         path, at = self.drops / name, (NOW + timedelta(hours=hours - 24)).timestamp()
-        path.write_text(f"id,email\n1,{email}@example.com\n")
+        lines = {"id": "1", "email": f"{email}@example.com", "changed_on": "2026-01-03"}
+        told = [column.name for column in self.declared.columns]
+        path.write_text(f"{','.join(told)}\n{','.join(lines[name] for name in told)}\n")
         os.utime(path, (at, at))
 
     def night(self, as_of: date = DAY) -> int:
@@ -147,6 +149,18 @@ def test_a_record_that_returns_to_what_it_was_is_that_whichever_file_comes_first
         assert read == len(days) or load == "snapshot"
     assert every.truth == ("old", DAY)
     assert every.every_record_is_of_a_known_file()
+
+
+def test_of_rows_that_say_the_same_day_the_one_written_later_that_day_counts(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    changed_on = {"name": "changed_on", "type": "date", "required": True}
+    declared = shop("crm", ID, EMAIL, changed_on, file_date=DATED, order_by=["changed_on"])
+    every = Nights(tables, tmp_path, declared)
+    for hours, told in enumerate(["yes", "no", "never"]):
+        every.drop(f"crm_2026-01-03_{hours}.csv", told, hours)
+        assert every.night() == 1
+        assert every.truth == (told, DAY)
 
 
 @pytest.mark.parametrize("names", [["crm.csv"] * 3, ["crm_c.csv", "crm_b.csv", "crm_a.csv"]])

@@ -363,6 +363,21 @@ def test_what_tells_its_order_is_read_once_whatever_came_in_between(drop, fields
     assert [row.status for row in rows] == ["landed", "landed", "duplicate"]
 
 
+def test_ids_of_increments_tell_which_was_written_later_and_outlive_a_touch(drop):
+    columns = {"columns": [{"name": "id", "required": True}], "order_by": ["id"]}
+    fields = {**KEYED, **columns, "now": NOW + timedelta(days=1)}
+    for hours, content in enumerate("ABCD"):
+        drop.put(f"{content}.csv", content, at=EARLIER + timedelta(hours=hours))
+    earlier(drop, "old.csv", "E", 9, file_id="f00d")
+    drop.land(**fields)
+    ids = {row.path: row.file_id for row in drop.ledger.values()}
+    assert sorted(ids, key=ids.__getitem__) == ["old.csv", "A.csv", "B.csv", "C.csv", "D.csv"]
+    for name in ("A", "old"):
+        drop.put(f"{name}.csv", {"old": "E"}.get(name, name), at=EARLIER + timedelta(hours=12))
+    drop.land(**fields)
+    assert {row.path: row.file_id for row in drop.ledger.values()} == ids
+
+
 def test_a_copy_is_news_as_soon_as_a_late_file_came_in_between(drop):
     snapshot = {"load": "snapshot", "key": ["id"], "file_date": DATED}
     late = EARLIER + timedelta(hours=1)

@@ -72,9 +72,9 @@ class KnownFiles:
 
     def identified(self, row: FileRow, *, has_day: bool = True) -> FileRow:
         """The row with its ``file_id``: the SHA-256 of its content or, where the same content may
-        be news again, of what makes it another file. Of sources whose files order the rows it
-        begins with when the file was written, so that ids order them in silver; with its number
-        among those of the day where it was pulled, as another try would have it.
+        be news again, of what makes it another file. Of increments it begins
+        with when the file was written, so that ids order rows in silver that nothing else does;
+        with its number among those of the day where it was pulled, as another try would have it.
         """
         told = [row.sha256]
         if not has_day:
@@ -87,7 +87,7 @@ class KnownFiles:
         file_id = row.sha256
         if told[1:]:
             file_id = hashlib.sha256(" ".join(told).encode()).hexdigest()
-        if self._source.is_ordered_by_files:
+        if self._source.load == "increment":
             file_id = f"t{self._written(row)}-{file_id}"
         # It keeps its row in the ledger when it gets its day.
         before = self._without_day.get((row.path, row.sha256))

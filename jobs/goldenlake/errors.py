@@ -526,6 +526,18 @@ class ReplyLost(TransientError):
         super().__init__(f"{system}: {call}: {what}.")
 
 
+class ListMoved(TransientError):
+    """A list that is read page by page was not what it was when the page before came."""
+
+    def __init__(self, *, source: str, path: str) -> None:
+        self.source, self.path = source, path
+        super().__init__(
+            f"{source}: {path} changed its order between two calls, however often it was read from "
+            "the beginning. Nothing of it is landed. Run again when less changes there, or have "
+            "origin ask for an order that does not change, such as by id."
+        )
+
+
 class CallRefused(TerminalError):
     """A system refused a call as it stands; nothing of it was done.
 

@@ -18,6 +18,7 @@ from goldenlake.errors import (
     CallRefused,
     ContractBroken,
     HostRefused,
+    ListMoved,
     NotAuthorised,
     ReplyLost,
     Throttled,
@@ -45,11 +46,14 @@ class Crm(Vendor):
         self.asked = []
         self.largest_page = 1000
         self.hides_total = False
+        self.meanwhile = lambda: None
 
     def found(self, request: Request):
         since = request.args.get("since", "")
         self.asked.append(since)
-        return [each for each in self.contacts if each["changed"] >= since]
+        found = [{**each} for each in self.contacts if each["changed"] >= since]
+        self.meanwhile()
+        return found
 
     @route("GET", "/all")
     def everything(self, request):
@@ -244,6 +248,47 @@ def test_our_own_clock_may_leap_by_months_and_every_record_still_comes(crm, nigh
     night.clock.at = true
     found |= {each["id"] for each in night.pull(origin_of("search"))}
     assert found == set(range(40))
+
+
+def test_what_changes_while_a_pull_lasts_is_asked_for_the_next_night(crm, night):
+    changed = crm.contacts[0]
+
+    def hours_later():
+        night.clock.at += timedelta(hours=1.5)
+        if len(crm.asked) == 1:
+            changed.update(changed="2026-03-01T02:10:00Z", name={"given": "new"})
+            crm.contacts[-1]["changed"] = "2026-03-01T04:00:00Z"
+
+    crm.meanwhile = hours_later
+    assert len(night.pull(origin_of("token"))) == 7
+    crm.asked.clear()
+    assert "new" in {each["given_name"] for each in night.pull(origin_of("token"))}
+    assert set(crm.asked) == {"2026-03-01T01:00:00Z"}, "an hour before the first call"
+
+
+COUNTED = ["offset", "range", "open range"]
+
+
+@pytest.mark.parametrize("way", COUNTED)
+@pytest.mark.parametrize("leaves", [True, False])
+def test_no_record_is_left_out_when_the_list_moves_up_between_two_calls(crm, night, way, leaves):
+    def moved():
+        if len(crm.asked) == 1:
+            first = crm.contacts.pop(0)
+            crm.contacts += [] if leaves else [{**first, "changed": "2026-02-08T08:00:00Z"}]
+
+    crm.meanwhile = moved
+    found = [each["id"] for each in night.pull(origin_of(way))]
+    assert found == ([1, 2, 3, 4, 5, 6] if leaves else [1, 2, 3, 4, 5, 6, 0])
+
+
+@pytest.mark.parametrize("way", COUNTED)
+def test_a_list_that_never_holds_still_is_left_for_a_later_run(crm, night, way):
+    crm.meanwhile = lambda: crm.contacts.append(crm.contacts.pop(0))
+    with pytest.raises(ListMoved, match=r"crm: /\w+ changed its order between two calls"):
+        night.pull(origin_of(way, high_water=None, params={}))
+    assert night.files == []
+    assert crm.asked == [""] * 10, "two calls, five times"
 
 
 @pytest.mark.parametrize("way", ["offset", "page"])

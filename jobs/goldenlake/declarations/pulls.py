@@ -54,7 +54,11 @@ class NextUrl(Declaration):
 
 
 class Offset(Declaration):
-    """Calls say how many records to leave out, until nothing comes any more."""
+    """Calls say how many records to leave out, until nothing comes any more.
+
+    The last record that came is asked for again: where another stands in its place, everything is
+    asked for anew.
+    """
 
     kind: Literal["offset"]
     param: str = "offset"
@@ -64,7 +68,11 @@ class Offset(Declaration):
 
 
 class PageNumber(Declaration):
-    """Calls say which page they want, until nothing comes any more."""
+    """Calls say which page they want, until nothing comes any more.
+
+    The order must not change while pages are read, or records are left out: ask for one by id or by
+    when records were made, not by when they changed.
+    """
 
     kind: Literal["page"]
     param: str = "page"
@@ -76,7 +84,8 @@ class PageNumber(Declaration):
 class RangeHeader(Declaration):
     """Calls say which records in a header, ``Range: records=0-100``; RFC 9110, section 14.
 
-    Whether the last one belongs to the range is no matter: the next call goes on behind what came.
+    Whether the last one belongs to the range is no matter: the next call goes on from the last
+    record that came, and where another stands in its place, everything is asked for anew.
     It ends where ``Content-Range`` says so, with a 416, or when nothing comes any more.
     """
 

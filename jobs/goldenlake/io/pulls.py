@@ -24,7 +24,7 @@ from goldenlake.declarations.pulls import (
     PageNumber,
     RangeHeader,
 )
-from goldenlake.errors import CallRefused, ContractBroken, Throttled, TransientError
+from goldenlake.errors import CallRefused, ContractBroken, ListMoved, Throttled, TransientError
 from goldenlake.io.json_api import with_included
 from goldenlake.io.typed_values import plain
 from goldenlake.patience import Sleep, patiently
@@ -47,13 +47,14 @@ def pulled(
 ) -> Iterator[dict[str, Any]]:
     """Records from ``since`` on, as ``high_water`` wrote it the night before; None: the first.
 
-    Raises ContractBroken where a reply is not as declared, TransientError, CallRefused.
+    Raises ContractBroken where a reply is not as declared, TransientError, CallRefused; ListMoved
+    where the list moved under the pages, and what came must be asked for anew.
     """
     filled = {"as_of": as_of.isoformat()}
     if origin.high_water is not None:
         filled["since"] = _asked_from(origin.high_water, since)
-    for reply in _pages(api, source, origin, filled, sleep):
-        for record in _read(source, origin, reply):
+    for reply, again in _pages(api, source, origin, filled, sleep):
+        for record in _read(source, origin, reply, again):
             lifted = {name: at(record, path) for name, path in origin.fields.items()}
             yield {**record, **lifted}
 
@@ -92,7 +93,12 @@ def _pages(
     origin: ApiOrigin,
     filled: Mapping[str, str],
     sleep: Sleep,
-) -> Iterator[Any]:
+) -> Iterator[tuple[Any, int]]:
+    """Replies, and how many records at the beginning of each the reply before had as well.
+
+    What is counted is asked for from the last record on that came: if another stands there, the
+    list moved, and a record may have moved up past the place that is read next.
+    """
     path: str = origin.path.format_map(filled)
     params: dict[str, Any] = _filled(origin.params, filled)
     params |= {name: _encoded(text.format_map(filled)) for name, text in origin.encoded.items()}
@@ -100,16 +106,18 @@ def _pages(
     headers = dict(origin.headers)
     paging = origin.paging
     more: dict[str, Any] = {}
-    seen = 0
+    seen = again = 0
+    last: Any = None
     known: set[str] = set()
     for number in range(origin.most_pages):
         match paging:
             case Offset():
-                more = {paging.param: paging.start + seen, paging.size_param: paging.size}
+                more = {paging.param: paging.start + seen - again, paging.size_param: paging.size}
             case PageNumber():
                 more = {paging.param: paging.start + number, paging.size_param: paging.size}
             case RangeHeader():
-                headers["Range"] = f"{paging.unit}={seen}-{seen + paging.size}"
+                first = seen - again
+                headers["Range"] = f"{paging.unit}={first}-{first + paging.size}"
         in_body = origin.method == "POST"
         try:
             answer, reply = _called(
@@ -122,11 +130,13 @@ def _pages(
                 headers=headers or None,
             )
         except CallRefused as refusal:
-            if isinstance(paging, RangeHeader) and refusal.status == _NOTHING_THERE:
-                return
-            raise
+            if not isinstance(paging, RangeHeader) or refusal.status != _NOTHING_THERE:
+                raise
+            if again:
+                raise ListMoved(source=source, path=origin.path) from None
+            return
         _refuse_again(known, reply, source, origin)
-        yield reply
+        yield reply, again
         match paging:
             case OnePage():
                 return
@@ -142,10 +152,16 @@ def _pages(
                     return
                 path, params = str(following), {}
             case Offset() | PageNumber() | RangeHeader():
-                found = len((reply if origin.records is None else at(reply, origin.records)) or ())
+                records = (reply if origin.records is None else at(reply, origin.records)) or []
+                if again and records[:1] != [last]:
+                    raise ListMoved(source=source, path=origin.path)
+                found = len(records) - again
                 seen += found
                 if not found or (isinstance(paging, RangeHeader) and _is_all(answer, seen)):
                     return
+                # Of pages of one record nothing would be new.
+                again = int(len(records) > 1 and not isinstance(paging, PageNumber))
+                last = records[-1]
     if origin.high_water is None:
         raise ContractBroken(
             source=source,
@@ -212,7 +228,7 @@ def _is_worth_a_try(error: Exception) -> bool:
     return isinstance(error, TransientError) and not isinstance(error, Throttled)
 
 
-def _read(source: str, origin: ApiOrigin, reply: Any) -> Iterator[dict[str, Any]]:
+def _read(source: str, origin: ApiOrigin, reply: Any, again: int) -> Iterator[dict[str, Any]]:
     if _tells_of_an_error(reply, origin):
         raise ContractBroken(
             source=source,
@@ -220,7 +236,8 @@ def _read(source: str, origin: ApiOrigin, reply: Any) -> Iterator[dict[str, Any]
             what="the reply tells of an error instead of records.",
             mend="Ask the system's owner, or correct origin.",
         )
-    records: Iterable[dict[str, Any]] = _list_at(reply, origin.records, source, origin, "records")
+    found = _list_at(reply, origin.records, source, origin, "records")
+    records: Iterable[dict[str, Any]] = found[again:]
     match origin.values:
         case "tryton":
             records = map(plain, records)

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 from goldenlake.declarations.nested import at
 from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.declarations.source import Source
-from goldenlake.errors import ContractBroken
+from goldenlake.errors import ContractBroken, ListMoved
 from goldenlake.io.pulls import instant, pulled
 from goldenlake.patience import Sleep
 from goldenlake.ports import Api, Clock, Landing
@@ -24,6 +24,8 @@ from goldenlake.steps.land import Landed, landed_lines
 
 _IN_MEMORY = 8 * 2**20
 _PREFIX = "pulled"
+_TRIES = 5
+"""To read a list that moves while it is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,18 +47,20 @@ class Pull:
         rows = list(known)
         before = KnownFiles(self.source, rows)
         since = max((mark for row in rows if (mark := _mark(row))), key=instant, default=None)
-        newest, count = since, 0
         name = self.source.source
         with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as kept:
-            for record in pulled(
-                api, self.origin, source=name, since=since, as_of=self.as_of, sleep=self.sleep
-            ):
-                # Half a pair of surrogates is no text: the reader quarantines that record alone.
-                line = json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
-                kept.write(line + b"\n")
-                newest = self._newer(newest, record)
-                count += 1
-            if not count:
+            for attempt in range(1, _TRIES + 1):
+                # What changes from now on may not be in the pages any more.
+                began = clock.now()
+                try:
+                    newest = self._asked(api, since, cast(BinaryIO, kept))
+                    break
+                except ListMoved:
+                    if attempt == _TRIES:
+                        raise
+                    kept.seek(0)
+                    kept.truncate()
+            if not kept.tell():
                 return Landed()
             kept.seek(0)
             row = landed_lines(
@@ -64,13 +68,30 @@ class Pull:
                 name,
                 f"{_PREFIX}/{self.as_of}/{newest or ''}.jsonl",
                 cast(BinaryIO, kept),
-                at=clock.now(),
+                at=began,
                 as_of=self.as_of,
                 run_id=self.run_id,
                 unless=before.is_gone,
             )
         # As the overlap alone does, word for word.
         return Landed(known=1) if before.repeats(row) else Landed(files=[before.identified(row)])
+
+    def _asked(self, api: Api, since: str | None, kept: BinaryIO) -> str | None:
+        """Keep every record as a line; gives how new the newest is."""
+        newest = since
+        for record in pulled(
+            api,
+            self.origin,
+            source=self.source.source,
+            since=since,
+            as_of=self.as_of,
+            sleep=self.sleep,
+        ):
+            # Half a pair of surrogates is no text: the reader quarantines that record alone.
+            line = json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
+            kept.write(line + b"\n")
+            newest = self._newer(newest, record)
+        return newest
 
     def _newer(self, newest: str | None, record: dict[str, object]) -> str | None:
         if self.origin.high_water is None:
@@ -89,8 +110,9 @@ class Pull:
 
 
 def _mark(row: FileRow) -> str:
-    """How new the newest record of a file is; no newer than the file, so that a record from a clock
-    that is ahead does not hide what comes until then.
+    """How new the newest record of a file is; no newer than the file, which is as old as the first
+    call for it: a record from a clock that is ahead, or of what changed while pages were read, does
+    not hide what came after that.
     """
     parts = row.path.removesuffix(".jsonl").split("/", 2)
     is_ours = parts[0] == _PREFIX and len(parts) == 3 and row.status != BROKEN

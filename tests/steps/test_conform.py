@@ -197,13 +197,9 @@ def test_a_corrected_file_of_the_same_day_wins_whatever_its_content_hashes_to(
     assert silver(tables, tills, "price") == [("20260301_v10.csv",)]
 
 
-@pytest.mark.fault("late and reordered files")
-@pytest.mark.parametrize("load", ["increment", "snapshot"])
-@pytest.mark.parametrize("arrival", ["54321", "3 1 52 4"])
-def test_of_rows_that_say_the_same_time_the_newer_day_decides_before_the_version(
-    tables: DeltaTables, arrival: str, load: str
-) -> None:
-    desk = source_of(
+def corrected_desk(load: str) -> Source:
+    """Phones with the time of their last change, in files that are corrected."""
+    return source_of(
         load=load,
         key=["id"],
         order_by=["updated"],
@@ -214,6 +210,15 @@ def test_of_rows_that_say_the_same_time_the_newer_day_decides_before_the_version
         ],
         origin={"place": "drops", "files": "*.csv", "file_date": CORRECTED},
     )
+
+
+@pytest.mark.fault("late and reordered files")
+@pytest.mark.parametrize("load", ["increment", "snapshot"])
+@pytest.mark.parametrize("arrival", ["54321", "3 1 52 4"])
+def test_of_rows_that_say_the_same_time_the_newer_day_decides_before_the_version(
+    tables: DeltaTables, arrival: str, load: str
+) -> None:
+    desk = corrected_desk(load)
     said = [
         ("20260301_v2", DAY[0], {"a": "1", "b": "2", "c": "3"}),
         ("20260302", DAY[1], {"a": "4", "b": "5"}),
@@ -243,17 +248,7 @@ def test_of_rows_that_say_the_same_time_the_newer_day_decides_before_the_version
 def test_what_an_earlier_version_added_to_a_time_for_a_correction_decides_nothing(
     tables: DeltaTables, load: str
 ) -> None:
-    desk = source_of(
-        load=load,
-        key=["id"],
-        order_by=["updated"],
-        columns=[
-            {"name": "id"},
-            {"name": "phone"},
-            {"name": "updated", "type": "timestamp", "required": True},
-        ],
-        origin={"place": "drops", "files": "*.csv", "file_date": CORRECTED},
-    )
+    desk = corrected_desk(load)
     old, new = (
         ingested(
             tables,

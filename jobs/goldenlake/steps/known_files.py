@@ -72,9 +72,9 @@ class KnownFiles:
 
     def identified(self, row: FileRow, *, has_day: bool = True) -> FileRow:
         """The row with its ``file_id``: the SHA-256 of its content or, where the same content may
-        be news again, of what makes it another file. Of increments it begins
-        with when the file was written, so that ids order rows in silver that nothing else does;
-        with its number among those of the day where it was pulled, as another try would have it.
+        be news again, of what makes it another file. Of increments it begins with when the file was
+        written, so that ids order rows in silver that nothing else does; with its number among
+        those of the day where it was pulled, as another try would have it.
         """
         told = [row.sha256]
         if not has_day:

@@ -17,12 +17,11 @@ from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord, Query, T
 from goldenlake.schemas import LEDGER, OUTBOX, REJECTS
 from goldenlake.steps.outbox import TABLE as OUTBOX_TABLE
 from goldenlake.steps.outbox import Outgoing
-from goldenlake.transforms.planning import SUPPRESS
+from goldenlake.transforms.planning import SUPPRESS, THERE
 
 TABLE = "activation.ledger"
 KEY = ("destination", "segment", "key")
 _REJECT_KEY = ("destination", "segment", "customer_id", "desired_hash", "delivery")
-_THERE = ("present", "unknown")
 _SETTLED = ("acknowledged", "rejected")
 
 
@@ -191,7 +190,7 @@ def _after_telling(before: str | None) -> str:
     """Where somebody stands who was told of, or perhaps, as one who said no. Whom we added stays
     ours, but whether they are still there is for the destination to say.
     """
-    return "unknown" if before in _THERE else "suppressed"
+    return "unknown" if before in THERE else "suppressed"
 
 
 def records_of(tables: Tables, destination: str) -> DataFrame:
@@ -211,7 +210,7 @@ def staying(tables: Tables, delivery: Delivery, keys: Collection[str]) -> frozen
             & F.lower("key").isin([key.lower() for key in keys])
         ).select("key")
 
-    there = tables.read_or_empty(TABLE, LEDGER.ddl).where(F.col("state").isin(*_THERE))
+    there = tables.read_or_empty(TABLE, LEDGER.ddl).where(F.col("state").isin(*THERE))
     leaving = tables.read_or_empty(OUTBOX_TABLE, OUTBOX.ddl).where("operation = 'remove'")
     rows = asked(there).exceptAll(asked(leaving)).collect()
     stay = {row["key"].lower() for row in rows}

@@ -22,8 +22,7 @@ from goldenlake.ports import (
 )
 from goldenlake.schemas import LEDGER
 from goldenlake.steps import ledger
-
-_THERE = ("present", "unknown")
+from goldenlake.transforms.planning import THERE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,14 +98,14 @@ class Reconcile:
     ) -> SegmentDrift:
         ours = {row["key"].casefold(): row for row in known if _is_ours(row)}
         missing = [r for k, r in ours.items() if r["state"] == "present" and k not in there]
-        lingering = [r for k, r in ours.items() if r["state"] not in _THERE and k in there]
+        lingering = [r for k, r in ours.items() if r["state"] not in THERE and k in there]
         for row in missing:
             self._note(row, state="absent", acknowledged_hash=None)
         for row in lingering:
             self._note(row, state="unknown")
         return SegmentDrift(
             segment=segment,
-            agreeing=sum(1 for k, r in ours.items() if r["state"] in _THERE and k in there),
+            agreeing=sum(1 for k, r in ours.items() if r["state"] in THERE and k in there),
             missing=len(missing),
             lingering=len(lingering),
             foreign=len(there - set(ours)) if tells_all else None,
@@ -126,4 +125,4 @@ def _is_ours(row: Row) -> bool:
     took out, is there for another reason if at all.
     """
     is_taken_out = row["state"] == "absent" and row["outcome"] == "acknowledged"
-    return row["state"] in _THERE or is_taken_out
+    return row["state"] in THERE or is_taken_out

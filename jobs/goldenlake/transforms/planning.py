@@ -32,6 +32,8 @@ JSON_OPTIONS = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
 
 #: The mode that tells of those who said no, instead of adding anybody.
 SUPPRESS = "suppress"
+#: States of a record that may be at its destination.
+THERE = ("present", "unknown")
 _REMOVED = "removed"
 #: Another record of the person stays: what else was sent of them is still theirs there.
 _KEY_CHANGED = "key_changed"
@@ -217,7 +219,7 @@ def _compared(told: DataFrame, mode: str, *, adds_nobody: bool) -> DataFrame:
     is_wanted = F.col("_eligible") & (F.col("_rank") == 1)
     there = F.col("_record.state")
     is_telling = F.lit(mode == SUPPRESS)
-    is_there = there.isin("present", "unknown") | (is_telling & (there == "suppressed"))
+    is_there = there.isin(*THERE) | (is_telling & (there == "suppressed"))
     is_there = F.coalesce(is_there, F.lit(False))
     is_sure = F.coalesce(there == "present", F.lit(False))
     # Whom a try without an answer may have added was never said to be there.

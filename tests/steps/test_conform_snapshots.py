@@ -130,6 +130,34 @@ def test_a_snapshot_that_shrank_is_refused_and_changes_nothing(tables: DeltaTabl
     assert (good.status, alive(tables)) == (CONFORMED, "a1 b1 c1- d1")
 
 
+def test_a_record_whose_row_is_set_aside_stays_what_it_was(tables: DeltaTables) -> None:
+    conform(tables, PEOPLE, snapshot(tables, 0, "a1 b1 c1"))
+    before = tables.version("silver.crm")
+    # No such day; a key that nobody knows yet; and one that cannot be read.
+    broken = [{"id": key, "name": "2", "updated": "2026-03-99"} for key in ("a", "d", None)]
+    good = [{"id": "b", "name": "1", "updated": "2026-03-01"}]
+    file = ingested(tables, PEOPLE, "1.csv", [*broken, *good], file_on=DAY[1])
+    least = PEOPLE.model_copy(
+        update={"snapshot": PEOPLE.snapshot.model_copy(update={"least_share": 0.3})}
+    )
+    [done] = conform(tables, least, file)
+    assert (done.records_accepted, done.records_quarantined) == (1, 3)
+    assert alive(tables) == "a1 b1 c1-"
+    changes = tables.changes("silver.crm", after=before, to=tables.version("silver.crm") or 0)
+    assert {row["id"] for row in changes.collect()} == {"c"}
+    conform(tables, least, snapshot(tables, 2, "a3 b1"))
+    assert alive(tables) == "a3 b1 c1-"
+
+
+def test_who_was_forgotten_is_not_held_by_what_is_set_aside_of_them(tables: DeltaTables) -> None:
+    conform(tables, PEOPLE, snapshot(tables, 0, "a1 b1"))
+    key = b"a key of pseudonyms"
+    erased = Erased(key, frozenset({pseudonym(key, RECORD, "crm:b")}))
+    [done] = conform(tables, PEOPLE, snapshot(tables, 1, "a1 b1"), erased=erased)
+    assert done.reasons == {RULE: 1}
+    assert alive(tables) == "a1 b1-"
+
+
 def test_who_was_forgotten_is_taken_out_of_a_snapshot_that_is_refused(
     tables: DeltaTables, tmp_path: Path
 ) -> None:

@@ -72,9 +72,13 @@ def people(**declared: Any) -> Source:
     )
 
 
-def doubtful(tables: DeltaTables, source: Source) -> set[tuple[str, str]]:
-    """Who is held to have said no by what was set aside, and what."""
-    version = tables.version(f"silver.{source.source}")
+def doubtful(
+    tables: DeltaTables, source: Source, *, version: int | None = None
+) -> set[tuple[str, str]]:
+    """Who is held to have said no by what was set aside, and what; ``version`` is of silver as the
+    generation was made of it, the newest unless given.
+    """
+    version = tables.version(f"silver.{source.source}") if version is None else version
     generation = Generation(
         generation=1,
         as_of=LANDED_ON,
@@ -164,6 +168,37 @@ def test_a_row_is_put_right_by_one_of_its_key_in_a_later_file(ann: DeltaTables, 
     assert doubtful(ann, source) == {("ann", "unclear")}
     conform(ann, source, ingested(ann, source, "03-03", [YES], file_on=last_day))
     assert doubtful(ann, source) == set()
+
+
+def test_a_row_that_is_set_aside_in_the_newest_snapshot_is_not_put_right_by_the_record_it_leaves(
+    ann: DeltaTables,
+) -> None:
+    source = people(load="snapshot", snapshot={"least_share": 0})
+    days = [LANDED_ON + timedelta(days=days) for days in range(5)]
+    conform(ann, source, ingested(ann, source, "0", [YES], file_on=days[0]))
+    conform(ann, source, ingested(ann, source, "1", [NOPE], file_on=days[1]))
+    [(is_deleted,)] = ann.read("silver.crm").select("_is_deleted").collect()
+    assert not is_deleted
+    assert doubtful(ann, source) == {("ann", "unclear")}
+    # The newest repeats what was known before: written nowhere, and right nevertheless.
+    conform(ann, source, ingested(ann, source, "2", [YES], file_on=days[2]))
+    assert doubtful(ann, source) == set()
+    conform(ann, source, ingested(ann, source, "3", [NOPE], file_on=days[3]))
+    assert doubtful(ann, source) == {("ann", "unclear")}
+
+
+def test_a_generation_made_of_a_row_that_was_set_aside_is_not_put_right_by_later_files(
+    ann: DeltaTables,
+) -> None:
+    source = people(load="snapshot", snapshot={"least_share": 0})
+    days = [LANDED_ON + timedelta(days=days) for days in range(5)]
+    conform(ann, source, ingested(ann, source, "0", [YES], file_on=days[0]))
+    conform(ann, source, ingested(ann, source, "1", [NOPE], file_on=days[1]))
+    then = ann.version("silver.crm")
+    no = YES | {"said": "No", "at": "2026-03-01T08:00:00Z"}
+    conform(ann, source, ingested(ann, source, "2", [no], file_on=days[2]))
+    assert doubtful(ann, source, version=then) == {("ann", "unclear")}
+    assert doubtful(ann, source) == set(), "the withdrawal is in the generation itself"
 
 
 def test_an_event_is_put_right_by_nothing_but_a_replay(ann: DeltaTables) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -18,6 +19,7 @@ DDL = (
 )
 ORDER = ["_observed_at", *TIES]
 START = date(2026, 3, 1)
+Snapshot = dict[str, tuple[str, int] | None]
 
 
 def file_of(day: int) -> tuple[date, str]:
@@ -28,28 +30,33 @@ def file_of(day: int) -> tuple[date, str]:
 PLACES = {file_of(day)[1]: day % 2 for day in range(4)}
 
 
-def rows_of(day: int, content: dict[str, tuple[str, int]]) -> list[tuple]:
-    """One snapshot: from keys to (value, day on which it was last edited)."""
+def rows_of(day: int, content: Snapshot) -> list[tuple]:
+    """One snapshot: from keys to (value, day on which it was last edited), None if set aside."""
     on, file_id = file_of(day)
     return [
-        (key, value, datetime(2026, 3, 1 + edited, tzinfo=UTC), on, file_id, n, on, False, "r")
-        for n, (key, (value, edited)) in enumerate(sorted(content.items()))
+        (key, of and of[0], at(of[1] if of else 9), on, file_id, n, on, False, "r", of is None)
+        for n, (key, of) in enumerate(sorted(content.items()))
     ]
 
 
-def in_the_end(drops: list[dict[str, tuple[str, int]]]) -> dict[str, tuple[str, bool]]:
+def at(day: int) -> datetime:
+    return datetime(2026, 3, 1 + day, tzinfo=UTC)
+
+
+def in_the_end(drops: list[Snapshot]) -> dict[str, tuple[str, bool]]:
     """Of each key the value of its newest row, and whether the last snapshot lacks it."""
     newest: dict[str, tuple[tuple[int, int], str]] = {}
     for day, content in enumerate(drops):
-        for key, (value, edited) in content.items():
-            newest[key] = max(newest.get(key, ((-1, -1), "")), ((edited, day), value))
+        for key, of in content.items():
+            if of:
+                newest[key] = max(newest.get(key, ((-1, -1), "")), ((of[1], day), of[0]))
     return {key: (value, key not in drops[-1]) for key, (_, value) in newest.items()}
 
 
-def world(seed: int) -> list[dict[str, tuple[str, int]]]:
+def world(seed: int) -> list[Snapshot]:
     """Four snapshots of a table whose records come, change, go and come back."""
     dice = random.Random(seed)
-    drops: list[dict[str, tuple[str, int]]] = []
+    drops: list[Snapshot] = []
     held: dict[str, tuple[str, int]] = {}
     for day in range(4):
         for key in "abcdefgh":
@@ -66,6 +73,25 @@ def world(seed: int) -> list[dict[str, tuple[str, int]]]:
 def test_order_of_arrival_does_not_matter(spark: SparkSession, seed: int) -> None:
     drops = world(seed)
     order = list(itertools.permutations(range(4)))[(seed * 7 + 9) % 24]
+    assert applied(spark, drops, order) == in_the_end(drops)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_record_whose_row_is_set_aside_has_not_left(spark: SparkSession, seed: int) -> None:
+    dice = random.Random(f"set aside {seed}")
+    drops = [
+        {key: None if dice.random() < 0.4 else of for key, of in content.items()}
+        for content in world(seed)
+    ]
+    ends = in_the_end(drops)
+    assert any(of is None and key in ends for key, of in drops[-1].items())
+    assert applied(spark, drops, range(4)) == ends
+
+
+def applied(
+    spark: SparkSession, drops: Sequence[Snapshot], order: Iterable[int]
+) -> dict[str, tuple[str, bool]]:
+    """What silver has after snapshots arrived one by one, in this order."""
     silver: dict[str, tuple] = {}
     seen: int | None = None
     for day in order:
@@ -78,14 +104,14 @@ def test_order_of_arrival_does_not_matter(spark: SparkSession, seed: int) -> Non
         )
         changed = changed_by_snapshot(
             spark.createDataFrame(list(silver.values()), DDL),
-            spark.createDataFrame(rows_of(day, drops[day]), DDL),
+            spark.createDataFrame(rows_of(day, drops[day]), f"{DDL}, _is_set_aside BOOLEAN"),
             key=["key"],
             order=ORDER,
             state=state,
         ).collect()
         silver |= {row["key"]: tuple(row) for row in changed}
         seen = day if is_newest else seen
-    assert {key: (row[1], row[7]) for key, row in silver.items()} == in_the_end(drops)
+    return {key: (row[1], row[7]) for key, row in silver.items()}
 
 
 def test_the_newest_row_of_a_key_is_found_by_a_total_order(spark: SparkSession) -> None:

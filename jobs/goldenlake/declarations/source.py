@@ -170,7 +170,7 @@ class Snapshot(Declaration):
     missing: Literal["delete", "keep"] = Field(
         default="delete",
         description="delete: a record that the newest snapshot lacks is gone, until it comes back; "
-        "keep: it lives on.",
+        "one whose row is quarantined there is not. keep: it lives on.",
     )
     least_share: float = Field(
         default=0.7,

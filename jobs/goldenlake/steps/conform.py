@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.columns.casts import SPARK_TYPES
@@ -74,7 +75,7 @@ class Conform:
             ids = [row.file_id for row in good]
             firsts = [found for each in ids if (found := verdicts[each].first_micros) is not None]
             writer.write(
-                self._accepted(judged.where(F.col("_file_id").isin(ids))),
+                self._for_silver(judged.where(F.col("_file_id").isin(ids))),
                 good,
                 first_micros=min(firsts, default=None),
             )
@@ -226,14 +227,21 @@ class Conform:
             run_id=self.run_id,
         )
 
-    def _accepted(self, judged: DataFrame) -> DataFrame:
-        """Rows without a critical fault, with silver's columns except ``session_id``."""
+    def _for_silver(self, judged: DataFrame) -> DataFrame:
+        """Rows without a critical fault, with silver's columns except ``session_id``; of snapshots
+        with ``_is_set_aside``, and the others that have a key: their records have not left.
+        """
         # Before rows are chosen: what judges user agents then needs nothing but them.
         if self.source.bots and "is_bot" not in judged.columns:
             judged = with_is_bot(judged, self.source.bots.user_agent)
         added = ["is_bot"] if self.source.bots else []
+        chosen = F.col("_is_accepted")
+        if self.source.load == "snapshot":
+            added.append("_is_set_aside")
+            judged = judged.withColumn("_is_set_aside", ~F.col("_is_accepted"))
+            chosen |= self._has_a_key() & ~F.array_contains("_broken", RULE)
         return (
-            judged.where("_is_accepted")
+            judged.where(chosen)
             .withColumns(
                 {
                     "record_id": record_id(self.source),
@@ -250,6 +258,9 @@ class Conform:
                 *added,
             )
         )
+
+    def _has_a_key(self) -> Column:
+        return reduce(Column.__and__, (F.col(name).isNotNull() for name in self.source.key))
 
 
 class _OrNothing(dict[str, Verdict]):

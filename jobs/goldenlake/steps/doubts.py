@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.consent import ConsentPolicy
@@ -74,11 +74,14 @@ class Doubts:
         pinned = self.generation.inputs.get(table)
         if source.load == "append" or pinned is None:
             return rows
-        silver = [self.tables.read(table, version=pinned)]
-        if pinned != self.tables.version(table):
-            silver.append(self.tables.read(table))
         places = self._places(source)
-        right = [_put_right(rows, accepted, places, source) for accepted in silver]
+        last = places.agg(F.max("_place").alias("_last"))
+        known = [(self.tables.read(table), last)]
+        if pinned != self.tables.version(table):
+            then = self.tables.read(table, version=pinned)
+            # Of the files that it was made of the last one that changed it.
+            known.append((then, _placed(then, places).agg(F.max("_place").alias("_last"))))
+        right = [_put_right(rows, *of, places, source) for of in known]
         both = reduce(lambda one, other: one.join(other, list(_PLACE), how="left_semi"), right)
         return rows.join(both, list(_PLACE), how="left_anti")
 
@@ -119,21 +122,31 @@ def _rows(held: DataFrame, source: Source) -> DataFrame:
     return rows.join(judged.select(*_PLACE, "rules", "row"), list(_PLACE))
 
 
-def _put_right(rows: DataFrame, silver: DataFrame, places: DataFrame, source: Source) -> DataFrame:
-    """Where those rows came from whose key is accepted now, and was not before them."""
-    set_aside = rows.join(F.broadcast(places), "_file_id").select(
-        *source.key, F.struct("_place", "_file_id", "_record").alias("_aside")
+def _put_right(
+    rows: DataFrame, silver: DataFrame, last: DataFrame, places: DataFrame, source: Source
+) -> DataFrame:
+    """Where those rows came from whose key is accepted now, and was not before them; ``last`` has
+    the place of the newest file that ``silver`` is known to be made of.
+    """
+    key = list(source.key)
+    set_aside = _placed(rows, places).select(
+        *key, F.struct("_place", "_file_id", "_record").alias("_aside")
     )
     alive = silver.where(~F.coalesce("_is_deleted", F.lit(False)))
-    accepted = alive.join(F.broadcast(places), "_file_id").select(
-        *source.key, F.struct("_place", "_record").alias("_accepted")
-    )
+    accepted = _placed(alive, places).select(*key, F.struct("_place", "_record").alias("_accepted"))
+    both = accepted.join(F.broadcast(set_aside), key)
     is_later = F.struct("_aside._place", "_aside._record") < F.col("_accepted")
     if source.load == "snapshot" and source.snapshot.missing == "delete":
-        # What the newest snapshot merely repeats is not written again, and lives for being in it.
-        is_later |= F.col("_aside._place") != F.col("_accepted._place")
-    both = accepted.join(F.broadcast(set_aside), list(source.key)).where(is_later)
-    return both.select("_aside._file_id", "_aside._record").distinct()
+        # What the newest snapshot merely repeats is not written again, and lives for being in it:
+        # as a row that was accepted, or for want of one as it was.
+        newest = F.max("_aside._place").over(Window.partitionBy(*key))
+        both = both.withColumn("_newest", newest).crossJoin(F.broadcast(last))
+        is_later |= F.col("_newest") < F.col("_last")
+    return both.where(is_later).select("_aside._file_id", "_aside._record").distinct()
+
+
+def _placed(rows: DataFrame, places: DataFrame) -> DataFrame:
+    return rows.join(F.broadcast(places), "_file_id")
 
 
 def unread_files(tables: Tables, source: Source) -> list[FileRow]:

@@ -65,7 +65,10 @@ class SilverWriter:
         return self.tables.read(self.table).where(~F.col("_is_deleted")).count()
 
     def write(self, rows: DataFrame, files: Sequence[FileRow], *, first_micros: int | None) -> None:
-        """Bring rows of these files into silver; ``first_micros`` is the earliest observation."""
+        """Bring rows of these files into silver; ``first_micros`` is the earliest observation.
+
+        ``rows`` have silver's columns; of snapshots ``_is_set_aside``, too, and what was set aside.
+        """
         if self.source.load == "snapshot":
             self._apply_snapshots(rows, files)
         elif self.source.load == "increment":
@@ -95,7 +98,8 @@ class SilverWriter:
         latest = self.latest()
         newest = max(files, key=self.order_of)
         is_late = latest is not None and self.order_of(newest) < self.order_of(latest)
-        known = self._known(rows).withColumn("_observed_at", F.expr(observed_again(self.source)))
+        known = self._known(rows.drop("_is_set_aside"))
+        known = known.withColumn("_observed_at", F.expr(observed_again(self.source)))
         changed = changed_by_snapshot(
             known,
             rows,

@@ -39,22 +39,28 @@ def changed_by_snapshot(
 ) -> DataFrame:
     """Rows to insert or to put where the row with their key stands.
 
-    ``known`` is silver, ``arrived`` the rows of new snapshots, one or more a key (``_rank`` 1 is
-    its newest by ``order``), both with silver's columns. The newest row of a key is kept whatever
-    the order of arrival; ``_is_deleted`` says that the newest snapshot of all lacks the key, so
-    late snapshots delete nothing and bring nothing back. Rows that stay as they are are left out:
-    what has not changed must not look changed to whoever reads the change feed.
+    ``known`` is silver, ``arrived`` the rows of new snapshots, any number a key, both with
+    silver's columns; ``arrived`` with ``_is_set_aside``, too: a row that was not accepted. Of it
+    nothing but its key is known, so its record is there, and stays what it was. The newest other
+    row of a key is kept whatever the order of arrival; ``_is_deleted`` says that the newest
+    snapshot of all lacks the key, so late snapshots delete nothing and bring nothing back. Rows
+    that stay as they are are left out: what has not changed must not look changed to whoever reads
+    the change feed.
     """
     columns = known.columns
     placed = {"_place": _place(state)}
     known, arrived = known.withColumns(placed), arrived.withColumns(placed)
     order = [*(name for name in order if name not in PLACED), *_PLACED]
     newest = arrived.groupBy(*key).agg(
-        F.max_by(F.struct(*arrived.columns), F.struct(*order)).alias("_new"),
+        F.max_by(F.struct(*known.columns), F.when(~F.col("_is_set_aside"), F.struct(*order))).alias(
+            "_new"
+        ),
         F.bool_or(F.col("_file_id") == F.lit(state.newest or "")).alias("_present"),
     )
     before = known.select(*key, F.struct(*known.columns).alias("_old"))
-    joined = before.join(newest, on=list(key), how="full")
+    joined = before.join(newest, on=list(key), how="full").where(
+        "_old IS NOT NULL OR _new IS NOT NULL"
+    )
     is_new, is_old = F.col("_old").isNull(), F.col("_new").isNull()
     content = [name for name in columns if name not in {*TIES, "_landed_on", "_run", "_is_deleted"}]
     same = _fields("_old", content).eqNullSafe(_fields("_new", content)) & ~is_old & ~is_new

@@ -279,6 +279,9 @@ SYSTEM_TABLES: dict[str, TableShape] = {
     "privacy.tombstones": TOMBSTONES,
 }
 
+#: Layers that are written of the accepted rows of sources, and of which a generation is built.
+CONFORMED_LAYERS = ("silver", "superseded")
+
 _RECEIVED = ("_file_id", "_record", "_landed_on", "_file_on")
 
 #: Layers whose tables have their columns from declarations, and how those tables are laid out.
@@ -288,6 +291,7 @@ _LAYERS = {
     "silver": TableShape(
         ddl="", statistics=(*_RECEIVED, "_observed_at"), change_feed=True, merged=True
     ),
+    "superseded": TableShape(ddl="", statistics=_RECEIVED),
 }
 #: Of personal columns the customer's id alone: what is made of a source's key may say an address.
 _GOLD_STATISTICS = {

@@ -17,6 +17,7 @@ from goldenlake.steps.forget import Forget
 from goldenlake.steps.known_files import KnownFiles
 from goldenlake.steps.proof import search
 from goldenlake.steps.subjects import Subject
+from support.bronze import source_of
 from support.landed import source
 
 KEY = b"0123456789abcdef"
@@ -81,6 +82,23 @@ def test_nothing_tells_of_somebody_by_a_files_name(tables: DeltaTables, tmp_path
     assert not SUBJECT.traces.found_in(str(rows))
     for folder in tmp_path.iterdir():
         assert search(Folder("all", folder), SUBJECT.traces).told == ()
+
+
+def test_nothing_is_kept_of_somebody_in_rows_whose_place_others_took(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    ddl = "id STRING, email STRING, _landed_on DATE, _file_id STRING, _record BIGINT"
+    on = date(2026, 3, 1)
+    rows = [("1", ANN, on, "f", 1, "crm:1"), ("2", "bob@example.com", on, "f", 2, "crm:2")]
+    tables.overwrite(
+        "superseded.crm", tables.spark.createDataFrame(rows, f"{ddl}, record_id STRING")
+    )
+    columns = [{"name": "id"}, {"name": "email"}]
+    own = source_of(load="append", columns=columns, identifiers={"email": "email"})
+    step = Forget(sources=[own], subject=SUBJECT, run_id="r", key=KEY)
+    gone = step.run(tables, LocalLanding(tmp_path / "landing"), lambda _: None)
+    assert gone == {"superseded.crm": 1}
+    assert [row["id"] for row in tables.read("superseded.crm").collect()] == ["2"]
 
 
 def test_what_still_waits_to_be_read_keeps_its_name(tables: DeltaTables, tmp_path: Path) -> None:

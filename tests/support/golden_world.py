@@ -24,7 +24,7 @@ from goldenlake.declarations.table import Table
 from goldenlake.identity.links import link_key
 from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import StepResult
-from goldenlake.schemas import GOLD_TABLES, SILVER_COLUMNS, SYSTEM_TABLES
+from goldenlake.schemas import CONFORMED_LAYERS, GOLD_TABLES, SILVER_COLUMNS, SYSTEM_TABLES
 from goldenlake.steps.generations import IDENTITY_TABLES, begin, stage
 from goldenlake.steps.golden import Golden
 
@@ -244,7 +244,7 @@ class World:
                 F.lit("too_many_records").alias("reason"),
             ),
         )
-        silver = [f"silver.{source.source}" for source in SOURCES]
+        read = [f"{layer}.{of.source}" for of in SOURCES for layer in CONFORMED_LAYERS]
         stage(
             tables,
             "resolve",
@@ -252,7 +252,7 @@ class World:
             as_of=as_of,
             run_id="test",
             base=base,
-            inputs={name: at for name in silver if (at := tables.version(name)) is not None},
+            inputs={name: at for name in read if (at := tables.version(name)) is not None},
             fingerprint=str(hash(str(now))),
             counts={},
         )

@@ -108,8 +108,9 @@ def applied(
             key=["key"],
             order=ORDER,
             state=state,
-        ).collect()
-        silver |= {row["key"]: tuple(row) for row in changed}
+        ).where("_is_changed")
+        rows = changed.drop("_is_changed", "_overtaken").collect()
+        silver |= {row["key"]: tuple(row) for row in rows}
         seen = day if is_newest else seen
     return {key: (row[1], row[7]) for key, row in silver.items()}
 

@@ -48,6 +48,7 @@ TABLES: dict[str, Erasure] = {
     "bronze.*": _ROWS,
     "quarantine.*": _ROWS,
     "silver.*": _ROWS,
+    "superseded.*": _ROWS,
     "identity.records": Erasure(holds="residue", by=("record_id",), ids="record"),
     "identity.edges": Erasure(holds="residue", by=("left_record", "right_record"), ids="record"),
     "identity.customers": Erasure(holds="residue", by=("record_id",), ids="record"),

@@ -22,6 +22,7 @@ from goldenlake.steps.silver import SilverWriter
 from goldenlake.steps.tombstones import RULE, Erased
 from goldenlake.transforms.bots import with_is_bot
 from goldenlake.transforms.conforming import in_place, typed
+from goldenlake.transforms.golden_consents import can_lose_a_no
 from goldenlake.transforms.newest import observed_at
 from goldenlake.transforms.row_ids import record_id
 
@@ -71,18 +72,27 @@ class Conform:
         refused = self._shrunken(files, verdicts, writer)
         good = [row for row in files if row.file_id not in refused]
         done = {row.file_id: row for row in self._quarantined(tables, good, judged, verdicts)}
-        if good:
-            ids = [row.file_id for row in good]
+        for batch in self._batches(good, writer):
+            ids = [row.file_id for row in batch]
             firsts = [found for each in ids if (found := verdicts[each].first_micros) is not None]
             writer.write(
                 self._for_silver(judged.where(F.col("_file_id").isin(ids))),
-                good,
+                batch,
                 first_micros=min(firsts, default=None),
             )
+            writer = replace(writer, earlier=[*writer.earlier, *batch])
         rejected = sum(row.records_quarantined or 0 for row in done.values())
         accepted = sum(row.records_accepted or 0 for row in done.values())
         progress(f"  {self.source.source}: {accepted:,} records accepted, {rejected:,} quarantined")
         return [refused.get(row.file_id) or done[row.file_id] for row in files]
+
+    def _batches(self, files: Sequence[FileRow], writer: SilverWriter) -> list[Sequence[FileRow]]:
+        """Snapshots of a source in which a no may be lost one by one, so that what stood in one of
+        them alone is not lost between them.
+        """
+        if self.source.load == "snapshot" and can_lose_a_no(self.source):
+            return [[row] for row in sorted(files, key=writer.order_of)]
+        return [files] if files else []
 
     def _judged(self, tables: Tables, files: Sequence[FileRow]) -> DataFrame:
         """Every bronze row, typed, with ``_broken`` (critical), ``_is_accepted``, ``_warnings``."""

@@ -28,6 +28,7 @@ from goldenlake.steps.forget import Forget
 from goldenlake.steps.generations import (
     lake_tables,
     latest_generation,
+    of_sources,
     publications,
     repin,
 )
@@ -273,8 +274,8 @@ class Erase:
         last = rows[-1]
         moved = [
             f"{name} was written since the build: run no night meanwhile"
-            for name, at in sorted((last["inputs"] or {}).items())
-            if name.startswith(_SILVER) and name in names and tables.version(name) != at
+            for name, at in sorted(of_sources(last["inputs"] or {}).items())
+            if name in names and tables.version(name) != at
         ]
         if moved:
             raise ErasureUnfinished(request=self.request.request, remains=moved)

@@ -14,10 +14,10 @@ from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.environment import Retention
 from goldenlake.declarations.source import Source
 from goldenlake.ports import Landing, Progress, StepResult, Tables
-from goldenlake.schemas import EXPIRED, INGESTED, LANDED
+from goldenlake.schemas import CONFORMED_LAYERS, EXPIRED, INGESTED, LANDED
 from goldenlake.steps.files import read_files, record_files
 
-_LAYERS = ("silver", "quarantine", "bronze")
+_LAYERS = (*CONFORMED_LAYERS, "quarantine", "bronze")
 _WAITING = (LANDED, INGESTED)
 
 

@@ -1,4 +1,5 @@
-"""Take people out of what their records came in: landed files, bronze, quarantine and silver.
+"""Take people out of what their records came in: landed files, bronze, quarantine, silver and what
+stands beside it.
 
 What is built from these follows with the next build. Every part finds what is left of a person
 and removes that, so it can be done again after a crash at any point.
@@ -19,7 +20,14 @@ from goldenlake.declarations.source import Source
 from goldenlake.io.readers.contract import FileBroken
 from goldenlake.io.texts import texts
 from goldenlake.ports import Landing, Maintenance, Progress, Tables
-from goldenlake.schemas import BROKEN, CONFORMED, DUPLICATE, INGESTED, LANDED
+from goldenlake.schemas import (
+    BROKEN,
+    CONFORMED,
+    CONFORMED_LAYERS,
+    DUPLICATE,
+    INGESTED,
+    LANDED,
+)
 from goldenlake.steps.files import (
     KEY,
     TOLD,
@@ -67,19 +75,19 @@ class Forget:
     ) -> Counter[str]:
         gone: Counter[str] = Counter()
         bronze, quarantine = f"bronze.{source.source}", f"quarantine.{source.source}"
-        silver = f"silver.{source.source}"
+        conformed = [f"{layer}.{source.source}" for layer in CONFORMED_LAYERS]
         places = self._told(tables, source) + self._unreadable(tables, quarantine)
         of_record = tables.frame([[each] for each in self.subject.record_ids], "record_id STRING")
         if places:
             touched = {place[1] for place in places}
             # The file goes first: whatever is read again afterwards is read from bronze.
             gone["landing"] += withdraw(tables, landing, touched, files, run_id=self.run_id)
-            for name in (bronze, quarantine, silver):
+            for name in (bronze, quarantine, *conformed):
                 gone[name] += remove_places(tables, name, places)
             recount(tables, source.source, touched, run_id=self.run_id)
-        if tables.exists(silver):
-            held = tables.read(silver).join(F.broadcast(of_record), "record_id", "left_semi")
-            gone[silver] += remove_places(tables, silver, _collected(held))
+        for name in filter(tables.exists, conformed):
+            held = tables.read(name).join(F.broadcast(of_record), "record_id", "left_semi")
+            gone[name] += remove_places(tables, name, _collected(held))
         return gone
 
     def _told(self, tables: Tables, source: Source) -> list[tuple[Any, ...]]:

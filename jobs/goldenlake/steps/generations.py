@@ -29,6 +29,7 @@ from goldenlake.errors import (
 )
 from goldenlake.ports import Tables
 from goldenlake.schemas import (
+    CONFORMED_LAYERS,
     GOLD_TABLES,
     PUBLICATIONS,
     RUNS,
@@ -57,7 +58,7 @@ FARTHEST = timedelta(days=31)
 
 def lake_tables(tables: Tables, sources: Iterable[str]) -> list[str]:
     """Every table that there is of some sources, of identity, gold, and our own; by name."""
-    layers = ("bronze", "silver", "quarantine")
+    layers = ("bronze", "quarantine", *CONFORMED_LAYERS)
     layered = [f"{layer}.{source}" for source in sources for layer in layers]
     names = {*SYSTEM_TABLES, *generation_tables(tables), *layered}
     return [name for name in sorted(names) if tables.exists(name)]
@@ -69,6 +70,11 @@ def generation_tables(tables: Tables) -> set[str]:
     """
     rows = [*publications(tables), *tables.rows("ops.stages", STAGES.ddl)]
     return {*IDENTITY_TABLES, *GOLD_TABLES}.union(*(row["tables"] or {} for row in rows))
+
+
+def of_sources(inputs: Mapping[str, int]) -> dict[str, int]:
+    """The inputs that are of sources: tables of ``CONFORMED_LAYERS``."""
+    return {name: at for name, at in inputs.items() if name.split(".")[0] in CONFORMED_LAYERS}
 
 
 def golden_of(names: Iterable[str]) -> list[str]:
@@ -88,7 +94,7 @@ class Generation:
     tables: Mapping[str, int] = field(default_factory=dict)
     """The version of every table in it."""
     inputs: Mapping[str, int] = field(default_factory=dict)
-    """The version of every silver table that it was built from."""
+    """The version of every table that it was built from, as of silver."""
     fingerprint: str = ""
     """One ``step:hash`` a step, joined by blanks; see ``fingerprint_of``."""
     returns_to: int = 0

@@ -25,6 +25,7 @@ from goldenlake.steps.generations import (
     generation_tables,
     golden_of,
     latest_generation,
+    of_sources,
     stage,
     staged,
 )
@@ -60,13 +61,13 @@ class Golden:
         if identity is None:
             return StepResult(step="golden", status="skipped", details={"why": "no customers yet"})
         declared = self._declared()
-        inputs = _silver(identity.inputs) | {
+        inputs = of_sources(identity.inputs) | {
             name: identity.tables[name] for name in IDENTITY_TABLES if name in identity.tables
         }
-        silver = _silver(inputs)
+        silver = of_sources(inputs)
         mark = data_mark(tables, silver, declared)
         is_same = base is not None and (
-            set(before := _silver(base.inputs)) <= set(silver)
+            set(before := of_sources(base.inputs)) <= set(silver)
             and data_mark(tables, before, declared) == base.fingerprint_of("golden")
             and set(self._built) <= set(base.tables)
         )
@@ -176,7 +177,3 @@ class Golden:
                 for group in self.groups
             },
         }
-
-
-def _silver(inputs: Mapping[str, int]) -> dict[str, int]:
-    return {name: at for name, at in inputs.items() if name.startswith("silver.")}

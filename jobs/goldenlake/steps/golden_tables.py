@@ -20,7 +20,6 @@ from goldenlake.transforms.golden_changes import difference, shaped
 from goldenlake.transforms.golden_consents import COLUMNS as CONSENTS
 from goldenlake.transforms.golden_consents import (
     latest_consents,
-    outlives_its_record,
     statements_of,
     union_of,
 )
@@ -108,7 +107,7 @@ def identifiers(build: Build) -> dict[str, Written]:
 
 
 def consents(build: Build) -> dict[str, Written]:
-    """gold.consents: what records say, and what was refused in records that are gone since."""
+    """gold.consents: what records say, and what they refused before they lost it: ``refusals``."""
     table = "gold.consents"
     said = [
         statements_of(silver, source)
@@ -118,21 +117,21 @@ def consents(build: Build) -> dict[str, Written]:
     if not said:
         return {table: build.write(table, build.empty(table), build.of_touched(build.old(table)))}
     members, old = build.members, build.of_touched(build.old(table))
-    outlive = any(outlives_its_record(source) for source in build.sources)
-    if outlive:
-        members, old = _bearing_what_changed(build, table, _refusals_of_the_gone)
+    may_outlive = refusals(build.tables, build.identity, build.sources) is not None
+    if may_outlive:
+        members, old = _bearing_what_changed(build, table, _lost_refusals)
     stated = union_of(said).join(build.owners(members), "record_id", how="inner")
-    if outlive:
+    if may_outlive:
         bearers = _keyed(identifier_values(members)).select("link_key", "customer_id").distinct()
-        refused = _refusals_of_the_gone(build, build.identity)
+        refused = _lost_refusals(build, build.identity)
         by_value = refused.join(bearers, "link_key", how="inner").drop("link_key")
         stated = stated.unionByName(by_value)
     return {table: build.write(table, latest_consents(stated), old)}
 
 
-def _refusals_of_the_gone(build: Build, at: Generation | Stage) -> DataFrame:
-    """What deleted records said no to, by each value that names who said it: ``link_key`` and
-    what ``statements_of`` gives.
+def _lost_refusals(build: Build, at: Generation | Stage) -> DataFrame:
+    """What ``refusals`` gives, by each value that names who said it: ``link_key`` and what
+    ``statements_of`` gives.
 
     Values that are weak, blocked or on too many records name nobody, and are held back as the
     addresses that they are when it is planned who is sent to. A contested one does, so that among

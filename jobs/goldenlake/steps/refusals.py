@@ -1,4 +1,6 @@
-"""What was refused in records that are gone since, by the values that named who said it."""
+"""What was refused in records that are gone since, or under names that they bear no more, by the
+values that named who said it.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ from goldenlake.identity.links import BLOCKED, TOO_MANY, link_key
 from goldenlake.identity.records import identifiers_of
 from goldenlake.ports import Tables
 from goldenlake.steps.generations import Generation, Stage, read
+from goldenlake.steps.superseded import last_under_each_name
 from goldenlake.transforms.golden_consents import (
-    outlives_its_record,
+    can_lose_a_no,
     refusals_of_the_gone,
     union_of,
 )
@@ -21,19 +24,42 @@ from goldenlake.transforms.golden_consents import (
 
 def refusals(tables: Tables, at: Generation | Stage, sources: Sequence[Source]) -> DataFrame | None:
     """``link_key``, and what ``refusals_of_the_gone`` gives of the rows that ``at`` was built from;
-    None where no source loses records.
+    None where no source has lost any.
     """
     found = [
-        refusals_of_the_gone(
-            tables.read(table, version=at.inputs[table]), source, identifiers_of(source)
-        )
+        lost
         for source in sources
-        if outlives_its_record(source) and (table := f"silver.{source.source}") in at.inputs
+        if can_lose_a_no(source)
+        for lost in (_of_deleted(tables, at, source), _of_superseded(tables, at, source))
+        if lost is not None
     ]
     if not found:
         return None
     key = link_key(F.col("identifier"), F.col("value"))
     return union_of(found).withColumn("link_key", key)
+
+
+def _of_deleted(tables: Tables, at: Generation | Stage, source: Source) -> DataFrame | None:
+    silver = _pinned(tables, at, "silver", source)
+    if silver is None or source.load != "snapshot" or source.snapshot.missing != "delete":
+        return None
+    return refusals_of_the_gone(silver, source, identifiers_of(source))
+
+
+def _of_superseded(tables: Tables, at: Generation | Stage, source: Source) -> DataFrame | None:
+    superseded = _pinned(tables, at, "superseded", source)
+    silver = _pinned(tables, at, "silver", source)
+    if superseded is None or silver is None:
+        return None
+    rows, name = last_under_each_name(superseded, silver, source)
+    return refusals_of_the_gone(rows, source, name)
+
+
+def _pinned(tables: Tables, at: Generation | Stage, layer: str, source: Source) -> DataFrame | None:
+    table = f"{layer}.{source.source}"
+    if table not in at.inputs:
+        return None
+    return tables.read(table, version=at.inputs[table])
 
 
 def naming_nobody(tables: Tables, at: Generation | Stage) -> DataFrame:

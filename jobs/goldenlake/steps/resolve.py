@@ -18,6 +18,7 @@ from goldenlake.declarations.source import Source
 from goldenlake.identity import records as record_rows
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.ports import Progress, StepResult, Tables
+from goldenlake.schemas import CONFORMED_LAYERS
 from goldenlake.steps.generations import (
     IDENTITY_TABLES,
     begin,
@@ -25,6 +26,7 @@ from goldenlake.steps.generations import (
     discard,
     fingerprint,
     latest_generation,
+    of_sources,
     stage,
     staged,
 )
@@ -77,11 +79,7 @@ class Resolve:
                 return StepResult(step=STEP, counts=done.counts, details={"reason": "was staged"})
 
         base = begin(tables, IDENTITY_TABLES)
-        inputs = {
-            name: at
-            for name, at in (base.inputs if base else {}).items()
-            if name.startswith("silver.")
-        }
+        inputs = of_sources(base.inputs) if base else {}
         mark_before, _, decided_before = (base.fingerprint_of(STEP) if base else "").partition(".")
         is_incremental = (
             base is not None
@@ -118,7 +116,7 @@ class Resolve:
         return StepResult(step=STEP, counts=counts, details={"mode": mode})
 
     def _pinned(self, tables: Tables) -> dict[str, int]:
-        names = [f"silver.{name}" for name in sorted(self.sources)]
+        names = [f"{layer}.{name}" for layer in CONFORMED_LAYERS for name in sorted(self.sources)]
         return {name: at for name in names if (at := tables.version(name)) is not None}
 
     def _data_mark(self, tables: Tables, inputs: Mapping[str, int]) -> str:

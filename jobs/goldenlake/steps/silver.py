@@ -11,14 +11,18 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Sessions, Source
+from goldenlake.identity.records import identifiers_of
 from goldenlake.ports import Scalar, Tables
+from goldenlake.steps import superseded
 from goldenlake.steps.files import FileRow, file_order, version_sql
+from goldenlake.transforms.golden_consents import can_lose_a_no
 from goldenlake.transforms.newest import (
     first_of_equals,
     newest_per_key,
     observed_again,
     order_columns,
     order_sql,
+    overtaken,
     time_of,
 )
 from goldenlake.transforms.sessions import (
@@ -89,10 +93,27 @@ class SilverWriter:
         computed = {side: {"_version": version(f"{side}.`_file_id`")} for side in ("new", "old")}
         if time_of(self.source) in self._columns():
             computed["old"]["_observed_at"] = observed_again(self.source, "old.")
+        if can_lose_a_no(self.source):
+            self._keep_lost(rows, order, version("_file_id"))
         new, old = (order_sql(order, side, computed[side]) for side in ("new", "old"))
         self.tables.merge(
             self.table, newest.drop("_version"), on=key, update_when=f"{new} >= {old}"
         )
+
+    def _keep_lost(self, rows: DataFrame, order: Sequence[str], version: str) -> None:
+        """Before silver is written; afterwards nobody knows what was there."""
+        key = list(self.source.key)
+        known = self._known(rows).withColumn("_observed_at", F.expr(observed_again(self.source)))
+        of_keys = known.join(rows.select(*key).distinct(), key, how="left_semi")
+        placed = {"_version": F.expr(version)}
+        lost = overtaken(
+            of_keys.withColumns(placed),
+            rows.withColumns(placed),
+            key,
+            order,
+            by=identifiers_of(self.source),
+        )
+        superseded.keep(self.tables, self.source, lost.drop("_version"))
 
     def _apply_snapshots(self, rows: DataFrame, files: Sequence[FileRow]) -> None:
         latest = self.latest()
@@ -112,7 +133,21 @@ class SilverWriter:
                 places=self._places(files, latest),
             ),
         )
-        self.tables.merge(self.table, changed, on=self.source.key)
+        if not can_lose_a_no(self.source):
+            self._merge_changed(changed)
+            return
+        changed = changed.persist()
+        try:
+            lost = changed.where("_overtaken IS NOT NULL")
+            lost = lost.withColumn("_by", identifiers_of(self.source)).select("_by", "_overtaken.*")
+            superseded.keep(self.tables, self.source, lost)
+            self._merge_changed(changed)
+        finally:
+            changed.unpersist()
+
+    def _merge_changed(self, changed: DataFrame) -> None:
+        rows = changed.where("_is_changed").drop("_is_changed", "_overtaken")
+        self.tables.merge(self.table, rows, on=self.source.key)
 
     def _places(self, files: Sequence[FileRow], latest: FileRow | None) -> dict[str, int]:
         """The place of each snapshot among those about its day, where there are several; of the

@@ -20,7 +20,7 @@ from goldenlake.declarations.erasure import erasure_of
 from goldenlake.errors import TableMissing, TableUnreadable
 from goldenlake.identity.ids import MERGED
 from goldenlake.ports import Landing, Progress, Tables
-from goldenlake.schemas import CONFORMED, LEDGER, MEMBERS, SIZES
+from goldenlake.schemas import CONFORMED, CONFORMED_LAYERS, LEDGER, MEMBERS, SIZES
 from goldenlake.steps.files import FileRow, read_files, records_by_file
 from goldenlake.steps.generations import (
     Generation,
@@ -159,12 +159,14 @@ class _Lake:
                     yield _found("files", where, what, _REPLAY)
 
     def readable(self) -> Iterator[Finding]:
-        """Every table that is published, and every silver table, can be read whole."""
+        """Every table that is published, or is built from, can be read whole."""
         pinned = dict(self._generation.tables) if self._generation else {}
-        silver = [f"silver.{source}" for source in self._asked.sources]
+        built_from = [
+            f"{layer}.{source}" for layer in CONFORMED_LAYERS for source in self._asked.sources
+        ]
         named: dict[str, int | None] = {
             **pinned,
-            **{name: None for name in silver if self._tables.exists(name)},
+            **{name: None for name in built_from if self._tables.exists(name)},
         }
         for name, version in sorted(named.items()):
             try:

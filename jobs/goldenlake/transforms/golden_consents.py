@@ -31,10 +31,9 @@ def statements_of(silver: DataFrame, source: Source) -> DataFrame:
     return union_of(mapped)
 
 
-def outlives_its_record(source: Source) -> bool:
-    """Whether a statement of this source can lose the record in which it was made."""
-    deletes = source.load == "snapshot" and source.snapshot.missing == "delete"
-    return deletes and bool(source.consents) and bool(source.identifiers)
+def can_lose_a_no(source: Source) -> bool:
+    """Whether a no of this source can lose the record, or the name, under which it was said."""
+    return source.load != "append" and bool(source.consents) and bool(source.identifiers)
 
 
 def refusals_of_the_gone(silver: DataFrame, source: Source, identifiers: Column) -> DataFrame:

@@ -52,6 +52,31 @@ def newest_per_key(rows: DataFrame, key: Sequence[str], order: Sequence[str]) ->
     return ranked.where("_rank = 1").drop("_rank")
 
 
+def overtaken(
+    known: DataFrame, arrived: DataFrame, key: Sequence[str], order: Sequence[str], *, by: Column
+) -> DataFrame:
+    """All but the newest row of each key among both, with ``_by``: what ``by`` is of the newest.
+
+    A row that was read again counts as it is read now, and stands in nobody's way.
+    """
+    rows = arrived.withColumn("_is_arrived", F.lit(True)).unionByName(
+        known.withColumn("_is_arrived", F.lit(False))
+    )
+    best = (F.desc_nulls_last(name) for name in (*order, "_is_arrived"))
+    newest_first = Window.partitionBy(*key).orderBy(*best)
+    place = F.struct("_file_id", "_record")
+    ranked = rows.withColumns(
+        {
+            "_rank": F.row_number().over(newest_first),
+            "_by": F.first(by).over(newest_first),
+            "_newest": F.first(place).over(newest_first),
+        }
+    )
+    return ranked.where((F.col("_rank") > 1) & (F.col("_newest") != place)).drop(
+        "_rank", "_newest", "_is_arrived"
+    )
+
+
 def first_of_equals(rows: DataFrame, same: Sequence[str]) -> DataFrame:
     """One row of those that agree in all of ``same``, nulls included: the first by ``TIES``."""
     first = Window.partitionBy(*same).orderBy(*(F.asc(name) for name in TIES))

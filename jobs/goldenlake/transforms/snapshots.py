@@ -37,15 +37,15 @@ def changed_by_snapshot(
     order: Sequence[str],
     state: SnapshotState,
 ) -> DataFrame:
-    """Rows to insert or to put where the row with their key stands.
+    """Rows to insert or to put where the row with their key stands: those with ``_is_changed``.
 
     ``known`` is silver, ``arrived`` the rows of new snapshots, any number a key, both with
     silver's columns; ``arrived`` with ``_is_set_aside``, too: a row that was not accepted. Of it
     nothing but its key is known, so its record is there, and stays what it was. The newest other
     row of a key is kept whatever the order of arrival; ``_is_deleted`` says that the newest
     snapshot of all lacks the key, so late snapshots delete nothing and bring nothing back. Rows
-    that stay as they are are left out: what has not changed must not look changed to whoever reads
-    the change feed.
+    that stay as they are lack the mark: what has not changed must not look changed to whoever reads
+    the change feed. ``_overtaken`` is what another row of the key took the place of, or kept out.
     """
     columns = known.columns
     placed = {"_place": _place(state)}
@@ -70,12 +70,24 @@ def changed_by_snapshot(
     judged = joined.withColumns({"_takes": takes, "_gone": _gone(state)})
     differs = F.col("_takes") | ~F.col("_gone").eqNullSafe(F.col("_old._is_deleted"))
     winner = F.when(F.col("_takes"), F.col("_new")).otherwise(F.col("_old"))
-    changed = judged.where(differs).select(winner.alias("_row"), "_gone")
-    return changed.select(
+    loser = F.when(F.col("_takes"), F.col("_old")).otherwise(F.col("_new"))
+    is_other = _fields("_old", _PLACED) != _fields("_new", _PLACED)
+    overtaken = F.when(
+        ~is_old & ~is_new & ~same & is_other, F.struct(*(loser[name] for name in columns))
+    )
+    found = judged.select(
+        winner.alias("_row"),
+        "_gone",
+        F.coalesce(differs, F.lit(False)).alias("_is_changed"),
+        overtaken.alias("_overtaken"),
+    )
+    return found.where("_is_changed OR _overtaken IS NOT NULL").select(
         *(
             F.col("_gone").alias(name) if name == "_is_deleted" else F.col(f"_row.{name}")
             for name in columns
-        )
+        ),
+        "_is_changed",
+        "_overtaken",
     )
 
 

@@ -1,0 +1,172 @@
+"""A no holds for the name under which it was said, also where its record bears another since."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.source import Source
+from goldenlake.io.tables import DeltaTables
+from goldenlake.steps.files import FileRow
+from goldenlake.steps.generations import Generation, of_sources, publish, staged
+from goldenlake.steps.golden import Golden
+from goldenlake.steps.refusals import refusals
+from support import resolving
+from support.bronze import ingested, source_of
+from support.conforming import DAY, conform
+from support.golden_world import declared_tables, silent
+
+pytestmark = pytest.mark.usefixtures("interpreted")
+LOADS = ("increment", "snapshot")
+RULES = IdentityRules.model_validate(
+    {"identifiers": {"email": {"description": "E-mail address.", "strength": "strong"}}}
+)
+
+
+def contacts(load: str = "increment", **declared: Any) -> Source:
+    """Contacts with what they said to the newsletter, and when the contact was edited."""
+    mapping = {
+        "at": "edited", "constant_purpose": "marketing", "constant_channel": "email",
+        "status": "said", "statuses": {"yes": "granted", "no": "withdrawn"},
+    }  # fmt: skip
+    return source_of(
+        **{
+            "load": load,
+            "key": ["id"],
+            "order_by": ["edited"],
+            "snapshot": {"least_share": 0},
+            "columns": [
+                {"name": "id"},
+                {"name": "email", "normalise": "email"},
+                {"name": "said"},
+                {"name": "edited", "type": "timestamp"},
+            ],
+            "identifiers": {"email": "email"},
+            "attributes": {"email": "email"},
+            "consents": [mapping],
+            **declared,
+        }
+    )
+
+
+def day(tables: DeltaTables, source: Source, n: int, rows: str) -> FileRow:
+    """``rows`` is like ``1a- 2b+``: contact 1 bears address a and says no, 2 bears b and agrees."""
+    listed = [
+        {
+            "id": row[0],
+            "email": f"{row[1]}@example.com" if row[1] != "_" else None,
+            "said": "no" if row[2] == "-" else "yes",
+            "edited": f"{DAY[n]}T08:00:00Z",
+        }
+        for row in rows.split()
+    ]
+    return ingested(tables, source, f"{n}.csv", listed, file_on=DAY[n])
+
+
+def refused(tables: DeltaTables, source: Source) -> str:
+    """Contacts and addresses of which a no is kept that silver has no more, like ``1a 2b``."""
+    names = (f"{layer}.{source.source}" for layer in ("silver", "superseded"))
+    at = Generation(
+        generation=1,
+        as_of=date(2026, 3, 9),
+        inputs=of_sources({n: of for n in names if (of := tables.version(n)) is not None}),
+    )
+    found = refusals(tables, at, [source])
+    rows = found.collect() if found is not None else []
+    assert {row["status"] for row in rows} <= {"withdrawn"}
+    return " ".join(sorted(row["record_id"].split(":")[1] + row["value"][0] for row in rows))
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_a_no_is_kept_under_the_address_that_its_record_lost(
+    tables: DeltaTables, load: str
+) -> None:
+    source = contacts(load)
+    conform(tables, source, day(tables, source, 0, "1a- 2b- 3c+ 4d-"))
+    conform(tables, source, day(tables, source, 1, "1x- 2_+ 3y- 4d+"))
+    assert refused(tables, source) == "1a 2b"
+    # Under what it bears again it is the record's own word that counts.
+    conform(tables, source, day(tables, source, 2, "1a+ 2_+ 3y- 4d+"))
+    assert refused(tables, source) == "1x 2b"
+
+
+def test_whoever_still_bears_that_address_is_held_to_the_no(tables: DeltaTables) -> None:
+    crm, shop = contacts(), contacts(source="shop")
+
+    def night(n: int) -> dict[str, str]:
+        resolving.resolve(tables, DAY[n], RULES, {"crm": crm, "shop": shop})
+        step = Golden(
+            sources=[crm, shop],
+            declared=declared_tables(),
+            rules=RULES,
+            groups=(),
+            as_of=DAY[n],
+            run_id="r",
+        )
+        done = step.run(tables, silent)
+        assert done.details["is_incremental"] is (n > 1)
+        stages = [found for name in ("resolve", "golden") if (found := staged(tables, name))]
+        at = datetime(2026, 3, 1 + n, 2, tzinfo=UTC)
+        publish(tables, stages, run_id="r", as_of=DAY[n], published_at=at)
+        said = tables.read("gold.consents").join(tables.read("gold.customers"), "customer_id")
+        return {row["email"][0]: row["status"] for row in said.collect()}
+
+    conform(tables, shop, day(tables, shop, 0, "7a+"))
+    conform(tables, crm, day(tables, crm, 1, "1a-"))
+    assert night(1) == {"a": "withdrawn"}
+    conform(tables, crm, day(tables, crm, 2, "1x-"))
+    assert night(2) == {"a": "withdrawn", "x": "withdrawn"}
+    conform(tables, shop, day(tables, shop, 3, "7a+"))
+    assert night(3) == {"a": "granted", "x": "withdrawn"}, "a later yes counts"
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_what_is_kept_is_written_once(tables: DeltaTables, load: str) -> None:
+    source = contacts(load)
+    first, second = day(tables, source, 0, "1a-"), day(tables, source, 1, "1x+")
+    for file in (first, second, second, first):
+        conform(tables, source, file)
+    assert refused(tables, source) == "1a"
+    assert tables.read("superseded.crm").count() == 1
+
+
+def test_nothing_is_kept_of_sources_that_state_no_consent(tables: DeltaTables) -> None:
+    for source in (contacts(consents=[]), contacts("append", attributes={})):
+        conform(tables, source, day(tables, source, 0, "1a-"))
+        conform(tables, source, day(tables, source, 1, "1x-"))
+        assert not tables.exists("superseded.crm")
+        tables.restore("silver.crm", None)
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_a_no_is_kept_however_files_arrive(tables: DeltaTables, load: str) -> None:
+    dice = random.Random(f"in any order, {load}")
+    source = contacts(load)
+    said = [
+        {key: dice.choice("abc_") + dice.choice("-+") for key in "1234567" if dice.random() < 0.8}
+        for _ in range(5)
+    ]
+    files = [
+        day(tables, source, n, " ".join(f"{key}{of}" for key, of in rows.items()))
+        for n, rows in enumerate(said)
+    ]
+    dice.shuffle(files)
+    cut = dice.randrange(1, 4)
+    for batch in (files[:cut], files[cut : cut + 1], files[cut + 1 :]):
+        if batch:
+            conform(tables, source, *batch)
+
+    last = {(key, of[0]): of[1] for rows in said for key, of in rows.items()}
+    newest = {key: of[0] for rows in said for key, of in rows.items()}
+    borne = newest if load == "increment" else {key: of[0] for key, of in said[-1].items()}
+    lost = {
+        key + address
+        for (key, address), word in last.items()
+        if word == "-" and address not in {borne.get(key), "_"}
+    }
+    assert lost, "or there is nothing to keep"
+    assert refused(tables, source) == " ".join(sorted(lost))

@@ -209,6 +209,44 @@ class ContractBroken(TerminalError):
         super().__init__(f"{source}: {file}: {what} {mend}")
 
 
+class ContractMoved(TerminalError):
+    """What was written under an earlier contract does not fit the one of today; only that source
+    stops.
+    """
+
+    def __init__(self, *, source: str, what: str, mend: str) -> None:
+        self.source = source
+        super().__init__(
+            f"{source}: {what} Nothing was written. {mend}, or remove the folders silver/{source} "
+            f"and superseded/{source} of the lake and run `goldenlake replay {source} --all "
+            "--as-of DAY`, which reads every file again."
+        )
+
+
+class ColumnRetyped(ContractMoved):
+    """A contract gives a column another type than silver has it in."""
+
+    def __init__(self, *, source: str, column: str, table: str, stored: str, declared: str) -> None:
+        self.column, self.table, self.stored, self.declared = column, table, stored, declared
+        super().__init__(
+            source=source,
+            what=f"{column} is {stored} in {table}, and {declared} in conf/sources/{source}.yml.",
+            mend="Give the column another name",
+        )
+
+
+class KeyIsNew(ContractMoved):
+    """A contract names a column as its key that no row in silver has."""
+
+    def __init__(self, *, source: str, column: str, table: str) -> None:
+        self.column, self.table = column, table
+        super().__init__(
+            source=source,
+            what=f"{column} is of the key, and no row of {table} has it.",
+            mend="Keep the key as it was",
+        )
+
+
 class MostlyQuarantined(TerminalError):
     """More of a source's records were quarantined than its contract allows; the others went on."""
 

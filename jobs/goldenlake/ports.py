@@ -102,7 +102,8 @@ class Tables(Protocol):
         insert: bool = True,
         update: bool = True,
     ) -> int:
-        """Upsert rows by key in one commit; merging the same rows twice leaves one copy.
+        """Upsert rows by key in one commit; merging the same rows twice leaves one copy. What the
+        rows lack of the table's columns is null in them, as it is where rows are appended.
 
         ``update_when`` and ``delete_when`` are SQL conditions over ``old.<column>`` and
         ``new.<column>``; a row for which ``delete_when`` holds is removed.

@@ -290,14 +290,18 @@ class DeltaTables:
         insert: bool = True,
         update: bool = True,
     ) -> int:
-        """Upsert rows by key in one commit; merging the same rows twice leaves one copy."""
+        """See ``ports.Tables.merge``."""
         same = " AND ".join(f"old.`{column}` = new.`{column}`" for column in on)
         if not self.exists(table):
             first = rows if insert else rows.where(F.lit(False))
             return self._commit(table, first, "append", {})
         target = self._delta(table)
+        stored = target.toDF().schema
+        if insert or update:
+            missing = (of for of in stored if of.name not in rows.columns)
+            rows = rows.withColumns({of.name: F.lit(None).cast(of.dataType) for of in missing})
         merge = target.alias("old").merge(rows.alias("new"), same)
-        if set(rows.columns) - set(target.toDF().columns):
+        if set(rows.columns) - set(stored.names):
             merge = merge.withSchemaEvolution()
         if delete_when:
             merge = merge.whenMatchedDelete(delete_when)

@@ -25,6 +25,7 @@ from goldenlake.reporting.explanations import Explanation
 from goldenlake.steps.generations import Generation, read
 from goldenlake.steps.reading import generation_of
 from goldenlake.steps.story import activation_story
+from goldenlake.transforms.conforming import as_declared
 from goldenlake.transforms.survivorship import observations
 
 
@@ -129,7 +130,7 @@ class Explain:
         """What each of the records says, as it was when the generation was built."""
         said = [
             observations(
-                tables.read(table, version=generation.inputs[table]).where(
+                as_declared(tables.read(table, version=generation.inputs[table]), source).where(
                     F.col("record_id").isin(list(records))
                 ),
                 source,

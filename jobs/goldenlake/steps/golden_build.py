@@ -17,6 +17,7 @@ from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import Table, TableColumn
 from goldenlake.ports import Tables
 from goldenlake.steps.generations import Generation, Stage, read
+from goldenlake.transforms.conforming import as_declared
 from goldenlake.transforms.golden_changes import difference, shaped
 from goldenlake.transforms.golden_sources import memberships
 
@@ -132,7 +133,7 @@ class Build:
         inputs = (of or self.identity).inputs
         if table not in inputs:
             return None
-        return self.tables.read(table, version=inputs[table])
+        return as_declared(self.tables.read(table, version=inputs[table]), source)
 
     def of_touched(self, frame: DataFrame) -> DataFrame:
         """Rows of the customers that are computed anew, by ``customer_id``."""

@@ -16,6 +16,7 @@ from goldenlake.steps.generations import Generation, Stage
 from goldenlake.steps.golden_build import KEYS, Build, Written, names_of
 from goldenlake.steps.refusals import naming_nobody, refusals
 from goldenlake.transforms.campaigns import campaign_results
+from goldenlake.transforms.conforming import as_declared
 from goldenlake.transforms.golden_changes import difference, shaped
 from goldenlake.transforms.golden_consents import COLUMNS as CONSENTS
 from goldenlake.transforms.golden_consents import (
@@ -242,7 +243,7 @@ def _changed_events(
         to = build.identity.inputs.get(table)
         if to is None or after == to:
             continue
-        changes = build.tables.changes(table, after=after, to=to)
+        changes = as_declared(build.tables.changes(table, after=after, to=to), source)
         last = last_state(changes, source)
         ids = last.select(F.col("_event_id").alias(key), "_is_new")
         rows = mapped(last.where("NOT _is_gone"), source)

@@ -15,6 +15,7 @@ from goldenlake.identity.records import identifiers_of
 from goldenlake.ports import Tables
 from goldenlake.steps.generations import Generation, Stage, read
 from goldenlake.steps.superseded import last_under_each_name
+from goldenlake.transforms.conforming import as_declared
 from goldenlake.transforms.golden_consents import (
     can_lose_a_no,
     refusals_of_the_gone,
@@ -59,7 +60,7 @@ def _pinned(tables: Tables, at: Generation | Stage, layer: str, source: Source) 
     table = f"{layer}.{source.source}"
     if table not in at.inputs:
         return None
-    return tables.read(table, version=at.inputs[table])
+    return as_declared(tables.read(table, version=at.inputs[table]), source)
 
 
 def naming_nobody(tables: Tables, at: Generation | Stage) -> DataFrame:

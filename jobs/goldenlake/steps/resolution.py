@@ -26,6 +26,7 @@ from goldenlake.ports import Progress, Tables
 from goldenlake.schemas import SYSTEM_TABLES
 from goldenlake.steps.generations import Generation
 from goldenlake.steps.matching import MatchEdges
+from goldenlake.transforms.conforming import as_declared
 
 #: Rows of ids that are sent to every task without a second thought, some 100 bytes each.
 _FEW = 200_000
@@ -137,7 +138,7 @@ class Resolution:
         """All records of all sources that name people."""
         current = [
             record_rows.everything(
-                self.tables.read(table, version=self.pinned[table]),
+                as_declared(self.tables.read(table, version=self.pinned[table]), source),
                 stored,
                 source,
                 self.matching,
@@ -153,7 +154,9 @@ class Resolution:
         of, and what is stored of them.
         """
         feeds = {
-            source.source: self.tables.changes(table, after=after, to=to, preimages=True)
+            source.source: as_declared(
+                self.tables.changes(table, after=after, to=to, preimages=True), source
+            )
             for table, source in self._naming()
             if (to := self.pinned[table]) != (after := self.base_inputs.get(table))
         }
@@ -182,7 +185,7 @@ class Resolution:
             current.append(record_rows.added(feed, few, source))
             if of["lost"]:
                 silver = self.tables.read(f"silver.{name}", version=self.pinned[f"silver.{name}"])
-                rows = silver.join(few, on="record_id", how="left_semi")
+                rows = as_declared(silver, source).join(few, on="record_id", how="left_semi")
                 current.append(record_rows.named(rows, asked, source, self.matching))
         seen = _few(heard.select("record_id"), sum(of["all"] for of in counts.values()))
         return reduce(DataFrame.unionByName, current), seen, self._known(stored, seen)

@@ -11,10 +11,13 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Sessions, Source
+from goldenlake.errors import ColumnRetyped, KeyIsNew
 from goldenlake.identity.records import identifiers_of
 from goldenlake.ports import Scalar, Tables
+from goldenlake.schemas import CONFORMED_LAYERS
 from goldenlake.steps import superseded
 from goldenlake.steps.files import FileRow, file_order, version_sql
+from goldenlake.transforms.conforming import as_declared
 from goldenlake.transforms.golden_consents import can_lose_a_no
 from goldenlake.transforms.newest import (
     first_of_equals,
@@ -72,13 +75,36 @@ class SilverWriter:
         """Bring rows of these files into silver; ``first_micros`` is the earliest observation.
 
         ``rows`` have silver's columns; of snapshots ``_is_set_aside``, too, and what was set aside.
+        Raises ColumnRetyped and KeyIsNew before anything is written.
         """
+        self._refuse_what_does_not_fit(rows)
         if self.source.load == "snapshot":
             self._apply_snapshots(rows, files)
         elif self.source.load == "increment":
             self._merge_newer(rows, files)
         else:
             self._replace_files(rows, files, first_micros)
+
+    def _refuse_what_does_not_fit(self, rows: DataFrame) -> None:
+        """By name: Delta would cast, or quote a value that it cannot cast, and a row without a key
+        is never found again.
+        """
+        for table in (f"{layer}.{self.source.source}" for layer in CONFORMED_LAYERS):
+            if not self.tables.exists(table):
+                continue
+            stored = {of.name: of.dataType for of in self.tables.read(table).schema}
+            for name in self.source.key if self.source.load != "append" else ():
+                if name not in stored:
+                    raise KeyIsNew(source=self.source.source, column=name, table=table)
+            for of in rows.schema:
+                if of.name in stored and stored[of.name] != of.dataType:
+                    raise ColumnRetyped(
+                        source=self.source.source,
+                        column=of.name,
+                        table=table,
+                        stored=stored[of.name].simpleString(),
+                        declared=of.dataType.simpleString(),
+                    )
 
     def _merge_newer(self, rows: DataFrame, files: Sequence[FileRow]) -> None:
         """Equal order means the same row read again, perhaps under a mended contract."""
@@ -237,7 +263,7 @@ class SilverWriter:
         """
         if not self.tables.exists(self.table):
             return None, False
-        silver = self.tables.read(self.table)
+        silver = as_declared(self.tables.read(self.table), self.source)
         start = session_start(F.col("session_id"))
         observed = F.unix_micros("_observed_at")
         gap = gap_micros(sessions)

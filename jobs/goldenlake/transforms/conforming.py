@@ -56,6 +56,17 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
     ).drop(*(_AS_TEXT + name for name in own), "_extra")
 
 
+def as_declared(silver: DataFrame, source: Source) -> DataFrame:
+    """Rows of silver with every column that the contract has by now: null where no row has come
+    since it was declared.
+    """
+    types = _types_of(source)
+    types |= {"is_bot": "boolean"} if source.bots else {}
+    types |= {"session_id": "string"} if source.sessions else {}
+    missing = {name: of for name, of in types.items() if name not in silver.columns}
+    return silver.withColumns({name: F.lit(None).cast(of) for name, of in missing.items()})
+
+
 def _value(column: SourceColumn, source: Source, types: dict[str, str]) -> Column:
     if column.derive is not None:
         derived = F.expr(lenient(column.derive))

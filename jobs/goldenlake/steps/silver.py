@@ -96,7 +96,7 @@ class SilverWriter:
             for name in self.source.key if self.source.load != "append" else ():
                 if name not in stored:
                     raise KeyIsNew(source=self.source.source, column=name, table=table)
-            for of in rows.schema:
+            for of in rows.select(*self.source.column_names).schema:
                 if of.name in stored and stored[of.name] != of.dataType:
                     raise ColumnRetyped(
                         source=self.source.source,

@@ -94,6 +94,17 @@ def test_a_no_is_kept_under_the_address_that_its_record_lost(
     assert refused(tables, source) == "1x 2b"
 
 
+@pytest.mark.parametrize("load", LOADS)
+def test_a_no_is_kept_that_only_one_of_the_files_of_a_night_had(
+    tables: DeltaTables, load: str
+) -> None:
+    source = contacts(load)
+    conform(tables, source, day(tables, source, 0, "1a+"))
+    night = (day(tables, source, 1, "1b-"), day(tables, source, 2, "1c+"))
+    conform(tables, source, *night)
+    assert refused(tables, source) == "1b"
+
+
 def test_whoever_still_bears_that_address_is_held_to_the_no(tables: DeltaTables) -> None:
     crm, shop = contacts(), contacts(source="shop")
 

@@ -281,6 +281,8 @@ SYSTEM_TABLES: dict[str, TableShape] = {
 
 #: Layers that are written of the accepted rows of sources, and of which a generation is built.
 CONFORMED_LAYERS = ("silver", "superseded")
+#: Where a row of a source came from: no other row of a table of one source has the same.
+PLACE = ("_landed_on", "_file_id", "_record")
 
 _RECEIVED = ("_file_id", "_record", "_landed_on", "_file_on")
 
@@ -320,6 +322,11 @@ def table_shape(table: str) -> TableShape:
         return _LAYERS[layer]
     statistics = _GOLD_STATISTICS.get(table, ("customer_id",))
     return TableShape(ddl="", statistics=statistics, merged=True)
+
+
+def conformed(source: str) -> list[str]:
+    """The tables of a source in ``CONFORMED_LAYERS``; some may not be there."""
+    return [f"{layer}.{source}" for layer in CONFORMED_LAYERS]
 
 
 #: Columns that every bronze table has, around the source's own columns (all text).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,13 +10,10 @@ from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.errors import ColumnRetyped, KeyIsNew
 from goldenlake.io.tables import DeltaTables
-from goldenlake.steps.generations import publish, staged
-from goldenlake.steps.golden import Golden
 from goldenlake.transforms.conforming import as_declared
-from support import resolving
 from support.bronze import ingested, source_of
 from support.conforming import DAY, conform, silver
-from support.golden_world import declared_tables, silent
+from support.golden_world import built
 
 pytestmark = pytest.mark.usefixtures("interpreted")
 RULES = IdentityRules.model_validate(
@@ -107,17 +103,5 @@ def test_what_we_find_in_events_is_empty_until_it_was_looked_for(tables: DeltaTa
 
 
 def night(tables: DeltaTables, source: Source, n: int) -> list[tuple]:
-    resolving.resolve(tables, DAY[n], RULES, {source.source: source})
-    step = Golden(
-        sources=[source],
-        declared=declared_tables(),
-        rules=RULES,
-        groups=(),
-        as_of=DAY[n],
-        run_id="r",
-    )
-    step.run(tables, silent)
-    stages = [found for name in ("resolve", "golden") if (found := staged(tables, name))]
-    at = datetime(2026, 3, 1 + n, 2, tzinfo=UTC)
-    publish(tables, stages, run_id="r", as_of=DAY[n], published_at=at)
+    built(tables, [source], RULES, DAY[n])
     return [tuple(row) for row in tables.read("gold.customers").select("email", "phone").collect()]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -170,13 +171,22 @@ def test_a_row_is_put_right_by_one_of_its_key_in_a_later_file(ann: DeltaTables, 
     assert doubtful(ann, source) == set()
 
 
-def test_a_row_that_is_set_aside_in_the_newest_snapshot_is_not_put_right_by_the_record_it_leaves(
-    ann: DeltaTables,
-) -> None:
+@pytest.fixture
+def aside(ann: DeltaTables) -> tuple[Source, Sequence[date]]:
+    """A source of snapshots in which Ann agreed, and of which the next one has her set aside; and
+    days for those.
+    """
     source = people(load="snapshot", snapshot={"least_share": 0})
-    days = [LANDED_ON + timedelta(days=days) for days in range(5)]
-    conform(ann, source, ingested(ann, source, "0", [YES], file_on=days[0]))
-    conform(ann, source, ingested(ann, source, "1", [NOPE], file_on=days[1]))
+    days = [LANDED_ON + timedelta(days=days) for days in range(4)]
+    for n, row in enumerate((YES, NOPE)):
+        conform(ann, source, ingested(ann, source, str(n), [row], file_on=days[n]))
+    return source, days
+
+
+def test_a_row_that_is_set_aside_in_the_newest_snapshot_is_not_put_right_by_the_record_it_leaves(
+    ann: DeltaTables, aside: tuple[Source, Sequence[date]]
+) -> None:
+    source, days = aside
     [(is_deleted,)] = ann.read("silver.crm").select("_is_deleted").collect()
     assert not is_deleted
     assert doubtful(ann, source) == {("ann", "unclear")}
@@ -188,12 +198,9 @@ def test_a_row_that_is_set_aside_in_the_newest_snapshot_is_not_put_right_by_the_
 
 
 def test_a_generation_made_of_a_row_that_was_set_aside_is_not_put_right_by_later_files(
-    ann: DeltaTables,
+    ann: DeltaTables, aside: tuple[Source, Sequence[date]]
 ) -> None:
-    source = people(load="snapshot", snapshot={"least_share": 0})
-    days = [LANDED_ON + timedelta(days=days) for days in range(5)]
-    conform(ann, source, ingested(ann, source, "0", [YES], file_on=days[0]))
-    conform(ann, source, ingested(ann, source, "1", [NOPE], file_on=days[1]))
+    source, days = aside
     then = ann.version("silver.crm")
     no = YES | {"said": "No", "at": "2026-03-01T08:00:00Z"}
     conform(ann, source, ingested(ann, source, "2", [no], file_on=days[2]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,14 +11,13 @@ import pytest
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.io.tables import DeltaTables
+from goldenlake.schemas import conformed
 from goldenlake.steps.files import FileRow
-from goldenlake.steps.generations import Generation, of_sources, publish, staged
-from goldenlake.steps.golden import Golden
+from goldenlake.steps.generations import Generation
 from goldenlake.steps.refusals import refusals
-from support import resolving
 from support.bronze import ingested, source_of
 from support.conforming import DAY, conform
-from support.golden_world import declared_tables, silent
+from support.golden_world import built
 
 pytestmark = pytest.mark.usefixtures("interpreted")
 LOADS = ("increment", "snapshot")
@@ -69,11 +68,11 @@ def day(tables: DeltaTables, source: Source, n: int, rows: str) -> FileRow:
 
 def refused(tables: DeltaTables, source: Source) -> str:
     """Contacts and addresses of which a no is kept that silver has no more, like ``1a 2b``."""
-    names = (f"{layer}.{source.source}" for layer in ("silver", "superseded"))
+    versions = {name: tables.version(name) for name in conformed(source.source)}
     at = Generation(
         generation=1,
         as_of=date(2026, 3, 9),
-        inputs=of_sources({n: of for n in names if (of := tables.version(n)) is not None}),
+        inputs={name: of for name, of in versions.items() if of is not None},
     )
     found = refusals(tables, at, [source])
     rows = found.collect() if found is not None else []
@@ -109,20 +108,8 @@ def test_whoever_still_bears_that_address_is_held_to_the_no(tables: DeltaTables)
     crm, shop = contacts(), contacts(source="shop")
 
     def night(n: int) -> dict[str, str]:
-        resolving.resolve(tables, DAY[n], RULES, {"crm": crm, "shop": shop})
-        step = Golden(
-            sources=[crm, shop],
-            declared=declared_tables(),
-            rules=RULES,
-            groups=(),
-            as_of=DAY[n],
-            run_id="r",
-        )
-        done = step.run(tables, silent)
+        done = built(tables, [crm, shop], RULES, DAY[n])
         assert done.details["is_incremental"] is (n > 1)
-        stages = [found for name in ("resolve", "golden") if (found := staged(tables, name))]
-        at = datetime(2026, 3, 1 + n, 2, tzinfo=UTC)
-        publish(tables, stages, run_id="r", as_of=DAY[n], published_at=at)
         said = tables.read("gold.consents").join(tables.read("gold.customers"), "customer_id")
         return {row["email"][0]: row["status"] for row in said.collect()}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,9 +24,10 @@ from goldenlake.declarations.table import Table
 from goldenlake.identity.links import link_key
 from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import StepResult
-from goldenlake.schemas import CONFORMED_LAYERS, GOLD_TABLES, SILVER_COLUMNS, SYSTEM_TABLES
-from goldenlake.steps.generations import IDENTITY_TABLES, begin, stage
+from goldenlake.schemas import GOLD_TABLES, SILVER_COLUMNS, SYSTEM_TABLES, conformed
+from goldenlake.steps.generations import IDENTITY_TABLES, begin, publish, stage, staged
 from goldenlake.steps.golden import Golden
+from support import resolving
 
 ROOT = Path(__file__).resolve().parents[2]
 DAY = date(2024, 3, 4)
@@ -244,7 +245,7 @@ class World:
                 F.lit("too_many_records").alias("reason"),
             ),
         )
-        read = [f"{layer}.{of.source}" for of in SOURCES for layer in CONFORMED_LAYERS]
+        read = [name for source in SOURCES for name in conformed(source.source)]
         stage(
             tables,
             "resolve",
@@ -373,6 +374,26 @@ def golden(as_of: date = DAY, groups: Sequence[Group] = (HOUSEHOLDS,)) -> Golden
         as_of=as_of,
         run_id="test",
     )
+
+
+def built(
+    tables: DeltaTables, sources: Sequence[Source], rules: IdentityRules, day: date
+) -> StepResult:
+    """A night over what sources brought: resolved, built and published; gives what golden did."""
+    resolving.resolve(tables, day, rules, {source.source: source for source in sources})
+    step = Golden(
+        sources=sources,
+        declared=declared_tables(),
+        rules=rules,
+        groups=(),
+        as_of=day,
+        run_id="test",
+    )
+    done = step.run(tables, silent)
+    stages = [found for name in ("resolve", "golden") if (found := staged(tables, name))]
+    at = datetime.combine(day, time(2), UTC)
+    publish(tables, stages, run_id="test", as_of=day, published_at=at)
+    return done
 
 
 def contents(tables: DeltaTables, table: str) -> list[str]:

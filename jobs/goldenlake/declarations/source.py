@@ -266,6 +266,11 @@ class Source(Declaration):
         return bool(self.attributes) and self.load != "append"
 
     @property
+    def loses_records(self) -> bool:
+        """Whether a record is gone that the newest file lacks."""
+        return self.load == "snapshot" and self.snapshot.missing == "delete"
+
+    @property
     def rows_tell_their_order(self) -> bool:
         """Whether each row says itself how new it is; otherwise the day of its file does."""
         return bool(self.order_by) and all(self.column(name).required for name in self.order_by)

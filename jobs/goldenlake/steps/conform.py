@@ -61,14 +61,16 @@ class Conform:
         """The files' rows for the ledger: ``conformed``, or ``broken`` where a snapshot shrank.
 
         Raises CountMismatch, before silver is touched, where a file's accepted and quarantined
-        records do not add up to those that were read from it.
+        records do not add up to those that were read from it; ColumnRetyped and KeyIsNew before
+        anything is written.
         """
         if not files:
             return []
-        judged = self._judged(tables, files)
-        verdicts = self._verdicts(judged)
         earlier = _applied_before(tables, self.source, files)
         writer = SilverWriter(source=self.source, tables=tables, earlier=earlier)
+        writer.refuse_what_does_not_fit()
+        judged = self._judged(tables, files)
+        verdicts = self._verdicts(judged)
         refused = self._shrunken(files, verdicts, writer)
         good = [row for row in files if row.file_id not in refused]
         done = {row.file_id: row for row in self._quarantined(tables, good, judged, verdicts)}

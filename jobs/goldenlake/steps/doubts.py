@@ -22,6 +22,7 @@ from goldenlake.steps.tombstones import RECORD, names_of
 from goldenlake.transforms.conforming import typed
 from goldenlake.transforms.consent import told_values
 from goldenlake.transforms.doubts import doubts, unread_doubts
+from goldenlake.transforms.golden_events import selected
 
 _PLACE = ("_file_id", "_record")
 
@@ -132,11 +133,11 @@ def _put_right(
     set_aside = _placed(rows, places).select(
         *key, F.struct("_place", "_file_id", "_record").alias("_aside")
     )
-    alive = silver.where(~F.coalesce("_is_deleted", F.lit(False)))
+    alive = selected(silver, None)
     accepted = _placed(alive, places).select(*key, F.struct("_place", "_record").alias("_accepted"))
     both = accepted.join(F.broadcast(set_aside), key)
     is_later = F.struct("_aside._place", "_aside._record") < F.col("_accepted")
-    if source.load == "snapshot" and source.snapshot.missing == "delete":
+    if source.loses_records:
         # What the newest snapshot merely repeats is not written again, and lives for being in it:
         # as a row that was accepted, or for want of one as it was.
         newest = F.max("_aside._place").over(Window.partitionBy(*key))

@@ -23,9 +23,9 @@ from goldenlake.identity.trained import TrainedModel
 from goldenlake.ports import Tables
 from goldenlake.reporting.explanations import Explanation
 from goldenlake.steps.generations import Generation, read
+from goldenlake.steps.pinned import pinned
 from goldenlake.steps.reading import generation_of
 from goldenlake.steps.story import activation_story
-from goldenlake.transforms.conforming import as_declared
 from goldenlake.transforms.survivorship import observations
 
 
@@ -130,15 +130,11 @@ class Explain:
         """What each of the records says, as it was when the generation was built."""
         said = [
             observations(
-                as_declared(tables.read(table, version=generation.inputs[table]), source).where(
-                    F.col("record_id").isin(list(records))
-                ),
-                source,
-                self.attributes,
+                silver.where(F.col("record_id").isin(list(records))), source, self.attributes
             )
             for source in self.sources
-            if (table := f"silver.{source.source}") in generation.inputs
-            and any(each.name in source.attributes for each in self.attributes)
+            if any(each.name in source.attributes for each in self.attributes)
+            and (silver := pinned(tables, generation.inputs, source)) is not None
         ]
         if not said:
             return []

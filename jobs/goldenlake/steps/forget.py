@@ -23,10 +23,11 @@ from goldenlake.ports import Landing, Maintenance, Progress, Tables
 from goldenlake.schemas import (
     BROKEN,
     CONFORMED,
-    CONFORMED_LAYERS,
     DUPLICATE,
     INGESTED,
     LANDED,
+    PLACE,
+    conformed,
 )
 from goldenlake.steps.files import (
     KEY,
@@ -42,7 +43,6 @@ from goldenlake.steps.subjects import Subject
 from goldenlake.steps.tombstones import RULE, Erased, names_any
 from goldenlake.transforms.conforming import typed
 
-PLACE = ("_landed_on", "_file_id", "_record")
 _BY = ("_file_id", "stage", "rules")
 _FILES = "source STRING, path STRING, size_bytes BIGINT, sha256 STRING, file_id STRING"
 _PLACES = "_landed_on DATE, _file_id STRING, _record BIGINT"
@@ -75,17 +75,17 @@ class Forget:
     ) -> Counter[str]:
         gone: Counter[str] = Counter()
         bronze, quarantine = f"bronze.{source.source}", f"quarantine.{source.source}"
-        conformed = [f"{layer}.{source.source}" for layer in CONFORMED_LAYERS]
+        refined = conformed(source.source)
         places = self._told(tables, source) + self._unreadable(tables, quarantine)
         of_record = tables.frame([[each] for each in self.subject.record_ids], "record_id STRING")
         if places:
             touched = {place[1] for place in places}
             # The file goes first: whatever is read again afterwards is read from bronze.
             gone["landing"] += withdraw(tables, landing, touched, files, run_id=self.run_id)
-            for name in (bronze, quarantine, *conformed):
+            for name in (bronze, quarantine, *refined):
                 gone[name] += remove_places(tables, name, places)
             recount(tables, source.source, touched, run_id=self.run_id)
-        for name in filter(tables.exists, conformed):
+        for name in filter(tables.exists, refined):
             held = tables.read(name).join(F.broadcast(of_record), "record_id", "left_semi")
             gone[name] += remove_places(tables, name, _collected(held))
         return gone

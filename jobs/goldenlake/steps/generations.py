@@ -35,6 +35,7 @@ from goldenlake.schemas import (
     RUNS,
     STAGES,
     SYSTEM_TABLES,
+    conformed,
     table_shape,
 )
 
@@ -58,8 +59,11 @@ FARTHEST = timedelta(days=31)
 
 def lake_tables(tables: Tables, sources: Iterable[str]) -> list[str]:
     """Every table that there is of some sources, of identity, gold, and our own; by name."""
-    layers = ("bronze", "quarantine", *CONFORMED_LAYERS)
-    layered = [f"{layer}.{source}" for source in sources for layer in layers]
+    layered = [
+        name
+        for source in sources
+        for name in (f"bronze.{source}", f"quarantine.{source}", *conformed(source))
+    ]
     names = {*SYSTEM_TABLES, *generation_tables(tables), *layered}
     return [name for name in sorted(names) if tables.exists(name)]
 

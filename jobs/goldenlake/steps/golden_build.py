@@ -17,7 +17,7 @@ from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import Table, TableColumn
 from goldenlake.ports import Tables
 from goldenlake.steps.generations import Generation, Stage, read
-from goldenlake.transforms.conforming import as_declared
+from goldenlake.steps.pinned import pinned
 from goldenlake.transforms.golden_changes import difference, shaped
 from goldenlake.transforms.golden_sources import memberships
 
@@ -127,13 +127,9 @@ class Build:
         """An identity table as the build pins it, or as another state does."""
         return read(self.tables, of or self.identity, table)
 
-    def silver(self, source: Source, of: Generation | Stage | None = None) -> DataFrame | None:
+    def silver(self, source: Source) -> DataFrame | None:
         """A source's rows as this build pins them; None where it never brought any."""
-        table = f"silver.{source.source}"
-        inputs = (of or self.identity).inputs
-        if table not in inputs:
-            return None
-        return as_declared(self.tables.read(table, version=inputs[table]), source)
+        return pinned(self.tables, self.identity.inputs, source)
 
     def of_touched(self, frame: DataFrame) -> DataFrame:
         """Rows of the customers that are computed anew, by ``customer_id``."""

@@ -101,9 +101,9 @@ def sources_of_customers(build: Build) -> dict[str, Written]:
 def identifiers(build: Build) -> dict[str, Written]:
     """gold.identifiers; also of customers whose values became, or ceased to be, too common."""
     table = "gold.identifiers"
-    members, old = _bearing_what_changed(build, table, _withheld)
-    values = _keyed(identifier_values(members))
     withheld = _withheld(build, build.identity)
+    members, old = _bearing_what_changed(build, table, _withheld, withheld)
+    values = _keyed(identifier_values(members))
     return {table: build.write(table, golden_identifiers(values, withheld), old)}
 
 
@@ -118,21 +118,20 @@ def consents(build: Build) -> dict[str, Written]:
     if not said:
         return {table: build.write(table, build.empty(table), build.of_touched(build.old(table)))}
     members, old = build.members, build.of_touched(build.old(table))
-    may_outlive = refusals(build.tables, build.identity, build.sources) is not None
-    if may_outlive:
-        members, old = _bearing_what_changed(build, table, _lost_refusals)
+    refused = _lost_refusals(build, build.identity)
+    if refused is not None:
+        members, old = _bearing_what_changed(build, table, _lost_refusals, refused)
     stated = union_of(said).join(build.owners(members), "record_id", how="inner")
-    if may_outlive:
+    if refused is not None:
         bearers = _keyed(identifier_values(members)).select("link_key", "customer_id").distinct()
-        refused = _lost_refusals(build, build.identity)
         by_value = refused.join(bearers, "link_key", how="inner").drop("link_key")
         stated = stated.unionByName(by_value)
     return {table: build.write(table, latest_consents(stated), old)}
 
 
-def _lost_refusals(build: Build, at: Generation | Stage) -> DataFrame:
+def _lost_refusals(build: Build, at: Generation | Stage) -> DataFrame | None:
     """What ``refusals`` gives, by each value that names who said it: ``link_key`` and what
-    ``statements_of`` gives.
+    ``statements_of`` gives; None as there.
 
     Values that are weak, blocked or on too many records name nobody, and are held back as the
     addresses that they are when it is planned who is sent to. A contested one does, so that among
@@ -141,7 +140,7 @@ def _lost_refusals(build: Build, at: Generation | Stage) -> DataFrame:
     columns = ["link_key", *(name for name in CONSENTS if name != "customer_id")]
     refused = refusals(build.tables, at, build.sources)
     if refused is None:
-        return build.empty("gold.consents").withColumn("link_key", F.lit("")).select(*columns)
+        return None
     named = refused.where(F.col("identifier").isin(build.naming))
     nobodys = naming_nobody(build.tables, at)
     return named.join(nobodys, "link_key", how="left_anti").select(*columns)
@@ -153,15 +152,20 @@ def _withheld(build: Build, at: Generation | Stage) -> DataFrame:
 
 
 def _bearing_what_changed(
-    build: Build, table: str, told: Callable[[Build, Generation | Stage], DataFrame]
+    build: Build,
+    table: str,
+    told: Callable[[Build, Generation | Stage], DataFrame | None],
+    now: DataFrame,
 ) -> tuple[DataFrame, DataFrame]:
     """Records, and old rows of a table, of touched customers and of who bears a value of which
-    something else is told (by ``link_key``) than when the base was built.
+    something else is told (by ``link_key``) ``now`` than when the base was built.
     """
     if not build.is_incremental or build.base is None:
         return build.members, build.old(table)
-    now, before = told(build, build.identity), told(build, build.base)
-    differing = now.exceptAll(before).union(before.exceptAll(now))
+    before = told(build, build.base)
+    differing = now
+    if before is not None:
+        differing = now.exceptAll(before).union(before.exceptAll(now))
     link_keys = build.cache(differing.select("link_key").distinct())
     if link_keys.isEmpty():
         return build.members, build.of_touched(build.old(table))

@@ -4,7 +4,7 @@ values that named who said it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -14,8 +14,8 @@ from goldenlake.identity.links import BLOCKED, TOO_MANY, link_key
 from goldenlake.identity.records import identifiers_of
 from goldenlake.ports import Tables
 from goldenlake.steps.generations import Generation, Stage, read
+from goldenlake.steps.pinned import pinned
 from goldenlake.steps.superseded import last_under_each_name
-from goldenlake.transforms.conforming import as_declared
 from goldenlake.transforms.golden_consents import (
     can_lose_a_no,
     refusals_of_the_gone,
@@ -28,11 +28,7 @@ def refusals(tables: Tables, at: Generation | Stage, sources: Sequence[Source]) 
     None where no source has lost any.
     """
     found = [
-        lost
-        for source in sources
-        if can_lose_a_no(source)
-        for lost in (_of_deleted(tables, at, source), _of_superseded(tables, at, source))
-        if lost is not None
+        said for source in sources if can_lose_a_no(source) for said in _lost(tables, at, source)
     ]
     if not found:
         return None
@@ -40,27 +36,16 @@ def refusals(tables: Tables, at: Generation | Stage, sources: Sequence[Source]) 
     return union_of(found).withColumn("link_key", key)
 
 
-def _of_deleted(tables: Tables, at: Generation | Stage, source: Source) -> DataFrame | None:
-    silver = _pinned(tables, at, "silver", source)
-    if silver is None or source.load != "snapshot" or source.snapshot.missing != "delete":
-        return None
-    return refusals_of_the_gone(silver, source, identifiers_of(source))
-
-
-def _of_superseded(tables: Tables, at: Generation | Stage, source: Source) -> DataFrame | None:
-    superseded = _pinned(tables, at, "superseded", source)
-    silver = _pinned(tables, at, "silver", source)
-    if superseded is None or silver is None:
-        return None
-    rows, name = last_under_each_name(superseded, silver, source)
-    return refusals_of_the_gone(rows, source, name)
-
-
-def _pinned(tables: Tables, at: Generation | Stage, layer: str, source: Source) -> DataFrame | None:
-    table = f"{layer}.{source.source}"
-    if table not in at.inputs:
-        return None
-    return as_declared(tables.read(table, version=at.inputs[table]), source)
+def _lost(tables: Tables, at: Generation | Stage, source: Source) -> Iterator[DataFrame]:
+    silver = pinned(tables, at.inputs, source)
+    if silver is None:
+        return
+    if source.loses_records:
+        yield refusals_of_the_gone(silver, source, identifiers_of(source))
+    superseded = pinned(tables, at.inputs, source, "superseded")
+    if superseded is not None:
+        rows, name = last_under_each_name(superseded, silver, source)
+        yield refusals_of_the_gone(rows, source, name)
 
 
 def naming_nobody(tables: Tables, at: Generation | Stage) -> DataFrame:

@@ -18,7 +18,7 @@ from goldenlake.declarations.source import Source
 from goldenlake.identity import records as record_rows
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.ports import Progress, StepResult, Tables
-from goldenlake.schemas import CONFORMED_LAYERS
+from goldenlake.schemas import conformed
 from goldenlake.steps.generations import (
     IDENTITY_TABLES,
     begin,
@@ -116,7 +116,7 @@ class Resolve:
         return StepResult(step=STEP, counts=counts, details={"mode": mode})
 
     def _pinned(self, tables: Tables) -> dict[str, int]:
-        names = [f"{layer}.{name}" for layer in CONFORMED_LAYERS for name in sorted(self.sources)]
+        names = [name for source in sorted(self.sources) for name in conformed(source)]
         return {name: at for name in names if (at := tables.version(name)) is not None}
 
     def _data_mark(self, tables: Tables, inputs: Mapping[str, int]) -> str:

@@ -10,11 +10,12 @@ from functools import partial
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from goldenlake.columns.casts import SPARK_TYPES
 from goldenlake.declarations.source import Sessions, Source
 from goldenlake.errors import ColumnRetyped, KeyIsNew
 from goldenlake.identity.records import identifiers_of
 from goldenlake.ports import Scalar, Tables
-from goldenlake.schemas import CONFORMED_LAYERS
+from goldenlake.schemas import PLACE, conformed
 from goldenlake.steps import superseded
 from goldenlake.steps.files import FileRow, file_order, version_sql
 from goldenlake.transforms.conforming import as_declared
@@ -35,8 +36,6 @@ from goldenlake.transforms.sessions import (
     with_session_id,
 )
 from goldenlake.transforms.snapshots import SnapshotState, changed_by_snapshot
-
-_PLACE = ("_landed_on", "_file_id", "_record")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +74,7 @@ class SilverWriter:
         """Bring rows of these files into silver; ``first_micros`` is the earliest observation.
 
         ``rows`` have silver's columns; of snapshots ``_is_set_aside``, too, and what was set aside.
-        Raises ColumnRetyped and KeyIsNew before anything is written.
         """
-        self._refuse_what_does_not_fit(rows)
         if self.source.load == "snapshot":
             self._apply_snapshots(rows, files)
         elif self.source.load == "increment":
@@ -85,25 +82,25 @@ class SilverWriter:
         else:
             self._replace_files(rows, files, first_micros)
 
-    def _refuse_what_does_not_fit(self, rows: DataFrame) -> None:
-        """By name: Delta would cast, or quote a value that it cannot cast, and a row without a key
-        is never found again.
+    def refuse_what_does_not_fit(self) -> None:
+        """Raises ColumnRetyped and KeyIsNew. By name: Delta would cast, or quote a value that it
+        cannot cast, and a row without a key is never found again.
         """
-        for table in (f"{layer}.{self.source.source}" for layer in CONFORMED_LAYERS):
-            if not self.tables.exists(table):
-                continue
-            stored = {of.name: of.dataType for of in self.tables.read(table).schema}
-            for name in self.source.key if self.source.load != "append" else ():
+        own = self.source
+        for table in filter(self.tables.exists, conformed(own.source)):
+            stored = {of.name: of.dataType.simpleString() for of in self.tables.read(table).schema}
+            for name in own.key if own.load != "append" else ():
                 if name not in stored:
-                    raise KeyIsNew(source=self.source.source, column=name, table=table)
-            for of in rows.select(*self.source.column_names).schema:
-                if of.name in stored and stored[of.name] != of.dataType:
+                    raise KeyIsNew(source=own.source, column=name, table=table)
+            for column in own.columns:
+                was, declared = stored.get(column.name), SPARK_TYPES[column.type]
+                if was not in (None, declared):
                     raise ColumnRetyped(
-                        source=self.source.source,
-                        column=of.name,
+                        source=own.source,
+                        column=column.name,
                         table=table,
-                        stored=stored[of.name].simpleString(),
-                        declared=of.dataType.simpleString(),
+                        stored=was,
+                        declared=declared,
                     )
 
     def _merge_newer(self, rows: DataFrame, files: Sequence[FileRow]) -> None:
@@ -113,42 +110,29 @@ class SilverWriter:
         # Files of other days are told apart by them.
         alike = [file for file in (*self.earlier, *files) if file.file_on in days]
         version = partial(version_sql, self.source, alike)
-        newest = newest_per_key(
-            rows.withColumn("_version", F.expr(version("_file_id"))), key, order
-        )
+        placed = {"_version": F.expr(version("_file_id"))}
+        rows = rows.withColumns(placed)
+        newest = newest_per_key(rows, key, order)
         computed = {side: {"_version": version(f"{side}.`_file_id`")} for side in ("new", "old")}
         if time_of(self.source) in self._columns():
             computed["old"]["_observed_at"] = observed_again(self.source, "old.")
         if can_lose_a_no(self.source):
-            self._keep_lost(rows, order, version("_file_id"))
+            known = self._known_again(rows).withColumns(placed)
+            of_keys = known.join(rows.select(*key).distinct(), list(key), how="left_semi")
+            lost = overtaken(of_keys, rows, key, order, by=identifiers_of(self.source))
+            # Before silver is written; afterwards nobody knows what was there.
+            superseded.keep(self.tables, self.source, lost.drop("_version"))
         new, old = (order_sql(order, side, computed[side]) for side in ("new", "old"))
         self.tables.merge(
             self.table, newest.drop("_version"), on=key, update_when=f"{new} >= {old}"
         )
 
-    def _keep_lost(self, rows: DataFrame, order: Sequence[str], version: str) -> None:
-        """Before silver is written; afterwards nobody knows what was there."""
-        key = list(self.source.key)
-        known = self._known(rows).withColumn("_observed_at", F.expr(observed_again(self.source)))
-        of_keys = known.join(rows.select(*key).distinct(), key, how="left_semi")
-        placed = {"_version": F.expr(version)}
-        lost = overtaken(
-            of_keys.withColumns(placed),
-            rows.withColumns(placed),
-            key,
-            order,
-            by=identifiers_of(self.source),
-        )
-        superseded.keep(self.tables, self.source, lost.drop("_version"))
-
     def _apply_snapshots(self, rows: DataFrame, files: Sequence[FileRow]) -> None:
         latest = self.latest()
         newest = max(files, key=self.order_of)
         is_late = latest is not None and self.order_of(newest) < self.order_of(latest)
-        known = self._known(rows.drop("_is_set_aside"))
-        known = known.withColumn("_observed_at", F.expr(observed_again(self.source)))
         changed = changed_by_snapshot(
-            known,
+            self._known_again(rows.drop("_is_set_aside")),
             rows,
             key=self.source.key,
             order=order_columns(self.source),
@@ -208,6 +192,10 @@ class SilverWriter:
             )
         )
 
+    def _known_again(self, like: DataFrame) -> DataFrame:
+        """The same, each row with the time that it has today."""
+        return self._known(like).withColumn("_observed_at", F.expr(observed_again(self.source)))
+
     def _replace_files(
         self, rows: DataFrame, files: Sequence[FileRow], first_micros: int | None
     ) -> None:
@@ -233,7 +221,7 @@ class SilverWriter:
             moved = self._moved(told)
         self.tables.replace_slice(self.table, fresh, where=where)
         if moved is not None:
-            self.tables.merge(self.table, moved, on=_PLACE, insert=False)
+            self.tables.merge(self.table, moved, on=PLACE, insert=False)
 
     def _without_copies(self, rows: DataFrame, ours: Column, first_micros: int | None) -> DataFrame:
         """Events that are equal in every column of the source: one of them, wherever it came.
@@ -288,7 +276,7 @@ class SilverWriter:
         is_replay = bool(replaced and replaced["rows"])
         reaches_past = is_replay or (first_micros is not None and last[0] >= first_micros)
         context = others.select(
-            *dict.fromkeys([*sessions.by, sessions.at, *_PLACE]),
+            *dict.fromkeys([*sessions.by, sessions.at, *PLACE]),
             F.col("session_id").alias("_old_session"),
             start.alias("_known_start"),
         )
@@ -314,7 +302,7 @@ class SilverWriter:
         """Whole rows of silver whose session begins elsewhere now; None where there are none."""
         changed = told.where(
             F.col("_old_session").isNotNull() & (F.col("session_id") != F.col("_old_session"))
-        ).select(*_PLACE, F.col("session_id").alias("_session"))
+        ).select(*PLACE, F.col("session_id").alias("_session"))
         places = changed.collect()
         if not places:
             return None
@@ -323,7 +311,7 @@ class SilverWriter:
         )
         silver = self.tables.read(self.table)
         return (
-            silver.join(F.broadcast(fixed), on=list(_PLACE), how="inner")
+            silver.join(F.broadcast(fixed), on=list(PLACE), how="inner")
             .withColumn("session_id", F.col("_session"))
             .select(*silver.columns)
         )

@@ -13,9 +13,9 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.source import Source
 from goldenlake.identity.records import identifiers_of
 from goldenlake.ports import Tables
+from goldenlake.schemas import PLACE
+from goldenlake.transforms.golden_events import selected
 from goldenlake.transforms.newest import newest_per_key, order_columns
-
-_PLACE = ("_landed_on", "_file_id", "_record")
 
 
 def keep(tables: Tables, source: Source, overtaken: DataFrame) -> None:
@@ -31,7 +31,7 @@ def keep(tables: Tables, source: Source, overtaken: DataFrame) -> None:
     kept = kept.withColumn("_is_deleted", F.lit(True)).persist()
     try:
         if not kept.isEmpty():
-            tables.merge(f"superseded.{source.source}", kept, on=_PLACE)
+            tables.merge(f"superseded.{source.source}", kept, on=PLACE)
     finally:
         kept.unpersist()
 
@@ -46,7 +46,6 @@ def last_under_each_name(
     of_name = F.explode(identifiers_of(source)).alias("_of")
     order = [name for name in order_columns(source) if name != "_version"]
     last = newest_per_key(superseded.select("*", of_name), [*key, "_of"], order)
-    alive = silver.where(~F.coalesce("_is_deleted", F.lit(False)))
-    same = alive.join(F.broadcast(superseded.select(*key).distinct()), key, how="left_semi")
-    borne = same.select(*key, of_name)
+    asked = F.broadcast(superseded.select(*key).distinct())
+    borne = selected(silver, None).join(asked, key, how="left_semi").select(*key, of_name)
     return last.join(borne, [*key, "_of"], how="left_anti"), F.array("_of")

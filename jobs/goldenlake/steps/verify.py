@@ -20,7 +20,7 @@ from goldenlake.declarations.erasure import erasure_of
 from goldenlake.errors import TableMissing, TableUnreadable
 from goldenlake.identity.ids import MERGED
 from goldenlake.ports import Landing, Progress, Tables
-from goldenlake.schemas import CONFORMED, CONFORMED_LAYERS, LEDGER, MEMBERS, SIZES
+from goldenlake.schemas import CONFORMED, LEDGER, MEMBERS, SIZES, conformed
 from goldenlake.steps.files import FileRow, read_files, records_by_file
 from goldenlake.steps.generations import (
     Generation,
@@ -161,9 +161,7 @@ class _Lake:
     def readable(self) -> Iterator[Finding]:
         """Every table that is published, or is built from, can be read whole."""
         pinned = dict(self._generation.tables) if self._generation else {}
-        built_from = [
-            f"{layer}.{source}" for layer in CONFORMED_LAYERS for source in self._asked.sources
-        ]
+        built_from = [name for source in self._asked.sources for name in conformed(source)]
         named: dict[str, int | None] = {
             **pinned,
             **{name: None for name in built_from if self._tables.exists(name)},

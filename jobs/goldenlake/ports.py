@@ -349,6 +349,10 @@ class Capabilities:
     """Whether a field can be cleared there."""
     can_look_up: bool = False
     """Whether the outcome of a batch can be asked for after its reply was lost."""
+    removes_all_sent: bool = False
+    """Whether a removal takes away all that was ever sent of a person: who goes on there under
+    another key is sent anew after it.
+    """
     calls_per_batch: float = 1.0
     calls_per_second: float | None = None
     first_poll_seconds: float = 1.0

@@ -159,6 +159,24 @@ def test_a_key_counts_as_changed_only_where_its_person_goes_on_under_another(spa
     assert removed("upsert") == {("k_here", "key_opted_out")}
 
 
+def test_where_a_removal_takes_all_that_was_sent_who_goes_on_is_sent_anew(spark):
+    merged = {
+        "heir": (True, person("heir"), known("k_heir", "heir", acknowledged="h_heir")),
+        "merged": (False, None, known("k_merged", "merged", now="heir")),
+        "same": CASES["same"],
+    }
+
+    def planned_of(mode, **others):
+        rows = planned(spark, mode, cases=merged, **others).collect()
+        return {row["key"]: row["action"] for row in rows}
+
+    assert planned_of("mirror", removes_all_sent=True) == {
+        "k_heir": "update", "k_merged": "remove", "k_same": "unchanged",
+    }  # fmt: skip
+    assert planned_of("mirror")["k_heir"] == "unchanged"
+    assert planned_of("upsert", removes_all_sent=True)["k_heir"] == "unchanged"
+
+
 def test_where_nobody_is_to_be_added_who_may_be_there_by_a_lost_reply_is_sent_nothing(spark):
     unsure = list(known("k_unsure", "unsure", state="unknown", outcome="withheld"))
     unsure[6] = None

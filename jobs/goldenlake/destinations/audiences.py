@@ -1,7 +1,8 @@
 """What audiences of advertisers have in common: people are known there by identifiers alone.
 
 What was sent of a person is kept as its ``remote_id``, so that a removal names all of it: who was
-found by a telephone number would stay if the removal named the e-mail address alone.
+found by a telephone number would stay if the removal named the e-mail address alone. Who goes on
+under another key is sent anew afterwards (``Capabilities.removes_all_sent``).
 """
 
 from __future__ import annotations
@@ -18,10 +19,6 @@ from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord
 Identifiers = list[dict[str, Any]]
 """Of one person, in the system's own form, the newest first."""
 
-_ANOTHER_HAS_THEM = ("key_changed",)
-"""Reasons of a removal after which another key bears the same identifiers. Who is gone is somebody
-who was forgotten, or whom every source has let go: nothing of theirs may stay."""
-
 
 def audience_of(target: GoogleTarget | MetaTarget, delivery: Delivery) -> str:
     """The id of the segment's audience. Raises SetupError where none is declared."""
@@ -34,12 +31,9 @@ def audience_of(target: GoogleTarget | MetaTarget, delivery: Delivery) -> str:
 
 
 def to_send(record: OutboundRecord, now: Identifiers, *, most: int) -> Identifiers:
-    """For a removal all that was ever sent of a person and not taken back, else what is now.
-
-    After a change of key only what is named now: the rest is theirs who go on under another key.
-    """
-    is_whole = record.operation == "remove" and record.reason not in _ANOTHER_HAS_THEM
-    return _all_known(record, now)[:most] if is_whole and now else now
+    """For a removal all that was ever sent of a person and not taken back, else what is now."""
+    is_removal = record.operation == "remove"
+    return _all_known(record, now)[:most] if is_removal and now else now
 
 
 def settled(record: OutboundRecord, sent: Identifiers, *, most: int) -> Acknowledgement:

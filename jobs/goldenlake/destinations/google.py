@@ -56,6 +56,7 @@ def capabilities(target: GoogleTarget) -> Capabilities:
         concurrency=4,
         clears=False,
         can_look_up=True,
+        removes_all_sent=True,
         calls_per_batch=4.0,
         calls_per_second=5.0,
         first_poll_seconds=300.0,

@@ -82,6 +82,7 @@ def capabilities(target: MetaTarget) -> Capabilities:
         batch_records=10_000 // _MOST_ROWS,
         batch_bytes=20 * 2**20,
         clears=False,
+        removes_all_sent=True,
     )
 
 

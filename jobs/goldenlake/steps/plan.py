@@ -36,7 +36,7 @@ from goldenlake.transforms.segments import follow_merges
 from goldenlake.transforms.withholding import at_cap, with_withheld
 
 #: Raise it when the code plans differently from the same state: every plan is drawn anew then.
-LOGIC = 9
+LOGIC = 10
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLES = 5
 
@@ -126,6 +126,7 @@ class PlanExport:
             opted_out=newest.opted_out,
             mode=self.destination.mode,
             adds_nobody=self.adds_nobody(tables),
+            removes_all_sent=can.removes_all_sent,
         ).persist()
         try:
             found = summary(rows, self.as_of).collect()

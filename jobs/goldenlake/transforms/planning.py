@@ -113,6 +113,7 @@ def plan_rows(
     opted_out: DataFrame,
     mode: str,
     adds_nobody: bool = False,
+    removes_all_sent: bool = False,
 ) -> DataFrame:
     """One row a member, and one a record of the ledger that no member accounts for.
 
@@ -128,6 +129,7 @@ def plan_rows(
             nobody back. Whom it told of is not there for the others, unless they added them.
         adds_nobody: hold whoever was never acknowledged to be there, unless they are told to be
             suppressed.
+        removes_all_sent: as in ``ports.Capabilities``.
 
     ``action`` is add, update, remove, unchanged or held, with a ``reason`` for remove and held.
     Of members with the same key the longest-standing customer is sent, then the smallest id.
@@ -149,7 +151,12 @@ def plan_rows(
         .join(said_no, F.col("key") == F.col("_no_key"), how="left")
         .withColumn("_blame", F.when(F.col("is_member"), held).otherwise(_lost()))
     )
-    return _compared(told, mode, adds_nobody=adds_nobody and mode != SUPPRESS)
+    return _compared(
+        told,
+        mode,
+        adds_nobody=adds_nobody and mode != SUPPRESS,
+        removes_all_sent=removes_all_sent,
+    )
 
 
 #: What is needed of a record in the ledger, besides its key.
@@ -203,7 +210,16 @@ def _own_blame() -> Column:
     ).otherwise(F.col("_blame"))
 
 
-def _compared(told: DataFrame, mode: str, *, adds_nobody: bool) -> DataFrame:
+def _leaves_a_key(is_there: Column) -> Column:
+    """Whether the person of each row is taken out under a key that they had."""
+    is_left = is_there & ~F.col("_is_claimed") & (F.col("_blame") == _KEY_CHANGED)
+    of_customer = Window.partitionBy("segment", "customer_id")
+    return F.coalesce(F.max(is_left).over(of_customer), F.lit(False))
+
+
+def _compared(
+    told: DataFrame, mode: str, *, adds_nobody: bool, removes_all_sent: bool
+) -> DataFrame:
     """The verdict on each row, from all rows that share its segment and key."""
     is_eligible = F.col("is_member") & F.col("_blame").isNull()
     same_key = Window.partitionBy("segment", F.coalesce("key", "customer_id"))
@@ -235,6 +251,8 @@ def _compared(told: DataFrame, mode: str, *, adds_nobody: bool) -> DataFrame:
         & (F.col("_record.desired_hash") == F.col("desired_hash")),
         F.lit(False),
     )
+    if removes_all_sent and mode == "mirror":
+        is_same &= ~_leaves_a_key(is_there)
     may_go = F.lit(mode == "mirror") | (~is_telling & F.col("_blame").isin(*LOST))
     wanted = (
         F.when(is_same, "unchanged")

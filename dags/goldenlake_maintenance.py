@@ -1,9 +1,9 @@
 """If it fails: clear the task, or leave it for next week; no night depends on it.
 
-Compacts small files, removes files that neither a kept generation nor the declared history
-needs, and shortens the log of runs. What readers see does not change, whenever it stops. It
-skips tables on which an unpublished build stands, so let the night end first: the schedule
-leaves it five hours.
+Removes events whose time is over, with their landed files, compacts small files, removes files
+that neither a kept generation nor the declared history needs, and shortens logs. What readers see
+does not change before the next night, whenever it stops. It skips tables on which an unpublished
+build stands, so let the night end first: the schedule leaves it five hours.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ with DAG(
         "--as-of",
         AS_OF,
         task_id="maintain",
-        runbook="The data is as it was. Clear the task when no night is running; the log names "
-        "the table at which it stopped.",
+        runbook="What readers see is as it was. Clear the task when no night is running; the log "
+        "names the table at which it stopped.",
         declared=declared(),
     )

@@ -148,7 +148,8 @@ def publish(
         bool,
         typer.Option(
             "--accept-blast-radius",
-            help="Publish although more customers merge, split or retire than conf/env allows.",
+            help="Publish although more customers merge, split, move or retire than conf/env "
+            "allows, or one is too large.",
         ),
     ] = False,
     run_id: RunId = None,
@@ -185,7 +186,9 @@ for _name in ("resolve", "golden", "segments"):
 def maintain(
     as_of: AsOf, run_id: RunId = None, conf: Conf = CONF, env: Env = ENV, lake: Lake = None
 ) -> None:
-    """Compact small files, remove those that nothing needs any longer, shorten the log of runs."""
+    """Remove events whose time is over, with their landed files; compact small files, remove those
+    that nothing needs any longer, shorten logs.
+    """
     installation = Installation.load(conf, env, lake, as_of=as_of.date(), run_id=run_id)
     finish(installation, lambda: stages.maintain(installation))
 

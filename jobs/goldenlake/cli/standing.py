@@ -63,7 +63,9 @@ def reconcile(
     env: Env = ENV,
     lake: Lake = None,
 ) -> None:
-    """Compare the ledger with what a destination really holds; exits with 3 where they differ."""
+    """Compare the ledger with what a destination really holds; exits with 3 where somebody is
+    missing or lingering.
+    """
     installation = at_newest(conf, env, lake, None, destination, run_id=run_id)
 
     def compared() -> list[StepResult]:

@@ -53,12 +53,14 @@ def contacts(load: str = "increment", **declared: Any) -> Source:
 
 
 def day(tables: DeltaTables, source: Source, n: int, rows: str) -> FileRow:
-    """``rows`` is like ``1a- 2b+``: contact 1 bears address a and says no, 2 bears b and agrees."""
+    """``rows`` is like ``1a- 2b+ 3c?``: contact 1 bears a and says no, 2 bears b and agrees,
+    3 bears c and says nothing.
+    """
     listed = [
         {
             "id": row[0],
             "email": f"{row[1]}@example.com" if row[1] != "_" else None,
-            "said": "no" if row[2] == "-" else "yes",
+            "said": {"-": "no", "+": "yes", "?": None}[row[2]],
             "edited": f"{DAY[n]}T08:00:00Z",
         }
         for row in rows.split()
@@ -102,6 +104,31 @@ def test_a_no_is_kept_that_only_one_of_the_files_of_a_night_had(
     night = (day(tables, source, 1, "1b-"), day(tables, source, 2, "1c+"))
     conform(tables, source, *night)
     assert refused(tables, source) == "1b"
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_only_a_yes_takes_back_a_no_and_no_answer_does_not(tables: DeltaTables, load: str) -> None:
+    source = contacts(load)
+    conform(tables, source, day(tables, source, 0, "1a- 2b- 3c- 4d+"))
+    conform(tables, source, day(tables, source, 1, "1a? 2b? 3x? 4d?"))
+    assert refused(tables, source) == "1a 2b 3c"
+    conform(tables, source, day(tables, source, 2, "1a+ 2b? 3x? 4d?"))
+    assert refused(tables, source) == "2b 3c"
+    conform(tables, source, day(tables, source, 3, "1a? 2b- 3x? 4d?"))
+    assert refused(tables, source) == "3c", "what contact 1 said last was yes; 2 says no itself"
+
+
+def test_a_no_about_one_channel_is_not_taken_back_by_a_yes_about_another(
+    tables: DeltaTables,
+) -> None:
+    mapping = {
+        "at": "edited", "constant_purpose": "marketing", "channel": "email", "status": "said",
+        "statuses": {"yes": "granted", "no": "withdrawn"},
+    }  # fmt: skip
+    source = contacts(identifiers={"contact": "id"}, consents=[mapping])
+    conform(tables, source, day(tables, source, 0, "1a-"))
+    conform(tables, source, day(tables, source, 1, "1b+"))
+    assert refused(tables, source) == "11"
 
 
 def test_whoever_still_bears_that_address_is_held_to_the_no(tables: DeltaTables) -> None:
@@ -151,7 +178,7 @@ def test_a_no_is_kept_however_files_arrive(tables: DeltaTables, load: str) -> No
     dice = random.Random(f"in any order, {load}")
     source = contacts(load)
     said = [
-        {key: dice.choice("abc_") + dice.choice("-+") for key in "1234567" if dice.random() < 0.8}
+        {key: dice.choice("abc_") + dice.choice("-+?") for key in "1234567" if dice.random() < 0.8}
         for _ in range(5)
     ]
     files = [
@@ -164,13 +191,14 @@ def test_a_no_is_kept_however_files_arrive(tables: DeltaTables, load: str) -> No
         if batch:
             conform(tables, source, *batch)
 
-    last = {(key, of[0]): of[1] for rows in said for key, of in rows.items()}
-    newest = {key: of[0] for rows in said for key, of in rows.items()}
-    borne = newest if load == "increment" else {key: of[0] for key, of in said[-1].items()}
+    last = {(key, of[0]): of[1] for rows in said for key, of in rows.items() if of[1] != "?"}
+    newest = {key: of for rows in said for key, of in rows.items()}
+    alive = newest if load == "increment" else said[-1]
+    own = {(key, of[0]) for key, of in alive.items() if of[1] != "?"}
     lost = {
         key + address
         for (key, address), word in last.items()
-        if word == "-" and address not in {borne.get(key), "_"}
+        if word == "-" and address != "_" and (key, address) not in own
     }
     assert lost, "or there is nothing to keep"
     assert refused(tables, source) == " ".join(sorted(lost))

@@ -14,6 +14,7 @@ from pyspark.sql.types import StructType
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.source import Source
+from goldenlake.identity.links import link_key
 from goldenlake.ports import Tables
 from goldenlake.steps.doubts import Doubts
 from goldenlake.steps.generations import Generation, read
@@ -47,7 +48,7 @@ class Newest:
     consent: ConsentPolicy
     at: datetime
     sources: Sequence[Source] = ()
-    """Those that state consent: what was set aside of them may be a no."""
+    """All of them: what they said, and whom they told to be one."""
 
     @cached_property
     def history(self) -> DataFrame:
@@ -74,7 +75,7 @@ class Newest:
         unclear = Doubts(
             tables=self.tables,
             generation=self.generation,
-            sources=self.sources,
+            sources=[source for source in self.sources if source.consents],
             policy=self.consent,
         ).statements()
         if unclear is not None:
@@ -133,20 +134,31 @@ class Newest:
 
     @cached_property
     def _opted_out(self) -> DataFrame:
-        """``attribute, value`` of everybody who said no, and of who did in a record that is gone
-        under an address that many bear: nobody else can be asked whether it still holds.
+        """``attribute, value`` of everybody who said no, and of what was refused under an address
+        by whose name nobody is known, or too many: none can be asked whether it still holds.
         """
         refused = opted_out_values(self._values, self._said)
-        gone = refusals(self.tables, self.generation, self.sources)
-        if gone is None:
+        lost = refusals(self.tables, self.generation, self.sources)
+        if lost is None:
             return refused
-        nobodys = naming_nobody(self.tables, self.generation)
-        said = gone.join(F.broadcast(nobodys), "link_key", how="left_semi").withColumnRenamed(
+        ours = lost.where(F.col("identifier").isin(self.destination.key, *self._named))
+        said = ours.join(self._naming, ["identifier", "value"], how="left_anti").withColumnRenamed(
             "link_key", "customer_id"
         )
         values = said.select("customer_id", F.col("identifier").alias("attribute"), "value")
         theirs = opted_out_values(self._as_addresses(values), self._stated(said))
         return refused.union(theirs).distinct()
+
+    @property
+    def _naming(self) -> DataFrame:
+        """``identifier, value`` by which somebody is known, but for those that too many bear."""
+        if "gold.identifiers" not in self.generation.tables:
+            return self.tables.frame([], "identifier STRING, value STRING")
+        known = read(self.tables, self.generation, "gold.identifiers")
+        named = known.where(F.col("identifier").isin(self.destination.key, *self._named))
+        key = link_key(F.col("identifier"), F.col("value")).alias("link_key")
+        nobodys = F.broadcast(naming_nobody(self.tables, self.generation))
+        return named.select("identifier", "value", key).join(nobodys, "link_key", how="left_anti")
 
     def people(self, who: DataFrame) -> DataFrame:
         """The customers in ``who`` (``customer_id``, as often as may be) with ``key``, ``fields``,

@@ -1,56 +1,120 @@
-"""What was refused in records that are gone since, or under names that they bear no more, by the
-values that named who said it.
+"""What was refused and holds beyond the record that said it, by the values that name who did: the
+record is gone, says or bears something else by now, or is tied to nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Source
-from goldenlake.identity.links import BLOCKED, TOO_MANY, link_key
+from goldenlake.identity.links import BLOCKED, CONFLICTING, TOO_MANY, link_key
 from goldenlake.identity.records import identifiers_of
 from goldenlake.ports import Tables
 from goldenlake.steps.generations import Generation, Stage, read
 from goldenlake.steps.pinned import pinned
-from goldenlake.steps.superseded import last_under_each_name
-from goldenlake.transforms.golden_consents import (
-    can_lose_a_no,
-    refusals_of_the_gone,
-    union_of,
-)
+from goldenlake.steps.superseded import last_statements
+from goldenlake.transforms.golden_consents import is_no, said_under_names, union_of
 
 
 def refusals(tables: Tables, at: Generation | Stage, sources: Sequence[Source]) -> DataFrame | None:
-    """``link_key``, and what ``refusals_of_the_gone`` gives of the rows that ``at`` was built from;
-    None where no source has lost any.
+    """``link_key``, and what ``said_under_names`` gives, of the rows that ``at`` was built from;
+    None where nothing can have been refused so.
     """
-    found = [
-        said for source in sources if can_lose_a_no(source) for said in _lost(tables, at, source)
-    ]
-    if not found:
-        return None
-    key = link_key(F.col("identifier"), F.col("value"))
-    return union_of(found).withColumn("link_key", key)
-
-
-def _lost(tables: Tables, at: Generation | Stage, source: Source) -> Iterator[DataFrame]:
-    silver = pinned(tables, at.inputs, source)
-    if silver is None:
-        return
-    if source.loses_records:
-        yield refusals_of_the_gone(silver, source, identifiers_of(source))
-    superseded = pinned(tables, at.inputs, source, "superseded")
-    if superseded is not None:
-        rows, name = last_under_each_name(superseded, silver, source)
-        yield refusals_of_the_gone(rows, source, name)
+    said: list[DataFrame] = []
+    found: list[DataFrame] = []
+    for source in sources:
+        silver = pinned(tables, at.inputs, source)
+        if silver is None or not (source.consents and source.identifiers):
+            continue
+        noes = _noes(silver, source)
+        replaced = _replaced(tables, at, source, silver)
+        said += [noes, *replaced]
+        found += replaced
+        # A record is often deleted because its person asked for it. A yes goes with its record.
+        if source.loses_records or source.people or source.bots:
+            found.append(noes.where("_is_lost"))
+        if not source.is_profile:
+            found.append(_contested(noes, _review(tables, at)))
+    gone = _gone(tables, at, sources)
+    if said and gone is not None:
+        found.append(_through(union_of(said), gone, _review(tables, at)))
+    return union_of(found).drop("_is_lost") if found else None
 
 
 def naming_nobody(tables: Tables, at: Generation | Stage) -> DataFrame:
     """Values that are blocked or on too many records: (link_key). What is said under one is said of
     an address, and of none of those who bear it.
     """
-    review = read(tables, at, "identity.review")
+    review = _review(tables, at)
     return review.where(F.col("reason").isin(BLOCKED, TOO_MANY)).select("link_key")
+
+
+def _review(tables: Tables, at: Generation | Stage) -> DataFrame:
+    return read(tables, at, "identity.review").select("link_key", "reason")
+
+
+def _noes(silver: DataFrame, source: Source) -> DataFrame:
+    """Every no of a source under every name, with ``link_key``; ``_is_lost`` says that its row is
+    deleted or nobody's record.
+    """
+    is_deleted = F.coalesce(F.col("_is_deleted"), F.lit(False))
+    rows = silver.withColumn("_is_lost", is_deleted | F.col("record_id").isNull())
+    return _keyed(said_under_names(rows, source, identifiers_of(source), "_is_lost"))
+
+
+def _keyed(said: DataFrame) -> DataFrame:
+    return said.where(is_no()).withColumn("link_key", link_key(F.col("identifier"), F.col("value")))
+
+
+def _replaced(
+    tables: Tables, at: Generation | Stage, source: Source, silver: DataFrame
+) -> list[DataFrame]:
+    superseded = pinned(tables, at.inputs, source, "superseded")
+    if superseded is None:
+        return []
+    last = last_statements(superseded, silver, source)
+    return [_keyed(last.withColumn("_is_lost", F.lit(True)))]
+
+
+def _contested(noes: DataFrame, review: DataFrame) -> DataFrame:
+    """Those of events that nothing ties to anybody, among all their names being one that is
+    contested: an event has no trait that could settle whose it is.
+    """
+    contested = review.where(F.col("reason") == CONFLICTING).select("link_key")
+    told = noes.join(F.broadcast(contested), "link_key", how="left_semi")
+    asked = noes.join(told.select("record_id").distinct(), "record_id", how="left_semi")
+    tied = asked.join(review, "link_key", how="left_anti").select("record_id").distinct()
+    return told.join(tied, "record_id", how="left_anti")
+
+
+def _gone(tables: Tables, at: Generation | Stage, sources: Sequence[Source]) -> DataFrame | None:
+    """``link_key, names`` of the deleted rows of all sources that had another name besides."""
+    rows = [
+        silver.where("_is_deleted").select(identifiers_of(source).alias("names"))
+        for source in sources
+        if source.loses_records
+        and len(source.identifiers) > 1
+        and (silver := pinned(tables, at.inputs, source)) is not None
+    ]
+    if not rows:
+        return None
+    named = union_of(rows).select("names", F.explode("names").alias("_of"))
+    return named.select(link_key(F.col("_of.name"), F.col("_of.value")).alias("link_key"), "names")
+
+
+def _through(noes: DataFrame, gone: DataFrame, review: DataFrame) -> DataFrame:
+    """Noes that were said under one name of a record that is gone, under its other names: it alone
+    told that they are one person's. A value that links nobody tells nothing.
+    """
+    linking = gone.join(F.broadcast(review), "link_key", how="left_anti")
+    reached = noes.drop("identifier", "value").join(linking, "link_key", how="inner")
+    named = reached.withColumn("_of", F.explode("names"))
+    return named.select(
+        F.col("_of.name").alias("identifier"),
+        F.col("_of.value").alias("value"),
+        *(name for name in noes.columns if name not in ("identifier", "value", "link_key")),
+        link_key(F.col("_of.name"), F.col("_of.value")).alias("link_key"),
+    )

@@ -13,7 +13,6 @@ from pyspark.sql import functions as F
 from goldenlake.columns.casts import SPARK_TYPES
 from goldenlake.declarations.source import Sessions, Source
 from goldenlake.errors import ColumnRetyped, KeyIsNew
-from goldenlake.identity.records import identifiers_of
 from goldenlake.ports import Scalar, Tables
 from goldenlake.schemas import PLACE, conformed
 from goldenlake.steps import superseded
@@ -119,7 +118,7 @@ class SilverWriter:
         if can_lose_a_no(self.source):
             known = self._known_again(rows).withColumns(placed)
             of_keys = known.join(rows.select(*key).distinct(), list(key), how="left_semi")
-            lost = overtaken(of_keys, rows, key, order, by=identifiers_of(self.source))
+            lost = overtaken(of_keys, rows, key, order, by=superseded.told(self.source))
             # Before silver is written; afterwards nobody knows what was there.
             superseded.keep(self.tables, self.source, lost.drop("_version"))
         new, old = (order_sql(order, side, computed[side]) for side in ("new", "old"))
@@ -149,7 +148,8 @@ class SilverWriter:
         changed = changed.persist()
         try:
             lost = changed.where("_overtaken IS NOT NULL")
-            lost = lost.withColumn("_by", identifiers_of(self.source)).select("_by", "_overtaken.*")
+            by = superseded.told(self.source).alias("_by")
+            lost = lost.select(by, "_overtaken").select("_by", "_overtaken.*")
             superseded.keep(self.tables, self.source, lost)
             self._merge_changed(changed)
         finally:

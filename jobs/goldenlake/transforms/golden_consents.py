@@ -10,80 +10,104 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from goldenlake.columns.text import word
+from goldenlake.declarations.expressions import canonical
 from goldenlake.declarations.source import STATUSES, ConsentMapping, Source
-from goldenlake.transforms.golden_events import optional, selected
+from goldenlake.transforms.golden_events import meant, optional, selected
+from goldenlake.transforms.row_ids import event_id
 
 COLUMNS = (
     "customer_id", "purpose", "channel", "status", "jurisdiction", "stated_at", "expires_at",
     "source", "record_id",
 )  # fmt: skip
+_ANY = "any"
 
 
 def statements_of(silver: DataFrame, source: Source) -> DataFrame:
-    """What the rows of a source say about consent, without ``customer_id``.
+    """What the records of a source say about consent, without ``customer_id``.
 
-    A row whose word has no meaning among ``statuses`` states nothing. A statement without a time
-    counts from when its row was observed.
+    A row whose word has no meaning among ``statuses`` states nothing. A no that names no purpose,
+    or no channel, is about any. A statement without a time counts from when its row was observed;
+    a yes in a keyed source, whose rows are observed anew with each edit, as the earliest of all.
     """
     mapped = [
         _statements(selected(silver, mapping.only), source, mapping) for mapping in source.consents
     ]
-    return union_of(mapped)
+    return union_of(mapped).where(F.col("record_id").isNotNull())
 
 
-def can_lose_a_no(source: Source) -> bool:
-    """Whether a no of this source can lose the record, or the name, under which it was said."""
-    return source.load != "append" and bool(source.consents) and bool(source.identifiers)
+def said_under_names(rows: DataFrame, source: Source, identifiers: Column, *kept: str) -> DataFrame:
+    """What rows say about consent, deleted ones and such as are nobody's record, too: once for each
+    value that names who said it.
 
-
-def refusals_of_the_gone(silver: DataFrame, source: Source, identifiers: Column) -> DataFrame:
-    """What deleted rows said no to, once for each value by which they named the person.
-
-    A record is often deleted because its person asked for it: the no must outlive it, or an older
-    yes elsewhere counts again. A yes goes with its record. ``identifiers`` is the row's array of
-    (name, value). Gives ``identifier, value`` and what ``statements_of`` gives.
+    ``identifiers`` is a row's array of (name, value). Gives ``identifier, value``, the columns
+    ``kept`` of the rows, and what ``statements_of`` gives.
     """
-    rows = silver.withColumn("_identifiers", identifiers)
+    known = F.coalesce("record_id", event_id(source))
+    rows = rows.withColumns({"_identifiers": identifiers, "record_id": known})
     mapped = [
-        _statements(selected(rows, mapping.only, deleted=True), source, mapping, "_identifiers")
+        _statements(meant(rows, mapping.only), source, mapping, "_identifiers", *kept)
         for mapping in source.consents
     ]
-    said = union_of(mapped).where(F.col("status") != "granted")
-    named = said.withColumn("_of", F.explode("_identifiers"))
+    named = union_of(mapped).withColumn("_of", F.explode("_identifiers"))
     return named.select(
         F.col("_of.name").alias("identifier"),
         F.col("_of.value").alias("value"),
-        *(name for name in said.columns if name != "_identifiers"),
+        *(name for name in named.columns if name not in ("_identifiers", "_of")),
     )
+
+
+def is_no() -> Column:
+    """Whether a statement is one."""
+    return F.col("status") != "granted"
+
+
+def wording(source: Source) -> Column:
+    """What a row says about consent in its own words, whatever they mean: an array with one struct
+    a mapping, null where that does not hold of the row.
+    """
+
+    def of(mapping: ConsentMapping) -> Column:
+        words = F.struct(
+            optional(mapping.status, "string").alias("status"),
+            optional(mapping.purpose, "string").alias("purpose"),
+            optional(mapping.channel, "string").alias("channel"),
+        )
+        return F.when(F.expr(canonical(mapping.only)), words) if mapping.only else words
+
+    return F.array(*(of(mapping) for mapping in source.consents))
+
+
+def can_lose_a_no(source: Source) -> bool:
+    """Whether a no of this source can lose the name under which it was said, or be overwritten."""
+    return source.load != "append" and bool(source.consents) and bool(source.identifiers)
 
 
 def _statements(rows: DataFrame, source: Source, mapping: ConsentMapping, *kept: str) -> DataFrame:
     status = stated(mapping)
+    unnamed = F.when(status != "granted", _ANY)
     statements = rows.select(
         *kept,
         "record_id",
         F.lit(source.source).alias("source"),
-        _either(mapping.purpose, mapping.constant_purpose).alias("purpose"),
-        _either(mapping.channel, mapping.constant_channel).alias("channel"),
+        F.coalesce(_either(mapping.purpose, mapping.constant_purpose), unnamed).alias("purpose"),
+        F.coalesce(_either(mapping.channel, mapping.constant_channel), unnamed).alias("channel"),
         status.alias("status"),
         optional(mapping.jurisdiction, "string").alias("jurisdiction"),
         _stated_at(rows, source, mapping, status != "granted").alias("stated_at"),
         optional(mapping.expires_at, "timestamp").alias("expires_at"),
     )
     return statements.where(
-        F.col("record_id").isNotNull()
-        & F.col("status").isNotNull()
-        & F.col("purpose").isNotNull()
-        & F.col("channel").isNotNull()
+        F.col("status").isNotNull() & F.col("purpose").isNotNull() & F.col("channel").isNotNull()
     )
 
 
-def _stated_at(rows: DataFrame, source: Source, mapping: ConsentMapping, is_no: Column) -> Column:
-    """When it was said; of a no the last instant at which that may have been."""
+def _stated_at(rows: DataFrame, source: Source, mapping: ConsentMapping, says_no: Column) -> Column:
+    """When it was said: a no as late as it may have been, a yes as early."""
     given = F.col(mapping.at).try_cast("timestamp")
     seen = F.coalesce(F.col("_observed_at"), F.col("_file_on").cast("timestamp"))
     last = F.coalesce(last_instant(rows, source, mapping.at), _last_of_day(seen, "UTC"))
-    return F.when(is_no, last).otherwise(F.coalesce(given, seen))
+    first = seen if source.load == "append" else F.timestamp_seconds(F.lit(0))
+    return F.when(says_no, last).otherwise(F.coalesce(given, first))
 
 
 def last_instant(rows: DataFrame, source: Source, column: str) -> Column:

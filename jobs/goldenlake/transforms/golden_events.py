@@ -10,10 +10,13 @@ from goldenlake.declarations.source import Source
 from goldenlake.transforms.row_ids import event_id
 
 
-def selected(silver: DataFrame, only: str | None, *, deleted: bool = False) -> DataFrame:
-    """Rows that are (not) deleted and for which ``only`` is true."""
-    is_deleted = F.coalesce(F.col("_is_deleted"), F.lit(False))
-    rows = silver.where(is_deleted if deleted else ~is_deleted)
+def selected(silver: DataFrame, only: str | None) -> DataFrame:
+    """Rows that are not deleted and for which ``only`` is true."""
+    return meant(silver.where(~F.coalesce(F.col("_is_deleted"), F.lit(False))), only)
+
+
+def meant(rows: DataFrame, only: str | None) -> DataFrame:
+    """Rows for which ``only`` is true."""
     return rows.where(F.expr(canonical(only))) if only else rows
 
 

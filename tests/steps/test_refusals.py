@@ -1,0 +1,173 @@
+"""A no reaches whom it was said of, also where no record of theirs says it any more."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from goldenlake.declarations.consent import ConsentPolicy
+from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.source import Source
+from goldenlake.io.tables import DeltaTables
+from goldenlake.steps.files import FileRow
+from goldenlake.steps.generations import latest_generation
+from goldenlake.steps.people import Newest
+from support.activation import destination
+from support.bronze import ingested, source_of
+from support.conforming import DAY, conform
+from support.golden_world import built
+
+pytestmark = pytest.mark.usefixtures("interpreted")
+RULES = IdentityRules.model_validate(
+    {
+        "identifiers": {
+            "contact": {"description": "Number in the CRM.", "strength": "unique"},
+            "email": {"description": "E-mail address.", "strength": "strong"},
+            "login": {"description": "Name of an account.", "strength": "strong"},
+            "phone": {
+                "description": "Telephone number.",
+                "strength": "strong",
+                "unless_differ": ["birth_on"],
+            },
+        }
+    }
+)
+WORDS = {
+    "constant_purpose": "marketing", "status": "said",
+    "statuses": {"yes": "granted", "no": "withdrawn"},
+}  # fmt: skip
+MAILED = WORDS | {"at": "at", "constant_channel": "email"}
+
+
+def source(name: str, load: str, *columns: str, **declared: Any) -> Source:
+    """A source whose identifiers are the columns that are named like one."""
+    typed = {"at": {"type": "timestamp"}, "birth_on": {"type": "date"}}
+    attributes = {each: each for each in columns if each in ("email", "phone", "birth_on")}
+    return source_of(
+        **{
+            "source": name,
+            "load": load,
+            "snapshot": {"least_share": 0},
+            "columns": [{"name": each, **typed.get(each, {})} for each in columns],
+            "identifiers": {each: each for each in columns if each in RULES.identifiers},
+            **({} if load == "append" else {"key": [columns[0]], "attributes": attributes}),
+            **declared,
+        }
+    )
+
+
+CRM = source("crm", "snapshot", "contact", "email", "phone", "birth_on")
+SHOP = source("shop", "increment", "id", "email", "said", "at", consents=[MAILED])
+NOTICES = source("notices", "append", "contact", "phone", "said", "at", consents=[MAILED])
+
+
+def came(tables: DeltaTables, of: Source, n: int, *rows: str) -> None:
+    """Bring a file of day ``n``: ``1 a@x _ 1970-01-01``, the columns in turn, ``_`` for no value.
+    The time is that of the day.
+    """
+    names = [name for name in of.column_names if name != "at"]
+    listed = [
+        dict(zip(names, (None if part == "_" else part for part in row.split()), strict=True))
+        | ({"at": f"{DAY[n]}T08:00:00Z"} if "at" in of.column_names else {})
+        for row in rows
+    ]
+    file: FileRow = ingested(tables, of, f"{of.source}-{n}.csv", listed, file_on=DAY[n])
+    conform(tables, of, file)
+
+
+def night(tables: DeltaTables, n: int, *sources: Source) -> dict[str, str]:
+    """What counts of everybody who has an address, by the address's first letter."""
+    built(tables, sources, RULES, DAY[n])
+    said = tables.read("gold.consents").join(tables.read("gold.customers"), "customer_id")
+    return {row["email"][0]: row["status"] for row in said.where("email IS NOT NULL").collect()}
+
+
+def test_a_no_by_the_number_of_a_contact_outlives_the_contact(tables: DeltaTables) -> None:
+    three = CRM, SHOP, NOTICES
+    came(tables, SHOP, 0, "7 a@x.com yes", "8 b@x.com yes")
+    came(tables, CRM, 1, "1 a@x.com _ _", "2 b@x.com _ _")
+    came(tables, NOTICES, 1, "1 _ no")
+    assert night(tables, 1, *three) == {"a": "withdrawn", "b": "granted"}
+    came(tables, CRM, 2, "2 b@x.com _ _")
+    assert night(tables, 2, *three) == {"a": "withdrawn", "b": "granted"}
+    came(tables, SHOP, 3, "7 a@x.com yes")
+    assert night(tables, 3, *three)["a"] == "granted", "a later yes counts"
+
+
+def test_a_no_by_a_shared_number_is_heard_for_each_of_those_who_share_it(
+    tables: DeltaTables,
+) -> None:
+    """A couple on one line: who of them has called is not known, unless something else says so."""
+    three = CRM, SHOP, NOTICES
+    came(tables, SHOP, 0, "7 a@x.com yes", "8 b@x.com yes")
+    came(tables, CRM, 0, "1 a@x.com +4930123456 1970-01-01", "2 b@x.com +4930123456 1971-01-01")
+    came(tables, NOTICES, 1, "1 +4930123456 no")
+    assert night(tables, 1, *three) == {"a": "withdrawn", "b": "granted"}, "it was contact 1"
+    came(tables, NOTICES, 2, "_ +4930123456 no")
+    assert night(tables, 2, *three) == {"a": "withdrawn", "b": "withdrawn"}
+    came(tables, SHOP, 3, "8 b@x.com yes")
+    assert night(tables, 3, *three) == {"a": "withdrawn", "b": "granted"}
+
+
+def test_a_no_of_what_is_nobodys_record_holds_for_who_bears_its_address(
+    tables: DeltaTables,
+) -> None:
+    companies = source(
+        "companies", "increment", "id", "email", "kind", "said", "at",
+        consents=[MAILED], people="kind = 'person'",
+    )  # fmt: skip
+    came(tables, SHOP, 0, "7 a@x.com yes", "8 b@x.com yes")
+    came(tables, companies, 1, "1 a@x.com company no", "2 b@x.com person no")
+    assert night(tables, 1, companies, SHOP) == {"a": "withdrawn", "b": "withdrawn"}
+
+
+def test_a_no_without_a_channel_is_about_each(tables: DeltaTables) -> None:
+    by_way = WORDS | {"at": "at", "channel": "way"}
+    asked = source("asked", "append", "email", "way", "said", "at", consents=[by_way])
+    came(tables, asked, 0, "a@x.com _ no", "b@x.com email yes", "c@x.com _ yes")
+    built(tables, [asked], RULES, DAY[0])
+    rows = tables.read("gold.consents").select("channel", "status").collect()
+    assert sorted(map(tuple, rows)) == [("any", "withdrawn"), ("email", "granted")]
+
+
+@pytest.mark.parametrize("load", ["increment", "append"])
+def test_a_yes_without_a_time_is_older_than_any_no_where_rows_are_written_anew(
+    tables: DeltaTables, load: str
+) -> None:
+    agreed = WORDS | {"at": "agreed_at", "constant_channel": "email"}
+    letters = source("letters", load, "email", "said", "agreed_at", consents=[agreed])
+    came(tables, SHOP, 0, "7 a@x.com no")
+    came(tables, letters, 1, "a@x.com yes _")
+    is_event = load == "append"
+    assert night(tables, 1, letters, SHOP) == {"a": "granted" if is_event else "withdrawn"}
+
+
+def test_a_no_of_who_is_gone_holds_for_the_address_by_whatever_name(tables: DeltaTables) -> None:
+    accounts = source("accounts", "snapshot", "login", "said", "at", consents=[MAILED])
+    came(tables, SHOP, 0, "7 a@x.com yes", "8 b@x.com yes")
+    came(tables, accounts, 1, "a@x.com no", "b@x.com yes")
+    assert held(tables, 1, accounts, SHOP) == {"a@x.com"}
+    came(tables, accounts, 2, "b@x.com yes")
+    assert held(tables, 2, accounts, SHOP) == {"a@x.com"}
+
+
+def held(tables: DeltaTables, n: int, *sources: Source) -> set[str]:
+    """Addresses of e-mail that nobody may be sent to at, be they known as logins."""
+    built(tables, sources, RULES, DAY[n])
+    generation = latest_generation(tables)
+    assert generation is not None
+    policy = {
+        "purposes": {"marketing": {"description": "x"}},
+        "channels": {"email": {"addresses": ["email", "login"]}},
+    }
+    newest = Newest(
+        tables=tables,
+        generation=generation,
+        destination=destination(fields={}),
+        consent=ConsentPolicy.model_validate(policy),
+        at=datetime(2026, 4, 1, tzinfo=UTC),
+        sources=list(sources),
+    )
+    return {row["key"] for row in newest.opted_out.collect()}

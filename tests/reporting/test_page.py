@@ -12,6 +12,7 @@ from goldenlake.reporting.page import night_page
 from support.match_model import MODEL
 from support.nights import (
     DAY,
+    campaign,
     degraded_night,
     empty_night,
     failed_night,
@@ -204,3 +205,10 @@ def test_results_of_campaigns_are_told_with_what_chance_alone_could_do() -> None
     assert text.count("shows no effect yet") == 1, "an interval that holds zero"
     assert text.count("no control group") == 1
     assert "Campaigns" not in said(replace(good_night(), campaigns=()))
+
+
+def test_revenue_of_several_currencies_is_no_number() -> None:
+    night = replace(good_night(), campaigns=[campaign("win_back", "", revenue=None)])
+    [told] = re.findall(r'data-label="revenue">(.*?)</td>', night_page(night))
+    assert "several currencies" in told
+    assert not re.search(r"\d", told)

@@ -51,6 +51,7 @@ def campaign(
     lift: float | None = None,
     low: float | None = None,
     high: float | None = None,
+    revenue: float | None = 40112.5,
 ) -> CampaignFacts:
     """Results of some four thousand people."""
     return CampaignFacts(
@@ -64,7 +65,7 @@ def campaign(
         clicked=311,
         converted=402,
         converted_held_out=29,
-        revenue=40112.5,
+        revenue=revenue,
         lift=lift,
         lift_low=low,
         lift_high=high,

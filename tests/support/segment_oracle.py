@@ -35,6 +35,16 @@ def _duration(text: str) -> timedelta:
     return int(text.removesuffix(unit)) * _UNITS[unit]
 
 
+def _at_the_latest(event: Row) -> Row:
+    """Shops that tell the day of a purchase alone give it as 00:00: it may have been the last
+    thing on that day.
+    """
+    at = event["at"]
+    if event["event"] != "purchase" or at.time() != time.min:
+        return event
+    return {**event, "at": datetime.combine(at.date(), time.max, UTC)}
+
+
 class _Person:
     def __init__(
         self,
@@ -151,8 +161,14 @@ class _Person:
     def followed(self, condition: Row) -> bool:
         """Every chain is tried: slow, and plainly what the words say."""
         within, gap = condition.get("within"), condition.get("gap")
+        at_the_latest = [_at_the_latest(e) for e in self.events]
+        is_about_buying = condition["sequence"][-1]["event"] == "purchase"
         steps = [
-            [e["at"] for e in self.events if self.matches(e, wanted, within)]
+            [
+                e["at"]
+                for e in (at_the_latest if is_about_buying else self.events)
+                if self.matches(e, wanted, within)
+            ]
             for wanted in condition["sequence"]
         ]
         undone = condition.get("not_followed_by")
@@ -162,7 +178,7 @@ class _Person:
             if gap is not None and chain[-1] - chain[0] > _duration(gap):
                 continue
             if undone and any(
-                self.matches(e, undone, within) and e["at"] > chain[-1] for e in self.events
+                self.matches(e, undone, within) and e["at"] > chain[-1] for e in at_the_latest
             ):
                 continue
             return True

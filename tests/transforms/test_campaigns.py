@@ -15,7 +15,8 @@ ASSIGNED = (
     "destination STRING, assigned_on DATE, until DATE"
 )
 BOUGHT = (
-    "customer_id STRING, channel STRING, on DATE, amount DECIMAL(18,4), is_cancellation BOOLEAN"
+    "customer_id STRING, channel STRING, on DATE, amount DECIMAL(18,4), is_cancellation BOOLEAN, "
+    "currency STRING"
 )
 DID = "customer_id STRING, channel STRING, on DATE, kind STRING, is_bot BOOLEAN"
 FIRST, UNTIL = date(2026, 3, 1), date(2026, 3, 15)
@@ -23,6 +24,10 @@ FIRST, UNTIL = date(2026, 3, 1), date(2026, 3, 15)
 
 def assigned(who, arm, campaign="spring"):
     return ("s", campaign, who, arm, "email", "crm", FIRST, UNTIL)
+
+
+def bought(who, amount, currency="EUR", on=date(2026, 3, 3), is_cancellation=False):
+    return (who, "web", on, Decimal(amount), is_cancellation, currency)
 
 
 def results(spark, people, purchases=(), interactions=()):
@@ -61,12 +66,12 @@ def test_results_are_those_of_plain_sums(spark):
         for _ in range(random.choice([0, 0, 1, 2] if arm == "sent" else [0, 0, 0, 1])):
             amount = Decimal(random.randrange(100, 9000)) / 100
             spent[who] = spent.get(who, 0) + amount
-            purchases.append((who, "web", date(2026, 3, random.randrange(2, 16)), amount, False))
+            purchases.append(bought(who, amount, on=date(2026, 3, random.randrange(2, 16))))
     # Neither before, nor on the day itself, nor after, nor what was cancelled.
     before, after = date(2026, 2, 27), date(2026, 3, 16)
     outside = [(before, False), (FIRST, False), (after, False), (UNTIL, True)]
     for on, is_cancelled in outside:
-        purchases += [(who, "web", on, Decimal(777), is_cancelled) for who in ("s0", "h0")]
+        purchases += [bought(who, 777, "GBP", on, is_cancelled) for who in ("s0", "h0")]
     row = results(spark, people, purchases)["spring"]
     groups = {
         arm: [float(spent.get(who, 0)) for _, _, who, a, *_ in people if a == arm]
@@ -113,3 +118,38 @@ def test_without_a_control_group_there_is_no_lift(spark):
 
 def test_a_campaign_of_nobody_is_no_row(spark):
     assert results(spark, []) == {}
+
+
+MONEY = ("revenue", "revenue_held_out", "revenue_lift", "revenue_lift_low", "revenue_lift_high")
+
+
+@pytest.mark.parametrize(
+    "purchases",
+    [
+        [bought("s0", 10, "EUR"), bought("s0", 10, "GBP")],
+        [bought("s0", 10, "EUR"), bought("s1", 10, "GBP")],
+        [bought("s0", 10, "EUR"), bought("h0", 10, "GBP")],
+        [bought("s0", 10, "EUR"), bought("s0", 10, None)],
+        [bought("h0", 10, None), bought("h1", 10, "EUR")],
+    ],
+)
+def test_money_of_several_currencies_is_not_added_up(spark, purchases):
+    people = [assigned(f"s{at}", "sent") for at in range(3)]
+    people += [assigned(f"h{at}", "held_out") for at in range(3)]
+    people += [assigned("s0", "sent", "autumn"), assigned("x", "held_out", "autumn")]
+    found = results(spark, people, [*purchases, bought("x", 5, "EUR")])
+    row = found["spring"]
+    assert [row[name] for name in MONEY] == [None] * len(MONEY)
+    buyers = {who for who, *_ in purchases}
+    assert row["converted"] + row["converted_held_out"] == len(buyers)
+    assert row["lift"] is not None
+
+
+def test_of_campaigns_those_alone_have_no_sum_whose_own_people_paid_in_several_currencies(spark):
+    people = [assigned("x", "sent"), assigned("y", "sent", "autumn"), assigned("z", "sent", "may")]
+    purchases = [
+        bought("x", 10, "EUR"), bought("x", 10, "GBP"), bought("y", 7, None), bought("y", 2, None),
+    ]  # fmt: skip
+    found = results(spark, people, purchases)
+    money = {name: (row["revenue"], row["revenue_held_out"]) for name, row in found.items()}
+    assert money == {"spring": (None, None), "autumn": (9, 0), "may": (0, 0)}

@@ -290,6 +290,26 @@ def test_metrics_leave_out_machines_our_own_mail_and_cancellations(spark: SparkS
     assert rows["idle"]["last_seen_at"] is None
 
 
+@pytest.mark.parametrize(
+    ("currencies", "revenue"),
+    [(("EUR", None), None), ((None, None), 10), (("EUR", "EUR"), 10), (("EUR", "GBP"), None)],
+)
+def test_a_line_that_says_no_currency_is_not_added_to_those_that_say_one(
+    spark: SparkSession, currencies: tuple[str | None, ...], revenue: int | None
+) -> None:
+    bought = [
+        ("c", "shop", f"o{at}", NOON, "store", 1.0, Decimal(5), currency, False)
+        for at, currency in enumerate(currencies)
+    ]
+    [row] = golden_metrics(
+        spark.createDataFrame([("c",)], "customer_id STRING"),
+        spark.createDataFrame([], INTERACTIONS),
+        spark.createDataFrame(bought, PURCHASES),
+    ).collect()
+    average = None if revenue is None else revenue / 2
+    assert (row["orders"], row["revenue"], row["average_order"]) == (2, revenue, average)
+
+
 def test_the_channel_of_a_purchase_is_the_one_that_its_row_names(spark: SparkSession) -> None:
     erp = source(
         purchases={

@@ -220,6 +220,68 @@ def test_whoever_put_in_the_cart_and_did_not_buy_is_found_whatever_arrived_first
     assert found == {("wanted", "left")}
 
 
+@pytest.mark.parametrize(
+    ("who", "members"),
+    [
+        (
+            {
+                "sequence": [{"event": "view"}, {"event": "cart"}],
+                "not_followed_by": {"event": "purchase"},
+            },
+            {"before", "second", "nothing"},
+        ),
+        (
+            {
+                "sequence": [{"event": "view"}, {"event": "cart"}],
+                "within": "11h",
+                "not_followed_by": {"event": "purchase"},
+            },
+            {"before", "second", "nothing"},
+        ),
+        ({"sequence": [{"event": "cart"}, {"event": "purchase"}]}, {"day"}),
+        ({"sequence": [{"event": "cart"}, {"event": "purchase"}], "gap": "8h"}, set()),
+        (
+            {
+                "sequence": [{"event": "cart"}, {"event": "purchase"}],
+                "not_followed_by": {"event": "purchase"},
+            },
+            {"day"},
+        ),
+        ({"sequence": [{"event": "purchase"}, {"event": "cart"}]}, {"day", "before", "second"}),
+        ({"sequence": [{"event": "purchase"}, {"event": "purchase"}]}, {"twice"}),
+        (
+            {"sequence": [{"event": "purchase"}, {"event": "cart"}, {"event": "purchase"}]},
+            set(),
+        ),
+    ],
+)
+def test_a_purchase_of_which_the_day_alone_is_known_counts_as_the_last_thing_on_it(
+    spark, who, members
+):
+    carted = ("day", "before", "second", "nothing")
+    events = [
+        seen(name, kind, f"2024-05-31 {time}")
+        for name in carted
+        for kind, time in (("view", "14:00"), ("cart", "15:00"))
+    ]
+    purchases = [
+        bought("day", "2024-05-31 00:00"),
+        bought("day", "2024-05-31 00:00"),
+        bought("before", "2024-05-30 00:00"),
+        bought("second", "2024-05-31 00:00:01"),
+        bought("twice", "2024-05-30 00:00"),
+        bought("twice", "2024-05-31 00:00"),
+    ]
+    found = judge(
+        spark,
+        [segment(who)],
+        [customer(name) for name in (*carted, "twice")],
+        interactions=events,
+        purchases=purchases,
+    )
+    assert {name for _, name in found} == members
+
+
 def test_an_earlier_day_does_not_see_what_came_later(spark):
     wanted = [segment({"event": "view", "at_least": 1})]
     events = [seen("a", "view", "2024-05-31 00:00"), seen("b", "view", "2024-05-30 23:59")]

@@ -119,7 +119,7 @@ class CampaignFacts:
     clicked: int
     converted: int
     converted_held_out: int
-    revenue: float
+    revenue: float | None
     lift: float | None
     lift_low: float | None
     lift_high: float | None

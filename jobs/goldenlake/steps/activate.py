@@ -72,6 +72,7 @@ class Activate:
             self._guard(plan, kind.capabilities)
             self._write_held_back(tables, drawn.rows)
             assignments.note_held_out(tables, self.planner, drawn.rows)
+            assignments.note_there(tables, self.planner, drawn.rows)
             if any(each.reowned for each in plan.segments):
                 ledger.hand_over(tables, name, drawn.rows)
             found = outbox.put(tables, drawn) if plan.changes else None

@@ -263,10 +263,12 @@ def _present(tables: Tables) -> dict[str, int]:
 def _campaigns(tables: Tables, generation: Generation) -> list[CampaignFacts]:
     if "gold.campaigns" not in generation.tables:
         return []
-    rows = read(tables, generation, "gold.campaigns").orderBy("segment", "campaign").collect()
+    results = read(tables, generation, "gold.campaigns")
+    results = results.withColumn("revenue", F.col("revenue").cast("double"))
+    rows = results.orderBy("segment", "campaign").collect()
     names = [each.name for each in fields(CampaignFacts)]
     found = [{name: row[name] for name in names} for row in rows]
-    return [CampaignFacts(**{**each, "revenue": float(each["revenue"])}) for each in found]
+    return [CampaignFacts(**each) for each in found]
 
 
 def _accuracy(runs: Sequence[Any]) -> list[AccuracyFacts]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from goldenlake.transforms.golden_purchases import MONEY
+from goldenlake.transforms.golden_purchases import MONEY, told_currency
 
 SENT, HELD_OUT = "sent", "held_out"
 _Z = 1.959963984540054
@@ -27,7 +27,8 @@ def campaign_results(
     What somebody did counts from the day after they were assigned to ``until``. ``lift`` is the
     difference of the shares who bought, with the interval of Newcombe (1998, method 10); the
     difference of revenue a head has Welch's standard error with the normal quantile. Both are null
-    without a control group.
+    without a control group. Money of several currencies cannot be added: where those of one
+    campaign paid in them, whichever group they are in, all that is money is null.
     """
     people = _people(assignments)
     judged = (
@@ -51,6 +52,7 @@ def campaign_results(
         F.coalesce(F.sum(F.when(is_held, F.col("revenue"))), F.lit(0))
         .cast(MONEY)
         .alias("revenue_held_out"),
+        (F.min("_least_currency") != F.max("_greatest_currency")).alias("_is_mixed"),
         *(
             of(F.when(arm, F.col("_spent"))).alias(f"_{what}_{name}")
             for name, arm in (("sent", is_sent), ("held", is_held))
@@ -64,6 +66,7 @@ def campaign_results(
         F.col("_variance_sent") / F.col("sent") + F.col("_variance_held") / F.col("held_out")
     )
     has_both = (F.col("sent") > 0) & (F.col("held_out") > 0)
+    adds_up = ~F.coalesce("_is_mixed", F.lit(False))
     return counted.select(
         *_CAMPAIGN,
         "first_on",
@@ -74,14 +77,14 @@ def campaign_results(
         *_REACTIONS,
         "converted",
         "converted_held_out",
-        "revenue",
-        "revenue_held_out",
+        F.when(adds_up, F.col("revenue")).alias("revenue"),
+        F.when(adds_up, F.col("revenue_held_out")).alias("revenue_held_out"),
         F.when(has_both, lift).alias("lift"),
         F.when(has_both, low).alias("lift_low"),
         F.when(has_both, high).alias("lift_high"),
-        F.when(has_both, more).alias("revenue_lift"),
-        F.when(has_both, more - _Z * error).alias("revenue_lift_low"),
-        F.when(has_both, more + _Z * error).alias("revenue_lift_high"),
+        F.when(has_both & adds_up, more).alias("revenue_lift"),
+        F.when(has_both & adds_up, more - _Z * error).alias("revenue_lift_low"),
+        F.when(has_both & adds_up, more + _Z * error).alias("revenue_lift_high"),
     )
 
 
@@ -136,12 +139,17 @@ def _within(people: DataFrame, events: DataFrame) -> DataFrame:
 
 def _bought(people: DataFrame, purchases: DataFrame) -> DataFrame:
     lines = purchases.where(~F.col("is_cancellation")).select(
-        "customer_id", "channel", "on", "amount"
+        "customer_id", "channel", "on", "amount", told_currency().alias("_currency")
     )
     return (
         _within(people, lines)
         .groupBy(*_CAMPAIGN, "customer_id")
-        .agg(F.sum("amount").cast(MONEY).alias("revenue"), F.lit(True).alias("_has_bought"))
+        .agg(
+            F.sum("amount").cast(MONEY).alias("revenue"),
+            F.lit(True).alias("_has_bought"),
+            F.min("_currency").alias("_least_currency"),
+            F.max("_currency").alias("_greatest_currency"),
+        )
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from goldenlake.transforms.golden_purchases import MONEY
+from goldenlake.transforms.golden_purchases import MONEY, told_currency
 
 COLUMNS = (
     "customer_id", "interactions", "first_seen_at", "last_seen_at", "last_web_at",
@@ -25,8 +25,9 @@ def golden_metrics(
     """One row a customer in ``customers``, zeros for those who did nothing.
 
     Bots' visits count for nobody. Mail that we sent is no sign of life. Cancelled lines are kept
-    out of orders, items and revenue, and summed up by themselves. Money of several currencies
-    cannot be added: revenue, cancelled revenue and average order are then null.
+    out of orders, items and revenue, and summed up by themselves. Money of several currencies, of
+    which one that is not told is one, cannot be added: revenue, cancelled revenue and average order
+    are then null.
     """
     did = interactions.where(
         ~F.col("is_bot") & ~F.coalesce(F.col("kind").isin(*OURS), F.lit(False))
@@ -114,7 +115,7 @@ def _bought(purchases: DataFrame) -> DataFrame:
             F.sum(F.when(~kept, F.abs("amount"))).alias("_cancelled"),
             F.min(F.when(kept, F.col("at"))).alias("first_purchase_at"),
             F.max(F.when(kept, F.col("at"))).alias("last_purchase_at"),
-            (F.min("currency") != F.max("currency")).alias("_is_mixed"),
+            (F.min(told_currency()) != F.max(told_currency())).alias("_is_mixed"),
         )
     )
 

@@ -51,6 +51,13 @@ def purchases_of(silver: DataFrame, source: Source) -> DataFrame:
     )
 
 
+def told_currency() -> Column:
+    """A line's currency; that of lines that say none is one of its own. Money is added up only
+    where all lines have the same.
+    """
+    return F.coalesce("currency", F.lit(""))
+
+
 def _channel(mapping: PurchaseMapping) -> Column:
     said = word(optional(mapping.channel_from, "string"))
     return F.when(said.isin(*get_args(PurchaseChannel)), said).otherwise(F.lit(mapping.channel))

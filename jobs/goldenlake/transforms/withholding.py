@@ -28,6 +28,14 @@ def is_held_out(hold_out: HoldOut) -> Column:
     return number < F.lit(hold_out.share * 16**_DIGITS)
 
 
+def is_in_control_group(hold_outs: Mapping[str, HoldOut]) -> Column:
+    """Whether a row's customer is in the control group of its segment, by ``hold_outs``."""
+    held_out = F.lit(False)
+    for segment, hold_out in sorted(hold_outs.items()):
+        held_out = F.when(F.col("segment") == segment, is_held_out(hold_out)).otherwise(held_out)
+    return held_out
+
+
 def with_withheld(
     members: DataFrame,
     *,
@@ -43,10 +51,7 @@ def with_withheld(
             is left out of all but the first, held out of that one or not.
         capped: ``customer_id`` of those who have had enough for now.
     """
-    held_out = F.lit(False)
-    for segment, hold_out in sorted(hold_outs.items()):
-        held_out = F.when(F.col("segment") == segment, is_held_out(hold_out)).otherwise(held_out)
-    reason = F.when(held_out, HOLD_OUT)
+    reason = F.when(is_in_control_group(hold_outs), HOLD_OUT)
     if capped is not None:
         marked = capped.select("customer_id", F.lit(True).alias("_is_capped")).distinct()
         members = members.join(marked, "customer_id", how="left")

@@ -53,20 +53,26 @@ class Behaviour:
         Each event is strictly later than the one before, by its instant: what arrived first does
         not matter. The last is at most ``gap`` after the first. ``not_followed_by`` spares a
         chain after whose last event there was none of that kind, up to the end of the day.
+
+        Purchases of which the day alone is known are taken to be at its end in
+        ``not_followed_by``, and in a sequence that ends with a purchase: in all of its steps, so
+        that none of them follows itself, or another line of its order.
         """
         steps = _by_table(wanted.sequence)
+        ends_with_purchase = wanted.sequence[-1].event == PURCHASE
         tracks, kinds = [], []
         for table, numbers in steps.items():
             first = wanted.sequence[numbers[0]]
+            at = _latest_of(table) if ends_with_purchase else F.col("at")
             flags = [
                 F.when(
-                    self._happened(wanted.sequence[number], wanted.within, segment=segment),
+                    self._happened(wanted.sequence[number], wanted.within, segment=segment, at=at),
                     F.lit(1 << number),
                 ).otherwise(F.lit(0))
                 for number in numbers
             ]
             mask = reduce(Column.__add__, flags)
-            stamped = F.struct(F.unix_micros("at").alias("t"), mask.cast("int").alias("m"))
+            stamped = F.struct(F.unix_micros(at).alias("t"), mask.cast("int").alias("m"))
             key = _key(f"track {table}", wanted.sequence, wanted.within)
             track = self._measure(
                 first,
@@ -89,11 +95,12 @@ class Behaviour:
         if wanted.not_followed_by is None:
             return done.isNotNull()
         undone = wanted.not_followed_by
-        happened = self._happened(undone, wanted.within, segment=segment)
+        at = _latest_of(_table_of(undone))
+        happened = self._happened(undone, wanted.within, segment=segment, at=at)
         latest = self._measure(
             undone,
             _key("latest", [undone], wanted.within),
-            lambda: F.max(F.when(happened, F.unix_micros("at"))),
+            lambda: F.max(F.when(happened, F.unix_micros(at))),
         )
         return done.isNotNull() & F.coalesce(latest <= done, F.lit(True))
 
@@ -131,13 +138,17 @@ class Behaviour:
             measures[key] = (f"_did_{taken}", column())
         return F.col(measures[key][0])
 
-    def _happened(self, wanted: EventFilter, within: str | None, *, segment: str) -> Column:
-        """Whether an event is one of those wanted; null tests count as failed."""
+    def _happened(
+        self, wanted: EventFilter, within: str | None, *, segment: str, at: Column | None = None
+    ) -> Column:
+        """Whether an event is one of those wanted; null tests count as failed. ``at``: its instant,
+        if other than it stands.
+        """
         table = _table_of(wanted)
         schema = self._events(table).schema
         types = {column.name: column.dataType for column in schema}
         key = f"event {wanted.event}"
-        tests = [self._in_window(table, within)]
+        tests = [self._in_window(table, within, F.col("at") if at is None else at)]
         if table == INTERACTIONS:
             self._kinds.add(wanted.event)
             tests += [F.col("kind") == F.lit(wanted.event), ~_flag("is_bot")]
@@ -164,7 +175,7 @@ class Behaviour:
             tests.append(F.expr(canonical(wanted.matching)))
         return F.coalesce(reduce(Column.__and__, tests), F.lit(False))
 
-    def _in_window(self, table: str, within: str | None) -> Column:
+    def _in_window(self, table: str, within: str | None, at: Column) -> Column:
         """Whole days are judged by the event's day, shorter windows by its instant."""
         since = self._since.setdefault(table, [])
         if within is None:
@@ -173,7 +184,7 @@ class Behaviour:
         start = self.day.start(within)
         if parse_duration(within) % timedelta(days=1):
             since.append(start.date() - timedelta(days=1))
-            return (F.col("at") >= F.lit(start)) & (F.col("at") < F.lit(self.day.end))
+            return (at >= F.lit(start)) & (at < F.lit(self.day.end))
         since.append(start.date())
         return F.col("on") >= F.lit(start.date())
 
@@ -218,6 +229,18 @@ def _last_completion(steps: Column, length: int, gap: str | None) -> Column:
         )
 
     return F.aggregate(steps, start, advance, lambda state: state["d"])
+
+
+def _latest_of(table: str) -> Column:
+    """The last instant at which an event may have been: a purchase at midnight, UTC, is one of
+    which the day alone is known.
+    """
+    at = F.col("at")
+    if table != PURCHASES:
+        return at
+    day = timedelta(days=1) // timedelta(microseconds=1)
+    micros = F.unix_micros(at)
+    return F.when(micros % day == 0, F.timestamp_micros(micros + (day - 1))).otherwise(at)
 
 
 def _table_of(wanted: EventFilter) -> str:

@@ -92,8 +92,6 @@ def test_a_no_by_the_number_of_a_contact_outlives_the_contact(tables: DeltaTable
     assert night(tables, 1, *three) == {"a": "withdrawn", "b": "granted"}
     came(tables, CRM, 2, "2 b@x.com _ _")
     assert night(tables, 2, *three) == {"a": "withdrawn", "b": "granted"}
-    came(tables, SHOP, 3, "7 a@x.com yes")
-    assert night(tables, 3, *three)["a"] == "granted", "a later yes counts"
 
 
 def test_a_no_by_a_shared_number_is_heard_for_each_of_those_who_share_it(

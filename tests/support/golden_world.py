@@ -286,7 +286,7 @@ class World:
         if changed:
             rows = [
                 (
-                    key, of.get("family_name"), of.get("email"), of.get("opt_in"), None,
+                    key, of.get("family_name"), of.get("email"), of.get("opt_in"), of["at"],
                     f"crm_contacts:{key}", of["at"], DAY, "crm", 1, DAY, of["gone"], [], "",
                 )
                 for key, of in changed.items()

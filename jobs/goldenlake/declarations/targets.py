@@ -276,6 +276,16 @@ def modes_of(target: FilesTarget | ConnectedTarget) -> frozenset[str]:
             return everywhere
 
 
+def finds_people_by(target: FilesTarget | ConnectedTarget) -> list[str]:
+    """Fields by each of which, besides the key, such a system finds a person: a no of whoever else
+    bears the value is a no to being found by it.
+    """
+    if not isinstance(target, GoogleTarget | MetaTarget):
+        return []
+    alone = ("email", "external_id", "phone")
+    return [field for name, field in target.identifiers.items() if name in alone]
+
+
 def audience_name(template: str, *, destination: str, segment: str) -> str:
     """What a segment is called at its destination."""
     return template.format(destination=destination, segment=segment)

@@ -14,7 +14,7 @@ from goldenlake.identity import groups as belonging
 from goldenlake.identity.links import link_key
 from goldenlake.steps.generations import Generation, Stage
 from goldenlake.steps.golden_build import KEYS, Build, Written, names_of
-from goldenlake.steps.refusals import naming_nobody, refusals
+from goldenlake.steps.refusals import naming_nobody, refusals, untied
 from goldenlake.transforms.campaigns import campaign_results
 from goldenlake.transforms.conforming import as_declared
 from goldenlake.transforms.golden_changes import difference, shaped
@@ -108,7 +108,7 @@ def identifiers(build: Build) -> dict[str, Written]:
 
 
 def consents(build: Build) -> dict[str, Written]:
-    """gold.consents: what records say, and what they refused before they lost it: ``refusals``."""
+    """gold.consents: what records say, and what was refused that holds beyond its record."""
     table = "gold.consents"
     said = [
         statements_of(silver, source)
@@ -118,9 +118,9 @@ def consents(build: Build) -> dict[str, Written]:
     if not said:
         return {table: build.write(table, build.empty(table), build.of_touched(build.old(table)))}
     members, old = build.members, build.of_touched(build.old(table))
-    refused = _lost_refusals(build, build.identity)
+    refused = _refused(build, build.identity)
     if refused is not None:
-        members, old = _bearing_what_changed(build, table, _lost_refusals, refused)
+        members, old = _bearing_what_changed(build, table, _refused, refused)
     stated = union_of(said).join(build.owners(members), "record_id", how="inner")
     if refused is not None:
         bearers = _keyed(identifier_values(members)).select("link_key", "customer_id").distinct()
@@ -129,21 +129,22 @@ def consents(build: Build) -> dict[str, Written]:
     return {table: build.write(table, latest_consents(stated), old)}
 
 
-def _lost_refusals(build: Build, at: Generation | Stage) -> DataFrame | None:
-    """What ``refusals`` gives, by each value that names who said it: ``link_key`` and what
-    ``statements_of`` gives; None as there.
+def _refused(build: Build, at: Generation | Stage) -> DataFrame | None:
+    """What ``refusals`` and ``untied`` give, by each value that names who said it: ``link_key`` and
+    what ``statements_of`` gives; None as there.
 
     Values that are weak, blocked or on too many records name nobody, and are held back as the
     addresses that they are when it is planned who is sent to. A contested one does, so that among
     people who share it nobody is written to against a no.
     """
     columns = ["link_key", *(name for name in CONSENTS if name != "customer_id")]
-    refused = refusals(build.tables, at, build.sources)
-    if refused is None:
+    asked = build.tables, at, build.sources
+    found = [noes for noes in (refusals(*asked), untied(*asked)) if noes is not None]
+    if not found:
         return None
-    named = refused.where(F.col("identifier").isin(build.naming))
+    named = union_of(found).where(F.col("identifier").isin(build.naming))
     nobodys = naming_nobody(build.tables, at)
-    return named.join(nobodys, "link_key", how="left_anti").select(*columns)
+    return build.cache(named.join(nobodys, "link_key", how="left_anti").select(*columns))
 
 
 def _withheld(build: Build, at: Generation | Stage) -> DataFrame:

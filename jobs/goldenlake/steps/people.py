@@ -14,6 +14,7 @@ from pyspark.sql.types import StructType
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.source import Source
+from goldenlake.declarations.targets import finds_people_by
 from goldenlake.identity.links import link_key
 from goldenlake.ports import Tables
 from goldenlake.steps.doubts import Doubts
@@ -48,7 +49,7 @@ class Newest:
     consent: ConsentPolicy
     at: datetime
     sources: Sequence[Source] = ()
-    """All of them: what they said, and whom they told to be one."""
+    """Those that state consent: what was set aside of them may be a no."""
 
     @cached_property
     def history(self) -> DataFrame:
@@ -75,7 +76,7 @@ class Newest:
         unclear = Doubts(
             tables=self.tables,
             generation=self.generation,
-            sources=[source for source in self.sources if source.consents],
+            sources=self.sources,
             policy=self.consent,
         ).statements()
         if unclear is not None:
@@ -104,6 +105,21 @@ class Newest:
         key = self.destination.key
         return [name for name in self._named if name in customers.columns and name != key]
 
+    @cached_property
+    def _found_by(self) -> list[str]:
+        """Columns of gold.customers by which the destination's system finds people, besides those
+        for which who bears a refused value is held back altogether.
+        """
+        mapping, (customers, _) = self.destination.mapping, self._tables
+        names = {mapping[field].attribute for field in finds_people_by(self.destination.target)}
+        held = {self.destination.key, *self._addresses}
+        return sorted(names.intersection(customers.columns) - held)
+
+    @property
+    def _compared(self) -> list[str]:
+        """Names of identifiers whose values people share a no by."""
+        return [self.destination.key, *self._named, *self._found_by]
+
     def _as_addresses(self, values: DataFrame) -> DataFrame:
         """``values`` where all addresses of the channel are one attribute: an address is the same
         by whatever name somebody is known to have it.
@@ -121,12 +137,12 @@ class Newest:
         values = self.keys.select(
             "customer_id", F.lit(key).alias("attribute"), F.col("key").alias("value")
         )
-        if self._addresses:
-            values = values.unionByName(told_values(customers, self._addresses))
+        if told := [*self._addresses, *self._found_by]:
+            values = values.unionByName(told_values(customers, told))
         if "gold.identifiers" in self.generation.tables:
             known = read(self.tables, self.generation, "gold.identifiers")
             values = values.unionByName(
-                known.where(F.col("identifier").isin(key, *self._named)).select(
+                known.where(F.col("identifier").isin(self._compared)).select(
                     "customer_id", F.col("identifier").alias("attribute"), "value"
                 )
             )
@@ -141,7 +157,7 @@ class Newest:
         lost = refusals(self.tables, self.generation, self.sources)
         if lost is None:
             return refused
-        ours = lost.where(F.col("identifier").isin(self.destination.key, *self._named))
+        ours = lost.where(F.col("identifier").isin(self._compared))
         said = ours.join(self._naming, ["identifier", "value"], how="left_anti").withColumnRenamed(
             "link_key", "customer_id"
         )
@@ -155,7 +171,7 @@ class Newest:
         if "gold.identifiers" not in self.generation.tables:
             return self.tables.frame([], "identifier STRING, value STRING")
         known = read(self.tables, self.generation, "gold.identifiers")
-        named = known.where(F.col("identifier").isin(self.destination.key, *self._named))
+        named = known.where(F.col("identifier").isin(self._compared))
         key = link_key(F.col("identifier"), F.col("value")).alias("link_key")
         nobodys = F.broadcast(naming_nobody(self.tables, self.generation))
         return named.select("identifier", "value", key).join(nobodys, "link_key", how="left_anti")
@@ -165,10 +181,24 @@ class Newest:
         ``desired_hash``, ``consent`` and ``until``.
         """
         customers, metrics = self._tables
-        ours = customers.join(who, "customer_id", how="left_semi")
+        ours = self._not_found_by_others(customers.join(who, "customer_id", how="left_semi"))
         shaped = people(self.destination, ours, metrics)
         judged = with_consent(shaped, self._said, self.consent)
         return self._without_refused_addresses(judged, ours) if self._addresses else judged
+
+    def _not_found_by_others(self, customers: DataFrame) -> DataFrame:
+        """The customers without values by which the system would find somebody who said no."""
+        for name in self._found_by:
+            refused = self._opted_out.where(F.col("attribute") == name).select(
+                F.col("value").alias("_refused")
+            )
+            same = F.col(name).cast("string") == F.col("_refused")
+            customers = (
+                customers.join(refused, same, how="left")
+                .withColumn(name, F.when(F.col("_refused").isNull(), F.col(name)))
+                .drop("_refused")
+            )
+        return customers
 
     def _without_refused_addresses(self, judged: DataFrame, customers: DataFrame) -> DataFrame:
         """The same, where somebody who may be sent to but for the address counts as opted out."""

@@ -71,7 +71,7 @@ class PlanExport:
     segments: Mapping[str, Segment] = field(default_factory=dict)
     """Those of the destination, by name: for their control groups."""
     sources: Sequence[Source] = ()
-    """All of them: what they said, and whom they told to be one."""
+    """Those that state consent: what was set aside of them may be a no."""
 
     @classmethod
     def of(
@@ -85,7 +85,7 @@ class PlanExport:
             as_of=as_of,
             now=now,
             segments={name: catalogue.segments[name] for name in destination.segments},
-            sources=list(catalogue.sources.values()),
+            sources=[source for source in catalogue.sources.values() if source.consents],
         )
 
     @property
@@ -165,10 +165,9 @@ class PlanExport:
         # What counts for a cap moves with the day.
         day = self.as_of.isoformat() if self.destination.cap else ""
         declared = (LOGIC, self.destination, self.consent, members, self.hold_outs, day)
-        stating = [source for source in self.sources if source.consents]
-        aside = (f"quarantine.{source.source}" for source in stating)
+        aside = (f"quarantine.{source.source}" for source in self.sources)
         versions = {name: at for name in aside if (at := tables.version(name)) is not None}
-        read_anew = data_mark(tables, versions, *stating) if versions else ""
+        read_anew = data_mark(tables, versions, *self.sources) if versions else ""
         unread = self.adds_nobody(tables)
         mark = fingerprint({"generation": generation.generation}, *declared, read_anew, unread)
         return mark, self._judged_at(generation)

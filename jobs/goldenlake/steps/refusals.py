@@ -4,7 +4,7 @@ record is gone, says or bears something else by now, or is tied to nobody.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -20,28 +20,33 @@ from goldenlake.transforms.golden_consents import is_no, said_under_names, union
 
 
 def refusals(tables: Tables, at: Generation | Stage, sources: Sequence[Source]) -> DataFrame | None:
-    """``link_key``, and what ``said_under_names`` gives, of the rows that ``at`` was built from;
-    None where nothing can have been refused so.
+    """What rows refused that are gone, replaced or nobody's record, of the rows that ``at`` was
+    built from: ``link_key`` and what ``said_under_names`` gives; None where no source has any.
+
+    A record is often deleted because its person asked for it: the no must outlive it, or an older
+    yes elsewhere counts again. A yes goes with its record.
     """
+    found: list[DataFrame] = []
+    for source, silver in _stating(tables, at, sources):
+        if source.loses_records or source.people or source.bots:
+            found.append(_noes(_lost(silver), source))
+        found += _replaced(tables, at, source, silver)
+    return union_of(found) if found else None
+
+
+def untied(tables: Tables, at: Generation | Stage, sources: Sequence[Source]) -> DataFrame | None:
+    """The same of records that are there, and that their names alone tie to nobody (any more)."""
     said: list[DataFrame] = []
     found: list[DataFrame] = []
-    for source in sources:
-        silver = pinned(tables, at.inputs, source)
-        if silver is None or not (source.consents and source.identifiers):
-            continue
+    for source, silver in _stating(tables, at, sources):
         noes = _noes(silver, source)
-        replaced = _replaced(tables, at, source, silver)
-        said += [noes, *replaced]
-        found += replaced
-        # A record is often deleted because its person asked for it. A yes goes with its record.
-        if source.loses_records or source.people or source.bots:
-            found.append(noes.where("_is_lost"))
+        said += [noes, *_replaced(tables, at, source, silver)]
         if not source.is_profile:
             found.append(_contested(noes, _review(tables, at)))
     gone = _gone(tables, at, sources)
     if said and gone is not None:
         found.append(_through(union_of(said), gone, _review(tables, at)))
-    return union_of(found).drop("_is_lost") if found else None
+    return union_of(found) if found else None
 
 
 def naming_nobody(tables: Tables, at: Generation | Stage) -> DataFrame:
@@ -56,13 +61,23 @@ def _review(tables: Tables, at: Generation | Stage) -> DataFrame:
     return read(tables, at, "identity.review").select("link_key", "reason")
 
 
-def _noes(silver: DataFrame, source: Source) -> DataFrame:
-    """Every no of a source under every name, with ``link_key``; ``_is_lost`` says that its row is
-    deleted or nobody's record.
-    """
+def _stating(
+    tables: Tables, at: Generation | Stage, sources: Sequence[Source]
+) -> Iterator[tuple[Source, DataFrame]]:
+    for source in sources:
+        silver = pinned(tables, at.inputs, source)
+        if silver is not None and source.consents and source.identifiers:
+            yield source, silver
+
+
+def _lost(silver: DataFrame) -> DataFrame:
     is_deleted = F.coalesce(F.col("_is_deleted"), F.lit(False))
-    rows = silver.withColumn("_is_lost", is_deleted | F.col("record_id").isNull())
-    return _keyed(said_under_names(rows, source, identifiers_of(source), "_is_lost"))
+    return silver.where(is_deleted | F.col("record_id").isNull())
+
+
+def _noes(rows: DataFrame, source: Source) -> DataFrame:
+    """Every no under every name, with ``link_key``."""
+    return _keyed(said_under_names(rows, source, identifiers_of(source)))
 
 
 def _keyed(said: DataFrame) -> DataFrame:
@@ -73,10 +88,7 @@ def _replaced(
     tables: Tables, at: Generation | Stage, source: Source, silver: DataFrame
 ) -> list[DataFrame]:
     superseded = pinned(tables, at.inputs, source, "superseded")
-    if superseded is None:
-        return []
-    last = last_statements(superseded, silver, source)
-    return [_keyed(last.withColumn("_is_lost", F.lit(True)))]
+    return [] if superseded is None else [_keyed(last_statements(superseded, silver, source))]
 
 
 def _contested(noes: DataFrame, review: DataFrame) -> DataFrame:

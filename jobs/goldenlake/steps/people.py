@@ -15,7 +15,7 @@ from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.targets import finds_people_by
-from goldenlake.identity.links import link_key
+from goldenlake.identity.links import link_keys
 from goldenlake.ports import Tables
 from goldenlake.steps.doubts import Doubts
 from goldenlake.steps.generations import Generation, read
@@ -158,7 +158,7 @@ class Newest:
         if lost is None:
             return refused
         ours = lost.where(F.col("identifier").isin(self._compared))
-        said = ours.join(self._naming, ["identifier", "value"], how="left_anti").withColumnRenamed(
+        said = ours.join(self._naming, "link_key", how="left_anti").withColumnRenamed(
             "link_key", "customer_id"
         )
         values = said.select("customer_id", F.col("identifier").alias("attribute"), "value")
@@ -167,14 +167,13 @@ class Newest:
 
     @property
     def _naming(self) -> DataFrame:
-        """``identifier, value`` by which somebody is known, but for those that too many bear."""
+        """Values by which somebody is known, but for those that too many bear: (link_key)."""
         if "gold.identifiers" not in self.generation.tables:
-            return self.tables.frame([], "identifier STRING, value STRING")
+            return self.tables.frame([], "link_key STRING")
         known = read(self.tables, self.generation, "gold.identifiers")
-        named = known.where(F.col("identifier").isin(self._compared))
-        key = link_key(F.col("identifier"), F.col("value")).alias("link_key")
+        named = link_keys(known.where(F.col("identifier").isin(self._compared)))
         nobodys = F.broadcast(naming_nobody(self.tables, self.generation))
-        return named.select("identifier", "value", key).join(nobodys, "link_key", how="left_anti")
+        return named.join(nobodys, "link_key", how="left_anti")
 
     def people(self, who: DataFrame) -> DataFrame:
         """The customers in ``who`` (``customer_id``, as often as may be) with ``key``, ``fields``,

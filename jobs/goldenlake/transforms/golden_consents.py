@@ -12,6 +12,7 @@ from pyspark.sql import types as T
 from goldenlake.columns.text import word
 from goldenlake.declarations.expressions import canonical
 from goldenlake.declarations.source import STATUSES, ConsentMapping, Source
+from goldenlake.transforms.consent import ANY
 from goldenlake.transforms.golden_events import meant, optional, selected
 from goldenlake.transforms.row_ids import event_id
 
@@ -19,7 +20,6 @@ COLUMNS = (
     "customer_id", "purpose", "channel", "status", "jurisdiction", "stated_at", "expires_at",
     "source", "record_id",
 )  # fmt: skip
-_ANY = "any"
 
 
 def statements_of(silver: DataFrame, source: Source) -> DataFrame:
@@ -84,7 +84,7 @@ def can_lose_a_no(source: Source) -> bool:
 
 def _statements(rows: DataFrame, source: Source, mapping: ConsentMapping, *kept: str) -> DataFrame:
     status = stated(mapping)
-    unnamed = F.when(status != "granted", _ANY)
+    unnamed = F.when(status != "granted", ANY)
     statements = rows.select(
         *kept,
         "record_id",

@@ -33,9 +33,14 @@ def link_key(identifier: Column, value: Column) -> Column:
     return F.substring(F.sha2(F.concat_ws("\x1f", identifier, value), 256), 1, 32)
 
 
+def keyed(values: DataFrame) -> DataFrame:
+    """Rows with ``identifier`` and ``value``, and their ``link_key``."""
+    return values.withColumn("link_key", link_key(F.col("identifier"), F.col("value")))
+
+
 def link_keys(values: DataFrame) -> DataFrame:
     """The keys of (identifier, value): (link_key)."""
-    return values.select(link_key(F.col("identifier"), F.col("value")).alias("link_key"))
+    return keyed(values).select("link_key")
 
 
 def rule_text(name: str, identifier: Identifier) -> str:

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.groups import Group
 from goldenlake.declarations.source import Source
 from goldenlake.identity import groups as belonging
-from goldenlake.identity.links import link_key
+from goldenlake.identity.links import keyed
 from goldenlake.steps.generations import Generation, Stage
 from goldenlake.steps.golden_build import KEYS, Build, Written, names_of
 from goldenlake.steps.refusals import naming_nobody, refusals, untied
@@ -103,7 +103,7 @@ def identifiers(build: Build) -> dict[str, Written]:
     table = "gold.identifiers"
     withheld = _withheld(build, build.identity)
     members, old = _bearing_what_changed(build, table, _withheld, withheld)
-    values = _keyed(identifier_values(members))
+    values = keyed(identifier_values(members))
     return {table: build.write(table, golden_identifiers(values, withheld), old)}
 
 
@@ -123,7 +123,7 @@ def consents(build: Build) -> dict[str, Written]:
         members, old = _bearing_what_changed(build, table, _refused, refused)
     stated = union_of(said).join(build.owners(members), "record_id", how="inner")
     if refused is not None:
-        bearers = _keyed(identifier_values(members)).select("link_key", "customer_id").distinct()
+        bearers = keyed(identifier_values(members)).select("link_key", "customer_id").distinct()
         by_value = refused.join(bearers, "link_key", how="inner").drop("link_key")
         stated = stated.unionByName(by_value)
     return {table: build.write(table, latest_consents(stated), old)}
@@ -171,7 +171,7 @@ def _bearing_what_changed(
     if link_keys.isEmpty():
         return build.members, build.of_touched(build.old(table))
     bearers = build.cache(
-        _keyed(identifier_values(build.all_members))
+        keyed(identifier_values(build.all_members))
         .join(link_keys, "link_key", how="left_semi")
         .select("customer_id")
         .union(build.touched)
@@ -305,10 +305,6 @@ def campaigns(build: Build) -> dict[str, Written]:
         assigned, build.tables.read("gold.interactions"), build.tables.read("gold.purchases")
     )
     return {table: build.write(table, new, old)}
-
-
-def _keyed(values: DataFrame) -> DataFrame:
-    return values.withColumn("link_key", link_key(F.col("identifier"), F.col("value")))
 
 
 def waves(groups: Sequence[Group]) -> Sequence[Sequence[Writer]]:

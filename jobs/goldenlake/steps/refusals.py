@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Source
-from goldenlake.identity.links import BLOCKED, CONFLICTING, TOO_MANY, link_key
+from goldenlake.identity.links import BLOCKED, CONFLICTING, TOO_MANY, keyed, link_key
 from goldenlake.identity.records import identifiers_of
 from goldenlake.ports import Tables
 from goldenlake.steps.generations import Generation, Stage, read
@@ -77,18 +77,16 @@ def _lost(silver: DataFrame) -> DataFrame:
 
 def _noes(rows: DataFrame, source: Source) -> DataFrame:
     """Every no under every name, with ``link_key``."""
-    return _keyed(said_under_names(rows, source, identifiers_of(source)))
-
-
-def _keyed(said: DataFrame) -> DataFrame:
-    return said.where(is_no()).withColumn("link_key", link_key(F.col("identifier"), F.col("value")))
+    return keyed(said_under_names(rows, source, identifiers_of(source)).where(is_no()))
 
 
 def _replaced(
     tables: Tables, at: Generation | Stage, source: Source, silver: DataFrame
 ) -> list[DataFrame]:
     superseded = pinned(tables, at.inputs, source, "superseded")
-    return [] if superseded is None else [_keyed(last_statements(superseded, silver, source))]
+    if superseded is None:
+        return []
+    return [keyed(last_statements(superseded, silver, source).where(is_no()))]
 
 
 def _contested(noes: DataFrame, review: DataFrame) -> DataFrame:

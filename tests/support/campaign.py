@@ -9,6 +9,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadFileScheduling
 
 from support.contents import Difference
 from support.faults import Fault, Kind, points_of
@@ -65,6 +66,22 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--fault", help='only this one: "death at golden/012 merge gold.customers after"'
     )
     group.addoption("--fault-seed", type=int, default=1, help="chooses the points; 1 by default")
+
+
+class ByFileOrStage(LoadFileScheduling):
+    """A process takes tests by the file, but of the campaign, longer than all others, by the stage.
+
+    Its undisturbed night is then had once in each process.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return nodeid.rpartition("-")[0] if file.endswith("/test_campaign.py") else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileOrStage | None:
+    """Where tests are shared out by the file."""
+    return ByFileOrStage(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

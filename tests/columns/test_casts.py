@@ -21,6 +21,12 @@ READ: list[tuple[str, dict[str, object], dict[str, str | None]]] = [
         },
     ),
     (
+        "integer",
+        {"decimal_comma": True},
+        {"17": "17", "17,0": "17", "-3,": "-3", "1.000": None, "-1.000": None, "1.0": None,
+         "1.234": None, "1,5": None},
+    ),
+    (
         "decimal",
         {"decimal_comma": True},
         {
@@ -59,6 +65,13 @@ READ: list[tuple[str, dict[str, object], dict[str, str | None]]] = [
          "30/02/2024": None, "02/13/2024": None},
     ),
     ("date", {"formats": ["dd/MM/yy"]}, {"01/02/03": "2003-02-01"}),
+    (
+        "date",
+        {"formats": ["iso", "dd.MM.yyyy"]},
+        {"2024-05-01T23:30:00-05:00": "2024-05-01", "1985-05-01T00:00:00+02:00": "1985-05-01",
+         "01.05.1985": "1985-05-01", "1985-05-01": "1985-05-01", "1985-05-32": None},
+    ),
+    ("date", {"formats": ["epoch"], "timezone": BERLIN}, {"1431900000": "2015-05-18", "x": None}),
     (
         "timestamp",
         {"timezone": BERLIN},

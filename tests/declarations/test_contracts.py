@@ -22,6 +22,10 @@ SHOP = "sources/shop.yml"
          "15: columns[2].normalise: is phone, but neither region nor region_from says in which "
          "country numbers without a country code are dialled. Add one; region: ZZ reads "
          "international numbers only."),
+        ("{name: notes,", "{name: notes, type: date, formats: [iso, \"yyyy-MM-dd'T'HH:mmXXX\"],",
+         "15: columns[2].formats[1]: \"yyyy-MM-dd'T'HH:mmXXX\" reads an offset from UTC, but notes "
+         "is a date: the day would be that of UTC, not the one that was written. Make the column a "
+         "timestamp."),
         ("key: [id]", "key: [id]\nregion: XQ",
          "12: region: is 'XQ', no country of ISO 3166-1 with telephone numbers; write its two "
          "capital letters, such as GB, or ZZ to read international numbers only."),

@@ -204,9 +204,10 @@ def test_a_young_file_is_left_alone_and_one_from_a_clock_ahead_is_not(drop):
     drop.put("young.csv", "id\n1\n", at=NOW - timedelta(seconds=59))
     drop.put("settled.csv", "id\n2\n", at=NOW - timedelta(seconds=60))
     drop.put("ahead.csv", "id\n3\n", at=NOW + timedelta(days=1))
+    drop.put("a bit ahead.csv", "id\n4\n", at=NOW + timedelta(seconds=30))
     landed = drop.land()
     assert [row.path for row in landed.files] == ["ahead.csv", "settled.csv"]
-    assert landed.growing == ["young.csv"]
+    assert landed.growing == ["a bit ahead.csv", "young.csv"]
 
 
 @pytest.mark.fault("file that grows while it is read")

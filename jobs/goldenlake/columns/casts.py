@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
+
+from goldenlake.declarations.base import carries_offset
 
 #: Spark's type of each declared type. Money has two decimals and unit prices three or four; what
 #: a spreadsheet adds beyond them (2.5500000000000003) is rounded away.
@@ -49,7 +50,7 @@ def cast_text(
     """
     trimmed = F.btrim(text, F.lit(" \t\r\n"))
     if kind == "integer":
-        return to_integer(trimmed)
+        return to_integer(trimmed, decimal_comma=decimal_comma)
     if kind in ("double", "decimal"):
         return to_number(trimmed, SPARK_TYPES[kind], decimal_comma=decimal_comma)
     if kind == "boolean":
@@ -61,9 +62,13 @@ def cast_text(
     return text
 
 
-def to_integer(text: Column) -> Column:
-    """A whole number; ``17850.0`` is one, since spreadsheets write it so, and ``1E5`` is not."""
-    digits = F.regexp_extract(text, r"\A([+-]?\d+)(?:\.0*)?\z", 1)
+def to_integer(text: Column, *, decimal_comma: bool = False) -> Column:
+    """A whole number; ``17850.0`` is one, since spreadsheets write it so, and ``1E5`` is not.
+
+    With a decimal comma it is ``17850,0``, and ``1.000`` may be one or a thousand.
+    """
+    point = "," if decimal_comma else r"\."
+    digits = F.regexp_extract(text, rf"\A([+-]?\d+)(?:{point}0*)?\z", 1)
     return F.nullif(digits, F.lit("")).try_cast("bigint")
 
 
@@ -93,18 +98,20 @@ def to_boolean(text: Column) -> Column:
 
 def to_date(text: Column, formats: Sequence[str] = (), timezone: str = "UTC") -> Column:
     """A day. A time beside it is cut off as it stands: the day is the one that was written."""
-    tried = [
-        to_timestamp(text, [pattern], timezone if pattern == "epoch" else "UTC").cast("date")
-        for pattern in formats
-    ]
-    if not tried:
-        tried = [F.when(text.rlike(_ISO_DATE), F.substring(text, 1, 10)).try_cast("date")]
-    return F.coalesce(*tried)
+    return F.coalesce(*(_day(text, pattern, timezone) for pattern in formats or ["iso"]))
 
 
 def to_timestamp(text: Column, formats: Sequence[str] = (), timezone: str = "UTC") -> Column:
     """An instant; see ``cast_text``."""
     return F.coalesce(*(_instant(text, pattern, timezone) for pattern in formats or ["iso"]))
+
+
+def _day(text: Column, pattern: str, timezone: str) -> Column:
+    if pattern == "iso":
+        return F.when(text.rlike(_ISO_DATE), F.substring(text, 1, 10)).try_cast("date")
+    if pattern == "epoch":
+        return F.from_utc_timestamp(_instant(text, pattern, timezone), timezone).cast("date")
+    return _instant(text, pattern, "UTC").cast("date")
 
 
 def _instant(text: Column, pattern: str, timezone: str) -> Column:
@@ -120,8 +127,4 @@ def _instant(text: Column, pattern: str, timezone: str) -> Column:
             F.to_utc_timestamp(parsed, timezone)
         )
     parsed = F.try_to_timestamp(text, F.lit(pattern))
-    return parsed if _carries_offset(pattern) else F.to_utc_timestamp(parsed, timezone)
-
-
-def _carries_offset(pattern: str) -> bool:
-    return bool(re.search(r"[VzOXxZ]", re.sub(r"'[^']*'", "", pattern)))
+    return parsed if carries_offset(pattern) else F.to_utc_timestamp(parsed, timezone)

@@ -166,6 +166,11 @@ def filled_in(text: str, known: set[str], *, hint: str = "") -> str:
 _TIME_LETTERS = frozenset("GyMLdDQqEFahHkKmsSVzOXxZ")
 
 
+def carries_offset(pattern: str) -> bool:
+    """Whether times of this pattern of Spark say how far they are from UTC."""
+    return bool(re.search(r"[VzOXxZ]", re.sub(r"'[^']*'", "", pattern)))
+
+
 def _checked_time_format(text: str) -> str:
     if text in ("iso", "epoch"):
         return text

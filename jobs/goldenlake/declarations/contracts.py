@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from goldenlake.declarations.access_log import known_fields, unknown_directives
+from goldenlake.declarations.base import carries_offset
 from goldenlake.declarations.derivations import derivation_problems
 from goldenlake.declarations.documents import Document, KeyPath
 from goldenlake.declarations.formats import AccessLogFormat
@@ -29,6 +30,7 @@ def contract_problems(document: Document, source: Source) -> Iterator[Problem]:
             f"are counted over append sources only, but load is {source.load}. Load it as append, "
             "or leave them out.",
         )
+    yield from _days_elsewhere(document, source)
     if not source.model_fields_set & {"region", "region_from"}:
         yield from _dialled_anywhere(document, source)
     yield from derivation_problems(document, source)
@@ -40,6 +42,19 @@ def contract_problems(document: Document, source: Source) -> Iterator[Problem]:
         yield from _one_meaning(document, path, mapping.statuses)
     if events := source.interactions:
         yield from _words(document, source, ("interactions", "kinds"), events.kind, events.kinds)
+
+
+def _days_elsewhere(document: Document, source: Source) -> Iterator[Problem]:
+    for at, column in enumerate(source.columns):
+        for number, pattern in enumerate(column.formats):
+            is_word = pattern in ("iso", "epoch")
+            if column.type == "date" and not is_word and carries_offset(pattern):
+                yield document.problem(
+                    ("columns", at, "formats", number),
+                    f"{pattern!r} reads an offset from UTC, but {column.name} is a date: the day "
+                    "would be that of UTC, not the one that was written. Make the column a "
+                    "timestamp.",
+                )
 
 
 def _dialled_anywhere(document: Document, source: Source) -> Iterator[Problem]:

@@ -147,6 +147,25 @@ def test_a_key_that_is_no_path_is_listed_as_such_beside_the_others():
     assert found == [(r"a\\b.csv", True), ("good.csv", False)]
 
 
+def test_an_object_has_the_same_time_where_it_is_listed_and_where_it_is_asked_for():
+    class Client:
+        """A store that lists thousandths of seconds, as MinIO and that of Google do."""
+
+        def get_paginator(self, _):
+            return self
+
+        def paginate(self, **_):
+            listed = datetime(2026, 3, 1, 20, 51, 6, 821000, tzinfo=UTC)
+            return [{"Contents": [{"Key": "in/a.csv", "Size": 5, "LastModified": listed}]}]
+
+        def head_object(self, **_):
+            return {"ContentLength": 5, "LastModified": datetime(2026, 3, 1, 20, 51, 6, tzinfo=UTC)}
+
+    place = S3("drop", bucket="b", prefix="in")
+    place._client = Client()
+    assert list(place.list("*.csv")) == [place.stat("a.csv")]
+
+
 @pytest.mark.parametrize("place", ["folder", "sftp"], indirect=True)
 def test_folders_that_lead_too_deep_are_told_and_not_entered(place, root):
     place.write("good.csv", [b"x"])

@@ -185,6 +185,10 @@ def test_what_is_no_workbook_says_so(shelf, content, says):
     assert says in shelf.read("a.xlsx", content, {"kind": "xlsx"})[1].broken
 
 
+NUMBER = pa.decimal128(38, 10)
+"""Oracle's NUMBER without a precision, as Spark's JDBC reader writes it."""
+
+
 def test_parquet_values_become_text(shelf):
     utc = datetime(2024, 1, 5, 10, 30, tzinfo=UTC)
     table = pa.table(
@@ -193,17 +197,18 @@ def test_parquet_values_become_text(shelf):
             "name": pa.array([{"a": [1]}, None, {"a": []}]),
             "at": pa.array([utc, None, utc], pa.timestamp("us", "UTC")),
             "price": pa.array([Decimal("1.10"), None, Decimal("2.00")]),
+            "count": pa.array([Decimal(0), Decimal(17850), Decimal("0.0000005")], NUMBER),
             "more": pa.array([1, None, 3]),
         }
     )
     out = io.BytesIO()
     pq.write_table(table, out, row_group_size=2)
-    of = ("id", "name", "at", "price")
+    of = ("id", "name", "at", "price", "count")
     rows, found = shelf.read("a.parquet", out.getvalue(), {"kind": "parquet"}, of=of)
     assert rows == [
-        (1, "17850", '{"a":[1]}', "2024-01-05T10:30:00Z", "1.10"),
-        (2, "1.5", None, None, None),
-        (3, None, '{"a":[]}', "2024-01-05T10:30:00Z", "2.00"),
+        (1, "17850", '{"a":[1]}', "2024-01-05T10:30:00Z", "1.10", "0"),
+        (2, "1.5", None, None, None, "17850"),
+        (3, None, '{"a":[]}', "2024-01-05T10:30:00Z", "2", "0.0000005000"),
     ]
     assert found.drift == [["new", "more", ""]]
 

@@ -75,6 +75,9 @@ ENTRIES = [
         landed=[{"note": '{"a":[1,null],"at":"2026-02-28T12:00:00+00:00"}'}]),
     Entry(name="wrong decimal scale", accepted=1, content=parquet({"id": ID, "paid": pa.array(
         [Decimal("2.5500000003")], pa.decimal128(38, 10))}), landed=[{"paid": Decimal("2.5500")}]),
+    Entry(name="whole numbers as decimals", accepted=1, content=parquet({"id": pa.array(
+        [Decimal(17850)], pa.decimal128(38, 10)), "paid": pa.array([Decimal(0)],
+        pa.decimal128(38, 10))}), landed=[{"id": "17850", "paid": Decimal(0)}]),
     Entry(name="a decimal too large", rules={"castable_paid": 1}, content=parquet(
         {"id": ID, "paid": pa.array([Decimal(10) ** 30], pa.decimal128(38, 0))})),
     Entry(name="NaN", rules={"castable_paid": 1}, content=parquet(

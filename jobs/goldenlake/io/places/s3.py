@@ -86,7 +86,8 @@ class S3:
                 listed(
                     entry["Key"].removeprefix(self._prefix),
                     size_bytes=entry["Size"],
-                    modified_at=entry["LastModified"],
+                    # Some stores list thousandths of seconds, which no reply about one object has.
+                    modified_at=entry["LastModified"].replace(microsecond=0),
                     etag=entry.get("ETag", "").strip('"') or None,
                 )
                 for page in pages

@@ -178,6 +178,8 @@ def _text(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int | float):
         return number_text(value)
+    if isinstance(value, Decimal):
+        return str(int(value)) if value == value.to_integral_value() else format(value, "f")
     if isinstance(value, bytes):
         try:
             return value.decode("utf-8")

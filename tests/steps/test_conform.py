@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from pyspark.sql import functions as F
@@ -11,6 +12,8 @@ from goldenlake.declarations.source import Source
 from goldenlake.errors import CountMismatch
 from goldenlake.io.tables import DeltaTables
 from goldenlake.schemas import CONFORMED, QUARANTINE, SILVER_COLUMNS
+from goldenlake.steps.collect import replay
+from goldenlake.steps.files import record_files
 from support.bronze import LANDED_ON, ingested, source_of
 from support.conforming import DAY, Rows, conform, silver
 
@@ -131,6 +134,38 @@ def test_replaying_a_file_doubles_nothing_and_takes_a_mended_contract(tables: De
     assert silver(tables, CONTACTS, "id", "age") == [("C1", 20), ("C2", 200)]
     assert set_aside(tables, CONTACTS) == {}
     assert (done.records_accepted, done.records_quarantined, done.reasons) == (2, 0, {})
+
+
+def test_what_a_rule_refuses_now_leaves_silver_when_all_files_are_read_again(
+    tables: DeltaTables,
+) -> None:
+    lenient = CONTACTS.model_copy(update={"rules": []})
+    of_day: list[Rows] = [
+        [{"id": "c1", "age": "20"}, {"id": "c2", "age": "30"}],
+        [{"id": "c2", "age": "200"}, {"id": "c3", "age": "300"}],
+    ]
+    for day, rows in enumerate(of_day):
+        conform(tables, lenient, ingested(tables, lenient, f"{day}", rows, file_on=DAY[day]))
+    assert silver(tables, lenient, "id", "age") == [("C1", 20), ("C2", 200), ("C3", 300)]
+
+    files = replay(tables, "crm", run_id="r2", everything=True)
+    conform(tables, CONTACTS, *files)
+
+    assert silver(tables, CONTACTS, "id", "age") == [("C1", 20), ("C2", 30)]
+    assert set_aside(tables, CONTACTS) == {1: ("between_age",), 2: ("between_age",)}
+
+
+def test_of_a_part_of_the_files_nothing_leaves_silver_for_which_the_others_may_have_a_row(
+    tables: DeltaTables,
+) -> None:
+    lenient = CONTACTS.model_copy(update={"rules": []})
+    for day, age in enumerate(("30", "200")):
+        rows: Rows = [{"id": "c2", "age": age}]
+        conform(tables, lenient, ingested(tables, lenient, f"{day}", rows, file_on=DAY[day]))
+    one, other = replay(tables, "crm", run_id="r2", everything=True)
+    record_files(tables, [replace(one, status=CONFORMED)])
+    conform(tables, CONTACTS, other)
+    assert silver(tables, CONTACTS, "id", "age") == [("C2", 200)]
 
 
 def test_records_that_went_missing_on_the_way_stop_the_source(tables: DeltaTables) -> None:

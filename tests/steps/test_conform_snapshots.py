@@ -191,6 +191,40 @@ def test_missing_records_stay_where_the_source_says_keep(tables: DeltaTables) ->
     assert alive(tables) == "a1 b1"
 
 
+def test_where_missing_records_stay_rows_are_held_against_rows(tables: DeltaTables) -> None:
+    keeping = PEOPLE.model_copy(
+        update={"snapshot": PEOPLE.snapshot.model_copy(update={"missing": "keep"})}
+    )
+    several = "a1 a2 a1 b1 b2 b1"
+    for day in (0, 1):
+        [done] = conform(tables, keeping, snapshot(tables, day, several, keeping))
+        assert done.status == CONFORMED
+    [done] = conform(tables, keeping, snapshot(tables, 2, "a1 b1", keeping))
+    assert done.status == BROKEN
+
+
+@pytest.mark.parametrize("states_consent", [False, True])
+def test_what_a_rule_refuses_now_leaves_silver_when_all_snapshots_are_read_again(
+    tables: DeltaTables, states_consent: bool
+) -> None:
+    people = PEOPLE
+    if states_consent:
+        said = {"at": "updated", "status": "name", "constant_purpose": "p",
+                "constant_channel": "email", "statuses": {"3": "withdrawn"}}  # fmt: skip
+        people = Source.model_validate(
+            PEOPLE.model_dump(by_alias=True) | {"consents": [said], "identifiers": {"name": "name"}}
+        )
+    for day, rows in enumerate(("a1 b1 c3 d1", "a2 b3 c3 d1", "a2 b3 c3")):
+        conform(tables, people, snapshot(tables, day, rows, people))
+    assert alive(tables, people) == "a2 b3 c3 d1-"
+    no_three = {"rule": "in_set", "column": "name", "values": ["1", "2"], "reason": "three is none"}
+    stricter = Source.model_validate(people.model_dump(by_alias=True) | {"rules": [no_three]})
+
+    conform(tables, stricter, *replay(tables, "crm", run_id="r2", everything=True))
+
+    assert alive(tables, stricter) == "a2 b1 d1-"
+
+
 def test_a_new_column_of_the_contract_is_added_to_silver(tables: DeltaTables) -> None:
     conform(tables, PEOPLE, snapshot(tables, 0, "a1 b1"))
     wider = PEOPLE.model_copy(

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.io.tables import DeltaTables
 from support.bronze import ingested, source_of
-from support.conforming import conform, silver
+from support.conforming import DAY, Rows, conform, silver
 
 VISITS = source_of(
     source="web",
@@ -118,3 +118,18 @@ def test_equal_events_under_a_key_are_one_even_across_files_and_count_as_accepte
     [b] = conform(tables, clicks, second)
     assert (a.records_accepted, b.records_accepted) == (3, 3)
     assert sorted(key for (key,) in silver(tables, clicks, "id")) == ["1", "1", "2"]
+
+
+@pytest.mark.parametrize("arrival", [[[0], [1]], [[1], [0]], [[0, 1]]])
+def test_equal_events_that_tell_no_time_are_one_in_whatever_order_their_files_come(
+    tables: DeltaTables, arrival: list[list[int]]
+) -> None:
+    said = source_of(load="append", key=["id"], columns=[{"name": "id"}, {"name": "what"}])
+    one = {"id": "1", "what": "open"}
+    cut: list[Rows] = [[one], [one, {**one, "id": "2"}]]
+    files = [
+        ingested(tables, said, f"{day}.csv", rows, file_on=DAY[day]) for day, rows in enumerate(cut)
+    ]
+    for days in arrival:
+        conform(tables, said, *(files[day] for day in days))
+    assert silver(tables, said, "id") == [("1",), ("2",)]

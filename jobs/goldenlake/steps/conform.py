@@ -74,6 +74,9 @@ class Conform:
         refused = self._shrunken(files, verdicts, writer)
         good = [row for row in files if row.file_id not in refused]
         done = {row.file_id: row for row in self._quarantined(tables, good, judged, verdicts)}
+        if _is_everything_again(tables, self.source, files):
+            is_ours = F.col("_file_id").isin([row.file_id for row in good])
+            writer.withdraw(judged.where(F.col("_is_accepted") & is_ours), good)
         for batch in self._batches(good, writer):
             ids = [row.file_id for row in batch]
             firsts = [found for each in ids if (found := verdicts[each].first_micros) is not None]
@@ -156,7 +159,9 @@ class Conform:
         for row in sorted(files, key=writer.order_of):
             if newest is not None and writer.order_of(row) < newest:
                 continue
-            found = verdicts[row.file_id].keys
+            verdict = verdicts[row.file_id]
+            # Where missing records stay, what was there before is known of rows alone.
+            found = verdict.accepted if self.source.snapshot.missing == "keep" else verdict.keys
             if found < least * records:
                 broken = ContractBroken(
                     source=self.source.source,
@@ -164,7 +169,7 @@ class Conform:
                     what=f"the snapshot has {found} records, {records} were there before.",
                     mend=f"Send it whole, or lower least_share (now {least:g}), and replay.",
                 )
-                comes_back = verdicts[row.file_id].erased
+                comes_back = verdict.erased
                 refused[row.file_id] = replace(
                     row,
                     status=BROKEN,
@@ -310,6 +315,17 @@ def _applied_before(tables: Tables, source: Source, files: Sequence[FileRow]) ->
     has_versions = "(?P<version>" in (source.origin.file_date or "")
     if source.load != "snapshot" and not (source.load == "increment" and has_versions):
         return []
+    return _others(tables, source, files)
+
+
+def _is_everything_again(tables: Tables, source: Source, files: Sequence[FileRow]) -> bool:
+    """Whether files are judged anew, and all others of a source with keys along with them."""
+    is_again = any(row.records_accepted is not None for row in files)
+    return is_again and source.load != "append" and not _others(tables, source, files)
+
+
+def _others(tables: Tables, source: Source, files: Sequence[FileRow]) -> list[FileRow]:
+    """Files of the source that were conformed, these left out."""
     batch = {row.file_id for row in files}
     known = read_files(tables, source.source, (CONFORMED,))
     return [row for row in known if row.file_id not in batch]

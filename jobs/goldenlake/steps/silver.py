@@ -81,6 +81,26 @@ class SilverWriter:
         else:
             self._replace_files(rows, files, first_micros)
 
+    def withdraw(self, accepted: DataFrame, files: Sequence[FileRow]) -> None:
+        """Take out rows that were accepted of these files before and are not ``accepted`` now.
+
+        Of all files of the source: what another file says of the record takes its place only where
+        that is read again as well.
+        """
+        on = [*self.source.key, *PLACE]
+        ids, days = [file.file_id for file in files], sorted({file.landed_on for file in files})
+        ours = F.col("_landed_on").isin(days) & F.col("_file_id").isin(ids)
+        for table in filter(self.tables.exists, conformed(self.source.source)):
+            held = self.tables.read(table).where(ours).select(*on)
+            void = held.join(accepted.select(*on), on=on, how="left_anti").persist()
+            try:
+                if not void.isEmpty():
+                    self.tables.merge(
+                        table, void, on=on, delete_when="TRUE", insert=False, update=False
+                    )
+            finally:
+                void.unpersist()
+
     def refuse_what_does_not_fit(self) -> None:
         """Raises ColumnRetyped and KeyIsNew. By name: Delta would cast, or quote a value that it
         cannot cast, and a row without a key is never found again.
@@ -226,14 +246,17 @@ class SilverWriter:
     def _without_copies(self, rows: DataFrame, ours: Column, first_micros: int | None) -> DataFrame:
         """Events that are equal in every column of the source: one of them, wherever it came.
 
-        Equal events are equal in their time, so only silver from the first of it on can hold one.
+        Equal events are equal in their time, so only silver from the first of it on can hold one;
+        those without a time stand at the days of their files.
         """
-        names = [*self.source.column_names]
+        names, time = [*self.source.column_names], time_of(self.source)
         single = first_of_equals(rows, names)
         if first_micros is None or not self.tables.exists(self.table):
             return single
         since = F.timestamp_micros(F.lit(first_micros))
-        held = self._known(rows).where(~ours & (F.col("_observed_at") >= since))
+        held = self._known(rows).where(~ours)
+        if time:
+            held = held.where((F.col("_observed_at") >= since) | F.col(time).isNull())
         both = [single[name].eqNullSafe(held[name]) for name in names]
         condition = both[0]
         for each in both[1:]:

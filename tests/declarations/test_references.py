@@ -349,6 +349,31 @@ def test_a_system_is_not_sent_to_through_an_account_whose_limits_nobody_knows(co
 
 
 @pytest.mark.parametrize(
+    ("named", "mode", "problems"),
+    [
+        ("list: all", "mirror", 1),
+        ("list: all", "append", 0),
+        ("list: 'all {segment}'", "mirror", 0),
+        ("gone: keep", "mirror", 0),
+    ],
+)
+def test_two_segments_are_not_kept_in_one_place(
+    conf: Conf, named: str, mode: str, problems: int
+) -> None:
+    account = "{base_url: 'https://crm.example.com', auth: {kind: none}, system: hubspot}"
+    conf.change("env/local.yml", "places:", f"connections: {{crm: {account}}}\nplaces:")
+    conf.write("segments/other.yml", f"{SEGMENT}{{attribute: email, missing: true}}\n")
+    target = f"mode: {mode}\ntarget: {{kind: hubspot, connection: crm, {named}}}\n"
+    conf.change(LETTERS, "target: {kind: files, place: exports}\n", target)
+    conf.change(LETTERS, "segments: [readers]", "segments: [readers, other]")
+    assert conf.problems() == problems * [
+        f"conf/{LETTERS}:4: segments[1]: 'other' would be kept where 'readers' is, and whoever "
+        "leaves one of them be taken out of both. Name a place for each in target, or make one "
+        "segment of both."
+    ]
+
+
+@pytest.mark.parametrize(
     ("old", "new", "says"),
     [
         ("{fields.tel}", "{fields.tell}",

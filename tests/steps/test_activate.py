@@ -12,6 +12,7 @@ from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Guards
 from goldenlake.destinations import open_destination
 from goldenlake.errors import (
+    CallRefused,
     DeliveryElsewhere,
     ExportHeld,
     PlaceUnreachable,
@@ -482,6 +483,67 @@ def test_a_contact_that_became_another_persons_there_is_left_to_them_if_they_sta
     there = {vendor.contacts[contact]["email"] for contact in vendor.members["1"]}
     assert there == {"bob@example.com", "eve@example.com"}
     assert (counts["removed"], counts["sent"], vendor.archived) == (3, 1, [])
+
+
+def at_hubspot(tables, vendor, base_url, **declared):
+    target = {"kind": "hubspot", "connection": "hubspot", "list": "Newsletter"}
+    given = destination(target=target, guards={"allow_empty": True}, **declared)
+    kind = open_destination(given, Outside(base_url, "hubspot"))
+    return step(destination=given).run(tables, kind, silent)
+
+
+def test_a_segment_that_is_renamed_keeps_its_people_in_their_list(tables):
+    names, vendor = ["ann", "bob"], Hubspot()
+    night(tables, DAY, [*map(customer, names)], [*map(grant, names)], {"readers": names})
+    with serving(vendor) as base_url:
+        at_hubspot(tables, vendor, base_url, fields={"given_name": "given_name"})
+        members_are(tables, DAY, {"active": names}, 0)
+        given = {"fields": {"given_name": "given_name"}, "segments": ["active"]}
+        counts = at_hubspot(tables, vendor, base_url, **given).counts
+        assert (counts["removed"], counts["sent"]) == (2, 2)
+        assert len(vendor.members["1"]) == 2
+        assert at_hubspot(tables, vendor, base_url, **given).counts["unchanged"] == 2
+
+
+def refuses_additions(_, batch):
+    if batch.records[0].operation == "upsert":
+        raise CallRefused(system="x", call="put", status=404, mend="Correct fields.")
+
+
+def accepts(*_):
+    pass
+
+
+def test_what_a_system_refuses_does_not_stand_in_the_way_of_who_withdraws(tables):
+    names, kind = ["ann", "bob", "cyd"], Remembering()
+    people = [*map(customer, names)]
+    night(tables, DAY, people, [*map(grant, names)], {"readers": names[:2]})
+    step().run(tables, kind, silent)
+    members_are(tables, DAY, {"readers": names}, 0)
+    kind.before = refuses_additions
+    with pytest.raises(CallRefused):
+        step().run(tables, kind, silent)
+
+    publish(tables, DAY, {"gold.consents": [grant("ann", "withdrawn"), *map(grant, names[1:])]})
+    with pytest.raises(CallRefused):
+        step().run(tables, kind, silent)
+    assert {key for _, key in kind.people} == {"bob@example.com"}
+
+    kind.before = accepts
+    mended = destination(fields={"FNAME": "given_name"})
+    counts = step(destination=mended).run(tables, kind, silent).counts
+    assert (counts["added"] + counts["updated"], counts["sent"]) == (2, 2)
+    assert {key for _, key in kind.people} == {"bob@example.com", "cyd@example.com"}
+
+
+def test_who_may_have_been_added_before_a_refusal_is_taken_out_once_they_withdraw(tables):
+    night(tables, DAY, [customer("ann")], [grant("ann")], {"readers": ["ann"]})
+    kind, given = Remembering(after=refuses_additions), destination(guards={"allow_empty": True})
+    with pytest.raises(CallRefused):
+        step(destination=given).run(tables, kind, silent)
+    publish(tables, DAY, {"gold.consents": [grant("ann", "withdrawn")]})
+    assert step(destination=given).run(tables, kind, silent).counts["removed"] == 1
+    assert kind.people == {}
 
 
 class Mute(Remembering):

@@ -22,12 +22,18 @@ from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.mappings import mapping_problems
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.pulls import ApiOrigin, DepartureOrigin
+from goldenlake.declarations.rest import RestTarget
 from goldenlake.declarations.secrets import secrets_in_clear
 from goldenlake.declarations.segment import Segment
 from goldenlake.declarations.sentences import hint, unknown
 from goldenlake.declarations.source import ConsentMapping, Origin, Source
 from goldenlake.declarations.table import Table, TableColumn
-from goldenlake.declarations.targets import OWN_COLUMNS, ConnectedTarget, FilesTarget
+from goldenlake.declarations.targets import (
+    OWN_COLUMNS,
+    ConnectedTarget,
+    FilesTarget,
+    whereabouts,
+)
 from goldenlake.errors import Problem
 
 ModelT = TypeVar("ModelT", bound=Declaration)
@@ -360,6 +366,24 @@ def _of_another_system(
         )
 
 
+def _in_one_place(
+    document: Document, destination: Destination, target: ConnectedTarget
+) -> Iterator[Problem]:
+    """Segments whose people nothing tells apart there: who leaves one would be taken out of all."""
+    is_told_apart = isinstance(target, RestTarget) and "{segment}" in target.model_dump_json()
+    if destination.mode != "mirror" or is_told_apart:
+        return
+    places: dict[str, str] = {}
+    for at, name in enumerate(destination.segments):
+        place = whereabouts(target, destination=destination.destination, segment=name)
+        if (first := places.setdefault(place, name)) != name:
+            yield document.problem(
+                ("segments", at),
+                f"{name!r} would be kept where {first!r} is, and whoever leaves one of them be "
+                "taken out of both. Name a place for each in target, or make one segment of both.",
+            )
+
+
 def _destination(document: Document, destination: Destination, known: _Known) -> Iterator[Problem]:
     segments = known.vocabulary.segments
     for at, name in enumerate(destination.segments):
@@ -373,6 +397,7 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
         name, listed, under = target.connection, known.connections, "connections"
         path = ("target", "connection")
         yield from _of_another_system(document, target, known)
+        yield from _in_one_place(document, destination, target)
     where = f"{known.environment}, under {under}"
     yield from unknown(document, path, name, listed, where=where)
     yield from unknown(document, ("purpose",), destination.purpose, known.purposes, where=_CONSENT)

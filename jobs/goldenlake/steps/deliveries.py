@@ -12,7 +12,7 @@ from pyspark.sql import Row
 
 from goldenlake.declarations.destination import Retries
 from goldenlake.destinations import deliver, finish
-from goldenlake.errors import DeliveryIncomplete, TableMissing
+from goldenlake.errors import CallRefused, DeliveryIncomplete, NotAuthorised, TableMissing
 from goldenlake.ports import (
     Acknowledgement,
     Batch,
@@ -103,12 +103,15 @@ class Sending:
     """An earlier run left these deliveries and may have sent some of them."""
     _sent: dict[str, set[int]] = field(default_factory=dict)
     """Batches whose answers are in the ledger, by delivery id."""
+    _begun: set[tuple[str, int]] = field(default_factory=set)
+    """Batches that were sent, with or without an answer: delivery id and number."""
 
     def run(self) -> dict[str, int]:
         """Send, note, close, forget; gives counts of what became of the records.
 
         Raises TransientError when the destination does not answer any more, DeliveryIncomplete
-        where something that it acknowledged just now is gone.
+        where something that it acknowledged just now is gone, CallRefused where it refuses what it
+        is sent: nothing is left in the outbox then, for another mapping may be what mends it.
         """
         self._sent.update({name: set(numbers) for name, numbers in self._settled.items()})
         if self.is_resumed:
@@ -121,8 +124,10 @@ class Sending:
                     for each in self.found.deliveries
                 }
             )
-        except Exception:
+        except Exception as error:
             self._close_what_is_sent()
+            if isinstance(error, CallRefused) and not isinstance(error, NotAuthorised):
+                self._let_go()
             raise
         self._close_what_is_sent()
         return self.writer.counts | {"withheld": self.gate.stopped}
@@ -161,6 +166,7 @@ class Sending:
                         settle_first()
                     was_removal = is_removal
                     batch = self._judged(outgoing, jobs)
+                    self._begun.add((outgoing.delivery.delivery_id, outgoing.batch.number))
                     under_way.append((outgoing, pool.submit(self._deliver, outgoing, batch)))
                     if len(under_way) >= at_once:
                         settle_first()
@@ -213,6 +219,33 @@ class Sending:
                     closed.append(each)
         finally:
             outbox.forget(self.tables, self.found, closed)
+
+    def _let_go(self) -> None:
+        """Forget what was not sent. Whoever may have been added all the same counts as perhaps
+        there; where a job works on a batch, all of it stays for whoever asks for its end.
+        """
+        wanted = {
+            each.delivery_id: set(range(1, each.batches + 1)) - self._sent[each.delivery_id]
+            for each in self.found.deliveries
+        }
+        left = [each for each in self.found.deliveries if wanted[each.delivery_id]]
+        if any(number in wanted[name] for name, number in outbox.jobs(self.tables, self.found)):
+            return
+        for outgoing in outbox.outgoing(self.tables, self.found, wanted):
+            place = outgoing.delivery.delivery_id, outgoing.batch.number
+            # A suppression adds nobody; what was sent of it is told again.
+            if self.found.mode != SUPPRESS and (self.is_resumed or place in self._begun):
+                self._doubt_additions(outgoing)
+            if len(self.writer) >= self.flush_records:
+                self.writer.flush()
+        self.writer.flush()
+        self.writer.settle()
+        outbox.forget(self.tables, self.found, left)
+
+    def _doubt_additions(self, outgoing: outbox.Outgoing) -> None:
+        for record in outgoing.batch.records:
+            if record.operation != "remove" and outgoing.before[record.key]["state"] != "present":
+                self.writer.doubt(record, outgoing)
 
     def _close(self, delivery: Delivery) -> None:
         before = self._settled[delivery.delivery_id]

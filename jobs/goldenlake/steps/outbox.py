@@ -146,17 +146,19 @@ def _open(destination: str, told: Sequence[Mapping[str, Any]]) -> Open:
 
 
 def upserts(tables: Tables, found: Open) -> DataFrame:
-    """``key, customer_id`` of everybody whom the deliveries would add or update."""
+    """``key, customer_id, fields`` of everybody whom the deliveries would add or update."""
     rows = _rows(tables, found.destination).where(F.col("operation") == "upsert")
-    return rows.select("key", "customer_id")
+    return rows.select("key", "customer_id", "fields")
 
 
 def outgoing(
     tables: Tables, found: Open, wanted: Mapping[str, Collection[int]]
 ) -> Iterator[Outgoing]:
-    """The wanted batches, by delivery id, in the order of deliveries and of their numbers.
+    """The wanted batches, by delivery id: the removals of all deliveries, then the others, each in
+    the order of deliveries and of their numbers.
 
-    Only a slice of them is in memory at a time.
+    A segment that is called otherwise may be in the place where another was: what that one takes
+    out, this one puts there again. Only a slice of them is in memory at a time.
     """
     slices = [
         (F.col("delivery") == name) & (F.col("batch") >= min(numbers))
@@ -168,7 +170,7 @@ def outgoing(
     rows = _rows(tables, found.destination).where(reduce(Column.__or__, slices))
     typed = rows.withColumn("values", F.from_json("fields", found.types, JSON_OPTIONS))
     parts = -(-found.records // _RECORDS_AT_ONCE)
-    order = ("segment", "delivery", "batch")
+    order = ("operation", "segment", "delivery", "batch")
     typed = typed.repartitionByRange(parts, *order) if parts > 1 else typed.coalesce(1)
     ordered = typed.sortWithinPartitions(*order, "key").toLocalIterator()
     deliveries = {each.delivery_id: each for each in found.deliveries}

@@ -246,19 +246,39 @@ class Newest:
         return follow_merges(owners, self.history, after=0, to=to, most_hops=2)
 
     def no_longer(self, sent: DataFrame, *, after: int) -> DataFrame:
-        """``key`` of the rows in ``sent`` (``key, customer_id`` of generation ``after``) whose
-        people this generation does not allow to be sent to.
+        """``key`` of the rows in ``sent`` (``key, customer_id, fields``, of generation ``after``)
+        whose people this generation does not allow to be sent to, or not with these fields.
         """
-        todays = follow_merges(sent, self.history, after=after, to=self.generation.generation)
+        whom = sent.select("key", "customer_id")
+        todays = follow_merges(whom, self.history, after=after, to=self.generation.generation)
         known = self.people(todays.select("customer_id")).select("customer_id", "consent")
         said_no = self.opted_out.withColumn("_said_no", F.lit(True))
-        return (
+        refused = (
             todays.join(known, "customer_id", how="left")
             .join(said_no, "key", how="left")
             .where((F.coalesce("consent", F.lit("gone")) != GRANTED) | F.col("_said_no"))
             .select("key")
-            .distinct()
         )
+        return refused.union(self._found_by_others(sent)).distinct()
+
+    def _found_by_others(self, sent: DataFrame) -> DataFrame:
+        """``key`` of the rows in ``sent`` by a field of which the system would find somebody who
+        said no.
+        """
+        mapping = self.destination.mapping
+        by = {field: mapping[field].attribute for field in finds_people_by(self.destination.target)}
+        fields = F.from_json("fields", "map<string, string>")
+        pairs = [
+            F.struct(F.lit(name).alias("attribute"), fields[field].alias("value"))
+            for field, name in by.items()
+            if name in self._found_by
+        ]
+        if not pairs:
+            return sent.where(F.lit(False)).select("key")
+        told = sent.select("key", F.explode(F.array(*pairs)).alias("_told")).select(
+            "key", "_told.*"
+        )
+        return told.join(self._opted_out, ["attribute", "value"], how="left_semi").select("key")
 
 
 def newest_publication(tables: Tables) -> int | None:

@@ -410,6 +410,10 @@ def nobody(_: Collection[str]) -> frozenset[str]:
     return frozenset()
 
 
+Found = dict[tuple[str, ...], list[Any]]
+"""What a search has found so far, by the keys of each of its parts."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """Records of one operation, sent together; ``number`` counts from 1, stable on a resume.
@@ -426,6 +430,8 @@ class Batch:
     """An earlier process may have sent it."""
     who_stays: WhoStays = field(default=nobody, compare=False, repr=False)
     """Asked before a removal touches what bears another key than its own."""
+    found: Found = field(default_factory=dict, compare=False, repr=False)
+    """Kept while a wait is waited that was asked for in the middle of a search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -466,7 +472,7 @@ class DestinationKind(Protocol):
 
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
         """What became of records that were sent: asked for pending ones, and for all whose reply
-        was lost; None where that cannot be known.
+        was lost; None where that cannot be known. Raises as ``send``.
         """
 
     def finish(self, delivery: Delivery) -> None:

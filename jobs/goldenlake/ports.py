@@ -450,7 +450,8 @@ class Acknowledgement:
 
 NoteJob = Callable[[str], None]
 """Keeps the name of a system's job for good before it returns, so that a later process asks about
-the job instead of sending its batch again."""
+the job instead of sending its batch again. A kind without jobs may keep in its place what nobody
+could tell it after a call. It names nobody."""
 
 
 class DestinationKind(Protocol):

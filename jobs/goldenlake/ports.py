@@ -401,8 +401,7 @@ class Delivery:
 
 
 WhoStays = Callable[[Collection[str]], frozenset[str]]
-"""Which of some keys are there by the ledger, in the segment of a delivery, and are not taken out
-by it."""
+"""Which of some keys are there by the ledger, and are not taken out by what is under way."""
 
 
 def nobody(_: Collection[str]) -> frozenset[str]:
@@ -429,7 +428,13 @@ class Batch:
     is_resumed: bool = False
     """An earlier process may have sent it."""
     who_stays: WhoStays = field(default=nobody, compare=False, repr=False)
-    """Asked before a removal touches what bears another key than its own."""
+    """In the segment of the delivery; asked before a removal touches what bears another key than
+    its own.
+    """
+    who_stays_anywhere: WhoStays = field(default=nobody, compare=False, repr=False)
+    """In any segment of the destination, or on the way into one; asked before a removal touches
+    what all of them share.
+    """
     found: Found = field(default_factory=dict, compare=False, repr=False)
     """Kept while a wait is waited that was asked for in the middle of a search."""
 

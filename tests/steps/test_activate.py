@@ -484,6 +484,34 @@ def test_a_contact_that_became_another_persons_there_is_left_to_them_if_they_sta
     assert (counts["removed"], counts["sent"], vendor.archived) == (3, 1, [])
 
 
+def test_a_contact_is_archived_when_nobody_stays_with_its_key_in_any_segment(tables):
+    people = [customer("ann"), customer("bob", email="ann@example.com"), customer("cyd")]
+    said = [grant(name) for name in ("ann", "bob", "cyd")]
+    vendor = Hubspot()
+    target = {"kind": "hubspot", "connection": "hubspot", "gone": "archive"}
+    declared = destination(
+        segments=["buyers", "readers"], fields={"given_name": "given_name"}, target=target
+    )
+    with serving(vendor) as base_url:
+
+        def exported(known, **members):
+            night(tables, DAY, known, said, members)
+            kind = open_destination(declared, Outside(base_url, "hubspot"))
+            return step(destination=declared).run(tables, kind, silent).counts["removed"]
+
+        exported(people, buyers=["ann", "cyd"], readers=["bob", "cyd"])
+        shared = vendor.contact("ann@example.com")
+        lists = {each["name"]: list_id for list_id, each in vendor.lists.items()}
+
+        assert exported(people[1:], buyers=["cyd"], readers=["bob", "cyd"]) == 1
+        assert shared not in vendor.members[lists["buyers"]]
+        assert shared in vendor.members[lists["readers"]]
+        assert vendor.archived == []
+
+        assert exported(people[2:], buyers=["cyd"], readers=["cyd"]) == 1
+        assert vendor.archived == [shared]
+
+
 class Mute(Remembering):
     """Applies what it is sent and answers nothing."""
 

@@ -201,7 +201,11 @@ class _Course:
 
     def _part(self, records: Sequence[OutboundRecord], job: str | None = None) -> Batch:
         return Batch(
-            number=self.batch.number, records=records, job=job, who_stays=self.batch.who_stays
+            number=self.batch.number,
+            records=records,
+            job=job,
+            who_stays=self.batch.who_stays,
+            who_stays_anywhere=self.batch.who_stays_anywhere,
         )
 
 

@@ -472,8 +472,8 @@ class DestinationKind(Protocol):
         acknowledged. A kind whose system works in jobs tells ``note`` their names as soon as it
         knows them. Raises TransientError when it may or may not have been applied, Throttled when
         it was not and the system asks to wait, CallRefused when all of it was refused: halves of
-        it are tried then, until the record that it was refused for stands alone. No message holds
-        personal values.
+        it are tried then, until the record that it was refused for stands alone; with ``in_doubt``
+        where an earlier call of it was made. No message holds personal values.
         """
 
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:

@@ -142,6 +142,7 @@ class _Course:
             self.doubted.update(record.key for record in records)
             raise
         except CallRefused as refusal:
+            self.doubted |= refusal.in_doubt
             is_about_content = refusal.status in _ABOUT_CONTENT
             if isinstance(refusal, NotAuthorised) or not is_about_content or not records:
                 raise

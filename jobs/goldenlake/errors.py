@@ -588,6 +588,8 @@ class CallRefused(TerminalError):
     ) -> None:
         self.system, self.call, self.status, self.code = system, call, status, code
         self.told = told
+        self.in_doubt: frozenset[str] = frozenset()
+        """Keys of records for which an earlier call of the same batch was made."""
         named = f"{status} {code}".rstrip()
         super().__init__(f"{system}: {call} was refused with {named}. {mend}".rstrip())
 

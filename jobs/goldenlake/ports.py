@@ -401,13 +401,16 @@ class Delivery:
 
 
 WhoStays = Callable[[Collection[str]], frozenset[str]]
-"""Which of some keys are there by the ledger, in the segment of a delivery, and are not taken out
-by it."""
+"""Which of some keys are there by the ledger, and are not taken out by what is under way."""
 
 
 def nobody(_: Collection[str]) -> frozenset[str]:
     """Where the ledger has no others."""
     return frozenset()
+
+
+Found = dict[tuple[str, ...], list[Any]]
+"""What a search has found so far, by the keys of each of its parts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -425,7 +428,15 @@ class Batch:
     is_resumed: bool = False
     """An earlier process may have sent it."""
     who_stays: WhoStays = field(default=nobody, compare=False, repr=False)
-    """Asked before a removal touches what bears another key than its own."""
+    """In the segment of the delivery; asked before a removal touches what bears another key than
+    its own.
+    """
+    who_stays_anywhere: WhoStays = field(default=nobody, compare=False, repr=False)
+    """In any segment of the destination, or on the way into one; asked before a removal touches
+    what all of them share.
+    """
+    found: Found = field(default_factory=dict, compare=False, repr=False)
+    """Kept while a wait is waited that was asked for in the middle of a search."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -444,7 +455,8 @@ class Acknowledgement:
 
 NoteJob = Callable[[str], None]
 """Keeps the name of a system's job for good before it returns, so that a later process asks about
-the job instead of sending its batch again."""
+the job instead of sending its batch again. A kind without jobs may keep in its place what nobody
+could tell it after a call. It names nobody."""
 
 
 class DestinationKind(Protocol):
@@ -460,13 +472,13 @@ class DestinationKind(Protocol):
         acknowledged. A kind whose system works in jobs tells ``note`` their names as soon as it
         knows them. Raises TransientError when it may or may not have been applied, Throttled when
         it was not and the system asks to wait, CallRefused when all of it was refused: halves of
-        it are tried then, until the record that it was refused for stands alone. No message holds
-        personal values.
+        it are tried then, until the record that it was refused for stands alone; with ``in_doubt``
+        where an earlier call of it was made. No message holds personal values.
         """
 
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
         """What became of records that were sent: asked for pending ones, and for all whose reply
-        was lost; None where that cannot be known.
+        was lost; None where that cannot be known. Raises as ``send``.
         """
 
     def finish(self, delivery: Delivery) -> None:

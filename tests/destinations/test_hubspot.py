@@ -9,7 +9,7 @@ from goldenlake.errors import CallRefused
 from goldenlake.ports import Batch, nobody
 from support.activation import destination
 from support.destinations import delivery, removal, unnoted, upsert
-from support.vendors import Outside, serving
+from support.vendors import Fault, Outside, serving
 from support.vendors.contract import OneBadAddress, VendorContract, brought
 from support.vendors.hubspot import Hubspot
 
@@ -130,6 +130,40 @@ def test_a_contact_that_bears_another_key_by_now_leaves_unless_that_one_stays_an
     assert found == {"ann@example.com": "acknowledged"}
     assert list(world.state(delivery())) == (["bob@example.com"] if stays else [])
     assert world.vendor.archived == []
+
+
+@pytest.mark.parametrize("reason", ["gone", "key_changed"])
+def test_a_contact_of_somebody_who_stays_in_another_segment_is_never_archived(world, reason):
+    brought(world, Batch(number=1, records=[upsert("ann"), upsert("bob")]))
+    ids = {name: world.vendor.contact(f"{name}@example.com") for name in ("ann", "bob")}
+    leaving = [replace(removal(n), remote_id=of, reason=reason) for n, of in ids.items()]
+    leaves = Batch(
+        number=2, records=leaving, who_stays_anywhere=lambda keys: {"ann@example.com"} & {*keys}
+    )
+
+    found, _, _ = brought(world, leaves, world.open(gone="archive"))
+
+    assert set(found.values()) == {"acknowledged"}
+    assert world.state(delivery()) == {}
+    assert world.vendor.archived == [ids["bob"]]
+    looked_up = world.open(gone="archive").look_up(delivery(), leaves)
+    assert {each.outcome for each in looked_up} == {"acknowledged"}
+
+
+@pytest.mark.fault("500 after applying")
+@pytest.mark.parametrize("status", [500, 0])
+def test_a_contact_is_archived_though_it_had_left_the_list_when_that_failed(world, status):
+    brought(world, Batch(number=1, records=[upsert("ann"), upsert("bob")]))
+    ann = world.vendor.contact("ann@example.com")
+    leaving = [replace(removal("ann"), remote_id=ann, reason="gone"), removal("bob")]
+    world.vendor.faults = [Fault(at="/archive", status=status)]
+
+    found, _, _ = brought(
+        world, Batch(number=2, records=leaving), world.open(gone="archive")
+    )  # fmt: skip
+
+    assert set(found.values()) == {"acknowledged"}
+    assert world.vendor.archived == [ann]
 
 
 def test_a_list_that_hubspot_fills_itself_is_refused(world):

@@ -162,6 +162,35 @@ def test_strangers_about_whom_a_segment_is_silent_are_tried_again(world):
     assert set(world.state(delivery())) == {"cyd@example.com"}
 
 
+@pytest.fixture
+def crowded(world, monkeypatch):
+    """Ann has more tags than are told with her, and than a page holds."""
+    monkeypatch.setattr("goldenlake.destinations.mailchimp._PAGE", 40)
+    world.has("ann", "subscribed")
+    for at in range(2, 70):
+        world.vendor.segments[at] = (f"tag {at}", "static")
+        world.vendor.tagged[at] = {member_id("ann@example.com")}
+    return world
+
+
+def test_an_update_of_a_member_of_many_segments_is_known_to_be_done(crowded):
+    for given_name in ("Ann", "Anna"):
+        record = upsert("ann", given_name=given_name)
+        assert brought(crowded, _batch(record))[0] == {"ann@example.com": "acknowledged"}
+        found = crowded.open().look_up(delivery(), _batch(record))
+        assert [each.outcome for each in found] == ["acknowledged"]
+
+
+@pytest.mark.fault("500 after applying")
+def test_a_member_of_many_segments_whose_removal_failed_is_removed(crowded):
+    brought(crowded, _batch(upsert("ann")))
+    crowded.vendor.faults = [Fault(at="/segments/", status=500)]
+    found, _, _ = brought(crowded, _batch(removal("ann")))
+    assert found == {"ann@example.com": "acknowledged"}
+    assert crowded.state(delivery()) == {}
+    assert sum(map(len, crowded.vendor.tagged.values())) == 68
+
+
 def test_a_segment_of_that_name_that_mailchimp_fills_itself_is_not_used(world):
     brought(world, _batch(upsert("ann")))
     assert world.vendor.segments == {1: ("readers", "saved"), 2: ("readers", "static")}

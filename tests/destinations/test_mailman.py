@@ -3,17 +3,18 @@
 from dataclasses import dataclass, replace
 
 import pytest
+import stamina
 from pydantic import ValidationError
 
-from goldenlake.destinations import open_destination
-from goldenlake.errors import CallRefused
+from goldenlake.destinations import deliver, open_destination
+from goldenlake.errors import CallRefused, ReplyLost
 from goldenlake.ports import Batch
 from support.activation import destination
 from support.destinations import delivery, removal, unnoted, upsert
 from support.live import Mailman
 from support.relay import Relay, Renamed, relaying
-from support.vendors import Outside
-from support.vendors.contract import VendorContract, brought
+from support.vendors import Fault, Outside
+from support.vendors.contract import RETRIES, VendorContract, brought
 
 pytestmark = pytest.mark.live
 
@@ -107,6 +108,53 @@ def test_who_unsubscribed_and_was_taken_out_later_comes_back_only_by_a_later_yes
     assert taken.outcome == "acknowledged"
     assert (answer.outcome == "acknowledged") is comes_back
     assert (world.state(delivery()) != {}) is comes_back
+
+
+LOST = Fault(at="/roster/member", status=0, is_applied=True)
+
+
+def settled(world, record, job=None):
+    """The record's id by the ledger, once a batch of it has come to its end."""
+    batch = Batch(number=1, records=[record], job=job)
+    with stamina.set_testing(True, attempts=RETRIES.attempts):
+        answers = deliver(
+            world.open(), delivery(), batch, retries=RETRIES, sleep=lambda _: None
+        )  # fmt: skip
+    answer = answers[record.key]
+    assert answer.outcome == "acknowledged"
+    return answer.remote_id or record.remote_id
+
+
+@pytest.mark.fault("500 after applying")
+def test_whom_we_took_out_can_come_back_though_the_reply_was_lost(world):
+    leaving = replace(removal("ann"), remote_id=settled(world, upsert("ann")))
+    world.vendor.faults = [replace(LOST)]
+    taken = settled(world, leaving)
+    assert sent(world, replace(upsert("ann"), remote_id=taken)).outcome == "acknowledged"
+
+
+@pytest.mark.fault("500 after applying")
+def test_whom_a_killed_process_took_out_can_come_back(world):
+    leaving = replace(removal("ann"), remote_id=settled(world, upsert("ann")))
+    world.vendor.faults, noted = [replace(LOST)], []
+    with pytest.raises(ReplyLost):
+        world.open().send(delivery(), Batch(number=1, records=[leaving]), noted.append)
+    assert leaving.remote_id not in noted[-1]
+    taken = settled(world, leaving, noted[-1])
+    assert sent(world, replace(upsert("ann"), remote_id=taken)).outcome == "acknowledged"
+
+
+@pytest.mark.fault("500 after applying")
+@pytest.mark.parametrize(("reason", "comes_back"), [("left", False), ("withdrawn", True)])
+def test_who_unsubscribed_before_a_removal_whose_reply_was_lost(world, reason, comes_back):
+    leaving = replace(removal("ann"), remote_id=settled(world, upsert("ann")), reason=reason)
+    world.mailman.call(
+        "DELETE", f"/lists/{world.readers}/roster/member", emails=["ann@example.com"]
+    )
+    world.vendor.faults = [replace(LOST)]
+    taken = settled(world, leaving)
+    answer = sent(world, replace(upsert("ann"), remote_id=taken))
+    assert (answer.outcome == "acknowledged") is comes_back
 
 
 def test_who_is_banned_is_refused_in_mailmans_words(world):

@@ -162,6 +162,30 @@ def test_who_leaves_leaves_as_he_was_sent_before_too(world):
     }
 
 
+def test_who_leaves_after_a_phone_changed_leaves_by_the_old_one_too(world):
+    kind = world.open({"phone": "phone"})
+    remote_id, sent = None, ["+4930999999", "+4930123456"]
+    for number in reversed(sent):
+        record = replace(upsert("ann", phone=number), remote_id=remote_id)
+        [answer] = kind.send(delivery(), Batch(number=1, records=[record]), unnoted)
+        remote_id = answer.remote_id
+    leaving = replace(removal("ann"), remote_id=remote_id)
+    kind.send(delivery(), Batch(number=2, records=[leaving]), unnoted)
+    told = json.loads(world.vendor.bodies[-1])["payload"]
+    phones = ["", *(digest(number.removeprefix("+")) for number in sent)]
+    assert told["data"] == [[digest("ann@example.com"), phone] for phone in phones]
+
+
+def test_a_batch_of_removals_has_no_more_rows_than_a_call_takes(world):
+    kind = world.open({"phone": "phone"})
+    rows = [{"PHONE": digest(number)} for number in ("4930999999", "4930123456")]
+    names = [f"p{at}" for at in range(kind.capabilities.batch_records)]
+    leaving = [replace(removal(name), remote_id=json.dumps(rows)) for name in names]
+    kind.send(delivery(), Batch(number=1, records=leaving), unnoted)
+    told = json.loads(world.vendor.bodies[-1])["payload"]
+    assert len(told["data"]) == 3 * len(names)
+
+
 def test_an_external_id_is_sent_as_it_is(world):
     record = replace(upsert("ann"), key="card-17")
     world.open(key_is="external_id").send(delivery(), Batch(number=1, records=[record]), unnoted)

@@ -9,13 +9,13 @@ from openapi_core import OpenAPI
 from pydantic import ValidationError
 
 from goldenlake.declarations.rest import RestTarget
-from goldenlake.destinations import open_destination
+from goldenlake.destinations import deliver, open_destination
 from goldenlake.errors import CallRefused, NotAuthorised
 from goldenlake.ports import Batch
 from support.activation import destination
 from support.destinations import delivery, removal, unnoted, upsert
 from support.vendors import Answer, Fault, Outside, Vendor, route, serving
-from support.vendors.contract import VendorContract, brought
+from support.vendors.contract import RETRIES, VendorContract, brought
 
 TEXT = {"type": "string"}
 
@@ -311,6 +311,19 @@ def test_what_an_earlier_call_did_is_not_told_to_be_undone_by_a_later_one(
     kind = one_by_one.open(passing_errors=passing)
     [answer] = kind.send(delivery(), people("ann"), unnoted)
     assert (answer.outcome, answer.is_doubtful) == (outcome, is_doubtful)
+
+
+def test_what_an_earlier_call_did_is_not_told_to_be_undone_by_a_later_one_that_is_refused(together):
+    kind = together.open(upsert=TOGETHER["upsert"] * 2)
+    together.refuse("eve@example.com")
+    together.vendor.faults = [Fault(at="/import", status=400, skip=skip) for skip in (1, 3)]
+    answers = deliver(
+        kind, delivery(), people("eve", "bob"), retries=RETRIES, sleep=lambda _: None
+    )  # fmt: skip
+    assert {key: (answer.outcome, answer.is_doubtful) for key, answer in answers.items()} == {
+        "eve@example.com": ("rejected", False), "bob@example.com": ("rejected", True),
+    }  # fmt: skip
+    assert together.vendor.lists["readers"] == {"bob@example.com"}
 
 
 def test_a_call_that_is_refused_for_everybody_stops_the_export(one_by_one):

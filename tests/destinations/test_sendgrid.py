@@ -11,7 +11,7 @@ from goldenlake.errors import CallRefused, HostRefused
 from goldenlake.ports import Batch
 from support.activation import destination
 from support.destinations import delivery, removal, settled, unnoted, upsert
-from support.vendors import Outside, serving
+from support.vendors import Fault, Outside, serving
 from support.vendors.contract import OneBadAddress, VendorContract, WorksInJobs, brought
 from support.vendors.sendgrid import ErrorFiles, Sendgrid
 
@@ -104,6 +104,26 @@ def test_a_removal_is_not_acknowledged_before_it_is_done(world):
     }  # fmt: skip
     answers = kind.look_up(delivery(), _batch(removal("ann"), job=noted[-1]))
     assert [a.outcome for a in answers] == ["pending"]
+
+
+@pytest.mark.fault("429 with Retry-After")
+def test_a_throttle_in_the_middle_of_a_search_does_not_begin_it_anew(world, monkeypatch):
+    monkeypatch.setattr("goldenlake.destinations.sendgrid._MOST_ASKED", 1)
+    world.vendor.faults = [
+        Fault(at="/search/", status=429, headers={"Retry-After": "7"}, skip=at) for at in (2, 2)
+    ]
+    found, slept, _ = brought(world, _batch(*map(upsert, ("ann", "bob", "cyd", "dan"))))
+    assert set(found.values()) == {"acknowledged"}
+    assert slept.count(7.0) == 2
+    searches = [path for _, path, _ in world.vendor.calls if "/search/" in path]
+    assert len(searches) == 4 + 2
+
+
+def test_what_was_found_is_looked_for_again_by_the_next_look_up(world):
+    batch = _batch(upsert("ann"))
+    assert [a.outcome for a in world.open().look_up(delivery(), batch)] == ["retry"]
+    brought(world, batch)
+    assert [a.outcome for a in world.open().look_up(delivery(), batch)] == ["acknowledged"]
 
 
 def test_a_job_that_is_forgotten_tells_nothing_and_values_are_compared(world):

@@ -183,6 +183,15 @@ def test_waiting_for_a_throttle_is_no_attempt():
 
 
 @pytest.mark.fault("429 with Retry-After")
+def test_waiting_for_a_throttle_of_a_look_up_is_no_attempt():
+    wait = Throttled(destination="x", seconds=300)
+    job = Scripted([says("pending", ANN)], look_ups=[wait, says("acknowledged", ANN)])
+    assert outcome(job, attempts=1, records=[ANN]) == ({"ann": "acknowledged"}, [1.0, 300])
+    lost = Scripted([LOST], look_ups=[wait, wait, says("acknowledged", ANN)])
+    assert outcome(lost, attempts=2, records=[ANN]) == ({"ann": "acknowledged"}, [300, 300])
+
+
+@pytest.mark.fault("429 with Retry-After")
 def test_whoever_asks_to_wait_for_hours_is_tried_by_a_later_run():
     kind = Scripted([Throttled(destination="x", seconds=7200)])
     with pytest.raises(Throttled):

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
+import sqlglot
 from ruamel.yaml import YAML
 from werkzeug import Request
 
@@ -59,6 +61,25 @@ def test_an_example_is_a_sound_source_of_its_own_name(path: Path) -> None:
     source = Source.model_validate(YAML(typ="safe").load(path.read_text()))
     assert source.source == path.stem
     assert source.columns[0].name in source.key
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *((f"5.1.{detail}", "hard_bounce") for detail in (1, 2, 3, 4, 6, 10)),
+        ("5.1.1 (user unknown)", "hard_bounce"),
+        *((status, "hard_bounce") for status in ("5.2.1", "5.4.4")),
+        # Of either address, of a valid one, of the sender's, of a relay on the way.
+        *((f"5.1.{detail}", "bounce") for detail in (0, 5, 7, 8, 9, 11, 100)),
+        *((status, "bounce") for status in ("5.2.2", "5.7.1", "15.1.1", "")),
+    ],
+)
+def test_only_what_is_said_of_the_recipient_closes_a_mailbox(status: str, kind: str) -> None:
+    told = next(each for each in example("mail_bounces").columns if each.name == "kind").derive
+    [case] = sqlglot.transpile(str(told), read="spark", write="duckdb")
+    report = "SELECT 'failed' AS action, NULL::VARCHAR AS feedback_type, $status AS status"
+    found = duckdb.execute(f"SELECT {case} FROM ({report})", {"status": status}).fetchone()
+    assert found == (kind,)
 
 
 @pytest.fixture

@@ -485,7 +485,7 @@ def test_a_contact_that_became_another_persons_there_is_left_to_them_if_they_sta
     assert (counts["removed"], counts["sent"], vendor.archived) == (3, 1, [])
 
 
-def at_hubspot(tables, vendor, base_url, **declared):
+def at_hubspot(tables, base_url, **declared):
     target = {"kind": "hubspot", "connection": "hubspot", "list": "Newsletter"}
     given = destination(target=target, guards={"allow_empty": True}, **declared)
     kind = open_destination(given, Outside(base_url, "hubspot"))
@@ -496,13 +496,13 @@ def test_a_segment_that_is_renamed_keeps_its_people_in_their_list(tables):
     names, vendor = ["ann", "bob"], Hubspot()
     night(tables, DAY, [*map(customer, names)], [*map(grant, names)], {"readers": names})
     with serving(vendor) as base_url:
-        at_hubspot(tables, vendor, base_url, fields={"given_name": "given_name"})
+        at_hubspot(tables, base_url, fields={"given_name": "given_name"})
         members_are(tables, DAY, {"active": names}, 0)
         given = {"fields": {"given_name": "given_name"}, "segments": ["active"]}
-        counts = at_hubspot(tables, vendor, base_url, **given).counts
+        counts = at_hubspot(tables, base_url, **given).counts
         assert (counts["removed"], counts["sent"]) == (2, 2)
         assert len(vendor.members["1"]) == 2
-        assert at_hubspot(tables, vendor, base_url, **given).counts["unchanged"] == 2
+        assert at_hubspot(tables, base_url, **given).counts["unchanged"] == 2
 
 
 def refuses_additions(_, batch):
@@ -544,6 +544,34 @@ def test_who_may_have_been_added_before_a_refusal_is_taken_out_once_they_withdra
     publish(tables, DAY, {"gold.consents": [grant("ann", "withdrawn")]})
     assert step(destination=given).run(tables, kind, silent).counts["removed"] == 1
     assert kind.people == {}
+
+
+def test_a_contact_is_archived_when_nobody_stays_with_its_key_in_any_segment(tables):
+    people = [customer("ann"), customer("bob", email="ann@example.com"), customer("cyd")]
+    said = [grant(name) for name in ("ann", "bob", "cyd")]
+    vendor = Hubspot()
+    target = {"kind": "hubspot", "connection": "hubspot", "gone": "archive"}
+    declared = destination(
+        segments=["buyers", "readers"], fields={"given_name": "given_name"}, target=target
+    )
+    with serving(vendor) as base_url:
+
+        def exported(known, **members):
+            night(tables, DAY, known, said, members)
+            kind = open_destination(declared, Outside(base_url, "hubspot"))
+            return step(destination=declared).run(tables, kind, silent).counts["removed"]
+
+        exported(people, buyers=["ann", "cyd"], readers=["bob", "cyd"])
+        shared = vendor.contact("ann@example.com")
+        lists = {each["name"]: list_id for list_id, each in vendor.lists.items()}
+
+        assert exported(people[1:], buyers=["cyd"], readers=["bob", "cyd"]) == 1
+        assert shared not in vendor.members[lists["buyers"]]
+        assert shared in vendor.members[lists["readers"]]
+        assert vendor.archived == []
+
+        assert exported(people[2:], buyers=["cyd"], readers=["cyd"]) == 1
+        assert vendor.archived == [shared]
 
 
 class Mute(Remembering):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from goldenlake.declarations.pulls import DepartureOrigin
-from goldenlake.errors import CannotBeAsked, ContractBroken
+from goldenlake.errors import CannotBeAsked, ContractBroken, Throttled
 from goldenlake.io.landing import LocalLanding
 from goldenlake.steps.departures import Departures
 from support.activation import (
@@ -27,9 +27,14 @@ NAMES = [f"p{at:02}" for at in range(30)]
 
 
 class Listing(Remembering):
-    """It tells who is there."""
+    """It tells who is there, after the waits that it asks for."""
+
+    waits = 0
 
     def members(self, segment):
+        if self.waits:
+            self.waits -= 1
+            raise Throttled(destination="crm", seconds=300)
         return (key for of, key in self.people if of == segment)
 
 
@@ -44,15 +49,16 @@ class Clock:
 IN_TIME, LATE = Clock(datetime(2024, 6, 1, 2, tzinfo=UTC)), Clock(datetime(2024, 9, 1, tzinfo=UTC))
 
 
-def departed(tables, kind, folder, clock=IN_TIME, **origin):
+def departed(tables, kind, folder, clock=IN_TIME, slept=None, **origin):
     declared = DepartureOrigin(destination="crm", **origin)
     source = source_of(
         origin=declared, format={"kind": "jsonl"}, columns=[{"name": "key"}], load="increment",
         key=["key"],
     )  # fmt: skip
     left = Departures(
-        source=source, origin=declared, destination=destination(), as_of=DAY, run_id="r"
-    )
+        source=source, origin=declared, destination=destination(), as_of=DAY, run_id="r",
+        sleep=(slept if slept is not None else []).append,
+    )  # fmt: skip
     landing = LocalLanding(folder)
     found = []
     for row in left.run(tables, kind, landing, clock).files:
@@ -86,6 +92,13 @@ def test_who_is_there_no_longer_is_told_of_until_an_export_knows(tables, kind, t
     members_are(tables, later, {"readers": NAMES[1:]}, 4)
     step(later).run(tables, kind, silent)
     assert departed(tables, kind, tmp_path) == []
+
+
+@pytest.mark.fault("429 with Retry-After")
+def test_a_wait_that_is_asked_for_is_waited(tables, kind, tmp_path):
+    kind.waits, slept = 2, []
+    assert departed(tables, kind, tmp_path, slept=slept) == []
+    assert slept == [300, 300]
 
 
 def test_whom_a_killed_export_took_out_did_not_leave(tables, kind, tmp_path):

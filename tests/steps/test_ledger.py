@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from goldenlake.ports import Tables
-from goldenlake.schemas import LEDGER
+from goldenlake.schemas import LEDGER, OUTBOX
 from goldenlake.steps import ledger
 from support.activation import DAY, night, silent, step
-from support.destinations import Remembering
+from support.destinations import Remembering, delivery
 from support.gold import customer, grant
 
 NAMES = ["ann", "bob", "cyd", "dan"]
@@ -90,6 +90,30 @@ def test_a_delivery_whose_answers_were_never_written_is_not_closed(tables: Table
     step().run(tables, kind, silent)
     assert len(kind.finished) == 1
     assert acknowledged(tables) == set(NAMES)
+
+
+def test_who_stays_is_asked_of_one_segment_or_of_all_of_a_destination(tables: Tables) -> None:
+    def row(of: str, segment: str, key: str, **others: str) -> dict[str, str]:
+        return {"destination": of, "segment": segment, "key": key, **others}
+
+    there = [
+        row("crm", "buyers", "ann", state="present"),
+        row("crm", "readers", "Bob", state="unknown"),
+        row("crm", "readers", "cyd", state="absent"),
+        row("crm", "readers", "dan", state="present"),
+        row("ads", "readers", "dan", state="present"),
+    ]
+    open_ = [
+        row("crm", "readers", "dan", operation="remove"),
+        row("crm", "readers", "eve", operation="upsert"),
+    ]
+    tables.append(ledger.TABLE, tables.frame(there, LEDGER.ddl))
+    tables.append("activation.outbox", tables.frame(open_, OUTBOX.ddl))
+    keys = ["ann", "bob", "cyd", "dan", "eve"]
+
+    leaving = delivery(segment="buyers")
+    assert ledger.staying(tables, leaving, keys) == {"ann"}
+    assert ledger.staying(tables, leaving, keys, anywhere=True) == {"ann", "bob", "eve"}
 
 
 def test_of_many_destinations_each_is_hashed_by_itself(tables: Tables) -> None:

@@ -13,7 +13,7 @@ from goldenlake.steps.standing import ledger_counts, person_standing
 from support.activation import DAY, POLICY, destination, members_are, night, silent, step
 from support.destinations import Remembering
 from support.gold import customer, grant, publish
-from support.vendors import Outside, serving
+from support.vendors import Fault, Outside, serving
 from support.vendors.hubspot import Hubspot
 
 NAMES = ["ann", "bob", "cyd", "dan", "eve"]
@@ -55,9 +55,9 @@ def export(tables, outside, as_of=DAY, **others):
     )
 
 
-def reconciled(tables, outside, repair=False):
+def reconciled(tables, outside, repair=False, **others):
     declared = destination(**TO_HUBSPOT)
-    found = Reconcile(destination=declared, as_of=DAY, run_id="r", repair=repair)
+    found = Reconcile(destination=declared, as_of=DAY, run_id="r", repair=repair, **others)
     return found.run(tables, open_destination(declared, outside), silent)
 
 
@@ -85,6 +85,16 @@ def test_drift_is_told_and_the_next_export_mends_it_without_touching_others(
     assert reconciled(tables, outside, repair=True).status == "done"
     export(tables, outside)
     assert members_there(vendor) == {"bob", "cyd", "dan", "eve", "stranger"}
+
+
+@pytest.mark.fault("429 with Retry-After")
+def test_a_wait_that_is_asked_for_is_waited(tables, vendor, outside):
+    night(tables, DAY, [*map(customer, NAMES)], [*map(grant, NAMES)], {"readers": NAMES})
+    export(tables, outside)
+    slept = []
+    vendor.faults = [Fault(at="/memberships", status=429, headers={"Retry-After": "300"})]
+    assert reconciled(tables, outside, sleep=slept.append).counts["agreeing"] == 5
+    assert slept == [300.0]
 
 
 def test_who_was_refused_and_came_by_themselves_is_never_ours_to_take_out(tables, vendor, outside):

@@ -75,7 +75,9 @@ TABLES: dict[str, Erasure] = {
     "activation.rejects": Erasure(holds="residue", by=("customer_id",), others="values"),
     "activation.held_back": _CUSTOMER,
     "activation.assignments": _CUSTOMER,
-    "activation.jobs": Erasure(holds="nobody", why="names of jobs, as systems give them"),
+    "activation.jobs": Erasure(
+        holds="nobody", why="names of jobs, as systems give them, and digests"
+    ),
     "activation.settled": Erasure(holds="nobody", why=_COUNTS),
     "activation.approvals": Erasure(holds="nobody", why="decisions of staff"),
     # Its rows stay; the names of files that tell of the person are rewritten in them.

@@ -38,6 +38,8 @@ _PAGE = 250
 _MERGED = "hs_merged_object_ids"
 """Ids that a contact had before merges, with a semicolon between them."""
 _Contact = Mapping[str, Any]
+_GONE = ("gone", "key_changed")
+"""Reasons of removals after which the customer goes by the key no more."""
 _PASSING = ("RATE_LIMITS", "INTERNAL_ERROR", "TIMEOUT")
 _TYPES = {
     "boolean": ("bool", "booleancheckbox"),
@@ -91,14 +93,17 @@ class Hubspot(Account[HubspotTarget]):
         return answers + self._enlist(delivery, ids)
 
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
-        """Contacts with these very properties that are in the list; for a removal, not in it."""
+        """Contacts with these very properties that are in the list; for a removal, not in it, and
+        none that is still to be archived.
+        """
         found = self._read(batch.records, list(delivery.schema))
-        is_removal = any(record.operation == "remove" for record in batch.records)
-        ids = (
-            self._leaving(batch, found, self._put_by_us(batch.records))
-            if is_removal
-            else {key: {str(each["id"])} for key, each in found.items()}
-        )
+        to_archive: Mapping[str, set[str]] = {}
+        if any(record.operation == "remove" for record in batch.records):
+            ours = self._put_by_us(batch.records)
+            ids = self._leaving(batch, found, ours)
+            to_archive = self._to_archive(batch, found, ours)
+        else:
+            ids = {key: {str(each["id"])} for key, each in found.items()}
         members = self._members_of(self._list(delivery.segment), sorted(set().union(*ids.values())))
         return [
             Acknowledgement(
@@ -108,7 +113,10 @@ class Hubspot(Account[HubspotTarget]):
             )
             for record in batch.records
             for is_member in [not members.isdisjoint(ids.get(record.key, ()))]
-            for is_done in [_is_done(record, found.get(record.key), is_member)]
+            for is_done in [
+                _is_done(record, found.get(record.key), is_member)
+                and not to_archive.get(record.key)
+            ]
         ]
 
     def members(self, segment: str) -> Iterator[str]:
@@ -202,8 +210,9 @@ class Hubspot(Account[HubspotTarget]):
                 json=sorted(leaving),
             ).object()
             missing = set(reply["recordIdsMissing"])
-        if self.target.gone == "archive":
-            self._archive(batch.records, found, ours)
+        if gone := set().union(*self._to_archive(batch, found, ours).values()):
+            inputs = [{"id": contact} for contact in sorted(gone)]
+            self.api.call("POST", "/crm/v3/objects/contacts/batch/archive", json={"inputs": inputs})
         return [
             Acknowledgement(
                 key=record.key,
@@ -213,28 +222,27 @@ class Hubspot(Account[HubspotTarget]):
             for record in batch.records
         ]
 
-    def _archive(
-        self,
-        records: Sequence[OutboundRecord],
-        found: Mapping[str, _Contact],
-        ours: Mapping[str, _Contact],
-    ) -> None:
-        """Never what somebody was merged into, nor what bears another key by now: that is another
+    def _to_archive(
+        self, batch: Batch, found: Mapping[str, _Contact], ours: Mapping[str, _Contact]
+    ) -> dict[str, set[str]]:
+        """By key, contacts of those who are gone. Never what somebody was merged into, nor what
+        bears another key by now, nor that of a key which stays in another segment: that is another
         person's contact as well.
         """
-        gone = set()
-        for record in records:
-            if record.reason not in ("gone", "key_changed"):
+        if self.target.gone != "archive":
+            return {}
+        gone = [record for record in batch.records if record.reason in _GONE]
+        stay = batch.who_stays_anywhere({record.key for record in gone}) if gone else frozenset()
+        contacts: dict[str, set[str]] = {}
+        for record in gone:
+            if record.key in stay:
                 continue
-            if record.key in found:
-                gone.add(str(found[record.key]["id"]))
-            own = ours.get(record.key)
+            known, own = found.get(record.key), ours.get(record.key)
             is_itself = own is not None and str(own["id"]) == record.remote_id
-            if own and is_itself and not is_anothers(record.key, self._bears(own)):
-                gone.add(str(own["id"]))
-        if gone:
-            inputs = [{"id": contact} for contact in sorted(gone)]
-            self.api.call("POST", "/crm/v3/objects/contacts/batch/archive", json={"inputs": inputs})
+            if own and (not is_itself or is_anothers(record.key, self._bears(own))):
+                own = None
+            contacts[record.key] = {str(each["id"]) for each in (known, own) if each}
+        return contacts
 
     def _leaving(
         self, batch: Batch, found: Mapping[str, _Contact], ours: Mapping[str, _Contact]

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from goldenlake.destinations.sending import refused
 from goldenlake.errors import CallRefused
-from goldenlake.ports import Acknowledgement, OutboundRecord, Outcome
+from goldenlake.ports import Acknowledgement, Found, OutboundRecord, Outcome
 
 FoundT = TypeVar("FoundT")
 
@@ -54,13 +54,22 @@ def all_are(records: Sequence[OutboundRecord], outcome: Outcome) -> list[Acknowl
 
 
 def found(
-    keys: Sequence[str], size: int, ask: Callable[[list[str]], Iterable[FoundT]]
+    keys: Sequence[str],
+    size: int,
+    ask: Callable[[list[str]], Iterable[FoundT]],
+    known: Found,
 ) -> list[FoundT]:
-    """What a search for keys gives, so many at a time. A search that is refused with 400 for one of
-    them is made in halves: what it is refused for alone is nobody's.
+    """What a search for keys gives, so many at a time; ``known`` keeps the parts that are through
+    until all of them are. A search that is refused with 400 for one of them is made in halves: what
+    it is refused for alone is nobody's.
     """
-    parts = [list(keys[at : at + size]) for at in range(0, len(keys), size)]
-    return [each for part in parts for each in _searched(part, ask)]
+    parts = [tuple(keys[at : at + size]) for at in range(0, len(keys), size)]
+    for part in parts:
+        if part not in known:
+            known[part] = _searched(list(part), ask)
+    answers = [each for part in parts for each in known[part]]
+    known.clear()
+    return answers
 
 
 def _searched(keys: list[str], ask: Callable[[list[str]], Iterable[FoundT]]) -> list[FoundT]:

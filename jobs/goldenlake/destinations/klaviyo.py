@@ -23,6 +23,7 @@ from goldenlake.ports import (
     Batch,
     Capabilities,
     Delivery,
+    Found,
     NoteJob,
     OutboundRecord,
     Outside,
@@ -87,7 +88,7 @@ class Klaviyo(Account[KlaviyoTarget]):
                 never_lifted(batch.records) if is_removal else self._suppress(batch.records, note)
             )
         if is_removal:
-            return self._remove(delivery, batch.records)
+            return self._remove(delivery, batch)
         self._import(delivery, batch.records, note)
         return all_are(batch.records, "pending")
 
@@ -98,13 +99,13 @@ class Klaviyo(Account[KlaviyoTarget]):
         if delivery.mode == "suppress":
             if self._is_running(_SUPPRESSIONS, batch.job):
                 return all_are(batch.records, "pending")
-            return self._suppressed(batch.records)
+            return self._suppressed(batch)
         work = self._work(batch.job)
         if work.is_running:
             return all_are(batch.records, "pending")
         refused = work.refused(batch.records)
         left = [record for record in batch.records if name(record) not in work.errors]
-        members = self._members(delivery, left)
+        members = self._members(delivery, left, batch.found)
         return refused + [
             self._judged(record, members.get(name(record)), is_told=work.vouches(refused))
             for record in left
@@ -156,17 +157,16 @@ class Klaviyo(Account[KlaviyoTarget]):
                 attributes.setdefault("properties", {})[called] = counted(value)
         return attributes | {self.target.identifier: record.key}
 
-    def _remove(
-        self, delivery: Delivery, records: Sequence[OutboundRecord]
-    ) -> list[Acknowledgement]:
-        ids = {called: each["id"] for called, each in self._members(delivery, records).items()}
+    def _remove(self, delivery: Delivery, batch: Batch) -> list[Acknowledgement]:
+        members = self._members(delivery, batch.records, batch.found)
+        ids = {called: each["id"] for called, each in members.items()}
         leaving = [{"type": "profile", "id": each} for each in sorted(set(ids.values()))]
         for at in range(0, len(leaving), _MOST_REMOVED):
             part = leaving[at : at + _MOST_REMOVED]
             self._call("DELETE", _MEMBERS, ids={"list": self._list(delivery)}, data=part)
         return [
             Acknowledgement(key=record.key, outcome="acknowledged", remote_id=ids.get(name(record)))
-            for record in records
+            for record in batch.records
         ]
 
     def _is_running(self, path: str, job: str | None) -> bool:
@@ -232,7 +232,7 @@ class Klaviyo(Account[KlaviyoTarget]):
         )
 
     def _members(
-        self, delivery: Delivery, records: Sequence[OutboundRecord]
+        self, delivery: Delivery, records: Sequence[OutboundRecord], known: Found
     ) -> dict[str, dict[str, Any]]:
         """Profiles of these that are in the segment's list, by what they are known by."""
         list_id = self._list(delivery)
@@ -240,7 +240,7 @@ class Klaviyo(Account[KlaviyoTarget]):
         def searched(keys: list[str]) -> list[dict[str, Any]]:
             return self._filtered("/api/lists/{list}/profiles", keys, ids={"list": list_id})
 
-        return self._by_name(found(keys_of(records), _MOST_ASKED, searched))
+        return self._by_name(found(keys_of(records), _MOST_ASKED, searched, known))
 
     def _filtered(
         self,
@@ -277,19 +277,20 @@ class Klaviyo(Account[KlaviyoTarget]):
             self._begun(told, note)
         return all_are(records, "pending")
 
-    def _suppressed(self, records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
+    def _suppressed(self, batch: Batch) -> list[Acknowledgement]:
         def searched(keys: list[str]) -> list[dict[str, Any]]:
             wanted = {"additional-fields[profile]": "subscriptions"}
             return self._filtered("/api/profiles", keys, params=wanted)
 
-        profiles = self._by_name(found(keys_of(records), _MOST_ASKED, searched))
+        keys = keys_of(batch.records)
+        profiles = self._by_name(found(keys, _MOST_ASKED, searched, batch.found))
         return [
             Acknowledgement(
                 key=record.key,
                 outcome="acknowledged" if _is_suppressed(profile) else "retry",
                 remote_id=profile["id"] if profile else None,
             )
-            for record in records
+            for record in batch.records
             for profile in [profiles.get(name(record))]
         ]
 

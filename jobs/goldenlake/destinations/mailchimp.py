@@ -34,6 +34,7 @@ from goldenlake.ports import (
 )
 
 _AUDIENCE = "/lists/{audience}"
+_MEMBER = _AUDIENCE + "/members/{member}"
 _SEGMENTS = _AUDIENCE + "/segments"
 _MEMBERS = _SEGMENTS + "/{segment}/members"
 _FIELDS = _AUDIENCE + "/merge-fields"
@@ -202,18 +203,25 @@ class Mailchimp(Account[MailchimpTarget]):
         return list(answers.values())
 
     def _read(self, records: Sequence[OutboundRecord]) -> dict[str, Member]:
-        """Members by key, of those whom the audience has or had."""
+        """Members by key, of those whom the audience has or had, with all of their tags: with a
+        member Mailchimp tells of fifty.
+        """
         members: dict[str, Member] = {}
         for record in records:
             reply = there(
                 self.api,
                 "GET",
-                _AUDIENCE + "/members/{member}",
+                _MEMBER,
                 ids={"audience": self.target.audience, "member": _hash(record)},
-                params={"fields": "id,email_address,status,merge_fields,tags"},
+                params={"fields": "id,email_address,status,merge_fields,tags,tags_count"},
             )
-            if reply is not None:
-                members[record.key] = reply.object()
+            if reply is None:
+                continue
+            member = reply.object()
+            if member.get("tags_count", 0) > len(member.get("tags", ())):
+                tags = self._pages(_MEMBER + "/tags", "tags", {}, member=_hash(record))
+                member["tags"] = list(tags)
+            members[record.key] = member
         return members
 
     def _segment(self, delivery: Delivery) -> int:
@@ -237,12 +245,12 @@ class Mailchimp(Account[MailchimpTarget]):
         return made
 
     def _pages(
-        self, path: str, what: str, params: Mapping[str, str], *, segment: int | None = None
+        self, path: str, what: str, params: Mapping[str, str], **ids: str | int
     ) -> Iterator[Any]:
         at, total = 0, 1
         while at < total:
             asked: dict[str, str | int] = {**params, "count": _PAGE, "offset": at}
-            page = self._call("GET", path, segment=segment, params=asked)
+            page = self._call("GET", path, params=asked, **ids)
             yield from page[what]
             at, total = at + _PAGE, page["total_items"]
 
@@ -272,12 +280,13 @@ class Mailchimp(Account[MailchimpTarget]):
         method: str,
         path: str,
         *,
-        segment: int | None = None,
         params: Mapping[str, str | int] | None = None,
         json: Any = None,
+        **ids: str | int,
     ) -> Any:
-        ids = {"audience": self.target.audience, "segment": str(segment)}
-        return self.api.call(method, path, ids=ids, params=params, json=json).object()
+        """``ids`` are what the path names, besides the audience."""
+        named = {"audience": self.target.audience, **{part: str(of) for part, of in ids.items()}}
+        return self.api.call(method, path, ids=named, params=params, json=json).object()
 
 
 def _hash(record: OutboundRecord) -> str:

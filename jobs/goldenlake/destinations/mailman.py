@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from typing import Any
 
 from goldenlake.declarations.destination import Destination
@@ -68,12 +69,14 @@ class Mailman(Account[MailmanTarget]):
     """Lists that are known to be there."""
 
     def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
-        """Members one by one; removals all at once, since that alone says good-bye to nobody."""
+        """Members one by one; removals all at once, since that alone says good-bye to nobody.
+        Whom a removal takes out is noted before: afterwards a lost reply would tell nobody.
+        """
         if not batch.records:
             return []
         list_id = self._list(delivery.segment)
         if batch.records[0].operation == "remove":
-            return self._take_out(list_id, batch.records)
+            return self._take_out(list_id, batch.records, note)
         return [self._bring_in(list_id, record) for record in batch.records]
 
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
@@ -86,7 +89,7 @@ class Mailman(Account[MailmanTarget]):
                 Acknowledgement(
                     key=record.key,
                     outcome="acknowledged" if _is_done(record, member) else "retry",
-                    remote_id=member["member_id"] if member else None,
+                    remote_id=member["member_id"] if member else _left(record, batch.job),
                 )
             )
         return answers
@@ -169,8 +172,12 @@ class Mailman(Account[MailmanTarget]):
         return location.rpartition("/")[2] or None
 
     def _take_out(
-        self, list_id: str, records: Sequence[OutboundRecord]
+        self, list_id: str, records: Sequence[OutboundRecord], note: NoteJob
     ) -> Sequence[Acknowledgement]:
+        known = [r for r in records if r.remote_id not in (None, _TAKEN_OUT)]
+        leaving = [_trace(r) for r in known if self._member(list_id, r.key)]
+        if leaving:
+            note(" ".join(leaving))
         reply = self.api.call(
             "DELETE",
             "/lists/{list}/roster/member",
@@ -181,9 +188,7 @@ class Mailman(Account[MailmanTarget]):
             Acknowledgement(
                 key=record.key,
                 outcome="acknowledged",
-                remote_id=_TAKEN_OUT
-                if reply[record.key.lower()] or record.reason in _HEARD
-                else record.remote_id,
+                remote_id=_TAKEN_OUT if reply[record.key.lower()] else _left(record, None),
             )
             for record in records
             if record.key.lower() in reply
@@ -221,6 +226,19 @@ def _words(told: str) -> str:
         return str(json.loads(told)["description"])
     except (ValueError, KeyError, TypeError):
         return told
+
+
+def _trace(record: OutboundRecord) -> str:
+    """Of a member's id, for a table that holds nobody."""
+    return sha256((record.remote_id or "").encode()).hexdigest()[:16]
+
+
+def _left(record: OutboundRecord, noted: str | None) -> str | None:
+    """What the id becomes of somebody who is no member: it stays, unless the no was heard or it
+    was we.
+    """
+    can_return = record.reason in _HEARD or _trace(record) in (noted or "").split()
+    return _TAKEN_OUT if can_return else record.remote_id
 
 
 def _is_done(record: OutboundRecord, member: dict[str, Any] | None) -> bool:

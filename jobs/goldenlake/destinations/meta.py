@@ -42,8 +42,10 @@ from goldenlake.ports import (
 
 _MOST_CALLS = 100
 """Of one batch, in search of invalid rows."""
-_MOST_ROWS = 2
-"""Of one person: as he is sent now, and as he was sent before."""
+_MOST_KEPT = 2
+"""Rows of one person that are remembered: as he was sent last, and as he was sent before."""
+_MOST_ROWS = 1 + _MOST_KEPT
+"""Of one person in a call: a removal names these and the key alone."""
 
 
 def _throttles(status: int, content: bytes) -> bool:
@@ -76,7 +78,7 @@ _COLUMNS: Mapping[str, tuple[str, Callable[[str], str | None]]] = {
 
 
 def capabilities(target: MetaTarget) -> Capabilities:
-    """Rows in ten thousands, of which a person may need two; one call at a time for an audience."""
+    """Rows in ten thousands, of which a person may need three; one call at a time."""
     return Capabilities(
         modes=modes_of(target),
         batch_records=10_000 // _MOST_ROWS,
@@ -174,7 +176,7 @@ class _Search:
         if reply["num_received"] != len(rows):
             return _all(records, f"{reply['num_received']} of {len(rows)} rows were received")
         if not reply["num_invalid_entries"]:
-            return [settled(each, self.sent[each.key], most=_MOST_ROWS) for each in records]
+            return [settled(each, self.sent[each.key], most=_MOST_KEPT) for each in records]
         if len(records) == 1:
             return [rejected(records[0], "Meta counts it among num_invalid_entries")]
         half = len(records) // 2

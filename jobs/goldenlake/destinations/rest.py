@@ -76,16 +76,21 @@ class Rest(Account[RestTarget]):
         calls = self.target.calls[records[0].operation] if records else []
         where = (delivery.delivery_id, batch.number)
         for nth, call in enumerate(calls):
-            if call.records_at is None:
-                found = self._one_by_one(where, nth, delivery, call, records)
-            else:
-                found = self._together(delivery, call, records)
+            try:
+                if call.records_at is None:
+                    found = self._one_by_one(where, nth, delivery, call, records)
+                else:
+                    found = self._together(delivery, call, records)
+            except CallRefused as refusal:
+                # What an earlier call did stands, whatever becomes of this one.
+                if nth > 0:
+                    refusal.in_doubt = frozenset(record.key for record in records)
+                raise
             for record in records:
                 before = answers.pop(record.key, None)
                 if record.key in found:
                     now = found[record.key]
                     remote_id = now.remote_id or (before.remote_id if before else None)
-                    # What an earlier call did stands, whatever becomes of this one.
                     is_doubtful = nth > 0 and now.outcome != "acknowledged"
                     answers[record.key] = replace(now, remote_id=remote_id, is_doubtful=is_doubtful)
             records = [

@@ -28,6 +28,7 @@ from goldenlake.ports import (
     Capabilities,
     Delivery,
     FieldValue,
+    Found,
     NoteJob,
     OutboundRecord,
     Outside,
@@ -92,16 +93,16 @@ class Sendgrid(Account[SendgridTarget]):
             return []
         is_removal = batch.records[0].operation == "remove"
         if delivery.mode == "suppress":
-            return never_lifted(batch.records) if is_removal else self._suppress(batch.records)
+            return never_lifted(batch.records) if is_removal else self._suppress(batch)
         if is_removal:
-            return self._remove(delivery, batch.records, note)
+            return self._remove(delivery, batch, note)
         self._upsert(delivery, batch.records, note)
         return all_are(batch.records, "pending")
 
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
         """What a job that has ended says was refused, and otherwise who is in the list."""
         if delivery.mode == "suppress":
-            return self._suppressed(batch.records)
+            return self._suppressed(batch)
         work = self._work(batch.job)
         if work.is_running:
             return all_are(batch.records, "pending")
@@ -110,7 +111,8 @@ class Sendgrid(Account[SendgridTarget]):
         if not is_told:
             self._prepare(delivery)
         left = [record for record in batch.records if name(record) not in work.errors]
-        contacts, list_id = self._contacts(keys_of(left)), self._list(delivery)
+        list_id = self._list(delivery)
+        contacts = self._contacts(keys_of(left), batch.found)
         return refused + [
             self._judged(record, contacts.get(name(record)), list_id, is_told=is_told)
             for record in left
@@ -122,7 +124,7 @@ class Sendgrid(Account[SendgridTarget]):
         list_id = {each["name"]: each["id"] for each in self._all_lists()}.get(called)
         if list_id is None:
             return set()
-        there = self._members(keys, list_id)
+        there = self._members(keys, list_id, {})
         return {key for key in keys if key.casefold() in there}
 
     def _upsert(self, delivery: Delivery, records: Sequence[OutboundRecord], note: NoteJob) -> None:
@@ -148,11 +150,9 @@ class Sendgrid(Account[SendgridTarget]):
             self._jobs.add(job)
             note(job)
 
-    def _remove(
-        self, delivery: Delivery, records: Sequence[OutboundRecord], note: NoteJob
-    ) -> list[Acknowledgement]:
+    def _remove(self, delivery: Delivery, batch: Batch, note: NoteJob) -> list[Acknowledgement]:
         list_id = self._list(delivery)
-        members = self._members(keys_of(records), list_id)
+        members = self._members(keys_of(batch.records), list_id, batch.found)
         ids = sorted({contact["id"] for contact in members.values()})
         for at in range(0, len(ids), _MOST_ASKED):
             reply = self.api.call(
@@ -166,7 +166,7 @@ class Sendgrid(Account[SendgridTarget]):
             Acknowledgement(
                 key=record.key, outcome="pending" if name(record) in members else "acknowledged"
             )
-            for record in records
+            for record in batch.records
         ]
 
     def _work(self, job: str | None) -> Work:
@@ -232,16 +232,18 @@ class Sendgrid(Account[SendgridTarget]):
             if value is not None
         )
 
-    def _members(self, keys: Sequence[str], list_id: str) -> dict[str, dict[str, Any]]:
+    def _members(
+        self, keys: Sequence[str], list_id: str, known: Found
+    ) -> dict[str, dict[str, Any]]:
         """Those of the contacts that are in a list."""
-        contacts = self._contacts(keys).items()
+        contacts = self._contacts(keys, known).items()
         return {called: told for called, told in contacts if list_id in told["list_ids"]}
 
-    def _contacts(self, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    def _contacts(self, keys: Sequence[str], known: Found) -> dict[str, dict[str, Any]]:
         """Contacts by what they are known by, in small letters, of those that exist."""
         return {
             called.casefold(): told["contact"]
-            for called, told in found(keys, _MOST_ASKED, self._searched)
+            for called, told in found(keys, _MOST_ASKED, self._searched, known)
             if told.get("contact")
         }
 
@@ -255,7 +257,7 @@ class Sendgrid(Account[SendgridTarget]):
         )
         return list(reply.object()["result"].items()) if reply else []
 
-    def _suppress(self, records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
+    def _suppress(self, batch: Batch) -> list[Acknowledgement]:
         """Add addresses to the group. Were the group not there, SendGrid would suppress them for
         all mail, so it is asked for first.
         """
@@ -268,13 +270,13 @@ class Sendgrid(Account[SendgridTarget]):
                 mend="Addresses would be suppressed for all mail, so nothing was sent; name a "
                 "group that exists in target.unsubscribe_group.",
             )
-        for at in range(0, len(records), _MOST_SUPPRESSED):
-            part = [record.key for record in records[at : at + _MOST_SUPPRESSED]]
-            body = {"recipient_emails": part}
+        keys = keys_of(batch.records)
+        for at in range(0, len(keys), _MOST_SUPPRESSED):
+            body = {"recipient_emails": keys[at : at + _MOST_SUPPRESSED]}
             self.api.call("POST", _GROUP + "/suppressions", ids=group, json=body)
-        return self._suppressed(records)
+        return self._suppressed(batch)
 
-    def _suppressed(self, records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
+    def _suppressed(self, batch: Batch) -> list[Acknowledgement]:
         def searched(keys: list[str]) -> list[str]:
             group = {"group": str(self.target.unsubscribe_group)}
             body = {"recipient_emails": keys}
@@ -282,13 +284,14 @@ class Sendgrid(Account[SendgridTarget]):
             return self.api.call("POST", called, ids=group, json=body).objects()
 
         there = {
-            address.casefold() for address in found(keys_of(records), _MOST_SUPPRESSED, searched)
+            address.casefold()
+            for address in found(keys_of(batch.records), _MOST_SUPPRESSED, searched, batch.found)
         }
         return [
             Acknowledgement(
                 key=record.key, outcome="acknowledged" if name(record) in there else "retry"
             )
-            for record in records
+            for record in batch.records
         ]
 
     def _list(self, delivery: Delivery) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from unicodedata import normalize
 
 import stamina
@@ -13,7 +14,7 @@ import stamina
 from goldenlake.columns.readings import in_plain
 from goldenlake.declarations.destination import Retries
 from goldenlake.errors import CallRefused, NotAuthorised, TransientError
-from goldenlake.patience import LONGEST_WAIT, Sleep, patiently
+from goldenlake.patience import LONGEST_WAIT, Result, Sleep, patiently
 from goldenlake.ports import (
     Acknowledgement,
     Batch,
@@ -59,11 +60,13 @@ def deliver(
     Raises TransientError when the last attempt ended without any reply; CallRefused where the
     call itself is refused, or one record after the other.
     """
-    course = _Course(kind=kind, delivery=delivery, batch=batch, note=note, sleep=sleep)
+    course = _Course(
+        kind=kind, delivery=delivery, batch=batch, retries=retries, note=note, sleep=sleep
+    )
     try:
         for attempt in _attempts(retries):
             with attempt:
-                course.go_on(retries)
+                course.go_on()
     except _Unsettled:
         pass
     return course.verdicts
@@ -76,6 +79,7 @@ class _Course:
     kind: DestinationKind
     delivery: Delivery
     batch: Batch
+    retries: Retries
     note: NoteJob
     sleep: Sleep
     answers: dict[str, Acknowledgement] = field(default_factory=dict)
@@ -107,30 +111,38 @@ class _Course:
     def open_records(self) -> Sequence[OutboundRecord]:
         return [r for r in self.batch.records if _is_open(self.answers.get(r.key))]
 
-    def go_on(self, retries: Retries) -> None:
+    def go_on(self) -> None:
         """One attempt. Raises TransientError unless all is settled."""
         if self.is_doubtful and self.kind.capabilities.can_look_up:
             self._ask(self.open_records)
             self._wait_for_jobs()
         if self.open_records or not self.batch.records:
             self.is_doubtful = True
-            self._send(self.open_records, retries)
+            self._send(self.open_records)
             self._wait_for_jobs()
         left = self.open_records
         self.is_doubtful = any(self.answers[r.key].outcome == "unknown" for r in left)
         if left:
             raise _Unsettled
 
-    def _send(self, records: Sequence[OutboundRecord], retries: Retries) -> None:
+    def _send(self, records: Sequence[OutboundRecord]) -> None:
         for record in records:
             self.jobs.pop(record.key, None)
+        part = self._part(records)
+
+        def note(job: str) -> None:
+            self.jobs.update(dict.fromkeys((record.key for record in records), job))
+            self.note(job)
+
         try:
-            self._take(self._patiently(self._part(records), retries), records)
+            found = self._patiently(lambda: self.kind.send(self.delivery, part, note))
+            self._take(found, records)
             self.doubted.update(r.key for r in records if self.answers[r.key].outcome in _IN_DOUBT)
         except TransientError:
             self.doubted.update(record.key for record in records)
             raise
         except CallRefused as refusal:
+            self.doubted |= refusal.in_doubt
             is_about_content = refusal.status in _ABOUT_CONTENT
             if isinstance(refusal, NotAuthorised) or not is_about_content or not records:
                 raise
@@ -140,8 +152,8 @@ class _Course:
                 self._give_up_if_nothing_passes(refusal)
                 return
             half = len(records) // 2
-            self._send(records[:half], retries)
-            self._send(records[half:], retries)
+            self._send(records[:half])
+            self._send(records[half:])
 
     def _give_up_if_nothing_passes(self, refusal: CallRefused) -> None:
         """A mapping that the system refuses is no fault of a record: do not try each of them."""
@@ -150,16 +162,9 @@ class _Course:
         if settled.count("rejected") >= _MOST_REFUSED_ALONE and is_hopeless:
             raise refusal
 
-    def _patiently(self, part: Batch, retries: Retries) -> Sequence[Acknowledgement]:
-        def note(job: str) -> None:
-            self.jobs.update(dict.fromkeys((record.key for record in part.records), job))
-            self.note(job)
-
-        return patiently(
-            lambda: self.kind.send(self.delivery, part, note),
-            sleep=self.sleep,
-            longest=max(LONGEST_WAIT, retries.longest_wait_seconds),
-        )
+    def _patiently(self, call: Callable[[], Result]) -> Result:
+        longest = max(LONGEST_WAIT, self.retries.longest_wait_seconds)
+        return patiently(call, sleep=self.sleep, longest=longest)
 
     def _wait_for_jobs(self) -> None:
         """Ask about pending records until none is left, soon at first; when they have taken too
@@ -179,8 +184,10 @@ class _Course:
         by_job: dict[str | None, list[OutboundRecord]] = {}
         for record in records:
             by_job.setdefault(self.jobs.get(record.key), []).append(record)
-        for job, part in by_job.items():
-            self._take(self.kind.look_up(self.delivery, self._part(part, job)) or (), part)
+        for job, asked in by_job.items():
+            part = self._part(asked, job)
+            found = self._patiently(partial(self.kind.look_up, self.delivery, part))
+            self._take(found or (), asked)
 
     def _pending(self) -> list[OutboundRecord]:
         return [
@@ -195,7 +202,11 @@ class _Course:
 
     def _part(self, records: Sequence[OutboundRecord], job: str | None = None) -> Batch:
         return Batch(
-            number=self.batch.number, records=records, job=job, who_stays=self.batch.who_stays
+            number=self.batch.number,
+            records=records,
+            job=job,
+            who_stays=self.batch.who_stays,
+            who_stays_anywhere=self.batch.who_stays_anywhere,
         )
 
 

@@ -193,7 +193,13 @@ class Sending:
                 self.writer.doubt(record, outgoing)
         job = jobs.get((outgoing.delivery.delivery_id, batch.number))
         who_stays = partial(ledger.staying, self.tables, outgoing.delivery)
-        return replace(batch, job=job, is_resumed=self.is_resumed, who_stays=who_stays)
+        return replace(
+            batch,
+            job=job,
+            is_resumed=self.is_resumed,
+            who_stays=who_stays,
+            who_stays_anywhere=partial(who_stays, anywhere=True),
+        )
 
     def _deliver(self, outgoing: outbox.Outgoing, batch: Batch) -> Mapping[str, Acknowledgement]:
         def note(job: str) -> None:

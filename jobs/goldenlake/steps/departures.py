@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+from time import sleep
 
 from pyspark.sql import functions as F
 
@@ -14,6 +16,7 @@ from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.pulls import DepartureOrigin
 from goldenlake.declarations.source import Source
 from goldenlake.errors import CannotBeAsked, ContractBroken
+from goldenlake.patience import Sleep, patiently
 from goldenlake.ports import Clock, DestinationKind, Landing, ListsMembers, Tables
 from goldenlake.steps import ledger
 from goldenlake.steps.land import Landed, landed_lines
@@ -37,6 +40,7 @@ class Departures:
     destination: Destination
     as_of: date
     run_id: str
+    sleep: Sleep = sleep
 
     def run(self, tables: Tables, kind: DestinationKind, landing: Landing, clock: Clock) -> Landed:
         """Raises CannotBeAsked, TransientError, CallRefused; ContractBroken where so many are gone
@@ -71,7 +75,8 @@ class Departures:
         acknowledged = self._acknowledged(tables)
         for segment in self.destination.segments:
             ours = acknowledged.get(segment, [])
-            there = {key.casefold() for key in kind.members(segment)} if ours else set()
+            asked = partial(_members, kind, segment)
+            there = patiently(asked, sleep=self.sleep) if ours else set()
             gone = [key for key in ours if key.casefold() not in there]
             if len(gone) > max(_FEW, self.origin.most_share * len(ours)):
                 raise ContractBroken(
@@ -92,3 +97,7 @@ class Departures:
         for row in rows.select("segment", "key").collect():
             found.setdefault(row["segment"], []).append(row["key"])
         return found
+
+
+def _members(kind: ListsMembers, segment: str) -> set[str]:
+    return {key.casefold() for key in kind.members(segment)}

@@ -198,23 +198,28 @@ def records_of(tables: Tables, destination: str) -> DataFrame:
     return tables.read_or_empty(TABLE, LEDGER.ddl).where(F.col("destination") == destination)
 
 
-def staying(tables: Tables, delivery: Delivery, keys: Collection[str]) -> frozenset[str]:
+def staying(
+    tables: Tables, delivery: Delivery, keys: Collection[str], *, anywhere: bool = False
+) -> frozenset[str]:
     """Those of the keys, in whatever case, that are there or perhaps there in the segment of a
-    delivery, and that no delivery which is open takes out.
+    delivery, and that no delivery which is open takes out. With ``anywhere``, in any segment of its
+    destination, those included whom an open delivery brings into one.
     """
 
     def asked(rows: DataFrame) -> DataFrame:
         return rows.where(
             (F.col("destination") == delivery.destination)
-            & (F.col("segment") == delivery.segment)
+            & (F.lit(anywhere) | (F.col("segment") == delivery.segment))
             & F.lower("key").isin([key.lower() for key in keys])
-        ).select("key")
+        ).select("segment", "key")
 
     there = tables.read_or_empty(TABLE, LEDGER.ddl).where(F.col("state").isin(*THERE))
-    leaving = tables.read_or_empty(OUTBOX_TABLE, OUTBOX.ddl).where("operation = 'remove'")
-    rows = asked(there).exceptAll(asked(leaving)).collect()
-    stay = {row["key"].lower() for row in rows}
-    return frozenset(key for key in keys if key.lower() in stay)
+    under_way = tables.read_or_empty(OUTBOX_TABLE, OUTBOX.ddl)
+    stay = asked(there).exceptAll(asked(under_way.where("operation = 'remove'")))
+    if anywhere:
+        stay = stay.unionByName(asked(under_way.where("operation = 'upsert'")))
+    found = {row["key"].lower() for row in stay.collect()}
+    return frozenset(key for key in keys if key.lower() in found)
 
 
 def mark(tables: Tables, destination: str) -> str:

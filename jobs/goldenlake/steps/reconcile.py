@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,6 +13,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.declarations.destination import Destination
 from goldenlake.errors import CannotBeAsked
+from goldenlake.patience import Sleep, patiently
 from goldenlake.ports import (
     DestinationKind,
     FindsMembers,
@@ -58,6 +60,7 @@ class Reconcile:
     as_of: date
     run_id: str
     repair: bool = False
+    sleep: Sleep = time.sleep
     _drifted: list[dict[str, Any]] = field(default_factory=list)
 
     def run(self, tables: Tables, kind: DestinationKind, progress: Progress) -> StepResult:
@@ -67,12 +70,9 @@ class Reconcile:
         found = []
         for segment in self.destination.segments:
             known = self._known(tables, segment)
-            if isinstance(kind, ListsMembers):
-                told, whose = set(kind.members(segment)), "members"
-            else:
-                told, whose = kind.among(segment, [row["key"] for row in known]), "of our records"
-            there = {key.casefold() for key in told}
             tells_all = isinstance(kind, ListsMembers)
+            whose = "members" if tells_all else "of our records"
+            there = {key.casefold() for key in self._told(kind, segment, known)}
             found.append(self._compared(segment, known, there, tells_all=tells_all))
             progress(f"{self.destination.destination}: {segment}: {len(there)} {whose} are there")
         drift = sum(each.drift for each in found)
@@ -92,6 +92,16 @@ class Reconcile:
                 "repaired": drift if self.repair else 0,
             },
         )
+
+    def _told(
+        self, kind: ListsMembers | FindsMembers, segment: str, known: Sequence[Row]
+    ) -> set[str]:
+        def asked() -> set[str]:
+            if isinstance(kind, ListsMembers):
+                return set(kind.members(segment))
+            return kind.among(segment, [row["key"] for row in known])
+
+        return patiently(asked, sleep=self.sleep)
 
     def _compared(
         self, segment: str, known: Sequence[Row], there: set[str], *, tells_all: bool

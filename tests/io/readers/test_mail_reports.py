@@ -94,6 +94,26 @@ def test_every_recipient_of_a_report_is_a_record_under_the_address_that_was_writ
     assert (bob["recipient"], bob["action"]) == ("bob@example.com", "delayed")
 
 
+@pytest.mark.parametrize(
+    ("original", "final", "recipient"),
+    [
+        # Postfix writes down what it was told by RCPT TO as it stands.
+        ("ann+61@example.com", "ann+61@example.com", "ann+61@example.com"),
+        ("ann+2B@example.com", "<Ann+2B@example.com>", "ann+2B@example.com"),
+        ("ann+61@example.com", "desk@example.net", "ann+61@example.com"),
+        # An xtext writes these alone as codes.
+        ("ann+2B61@example.com", "ann+61@example.com", "ann+61@example.com"),
+        ("a+3Db+20c+E9@example.com", "desk@example.net", "a=b cé@example.com"),
+    ],
+)
+def test_what_an_original_recipient_writes_down_is_decoded_where_it_is_a_code(
+    original: str, final: str, recipient: str
+) -> None:
+    whom = f"Final-Recipient: rfc822; {final}\nOriginal-Recipient: rfc822;{original}"
+    [found], _ = read(report("Reporting-MTA: dns; mx", f"{whom}\nAction: failed"))
+    assert found["recipient"] == recipient
+
+
 def test_a_complaint_names_whom_we_wrote_to_or_is_found_in_the_returned_message() -> None:
     about = "Feedback-Type: abuse\nUser-Agent: Loop/1\nVersion: 1"
     named = report(f"{about}\nOriginal-Rcpt-To: <eva@example.com>", kind="feedback-report")

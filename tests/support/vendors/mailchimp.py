@@ -13,6 +13,8 @@ from support.vendors import TOKEN, Answer, Vendor, route
 
 AUDIENCE = "a1b2c3d4e5"
 _AT = "2026-01-01T00:00:00+00:00"
+_MOST_TAGS = 50
+"""That are told of a member; the others are told where tags are asked for."""
 
 
 @dataclass
@@ -112,16 +114,19 @@ class Mailchimp(Vendor):
         return "" if is_there or "status" in told else "has no status"
 
     def _shown(self, name: str) -> dict[str, Any]:
-        member = self.members[name]
+        member, tags = self.members[name], self._tags(name)
         return {
             "id": name, "email_address": member.email, "status": member.status,
             "merge_fields": member.fields, "list_id": AUDIENCE, "last_changed": _AT,
-            "tags": [
-                {"id": segment, "name": self.segments[segment][0]}
-                for segment, names in self.tagged.items()
-                if name in names
-            ],
+            "tags": tags[:_MOST_TAGS], "tags_count": len(tags),
         }  # fmt: skip
+
+    def _tags(self, name: str) -> list[dict[str, Any]]:
+        return [
+            {"id": segment, "name": self.segments[segment][0]}
+            for segment, names in self.tagged.items()
+            if name in names
+        ]
 
     @route("GET", "/lists/<audience>/members/<name>")
     def member(self, request: Request, audience: str, name: str) -> Answer:
@@ -129,6 +134,13 @@ class Mailchimp(Vendor):
         if name not in self.members:
             return self.refusal(404, "not found")
         return Answer(self._shown(name))
+
+    @route("GET", "/lists/<audience>/members/<name>/tags")
+    def tags_of(self, request: Request, audience: str, name: str) -> Answer:
+        """All of them, in pages."""
+        at, count = int(request.args.get("offset", 0)), int(request.args.get("count", 10))
+        found = self._tags(name)
+        return Answer({"tags": found[at : at + count], "total_items": len(found)})
 
     @route("GET", "/lists/<audience>/segments")
     def all_segments(self, request: Request, audience: str) -> Answer:

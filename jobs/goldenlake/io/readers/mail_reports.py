@@ -172,16 +172,35 @@ def _headers(message: Message) -> Fields:
 
 def _address(fields: Fields) -> str:
     """Whom we wrote to: an alias may have led to another address, which we do not know."""
-    for name in ("original_recipient", "final_recipient"):
-        kind, _, address = fields.get(name, "").rpartition(";")
-        if address.strip() and kind.strip().lower() in ("rfc822", "utf-8", ""):
-            # RFC 3461 writes what is no printable ASCII as +XX, of a recipient's original alone.
-            plain = re.sub(r"\+([0-9A-F]{2})", lambda code: chr(int(code[1], 16)), address)
-            return (plain if name == "original_recipient" else address).strip().strip("<>")
+    original, final = (
+        _mailbox(fields.get(name, "")) for name in ("original_recipient", "final_recipient")
+    )
+    if original or final:
+        # Postfix writes the original as it stands.
+        is_plain = original.casefold() == final.casefold()
+        return original if is_plain else _decoded(original) or final
     if fields["report_type"] == _STATUS:
         return ""
     named = getaddresses([fields.get("original_rcpt_to") or fields.get("original_to", "")])
     return named[0][1] if len(named) == 1 else ""
+
+
+def _mailbox(told: str) -> str:
+    """Of a recipient's address, which stands behind its type; empty for one of another type."""
+    kind, _, address = told.rpartition(";")
+    return address.strip().strip("<>") if kind.strip().lower() in ("rfc822", "utf-8", "") else ""
+
+
+def _decoded(written: str) -> str:
+    """What an xtext stands for. It has codes (+XX) of + and = and of what is no printable ASCII
+    (RFC 3461, section 4); others are no codes, but the address as it stands.
+    """
+
+    def plain(code: re.Match[str]) -> str:
+        letter = chr(int(code[1], 16))
+        return code[0] if "!" <= letter <= "~" and letter not in "+=" else letter
+
+    return re.sub(r"\+([0-9A-F]{2})", plain, written).strip()
 
 
 def _text(value: object) -> str:

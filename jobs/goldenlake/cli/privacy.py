@@ -189,7 +189,7 @@ def carry_out(
         sources=list(installation.catalogue.sources.values()),
         destinations=installation.catalogue.destinations,
         key=environment.privacy.key,
-        areas=_areas(installation, scan),
+        areas=searched(installation, scan),
         as_of=installation.as_of,
         run_id=installation.run_id,
     )
@@ -230,13 +230,15 @@ def _build(installation: Installation, step: Erase) -> None:
             raise ErasureUnfinished(request=step.request.request, remains=[f"{stage.name}: {told}"])
 
 
-def _areas(installation: Installation, scan: Sequence[Path]) -> dict[str, FilePlace]:
-    from goldenlake.io.places.areas import area
+def searched(installation: Installation, scan: Sequence[Path]) -> dict[str, FilePlace]:
+    """The areas that are searched in the end, by their names; ``scan`` are further folders."""
+    from goldenlake.io.places.areas import area, is_within
 
     environment = installation.catalogue.environment
     found = {"lake": area("lake", environment.lake)}
-    if environment.landing and not environment.landing.startswith(environment.lake):
-        found["landing"] = area("landing", environment.landing)
+    landing = environment.landing or f"{environment.lake}/landing"
+    if not is_within(landing, environment.lake):
+        found["landing"] = area("landing", landing)
     # Decisions of stewards name records, and a model the values that many people share.
     own = [installation.catalogue.conf, installation.reports, *_pages(installation)]
     for folder in (*own, *scan):

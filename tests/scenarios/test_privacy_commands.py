@@ -6,6 +6,7 @@ import json
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -23,10 +24,18 @@ def at(newsletter: Scenario, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scenar
     """The company, and commands that work on it."""
     installation = newsletter.installation(NEXT)
     monkeypatch.setattr(Installation, "load", lambda *_, **__: installation)
-    spark = newsletter.tables.spark
+    spark: Any = newsletter.tables.spark
     on_files = str(spark.conf.get("spark.sql.runSQLOnFiles"))
+    functions = spark._jsparkSession.sessionState().tableFunctionRegistry()
+    listed = functions.listFunction()
+    known = [
+        (each, functions.lookupFunction(each).get(), functions.lookupFunctionBuilder(each).get())
+        for each in (listed.apply(at) for at in range(listed.size()))
+    ]
     yield newsletter
     spark.conf.set("spark.sql.runSQLOnFiles", on_files)
+    for each in known:
+        functions.registerFunction(*each)
 
 
 def command(*arguments: str) -> str:
@@ -45,11 +54,17 @@ def test_masked_tables_show_nobody_and_can_be_counted(
 
     assert BOB not in seen
     assert pseudonym(KEY.encode(), "value", BOB) in seen
-    by_path = f"delta.`{at.tables.location('gold.customers')}`"
-    for way in (f"SELECT email FROM {by_path}", "SELECT * FROM identity_records"):
+    of_files = f"delta.`{at.tables.location('gold.customers')}`"
+    of_changes = f"table_changes_by_path('{at.tables.location('silver.people')}', 0)"
+    for way in (
+        f"SELECT email FROM {of_files}",
+        f"SELECT email FROM {of_changes}",
+        "SELECT * FROM identity_records",
+    ):
         refused = CliRunner().invoke(app, ["sql", way, "--masked"])
         assert refused.exit_code != 0
         assert BOB not in refused.output
+    assert "two" in command("sql", "SELECT * FROM explode(array('one', 'two'))", "--masked")
     monkeypatch.delenv("GOLDENLAKE_TEST_PRIVACY")
     with pytest.raises(PrivacyKeyUnfit):
         CliRunner().invoke(app, ["sql", query, "--masked"], catch_exceptions=False)

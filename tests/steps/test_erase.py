@@ -67,6 +67,14 @@ def test_a_file_that_still_tells_of_somebody_keeps_the_request_open(
     assert certificates(tables) == {}
 
 
+def test_a_request_knows_what_else_is_to_be_searched(
+    tables: DeltaTables, step: Erase, notes: Path
+) -> None:
+    begin(tables, step.subject, by="dpo", reason="R-2", at=NOW, scan=[notes])
+
+    assert {tuple(each.scan) for each in open_requests(tables)} == {(), (str(notes),)}
+
+
 def test_a_file_that_cannot_be_asked_for_is_named_and_the_request_ends_once_it_has_another_name(
     tables: DeltaTables, step: Erase, notes: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -311,8 +311,11 @@ def test_a_clerical_sample_holds_ids_alone_unless_values_are_asked_for(
     for row in csv.DictReader(plain.splitlines()):
         assert row["stratum"].endswith("one customer") == (row["is_one_customer"] == "1")
     assert not {value for value in values() if value in plain}
+    (tmp_path / "full.csv").write_text("old")
+    (tmp_path / "full.csv").chmod(0o644)
     full = draw("full.csv", with_values=True)
     assert {value for value in values() if value in full}
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.glob("*.csv")} == {0o600}
 
 
 def test_labels_of_a_sample_estimate_what_the_truth_says(

@@ -180,13 +180,14 @@ def sql(
     """Ask the published gold tables, all of one generation, in Spark SQL. Reads only."""
     from pyspark.errors import AnalysisException
 
+    from goldenlake.io.spark import forbid_paths
     from goldenlake.steps.reading import generation_views
 
     installation = Installation.load(conf, env, lake, as_of=SystemClock().now().date())
     with installation.hinting():
         if masked:
             # A table that is named by its path is not masked.
-            installation.tables.spark.conf.set("spark.sql.runSQLOnFiles", "false")
+            forbid_paths(installation.tables.spark)
         mask = _mask(installation) if masked else None
         generation_views(installation.tables, generation, mask=mask)
         try:

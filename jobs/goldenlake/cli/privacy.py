@@ -15,7 +15,7 @@ from goldenlake.cli.finishing import finish
 from goldenlake.cli.installation import Installation, SystemClock, failure
 from goldenlake.cli.looking import login
 from goldenlake.cli.options import CONF, ENV, AsOfOrNewest, Conf, Env, Lake, RunId
-from goldenlake.errors import ErasureUnfinished, ExitCode, SetupError
+from goldenlake.errors import ErasureUnfinished, ExitCode, PlaceUnreachable, SetupError
 from goldenlake.night import NIGHT
 from goldenlake.ports import FilePlace, StepResult
 
@@ -48,7 +48,13 @@ def erase(
     ] = False,
     scan: Annotated[
         list[Path] | None,
-        typer.Option("--scan", help="A folder to be searched, too; may be repeated."),
+        typer.Option(
+            "--scan",
+            exists=True,
+            file_okay=False,
+            resolve_path=True,
+            help="A folder to be searched, too, until the request is done; may be repeated.",
+        ),
     ] = None,
     as_of: AsOfOrNewest = None,
     run_id: RunId = None,
@@ -82,7 +88,7 @@ def erase(
                 return
             key_of_lake(tables, installation.catalogue.environment.privacy.key)
             at = installation.clock.now()
-            begin(tables, subject, by=by or login(), reason=reason or "", at=at)
+            begin(tables, subject, by=by or login(), reason=reason or "", at=at, scan=scan or [])
         for request, text in certificates(tables).items():
             with installation.claimed(stages.NIGHT_WORK):
                 _close(installation, request, text)
@@ -167,12 +173,12 @@ def _lines(listed: Path | None) -> list[str]:
 def all_carried_out(
     installation: Installation, requests: Sequence[Request], scan: Sequence[Path]
 ) -> list[StepResult]:
-    """One that cannot end yet does not stop the others; it stays open."""
+    """One that cannot end yet, or search all, does not stop the others; it stays open."""
     results = []
     for each in requests:
         try:
             results.append(carry_out(installation, each, scan))
-        except ErasureUnfinished as error:
+        except (ErasureUnfinished, PlaceUnreachable) as error:
             results.append(failure("erase", each.request, error))
     return results
 
@@ -180,16 +186,19 @@ def all_carried_out(
 def carry_out(
     installation: Installation, request: Request, scan: Sequence[Path] = ()
 ) -> StepResult:
-    """Do all that is left to do of a request. Raises ErasureUnfinished, LakeBusy."""
+    """Do all that is left to do of a request. Raises ErasureUnfinished, LakeBusy; PlaceUnreachable
+    where a folder of ``scan``, or of an earlier one, is gone.
+    """
     from goldenlake.steps.erase import Erase
 
     environment = installation.catalogue.environment
+    request = replace(request, scan=tuple(sorted({*request.scan, *map(str, scan)})))
     step = Erase(
         request=request,
         sources=list(installation.catalogue.sources.values()),
         destinations=installation.catalogue.destinations,
         key=environment.privacy.key,
-        areas=_areas(installation, scan),
+        areas=searched(installation, request.scan),
         as_of=installation.as_of,
         run_id=installation.run_id,
     )
@@ -230,19 +239,19 @@ def _build(installation: Installation, step: Erase) -> None:
             raise ErasureUnfinished(request=step.request.request, remains=[f"{stage.name}: {told}"])
 
 
-def _areas(installation: Installation, scan: Sequence[Path]) -> dict[str, FilePlace]:
-    from goldenlake.io.places.areas import area
+def searched(installation: Installation, scan: Sequence[str]) -> dict[str, FilePlace]:
+    """The areas that are searched in the end, by their names; ``scan`` are further folders."""
+    from goldenlake.io.places.areas import area, is_within
 
     environment = installation.catalogue.environment
     found = {"lake": area("lake", environment.lake)}
-    if environment.landing and not environment.landing.startswith(environment.lake):
-        found["landing"] = area("landing", environment.landing)
+    landing = environment.landing or f"{environment.lake}/landing"
+    if not is_within(landing, environment.lake):
+        found["landing"] = area("landing", landing)
     # Decisions of stewards name records, and a model the values that many people share.
     own = [installation.catalogue.conf, installation.reports, *_pages(installation)]
-    for folder in (*own, *scan):
-        if folder.is_dir():
-            found[str(folder)] = area(str(folder), str(folder))
-    return found
+    folders = [str(folder) for folder in own if folder.is_dir()]
+    return found | {folder: area(folder, folder) for folder in (*folders, *scan)}
 
 
 def _remove_pages(installation: Installation, subject: Subject) -> None:

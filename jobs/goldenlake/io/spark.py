@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyspark
 from pyspark import SparkConf, SparkContext
@@ -79,6 +80,13 @@ SMALL_DATA_CONF: Mapping[str, str] = {
     DELETION_VECTORS: "false",
 }
 
+#: Table functions that make rows of what they are given.
+HARMLESS = frozenset({
+    "collations", "explode", "explode_outer", "inline", "inline_outer", "json_tuple", "posexplode",
+    "posexplode_outer", "range", "sql_keywords", "stack", "variant_explode",
+    "variant_explode_outer",
+})  # fmt: skip
+
 JVM_OPTIONS = "spark.driver.extraJavaOptions"
 DELTA_EXTENSION = BASE_CONF["spark.sql.extensions"]
 
@@ -140,6 +148,19 @@ def open_session(
     for key, value in (settings | given).items():
         builder = builder.config(key, value)
     return builder.getOrCreate()
+
+
+def forbid_paths(spark: SparkSession) -> None:
+    """Have queries of this session name no table by its path: neither as a relation nor by a table
+    function that is not known to be harmless, as Delta's ``table_changes_by_path``.
+    """
+    spark.conf.set("spark.sql.runSQLOnFiles", "false")
+    session: Any = spark
+    functions = session._jsparkSession.sessionState().tableFunctionRegistry()
+    listed = functions.listFunction()
+    for each in [listed.apply(at) for at in range(listed.size())]:
+        if each.funcName() not in HARMLESS:
+            functions.dropFunction(each)
 
 
 def _quote_no_values() -> None:

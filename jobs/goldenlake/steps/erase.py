@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from pathlib import Path
 
 from goldenlake.columns.traces import pseudonym
 from goldenlake.declarations.base import SecretReference
@@ -58,6 +59,8 @@ class Request:
     """What has gone so far, by tables and areas."""
     runs: tuple[str, ...] = ()
     """Those that worked on it."""
+    scan: tuple[str, ...] = ()
+    """Folders that are searched besides, absolute."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +126,15 @@ def close(tables: Tables, maintenance: Maintenance, request: str) -> None:
     tables.merge(TABLE, tables.frame(done, REQUESTS.ddl), on=["request"])
 
 
-def begin(tables: Tables, subject: Subject, *, by: str, reason: str, at: datetime) -> Request:
+def begin(
+    tables: Tables,
+    subject: Subject,
+    *,
+    by: str,
+    reason: str,
+    at: datetime,
+    scan: Sequence[Path] = (),
+) -> Request:
     """Note a request for good, before anything of it is done."""
     request = Request(
         request=f"e_{at:%Y%m%d}_{uuid.uuid4().hex[:8]}",
@@ -131,6 +142,7 @@ def begin(tables: Tables, subject: Subject, *, by: str, reason: str, at: datetim
         requested_at=at,
         requested_by=by,
         reason=reason,
+        scan=tuple(map(str, scan)),
     )
     _note(tables, request)
     return request
@@ -149,7 +161,7 @@ def _note(tables: Tables, request: Request, done: Certificate | None = None) -> 
         "done_at": done.done_at if done else None,
         "told": done.text
         if done
-        else json.dumps({"removed": request.removed, "runs": request.runs}),
+        else json.dumps({"removed": request.removed, "runs": request.runs, "scan": request.scan}),
     }
     tables.merge(TABLE, tables.frame([row], REQUESTS.ddl), on=["request"])
 

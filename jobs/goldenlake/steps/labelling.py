@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from goldenlake.identity.matching.model import Model
 from goldenlake.identity.matching.resolution import blocked
 from goldenlake.identity.matching.scoring import Scorer
 from goldenlake.ports import Progress, Tables
+from goldenlake.reporting.private import write_private
 from goldenlake.steps.generations import read
 from goldenlake.steps.profiles import IdentityState, ProfileSample, read_profiles
 from goldenlake.steps.reading import generation_of
@@ -52,7 +54,9 @@ class DrawClericalSample:
     with_values: bool = False
 
     def run(self, tables: Tables, progress: Progress) -> int:
-        """Write the file as CSV; gives the number of pairs. Raises ProfilesMissing."""
+        """Write the file as CSV, for its owner alone; gives the number of pairs. Raises
+        ProfilesMissing.
+        """
         generation = generation_of(tables)
         sample = read_profiles(IdentityState.of(tables), self.model.matching, progress)
         customer = labels(
@@ -82,10 +86,11 @@ class DrawClericalSample:
             | self._values(sample, int(left[pair]), int(right[pair]))
             for pair, stratum in zip(at, chosen.strata, strict=True)
         ]
-        with self.out.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, [*_KNOWN, _PAIRS, LABEL, *self._value_columns])
-            writer.writeheader()
-            writer.writerows(rows)
+        written = io.StringIO(newline="")
+        writer = csv.DictWriter(written, [*_KNOWN, _PAIRS, LABEL, *self._value_columns])
+        writer.writeheader()
+        writer.writerows(rows)
+        write_private(self.out, written.getvalue().encode())
         return len(rows)
 
     @property

@@ -14,3 +14,20 @@ def area(name: str, uri: str) -> FilePlace:
     """
     folder = local_folder(uri)
     return Folder(name, folder) if folder is not None else store_at(name, uri)
+
+
+def is_within(uri: str, outer: str) -> bool:
+    """Whether all of one area is in another, by the parts of their paths; in buckets whatever
+    scheme they are called by.
+    """
+    folder, around = local_folder(uri), local_folder(outer)
+    if folder is not None and around is not None:
+        return folder.resolve().is_relative_to(around.resolve())
+    if folder is not None or around is not None:
+        return False
+    parts, of_outer = (_key(each).split("/") for each in (uri, outer))
+    return parts[: len(of_outer)] == of_outer
+
+
+def _key(uri: str) -> str:
+    return uri.split("://", 1)[1].strip("/")

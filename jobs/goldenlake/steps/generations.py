@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.errors import (
     DayTooFar,
+    GenerationClosed,
     GenerationIsOld,
     GenerationMoved,
     TableMissing,
@@ -103,6 +104,11 @@ class Generation:
     """One ``step:hash`` a step, joined by blanks; see ``fingerprint_of``."""
     returns_to: int = 0
     """The generation that this one has the tables of, where it was rolled back to; else 0."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether an erasure has purged what it pinned, and took the names of it away."""
+        return not self.tables
 
     def fingerprint_of(self, step: str) -> str:
         """What ``fingerprint`` gave when that step built this generation; empty: unknown."""
@@ -310,8 +316,11 @@ def roll_back(tables: Tables, to: Generation, *, run_id: str, published_at: date
 
     Readers see its tables at once. The next build starts from it and from its inputs, so whatever
     has come in since is built again, by today's declarations: mend what was wrong before.
-    Raises TableUnreadable where a table of it is gone, and GenerationMoved where it is the newest.
+    Raises TableUnreadable where a table of it is gone, GenerationClosed where all are, and
+    GenerationMoved where it is the newest.
     """
+    if to.is_closed:
+        raise GenerationClosed(generation=to.generation)
     latest = latest_generation(tables)
     if latest is None or latest.generation == to.generation:
         raise GenerationMoved(step="rollback", base=to.generation, latest=to.generation)

@@ -226,16 +226,38 @@ def _leave_word(tables: Tables, row: Stage) -> None:
 def staged(tables: Tables, step: str) -> Stage | None:
     """What a step staged on top of the latest generation; None where it staged nothing on it.
 
-    A row that was built on an older generation is stale: it has been published, or overtaken.
-    The step after it then takes the latest generation's tables as they are.
+    A row that was built on an older generation is stale: it has been published, or overtaken
+    (``refuse_overtaken``). Where it has been published, the step after it takes the latest
+    generation's tables as they are.
     """
+    found, latest = _last_word(tables, step), latest_generation(tables)
+    return found if found and found.base == (latest.generation if latest else 0) else None
+
+
+def refuse_overtaken(tables: Tables, step: str) -> None:
+    """Raises GenerationMoved where a step staged what was never published, and the generation that
+    it was built on is no longer the latest: that one does not know what was staged.
+    """
+    if (found := _overtaken(tables, step)) is not None:
+        latest = latest_generation(tables)
+        number = latest.generation if latest else 0
+        raise GenerationMoved(step=step, base=found.base, latest=number)
+
+
+def _overtaken(tables: Tables, step: str) -> Stage | None:
+    found, latest = _last_word(tables, step), latest_generation(tables)
+    if found is None or found.base in (_NOWHERE, latest.generation if latest else 0):
+        return None
+    is_published = latest is not None and latest.fingerprint_of(step) == found.fingerprint
+    return None if is_published else found
+
+
+def _last_word(tables: Tables, step: str) -> Stage | None:
+    """The row of a step, whatever has become of what it staged."""
     rows = [row for row in tables.rows("ops.stages", STAGES.ddl) if row["step"] == step]
     if not rows:
         return None
-    base = latest_generation(tables)
     row = rows[0]
-    if row["base"] != (base.generation if base else 0):
-        return None
     return Stage(
         step=row["step"],
         as_of=row["as_of"],
@@ -249,11 +271,12 @@ def staged(tables: Tables, step: str) -> Stage | None:
 
 
 def discard(tables: Tables, step: str) -> None:
-    """Take back what a step staged, because the published generation is what it would build.
+    """Take back what a step staged, be it overtaken, because the published generation is what it
+    would build.
 
     Its row stays, built on no generation: a group that was never published is known by it alone.
     """
-    if (found := staged(tables, step)) is not None:
+    if (found := staged(tables, step) or _overtaken(tables, step)) is not None:
         _leave_word(tables, replace(found, base=_NOWHERE))
 
 

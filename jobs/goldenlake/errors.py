@@ -425,6 +425,19 @@ class GenerationIsOld(Held):
         )
 
 
+class GenerationClosed(TerminalError):
+    """An erasure purged what a generation pinned."""
+
+    exit_code = ExitCode.DECLARATION
+
+    def __init__(self, *, generation: int) -> None:
+        self.generation = generation
+        super().__init__(
+            f"generation {generation} was closed by an erasure, as all before it: nothing of it "
+            "can be read any more. Nothing was changed; name a later one."
+        )
+
+
 class DayTooFar(Held):
     """Upkeep for a day long after the last night would take away what is not over yet."""
 

@@ -45,7 +45,9 @@ NIGHT: tuple[Stage, ...] = (
         name="golden",
         after=("resolve",),
         summary="Build the golden tables of the customers that were touched.",
-        runbook="Nothing is published yet and readers keep yesterday's generation. Clear the task.",
+        runbook="Nothing is published yet and readers keep yesterday's generation. Clear the task; "
+        "or resolve with downstream, where the log says to run the night again from there: another "
+        "generation was published in between, as by maintenance.",
     ),
     Stage(
         name="publish",
@@ -54,7 +56,9 @@ NIGHT: tuple[Stage, ...] = (
         runbook="Exit code 4: an expectation or the blast-radius gate refused the new generation; "
         "the log and the Data Docs name which. Yesterday's generation stays in place. Mend the "
         "cause and clear resolve, golden and publish; or, when the change is wanted, run "
-        "`goldenlake publish --as-of DAY --accept-blast-radius` and clear segments.",
+        "`goldenlake publish --as-of DAY --accept-blast-radius` and clear segments. Any other "
+        "code: clear the task, or resolve with downstream where the log says to run the night "
+        "again from there.",
     ),
     Stage(
         name="segments",

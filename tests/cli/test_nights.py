@@ -14,6 +14,7 @@ from goldenlake.cli.stages import code_of, night, worse
 from goldenlake.errors import (
     ExitCode,
     ExportHeld,
+    GenerationMoved,
     PlaceUnreachable,
     PublicationRefused,
     SetupError,
@@ -28,14 +29,14 @@ REFUSED = PublicationRefused(as_of="2026-01-03", reasons=["Too many merges."])
 
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Stages that only note that they ran; some raise, some give other results."""
+    """Stages that only note that they ran; some raise, some give other results, be it ``once``."""
 
-    def fake(**instead: Exception | list[StepResult]) -> list[str]:
+    def fake(*, once: bool = False, **instead: Exception | list[StepResult]) -> list[str]:
         ran: list[str] = []
 
         def carry_out(name: str) -> list[StepResult]:
             ran.append(name)
-            what = instead.get(name, [StepResult(step=name)])
+            what = (instead.pop if once else instead.get)(name, [StepResult(step=name)])
             if isinstance(what, Exception):
                 raise what
             return what
@@ -104,6 +105,21 @@ def test_a_held_export_holds_the_night_after_all_else_is_done(installation, fake
     ran = fakes(activate=[held])
     assert night(installation) is ExitCode.HELD
     assert ran == ALL
+
+
+@pytest.mark.parametrize("overtaken", ["golden", "publish"])
+def test_a_night_that_was_overtaken_begins_again_from_resolve_once(
+    installation, fakes, overtaken: str
+) -> None:
+    moved = GenerationMoved(step="resolve", base=1, latest=2)
+    up_to = ALL[: ALL.index(overtaken) + 1]
+    ran = fakes(once=True, **{overtaken: moved})
+    assert night(installation) is ExitCode.OK
+    assert ran == [*up_to, *ALL[1:]]
+
+    ran = fakes(**{overtaken: moved})
+    assert night(installation) is ExitCode.FAILED
+    assert ran == [*up_to, *up_to[1:], "report"]
 
 
 def test_the_worst_code_of_the_night_counts(installation, fakes) -> None:

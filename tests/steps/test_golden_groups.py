@@ -9,10 +9,19 @@ from unittest.mock import Mock
 import pytest
 
 from goldenlake.declarations.groups import Group
+from goldenlake.errors import GenerationMoved
 from goldenlake.io.tables import DeltaTables
-from goldenlake.steps.generations import Generation, lake_tables, publish, read, staged
+from goldenlake.steps.generations import (
+    Generation,
+    lake_tables,
+    publish,
+    read,
+    refuse_overtaken,
+    staged,
+)
 from goldenlake.steps.reading import generation_views
 from support.golden_world import DAY, GOLDEN, HOUSEHOLDS, World, build
+from support.resolving import overtake
 
 NIGHT = datetime(2024, 3, 5, 2, tzinfo=UTC)
 MAILBOXES = Group.model_validate(
@@ -137,7 +146,11 @@ def test_a_group_that_was_tried_and_never_published_leaves_nothing(tables: Delta
     build(tables, groups=[MAILBOXES])
     assert not tables.read(MAILBOXES.table).isEmpty()
 
+    overtake(tables)
+    with pytest.raises(GenerationMoved, match="golden was built on generation 1, but 2"):
+        refuse_overtaken(tables, "golden")
     assert build(tables, groups=[]).status == "skipped"
+    refuse_overtaken(tables, "golden")
     assert staged(tables, "golden") is None
     assert MAILBOXES.table in lake_tables(tables, []), "upkeep and erasure know of it"
 

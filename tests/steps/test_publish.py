@@ -14,7 +14,13 @@ from deltalake import DeltaTable, QueryBuilder
 from pyspark.sql import SparkSession
 
 from goldenlake.declarations.environment import BlastRadius
-from goldenlake.errors import ExitCode, PublicationRefused, SetupError, StageMissing
+from goldenlake.errors import (
+    ExitCode,
+    GenerationMoved,
+    PublicationRefused,
+    SetupError,
+    StageMissing,
+)
 from goldenlake.io.spark import DELETION_VECTORS, SMALL_DATA_CONF
 from goldenlake.io.tables import DeltaTables
 from goldenlake.steps import publish as publishing
@@ -25,6 +31,7 @@ from goldenlake.steps.reading import generation_views
 from support import gold
 from support.golden_world import DAY, GOLDEN, World, build, contents, declared_tables, silent
 from support.readers import duckdb_with_delta, rows_as_read
+from support.resolving import overtake
 
 TOMORROW = DAY + timedelta(days=1)
 #: Rules that the tests below need: each one judged costs a Spark job or two.
@@ -347,6 +354,36 @@ def test_provenance_can_be_read_without_spark(story: dict[str, Any]) -> None:
         "family_name": "crm_contacts:3",
         "email": "crm_contacts:3",
     }
+
+
+@pytest.mark.parametrize("overtaken", ["golden", pytest.param("publish", marks=pytest.mark.slow)])
+def test_what_another_generation_overtook_is_not_taken_for_published(
+    spark: SparkSession, tmp_path: Path, overtaken: str
+) -> None:
+    """The night would be green, and send to who has just said no."""
+    world, tables = World(), DeltaTables(spark, str(tmp_path / "lake"))
+    world.contact("1", "c_1", family_name="Hill", email="a@example.com", opt_in="yes")
+    world.save(tables)
+    build(tables)
+    run(tables, declared=NO_RULES)
+    world.published()
+    world.contact("1", "c_1", opt_in="no")
+
+    world.save(tables, as_of=TOMORROW)
+    if overtaken == "publish":
+        build(tables, as_of=TOMORROW)
+    overtake(tables)
+
+    told = "resolve was built on generation 1, but 2 is published now"
+    with pytest.raises(GenerationMoved, match=told):
+        build(tables, as_of=TOMORROW)
+    with pytest.raises(GenerationMoved, match=told):
+        run(tables, as_of=TOMORROW, declared=NO_RULES)
+
+    world.save(tables, as_of=TOMORROW)
+    build(tables, as_of=TOMORROW)
+    assert run(tables, as_of=TOMORROW, declared=NO_RULES).counts["generation"] == 3
+    assert run(tables, as_of=TOMORROW, declared=NO_RULES).status == "skipped"
 
 
 @pytest.mark.fault("kill between two publications")

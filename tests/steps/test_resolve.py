@@ -14,13 +14,15 @@ import pytest
 from pyspark.sql import SparkSession
 
 from goldenlake.declarations.identity import IdentityRules
+from goldenlake.errors import GenerationMoved
 from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import StepResult
+from goldenlake.steps.generations import refuse_overtaken
 from support import resolving
 from support.bronze import source_of
 from support.identity_reference import Known, partition, survivors
 from support.lake import forget_logs
-from support.resolving import customer_of, publish, silver
+from support.resolving import customer_of, overtake, publish, silver
 
 RULES = IdentityRules.model_validate(
     {
@@ -80,6 +82,21 @@ def resolve(
     tables: DeltaTables, day: date, rules: IdentityRules = RULES, sources: Any = SOURCES
 ) -> StepResult:
     return resolving.resolve(tables, day, rules, sources)
+
+
+def test_what_was_overtaken_stops_nobody_once_it_is_wanted_no_more(tables: DeltaTables) -> None:
+    silver(tables, CRM, [{"contact": "a", "account": "a"}], FIRST)
+    resolve(tables, FIRST)
+    publish(tables, FIRST)
+    refuse_overtaken(tables, "resolve")
+
+    resolve(tables, SECOND, RULES.model_copy(update={"largest_cluster": 20}))
+    overtake(tables)
+    with pytest.raises(GenerationMoved, match="built on generation 1, but 2"):
+        refuse_overtaken(tables, "resolve")
+
+    assert resolve(tables, THIRD).status == "skipped"
+    refuse_overtaken(tables, "resolve")
 
 
 def history(tables: DeltaTables, generation: int) -> set[tuple[str, str, str | None]]:

@@ -6,16 +6,25 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from goldenlake.errors import ExitCode, GenerationIsOld, GenerationMoved, TableUnreadable
+from goldenlake.errors import (
+    ExitCode,
+    GenerationClosed,
+    GenerationIsOld,
+    GenerationMoved,
+    TableUnreadable,
+)
 from goldenlake.io.tables import DeltaTables
+from goldenlake.schemas import PUBLICATIONS
 from goldenlake.steps.generations import (
     Generation,
     generations,
     latest_generation,
+    publications,
     read,
     refuse_a_return,
     roll_back,
 )
+from goldenlake.steps.reading import generation_of
 from support import gold
 from support.newsletter import NEXT, write
 from support.resolving import CRM, RULES, publish, resolve, silver
@@ -78,6 +87,20 @@ def test_the_newest_and_what_upkeep_has_removed_cannot_be_returned_to(
     tables.purge(["gold.customers"])
     with pytest.raises(TableUnreadable, match=r"gold\.customers"):
         back(tables, two[0])
+    assert latest_generation(tables) == two[1]
+
+
+def test_a_generation_that_an_erasure_closed_is_neither_returned_to_nor_read(
+    tables: DeltaTables, two: list[Generation]
+) -> None:
+    first, second = (row.asDict() for row in publications(tables))
+    closed = first | {"tables": {}, "inputs": {}}
+    tables.overwrite("ops.publications", tables.frame([closed, second], PUBLICATIONS.ddl))
+
+    with pytest.raises(GenerationClosed, match="generation 1 was closed by an erasure"):
+        back(tables, generations(tables)[0])
+    with pytest.raises(GenerationClosed):
+        generation_of(tables, 1)
     assert latest_generation(tables) == two[1]
 
 

@@ -232,7 +232,7 @@ def _build(installation: Installation, step: Erase) -> None:
             return
         if stage.name == "resolve":
             step.rewrite_silver(installation.tables, installation.tables)
-        results = stages.runs_of(stage, installation)()
+        results = stages.carried_out(stage, installation)
         code = stages.code_of(results)
         if code != ExitCode.OK and stage.name != "collect":
             told = next((each.error for each in results if each.error), code.meaning)

@@ -12,7 +12,14 @@ from rich.markup import escape
 
 from goldenlake.cli.installation import Installation, failure
 from goldenlake.declarations.base import parse_duration
-from goldenlake.errors import ExitCode, GoldenlakeError, ModelUnfit, described, with_options
+from goldenlake.errors import (
+    ExitCode,
+    GenerationMoved,
+    GoldenlakeError,
+    ModelUnfit,
+    described,
+    with_options,
+)
 from goldenlake.night import NIGHT, Stage
 from goldenlake.ports import StepResult
 
@@ -244,6 +251,20 @@ def runs_of(stage: Stage, installation: Installation) -> Callable[[], list[StepR
     return whole[stage.name]
 
 
+def carried_out(stage: Stage, installation: Installation) -> list[StepResult]:
+    """Carry out a stage for all its sources or destinations. Where another generation has overtaken
+    what the stages before it built, as of upkeep that came between, they are carried out once more.
+    """
+    try:
+        return runs_of(stage, installation)()
+    except GenerationMoved as error:
+        installation.say(f"[yellow]{stage.name}: {escape(described(error))}[/yellow]")
+    names = [each.name for each in NIGHT]
+    for again in NIGHT[names.index("resolve") : names.index(stage.name)]:
+        runs_of(again, installation)()
+    return runs_of(stage, installation)()
+
+
 def night(installation: Installation, *, until: str = "") -> ExitCode:
     """Run the whole graph in this process; gives the worst of the codes that its stages gave.
 
@@ -276,7 +297,7 @@ def _code_of_stage(stage: Stage, installation: Installation) -> ExitCode:
     try:
         if stage.name == "report":
             installation.write_runs()
-        return code_of(runs_of(stage, installation)())
+        return code_of(carried_out(stage, installation))
     except Exception as error:  # noqa: BLE001 - the report must be written whatever happens
         installation.say(f"[red]{stage.name}: {escape(described(error))}[/red]")
         return error.exit_code if isinstance(error, GoldenlakeError) else ExitCode.FAILED

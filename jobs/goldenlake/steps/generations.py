@@ -22,6 +22,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.errors import (
     DayTooFar,
+    GenerationClosed,
     GenerationIsOld,
     GenerationMoved,
     TableMissing,
@@ -103,6 +104,11 @@ class Generation:
     """One ``step:hash`` a step, joined by blanks; see ``fingerprint_of``."""
     returns_to: int = 0
     """The generation that this one has the tables of, where it was rolled back to; else 0."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether an erasure has purged what it pinned, and took the names of it away."""
+        return not self.tables
 
     def fingerprint_of(self, step: str) -> str:
         """What ``fingerprint`` gave when that step built this generation; empty: unknown."""
@@ -220,16 +226,38 @@ def _leave_word(tables: Tables, row: Stage) -> None:
 def staged(tables: Tables, step: str) -> Stage | None:
     """What a step staged on top of the latest generation; None where it staged nothing on it.
 
-    A row that was built on an older generation is stale: it has been published, or overtaken.
-    The step after it then takes the latest generation's tables as they are.
+    A row that was built on an older generation is stale: it has been published, or overtaken
+    (``refuse_overtaken``). Where it has been published, the step after it takes the latest
+    generation's tables as they are.
     """
+    found, latest = _last_word(tables, step), latest_generation(tables)
+    return found if found and found.base == (latest.generation if latest else 0) else None
+
+
+def refuse_overtaken(tables: Tables, step: str) -> None:
+    """Raises GenerationMoved where a step staged what was never published, and the generation that
+    it was built on is no longer the latest: that one does not know what was staged.
+    """
+    if (found := _overtaken(tables, step)) is not None:
+        latest = latest_generation(tables)
+        number = latest.generation if latest else 0
+        raise GenerationMoved(step=step, base=found.base, latest=number)
+
+
+def _overtaken(tables: Tables, step: str) -> Stage | None:
+    found, latest = _last_word(tables, step), latest_generation(tables)
+    if found is None or found.base in (_NOWHERE, latest.generation if latest else 0):
+        return None
+    is_published = latest is not None and latest.fingerprint_of(step) == found.fingerprint
+    return None if is_published else found
+
+
+def _last_word(tables: Tables, step: str) -> Stage | None:
+    """The row of a step, whatever has become of what it staged."""
     rows = [row for row in tables.rows("ops.stages", STAGES.ddl) if row["step"] == step]
     if not rows:
         return None
-    base = latest_generation(tables)
     row = rows[0]
-    if row["base"] != (base.generation if base else 0):
-        return None
     return Stage(
         step=row["step"],
         as_of=row["as_of"],
@@ -243,11 +271,12 @@ def staged(tables: Tables, step: str) -> Stage | None:
 
 
 def discard(tables: Tables, step: str) -> None:
-    """Take back what a step staged, because the published generation is what it would build.
+    """Take back what a step staged, be it overtaken, because the published generation is what it
+    would build.
 
     Its row stays, built on no generation: a group that was never published is known by it alone.
     """
-    if (found := staged(tables, step)) is not None:
+    if (found := staged(tables, step) or _overtaken(tables, step)) is not None:
         _leave_word(tables, replace(found, base=_NOWHERE))
 
 
@@ -310,8 +339,11 @@ def roll_back(tables: Tables, to: Generation, *, run_id: str, published_at: date
 
     Readers see its tables at once. The next build starts from it and from its inputs, so whatever
     has come in since is built again, by today's declarations: mend what was wrong before.
-    Raises TableUnreadable where a table of it is gone, and GenerationMoved where it is the newest.
+    Raises TableUnreadable where a table of it is gone, GenerationClosed where all are, and
+    GenerationMoved where it is the newest.
     """
+    if to.is_closed:
+        raise GenerationClosed(generation=to.generation)
     latest = latest_generation(tables)
     if latest is None or latest.generation == to.generation:
         raise GenerationMoved(step="rollback", base=to.generation, latest=to.generation)

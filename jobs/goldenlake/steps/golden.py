@@ -26,6 +26,7 @@ from goldenlake.steps.generations import (
     golden_of,
     latest_generation,
     of_sources,
+    refuse_overtaken,
     stage,
     staged,
 )
@@ -53,8 +54,10 @@ class Golden:
         """Golden tables for what ``resolve`` staged; for touched customers where that will do.
 
         All customers are computed anew before the first publication and when declarations have
-        changed. Skipped where the published generation is what would be built.
+        changed. Skipped where the published generation is what would be built. Raises
+        GenerationMoved where another generation overtook what ``resolve`` staged.
         """
+        refuse_overtaken(tables, "resolve")
         base = latest_generation(tables)
         resolved = staged(tables, "resolve")
         identity: Generation | Stage | None = resolved or base

@@ -23,6 +23,7 @@ from goldenlake.steps.generations import (
     latest_generation,
     publish,
     read,
+    refuse_overtaken,
     staged,
 )
 from goldenlake.steps.reading import write_pointer
@@ -50,13 +51,16 @@ class Publish:
         changed. Raises PublicationRefused where a critical rule is broken, too many customers
         would merge, split, move or retire, one would be too large, or who said no would not be
         heard any more: readers keep the generation before. Raises StageMissing where golden was
-        not built on what resolve staged.
+        not built on what resolve staged, and GenerationMoved where another generation overtook what
+        they staged.
         """
+        refuse_overtaken(tables, "resolve")
         base = latest_generation(tables)
         resolved, golden = staged(tables, "resolve"), staged(tables, "golden")
         if golden is None:
             if resolved is not None:
                 raise StageMissing(step="golden")
+            refuse_overtaken(tables, "golden")
             if base is not None:
                 write_pointer(tables, base)
             return StepResult(step="publish", status="skipped", details={"why": "nothing staged"})

@@ -12,7 +12,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from goldenlake.errors import SetupError, TableMissing
+from goldenlake.errors import GenerationClosed, SetupError, TableMissing
 from goldenlake.io.tables import local_folder
 from goldenlake.night import NIGHT
 from goldenlake.ports import Tables
@@ -29,7 +29,8 @@ POINTER = "generation.json"
 def generation_of(tables: Tables, generation: int | None = None) -> Generation:
     """A published generation by its number, the newest by default.
 
-    Raises TableMissing before the first publication, SetupError for a number that is unknown.
+    Raises TableMissing before the first publication, SetupError for a number that is unknown, and
+    GenerationClosed for one that an erasure has closed.
     """
     if generation is None:
         latest = latest_generation(tables)
@@ -42,6 +43,8 @@ def generation_of(tables: Tables, generation: int | None = None) -> Generation:
             f"generation {generation} was never published.",
             mend="Leave --generation out for the newest.",
         )
+    if found[-1].is_closed:
+        raise GenerationClosed(generation=generation)
     return found[-1]
 
 
@@ -71,7 +74,7 @@ def generation_views(
 
     Golden tables go by their own name (``customers``, ``purchases`` …) and, as those of identity
     do, by layer and name (``gold_customers``, ``identity_records``). Gives the generation.
-    Raises TableMissing, SetupError.
+    Raises TableMissing, SetupError, GenerationClosed.
     """
     chosen = generation_of(tables, generation)
     for name, version in chosen.tables.items():

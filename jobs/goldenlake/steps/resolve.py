@@ -65,6 +65,7 @@ class Resolve:
         """
         pinned = self._pinned(tables)
         if not pinned:
+            discard(tables, STEP)
             return StepResult(step=STEP, status="skipped", details={"reason": "silver is empty"})
         decided = fingerprint({}, *self.decisions)
         mark = f"{self._data_mark(tables, pinned)}.{decided}"

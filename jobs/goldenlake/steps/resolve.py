@@ -34,7 +34,7 @@ from goldenlake.steps.resolution import Resolution
 
 STEP = "resolve"
 #: Raise it when the code decides differently from the same declarations: everything is rebuilt.
-LOGIC = 5
+LOGIC = 6
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -253,6 +253,27 @@ def test_a_match_of_a_record_of_which_nothing_is_known_joins_nobody(model: str) 
     assert found == {"a": "a", "b": "b", "c": "c"}
 
 
+def test_no_match_parts_whom_an_identifier_ties_until_a_decision_does(model: str) -> None:
+    profiles = pa.Table.from_pylist([NOTHING, ANNA, ANNA])
+    told = {"profiles": profiles, "model": model}
+    ties = [("a", "b", "weak"), ("b", "c", "likely")]
+    assert set(clusters(list("abc"), ties, **told).values()) == {"a"}
+    parted = [*ties, ("a", "c", "cannot")]
+    assert clusters(list("abc"), parted, **told) == {"a": "a", "b": "a", "c": "c"}
+    parted.append(("a", "b", "cannot"))
+    assert clusters(list("abc"), parted, **told) == {"a": "a", "b": "b", "c": "b"}
+
+
+def test_a_decision_about_two_who_are_apart_changes_nothing(model: str) -> None:
+    # The mean between c and all of the landline that the others share is too low.
+    looks = {"a": NOTHING, "b": ANNA, "c": ANNA, "d": PAUL, "e": PAUL}
+    profiles = pa.Table.from_pylist(list(looks.values()))
+    ties = [*[("a", other, "weak", 1) for other in "bde"], ("b", "c", "likely")]
+    for decisions in ([], [("a", "c", "cannot")]):
+        found = clusters(list(looks), [*ties, *decisions], profiles=profiles, model=model)
+        assert found == {"a": "a", "b": "a", "c": "c", "d": "a", "e": "a"}
+
+
 def test_a_decision_wins_over_the_model(model: str) -> None:
     profiles = pa.Table.from_pylist([ANNA, NOTHING, ANNA, PAUL])
     ties = [("a", "b", "strong"), ("a", "c", "likely"), ("a", "d", "must")]

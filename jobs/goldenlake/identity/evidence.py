@@ -228,6 +228,6 @@ def _around(links: Iterable[Link]) -> dict[str, list[tuple[Link, str]]]:
 
 
 def strongest_first(link: Link) -> tuple[int, float, str, str, str]:
-    """The order in which links are told, and in which they hold."""
+    """The order in which links are told, and in which those within a group hold."""
     strength = _ORDER.get(link.strength, len(_ORDER))
     return strength, -(link.weight or 0.0), link.left, link.right, link.identifier

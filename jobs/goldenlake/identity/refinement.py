@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 STEWARD, MUST, CANNOT = "steward", "must", "cannot"
 CONNECTING = (MUST, "unique", "strong", LIKELY, "weak")
-"""Strengths of edges that make components, strongest first."""
+"""Strengths of edges that make components, strongest first; groups are made without matches."""
 _HELD = (MUST, "unique")
 """What ties records even in a group that is too large."""
 _OF_VALUES = ("unique", "strong", "weak")

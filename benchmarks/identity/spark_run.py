@@ -52,7 +52,8 @@ def clusters_of(
         _keys(rules).alias("keys"),
     )
     links = DeltaTables(spark, "").frame(
-        [], "left_record string, right_record string, strength string, weight double"
+        [],
+        "left_record string, right_record string, link_key string, strength string, weight double",
     )
     found = one_worker.resolved(
         people, links, cap=_NO_CAP, largest=200, columns=columns, model=model, keep=_kept

@@ -303,6 +303,20 @@ def test_ids_stay_with_the_largest_part_and_the_oldest_survives(spark: SparkSess
     )
 
 
+def test_a_refused_value_is_told_anew_where_other_records_stand_for_it(spark: SparkSession) -> None:
+    columns = "identifier string, link_key string, reason string, records int, "
+    columns += "sample_records array<string>"
+    before = [("email", key, "blocked", 2, ["a", "b"]) for key in "klm"]
+    now = [before[0], ("email", "l", "blocked", 2, ["a", "c"])]
+    found = changes.review_changes(
+        spark.createDataFrame(now, columns), spark.createDataFrame(before, columns), F.lit(TODAY)
+    )
+    rows = sorted(
+        (row["link_key"], row["reason"], row["sample_records"]) for row in found.collect()
+    )
+    assert rows == [("l", "blocked", ["a", "c"]), ("m", None, None)]
+
+
 def test_redirects_lead_to_the_end_of_a_chain(spark: SparkSession) -> None:
     history = spark.createDataFrame(
         [("a", "merged", "b"), ("b", "merged", "c"), ("x", "merged", "c"), ("c", "split", "a")],

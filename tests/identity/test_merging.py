@@ -21,7 +21,9 @@ from support.matching import ROLES, matching, population
 MEMBERS = [f"r{at}" for at in range(8)]
 PAIRS = list(combinations(MEMBERS, 2))
 STRENGTHS = st.sampled_from(["must", "unique", "strong", "weak", "likely", "doubtful", "cannot"])
-TIES = st.dictionaries(st.sampled_from(PAIRS), STRENGTHS, max_size=14)
+VALUES = st.sampled_from("kl")
+"""Those of one record and strength are a star of one value."""
+TIES = st.dictionaries(st.sampled_from(PAIRS), st.tuples(STRENGTHS, VALUES), max_size=14)
 ANNA = {
     "given": "anna",
     "family": "walkerson",
@@ -37,7 +39,7 @@ def model() -> Model:
     return train(population(150)[0], matching()).model
 
 
-def link(left: str, right: str, strength: str = "strong") -> Link:
+def link(left: str, right: str, strength: str = "strong", value: str = "") -> Link:
     is_match = strength in ("likely", "doubtful")
     return Link(
         left=left,
@@ -47,12 +49,15 @@ def link(left: str, right: str, strength: str = "strong") -> Link:
         rule="same email",
         linked_on=None,
         weight=6.0 if is_match else None,
+        link_key=value if strength in ("unique", "strong", "weak") else "",
     )
 
 
-def component(ties: dict[tuple[str, str], str], model: Model | None, largest: int = 5) -> Component:
+def component(
+    ties: dict[tuple[str, str], tuple[str, str]], model: Model | None, largest: int = 5
+) -> Component:
     records = PEOPLE.slice(0, len(MEMBERS)).append_column("record_id", pa.array(MEMBERS))
-    links = [link(*pair, strength) for pair, strength in ties.items()]
+    links = [link(*pair, *of) for pair, of in ties.items()]
     return Component(records, links, largest, model)
 
 
@@ -84,10 +89,19 @@ def replayed(found: list[Merge]) -> set[frozenset[str]]:
 @given(TIES)
 @settings(max_examples=60)
 def test_replaying_the_merges_gives_the_customers(
-    model: Model, ties: dict[tuple[str, str], str]
+    model: Model, ties: dict[tuple[str, str], tuple[str, str]]
 ) -> None:
     for of in (component(ties, None), component(ties, model)):
         assert replayed(merges(of)) == refined(of)
+
+
+def test_who_share_a_value_merge_by_it_though_its_first_bearer_is_held_apart_from_each() -> None:
+    star = [link("a", other, "strong", "k") for other in "cd"]
+    apart = [link("a", other, "cannot") for other in "cd"]
+    records = pa.Table.from_pylist([{"record_id": each} for each in "acd"])
+    (merge,) = merges(Component(records, [*star, *apart], 9))
+    assert (merge.left, merge.right) == (("c",), ("d",))
+    assert merge.bridge == link("c", "d", "strong", "k")
 
 
 def test_a_merge_by_the_model_tells_its_mean_and_its_most_probable_pair(model: Model) -> None:

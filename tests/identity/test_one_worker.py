@@ -43,11 +43,15 @@ def records(spark: SparkSession, model: object) -> DataFrame:
 def links(spark: SparkSession, records: DataFrame) -> DataFrame:
     random = Random(4)
     ids = [row["record_id"] for row in records.select("record_id").collect()]
-    rows = [(*sorted(random.sample(ids, 2)), random.choice(STRENGTHS), None) for _ in range(90)]
-    rows.append((ids[0], "crm:gone", "unique", None))
-    rows.append(("crm:away", ids[0], "unique", None))
+    rows = [
+        (*sorted(random.sample(ids, 2)), random.choice("pq"), random.choice(STRENGTHS), None)
+        for _ in range(90)
+    ]
+    rows.append((ids[0], "crm:gone", "p", "unique", None))
+    rows.append(("crm:away", ids[0], "p", "unique", None))
     return spark.createDataFrame(
-        rows, "left_record string, right_record string, strength string, weight double"
+        rows,
+        "left_record string, right_record string, link_key string, strength string, weight double",
     ).localCheckpoint()
 
 
@@ -77,7 +81,7 @@ def test_one_worker_finds_the_pairs_and_the_people_of_many(
         model,
         parts=7,
     ).localCheckpoint()
-    edges = links.unionByName(pairs.select(links.columns))
+    edges = links.unionByName(pairs.withColumn("link_key", F.lit("")).select(links.columns))
     people = refinement.clusters(records, edges, largest=LARGEST, columns=columns, model=model)
     assert found.refused().equals(refused.cast(found.refused().schema))
     assert refused.num_rows > 3

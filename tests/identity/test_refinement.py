@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise
 from random import Random
@@ -15,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from goldenlake.identity.matching.training import train
-from goldenlake.identity.refinement import TIE_LISTS, _clusters, constrained
+from goldenlake.identity.refinement import TIE_LISTS, Tie, _clusters, constrained
 from support.matching import ROLES, matching, population
 
 MEMBERS = 8
@@ -42,7 +43,8 @@ def test_the_strongest_ties_hold_that_keep_apart_who_must_be(
         if a is not b and not any({x, y} <= a | b for x, y in apart):
             parts.remove(b)
             a |= b
-    found = constrained(range(MEMBERS), ties, apart)
+    ranked = [Tie(rank, *ends) for rank, ends in enumerate(ties)]
+    found = constrained(range(MEMBERS), ranked, apart)
     assert found == [min(next(part for part in parts if at in part)) for at in range(MEMBERS)]
 
 
@@ -50,25 +52,30 @@ def test_the_strongest_ties_hold_that_keep_apart_who_must_be(
 def test_without_a_decision_parts_are_connected_components(ties: list[tuple[int, int]]) -> None:
     graph = nx.Graph(ties)
     graph.add_nodes_from(range(MEMBERS))
-    found = constrained(range(MEMBERS), ties, [])
+    found = constrained(range(MEMBERS), [Tie(0, *ends) for ends in ties], [])
     for component in nx.connected_components(graph):
         assert {found[at] for at in component} == {min(component)}
 
 
 def clusters(
     records: list[str],
-    ties: list[tuple[str, str, str]],
+    ties: Sequence[tuple[str, str, str] | tuple[str, str, str, int]],
     *,
     largest: int = 200,
     profiles: pa.Table | None = None,
     model: str | None = None,
     by: str = "cluster",
 ) -> dict[str, str]:
-    """The cluster of each record of one component, or its group of links."""
+    """The cluster of each record of one component, or its group of links.
+
+    A tie is of a value of its own, or of the one that is told by its number.
+    """
     held: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for one, other, strength in ties:
+    for at, (one, other, strength, *value) in enumerate(ties):
         weight = 8.0 if strength == "likely" else None
-        held[one].append({"right_record": other, "strength": strength, "weight": weight})
+        key = value[0] if value else -1 - at
+        tie = {"right_record": other, "strength": strength, "weight": weight, "value_key": key}
+        held[one].append(tie)
     nodes = [
         {**NODE, "component": "c", "record_id": record, "ties": held.get(record)}
         for record in records
@@ -119,6 +126,53 @@ def test_a_decision_splits_one_customer_in_two_and_touches_nobody_else(
 def test_what_must_be_one_person_holds_before_every_identifier() -> None:
     ties = [("a", "b", "must"), ("b", "c", "unique"), ("a", "c", "cannot")]
     assert clusters(["a", "b", "c"], ties) == {"a": "a", "b": "a", "c": "c"}
+
+
+@pytest.mark.parametrize("mother", ["a", "m", "z"])
+def test_who_share_a_value_stay_one_though_its_first_bearer_is_held_apart_from_each(
+    mother: str,
+) -> None:
+    first, *others = sorted([mother, "c", "n"])
+    star = [(first, other, "strong", 1) for other in others]
+    apart = [(*sorted([mother, daughter]), "cannot") for daughter in "cn"]
+    found = clusters([first, *others], [*star, *apart])
+    assert found == {mother: mother, "c": "c", "n": "c"}
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["must", "unique", "strong", "weak"]),
+            st.sets(st.integers(0, MEMBERS - 1), min_size=2),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    SOME,
+)
+def test_a_star_parts_as_all_pairs_of_those_who_share_the_value_would(
+    groups: list[tuple[str, set[int]]], apart: list[tuple[int, int]]
+) -> None:
+    records = [str(member) for member in range(MEMBERS)]
+    stars: list[Any] = []
+    pairs: list[Any] = []
+    for value, (strength, bearers) in enumerate(groups):
+        every = [
+            (str(one), str(other), strength) for one, other in combinations(sorted(bearers), 2)
+        ]
+        pairs += every
+        # What a steward joined is of no value: each decision is about two records.
+        stars += (
+            every if strength == "must" else [(*tie, value) for tie in every[: len(bearers) - 1]]
+        )
+    cannot = [(str(one), str(other), "cannot") for one, other in apart]
+    assert clusters(records, [*stars, *cannot]) == clusters(records, [*pairs, *cannot])
+
+
+def test_what_a_steward_joined_to_one_record_ties_no_two_others() -> None:
+    ties = [("a", "b", "must", 1), ("a", "c", "must", 1)]
+    found = clusters(["a", "b", "c"], [*ties, ("a", "b", "cannot"), ("a", "c", "cannot")])
+    assert found == {"a": "a", "b": "b", "c": "c"}
 
 
 def test_in_too_large_a_group_only_unique_identifiers_and_decisions_link() -> None:
@@ -197,6 +251,27 @@ def test_a_match_of_a_record_of_which_nothing_is_known_joins_nobody(model: str) 
     ties = [("a", "b", "likely"), ("b", "c", "likely")]
     found = clusters(["a", "b", "c"], ties, profiles=profiles, model=model)
     assert found == {"a": "a", "b": "b", "c": "c"}
+
+
+def test_no_match_parts_whom_an_identifier_ties_until_a_decision_does(model: str) -> None:
+    profiles = pa.Table.from_pylist([NOTHING, ANNA, ANNA])
+    told = {"profiles": profiles, "model": model}
+    ties = [("a", "b", "weak"), ("b", "c", "likely")]
+    assert set(clusters(list("abc"), ties, **told).values()) == {"a"}
+    parted = [*ties, ("a", "c", "cannot")]
+    assert clusters(list("abc"), parted, **told) == {"a": "a", "b": "a", "c": "c"}
+    parted.append(("a", "b", "cannot"))
+    assert clusters(list("abc"), parted, **told) == {"a": "a", "b": "b", "c": "b"}
+
+
+def test_a_decision_about_two_who_are_apart_changes_nothing(model: str) -> None:
+    # The mean between c and all of the landline that the others share is too low.
+    looks = {"a": NOTHING, "b": ANNA, "c": ANNA, "d": PAUL, "e": PAUL}
+    profiles = pa.Table.from_pylist(list(looks.values()))
+    ties = [*[("a", other, "weak", 1) for other in "bde"], ("b", "c", "likely")]
+    for decisions in ([], [("a", "c", "cannot")]):
+        found = clusters(list(looks), [*ties, *decisions], profiles=profiles, model=model)
+        assert found == {"a": "a", "b": "a", "c": "c", "d": "a", "e": "a"}
 
 
 def test_a_decision_wins_over_the_model(model: str) -> None:

@@ -115,6 +115,26 @@ def told(found: Any) -> str:
     return out.getvalue()
 
 
+def test_who_share_a_value_are_tied_by_it_though_its_first_bearer_is_another_customer(
+    spark: SparkSession,
+) -> None:
+    star = {"identifier": "email", "link_key": "k", "strength": "strong", "rule": "same email"}
+    rows = ROWS | {
+        "identity.customers": [
+            *ROWS["identity.customers"],
+            *[{"record_id": f"crm:{at}", "customer_id": "c_cleo"} for at in (3, 4)],
+        ],
+        "identity.edges": [
+            {"left_record": "crm:2", "right_record": "crm:3", **star},
+            {"left_record": "crm:2", "right_record": "crm:4", **star},
+            {"left_record": "crm:2", "right_record": "crm:4", "identifier": "steward",
+             "link_key": "", "strength": "cannot", "rule": "two sisters"},
+        ],
+    }  # fmt: skip
+    (link,) = Explain(who="crm:4").run(Frames(spark, rows, GOLD)).links
+    assert (link.left, link.right, link.identifier) == ("crm:3", "crm:4", "email")
+
+
 def test_an_id_that_was_merged_twice_leads_to_all_that_is_known_today(frames: Any) -> None:
     found = Explain(who="c_old").run(frames)
     assert (found.customer_id, found.generation) == ("c_ann", 7)

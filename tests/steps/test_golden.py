@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from goldenlake.steps.generations import Generation, publish, staged
 from goldenlake.steps.people import Newest
 from support.activation import destination
 from support.golden_world import CRM, DAY, GOLDEN, NOON, World, build, contents, golden, silent
+from support.lake import forget_logs
 
 NIGHT = datetime(2024, 3, 5, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -172,6 +174,28 @@ def test_a_no_counts_though_its_source_first_came_after_the_base(
     world.save(tables)
     assert build(tables).details["is_incremental"] is True
     assert said(tables) == {"c_3": ("withdrawn", "crm_contacts:left")}
+
+
+def test_a_table_of_silver_from_a_backup_builds_everything_anew(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    world, tables = World(), lake(spark, tmp_path / "lake")
+    world.visit("f", "k1")
+    world.save(tables)
+    place, backup = tables.location("silver.web_events"), tmp_path / "backup"
+    shutil.copytree(place, backup)
+    world.visit("g", "k1")
+    world.save(tables)
+    build(tables)
+    published(tables, world)
+
+    shutil.rmtree(place)
+    shutil.copytree(backup, place)
+    forget_logs(spark)
+    world.forget("g")
+    world.save(tables)
+    assert build(tables).details["is_incremental"] is False
+    assert tables.read("gold.interactions").count() == 1
 
 
 def test_events_of_nobody_are_kept_without_a_customer(first: DeltaTables) -> None:

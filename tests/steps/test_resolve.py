@@ -419,6 +419,25 @@ def test_a_table_of_silver_that_was_made_anew_is_read_whole_and_everybody_keeps_
     assert resolve(tables, FOURTH).status == "skipped"
 
 
+def test_a_table_of_silver_from_a_backup_is_read_whole(spark: SparkSession, tmp_path: Path) -> None:
+    """It is the same table, at an earlier version than that which the generation was built from."""
+    tables = DeltaTables(spark, str(tmp_path / "lake"))
+    ann, bob = ({"contact": each, "account": each} for each in "ab")
+    silver(tables, CRM, [ann], FIRST)
+    place, backup = tables.location("silver.crm"), tmp_path / "backup"
+    shutil.copytree(place, backup)
+    silver(tables, CRM, [bob], SECOND)
+    resolve(tables, SECOND)
+    publish(tables, SECOND)
+    before = customer_of(tables)
+
+    shutil.rmtree(place)
+    shutil.copytree(backup, place)
+    forget_logs(spark)
+    assert resolve(tables, THIRD).details["mode"] == "everything"
+    assert customer_of(tables) == {"crm:a": before["crm:a"]}
+
+
 @pytest.mark.slow
 def test_nights_give_what_a_batch_gives_and_a_crash_changes_no_id(
     spark: SparkSession, tmp_path: Path

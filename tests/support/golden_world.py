@@ -171,6 +171,10 @@ class World:
         if cookie:
             self.owners.setdefault(f"web_events:{cookie}", f"c_{cookie}")
 
+    def forget(self, file: str) -> None:
+        """As if it had never come; silver is the caller's to put right."""
+        del self.files[file], self._saved_files[file]
+
     def members(self) -> dict[str, str]:
         """Customer of every record that is alive."""
         cookies = {row["cookie"] for rows in self.files.values() for row in rows}

@@ -73,16 +73,15 @@ def customer_changes(assignments: DataFrame, previous: DataFrame, as_of: Column)
 
 def review_changes(found: DataFrame, existing: DataFrame, as_of: Column) -> DataFrame:
     """Rows of REVIEW that change; where ``reason`` is null the value links again."""
-    before = existing.select(
-        *_REVIEW_KEY, F.col("reason").alias("_reason"), F.col("records").alias("_records")
-    )
+    said = ["reason", "records", "sample_records"]
+    before = existing.select(*_REVIEW_KEY, *[F.col(name).alias(f"_{name}") for name in said])
+    differs = F.lit(False)
+    for name in said:
+        differs |= ~F.col(name).eqNullSafe(F.col(f"_{name}"))
     return (
         found.join(before, on=_REVIEW_KEY, how="full")
-        .where(
-            ~F.col("reason").eqNullSafe(F.col("_reason"))
-            | ~F.col("records").eqNullSafe(F.col("_records"))
-        )
-        .select(*_REVIEW_KEY, "reason", "records", "sample_records", as_of.alias("as_of"))
+        .where(differs)
+        .select(*_REVIEW_KEY, *said, as_of.alias("as_of"))
     )
 
 

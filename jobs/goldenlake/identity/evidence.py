@@ -7,7 +7,7 @@ with the rest of the links.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -35,6 +35,8 @@ class Link:
     """log2 odds of a match; None for all other links."""
     model: str | None = None
     """Version of the model that gave the weight."""
+    link_key: str = ""
+    """Stands for the value that both have; empty where it is no value that ties them."""
     is_bridge: bool = False
     """Whether the customer would fall apart without the tie between these two records."""
 
@@ -98,15 +100,38 @@ def evidence(customer_id: str, customers: DataFrame, edges: DataFrame) -> Eviden
 
 
 def links_among(records: DataFrame, edges: DataFrame) -> list[Link]:
-    """All links between these records (record_id)."""
-    left = records.select(F.col("record_id").alias("left_record"))
+    """All links between these records (record_id), as they are ``within`` them."""
+    left = records.select(F.col("record_id").alias("left_record"), F.lit(True).alias("_is_own"))
     right = records.select(F.col("record_id").alias("right_record"))
     rows = (
-        edges.join(F.broadcast(left), on="left_record", how="left_semi")
-        .join(F.broadcast(right), on="right_record", how="left_semi")
+        edges.join(F.broadcast(right), on="right_record", how="left_semi")
+        .join(F.broadcast(left), on="left_record", how="left")
+        .where("_is_own OR link_key != ''")
         .collect()
     )
-    return links_of(rows)
+    links = links_of(rows)
+    own = {row["left_record"] for row in rows if row["_is_own"]} | {link.right for link in links}
+    return within({end: end in own for link in links for end in link.ends}, links)
+
+
+def within(part: Mapping[str, Hashable], links: Iterable[Link]) -> list[Link]:
+    """The links inside the parts of their records.
+
+    A value ties all who bear it, and is written as links to the first of them: where that one is of
+    another part, they are tied to the first of their own.
+    """
+    found = []
+    firsts: dict[tuple[Hashable, ...], str] = {}
+    for link in sorted(links, key=lambda link: link.right):
+        of = part[link.right]
+        if part[link.left] == of:
+            found.append(link)
+        elif link.link_key:
+            star = link.left, link.identifier, link.link_key, of
+            first = firsts.setdefault(star, link.right)
+            if first != link.right:
+                found.append(replace(link, left=first))
+    return found
 
 
 def path(links: Iterable[Link], start: str, end: str) -> tuple[Link, ...]:
@@ -188,6 +213,7 @@ def links_of(rows: Iterable[Row]) -> list[Link]:
             linked_on=row["linked_on"],
             weight=row["weight"],
             model=row["model"],
+            link_key=row["link_key"],
         )
         for row in rows
     ]
@@ -202,6 +228,6 @@ def _around(links: Iterable[Link]) -> dict[str, list[tuple[Link, str]]]:
 
 
 def strongest_first(link: Link) -> tuple[int, float, str, str, str]:
-    """The order in which links are told, and in which they hold."""
+    """The order in which links are told, and in which those within a group hold."""
     strength = _ORDER.get(link.strength, len(_ORDER))
     return strength, -(link.weight or 0.0), link.left, link.right, link.identifier

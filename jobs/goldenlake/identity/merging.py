@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from goldenlake.identity.evidence import Link, strongest_first
+from goldenlake.identity.evidence import Link, strongest_first, within
 from goldenlake.identity.matches import DOUBTFUL, LIKELY, MATCH
 from goldenlake.identity.matching.model import Model
 from goldenlake.identity.refinement import TIE_LISTS, Codes, Graph, Joined, joined_groups
@@ -77,17 +77,18 @@ def merges(component: Component) -> list[Merge]:
 def _ties(component: Component) -> pa.Array:
     """For each record the ties that begin at it."""
     ties: dict[str, list[Mapping[str, object]]] = {record: [] for record in component.ids}
+    values = {key: at for at, key in enumerate({link.link_key for link in component.links})}
     for link in component.links:
         tie = {"right_record": link.right, "strength": link.strength, "weight": link.weight}
-        ties[link.left].append(tie)
+        ties[link.left].append(tie | {"value_key": values[link.link_key]})
     return pa.array(list(ties.values()), TIE_LISTS)
 
 
 def _by_ties(group: Mapping[str, int], links: Sequence[Link]) -> Iterator[Merge]:
     """Kruskal's order within the groups: a tie between two parts of one group was never refused."""
     part: dict[str, tuple[str, ...]] = {record: (record,) for record in group}
-    for link in sorted(links, key=strongest_first):
-        if not link.connects or link.strength == LIKELY or group[link.left] != group[link.right]:
+    for link in sorted(within(group, links), key=strongest_first):
+        if not link.connects or link.strength == LIKELY:
             continue
         left, right = sorted((part[link.left], part[link.right]))
         if left == right:

@@ -35,9 +35,11 @@ from goldenlake.identity.records import is_matchable
 from goldenlake.identity.refinement import (
     CLUSTERS,
     CLUSTERS_ARROW,
+    TIE_LISTS,
     Codes,
     Graph,
     refined_groups,
+    tied,
     told,
 )
 
@@ -52,7 +54,7 @@ MOST_AT_ONCE = 20_000_000
 """Pairs that are looked at before their scores are, 12 bytes each."""
 
 PAIR, _RECORD, KEY = "pair", "record", "key"
-_TIES = ["right_record", "strength", "weight"]
+_TIES = TIE_LISTS.value_type.names
 _KEYS = "key bigint, records bigint"
 _KEYS_ARROW = pa.schema({"key": pa.int64(), "records": pa.int64()})
 ANSWER = f"kind string, {PAIRS}, {CLUSTERS}, {_KEYS}"
@@ -111,7 +113,7 @@ def resolved(
     Args:
         records: (record_id, profile, keys) of whole components, keys in order; where all pairs are
             among the edges already, no keys.
-        edges: (left_record, right_record, strength, weight) that begin at these records.
+        edges: (left_record, right_record, link_key, strength, weight) that begin at these records.
         cap: a key on more records than this makes no pairs.
         largest: as in ``refinement.clusters``.
         columns: that the model compares.
@@ -120,8 +122,7 @@ def resolved(
     """
     looks = compared_columns(columns, is_matchable())
     nodes = records.select("record_id", "keys", *looks)
-    ties = edges.select(F.col("left_record").alias("record_id"), *_TIES)
-    rows = nodes.unionByName(ties, allowMissingColumns=True)
+    rows = nodes.unionByName(tied(edges), allowMissingColumns=True)
     work = partial(_resolved, cap, largest, model, cores_of_a_task(records.sparkSession))
     return Resolved(keep(rows.coalesce(1).mapInArrow(work, ANSWER)))
 

@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import TYPE_CHECKING
+from heapq import heapify, heappop, heappush
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -34,9 +35,11 @@ if TYPE_CHECKING:
 
 STEWARD, MUST, CANNOT = "steward", "must", "cannot"
 CONNECTING = (MUST, "unique", "strong", LIKELY, "weak")
-"""Strengths of edges that make components, strongest first."""
+"""Strengths of edges that make components, strongest first; groups are made without matches."""
 _HELD = (MUST, "unique")
 """What ties records even in a group that is too large."""
+_OF_VALUES = ("unique", "strong", "weak")
+"""Of ties that are a value's: it ties all who bear it, and is written as a star."""
 
 CLUSTERS = "record_id string, component string, cluster string, link_group string, is_cut boolean"
 CLUSTERS_ARROW = pa.schema(
@@ -49,9 +52,16 @@ CLUSTERS_ARROW = pa.schema(
     }
 )
 TIE_LISTS = pa.list_(
-    pa.struct({"right_record": pa.string(), "strength": pa.string(), "weight": pa.float64()})
+    pa.struct(
+        {
+            "right_record": pa.string(),
+            "strength": pa.string(),
+            "weight": pa.float64(),
+            "value_key": pa.int64(),
+        }
+    )
 )
-"""Of one record, those that begin at it."""
+"""Of one record, those that begin at it; those of one value have one ``value_key``."""
 
 Codes = NDArray[np.int64]
 
@@ -59,6 +69,17 @@ Codes = NDArray[np.int64]
 def connecting(edges: DataFrame) -> DataFrame:
     """The edges that make components."""
     return edges.where(F.col("strength").isin(list(CONNECTING)))
+
+
+def tied(edges: DataFrame) -> DataFrame:
+    """Edges as ties that begin at a record: (record_id) and what TIE_LISTS have."""
+    return edges.select(
+        F.col("left_record").alias("record_id"),
+        "right_record",
+        "strength",
+        "weight",
+        F.xxhash64("link_key").alias("value_key"),
+    )
 
 
 def clusters(
@@ -82,8 +103,10 @@ def clusters(
         columns: that the model compares.
         model: as JSON; without one, groups are people.
     """
-    ties = edges.groupBy(F.col("left_record").alias("record_id")).agg(
-        F.collect_list(F.struct("right_record", "strength", "weight")).alias("ties")
+    ties = (
+        tied(edges)
+        .groupBy("record_id")
+        .agg(F.collect_list(F.struct(*TIE_LISTS.value_type.names)).alias("ties"))
     )
     is_compared = ~F.col("is_alone") & is_matchable() if columns else F.lit(False)
     looks = compared_columns(columns, is_compared)
@@ -132,6 +155,8 @@ class Graph:
     rank: Codes
     """Of the tie's strength in CONNECTING; beyond it for what connects nothing."""
     weight: NDArray[np.float64]
+    value: Codes
+    """Of which value the tie is, among those of its record and strength."""
     is_apart: NDArray[np.bool_]
 
     @classmethod
@@ -144,8 +169,8 @@ class Graph:
 
     @classmethod
     def between(cls, ids: pa.Array, left: pa.Array, ties: pa.Table) -> Graph:
-        """From ids in order and ties (right_record, strength, weight) with the numbers of the
-        records that they begin at; those with an end that is not among the ids are left out.
+        """From ids in order and ties, as TIE_LISTS have them, with the numbers of the records that
+        they begin at; those with an end that is not among the ids are left out.
         """
         right = pc.index_in(ties["right_record"].combine_chunks(), ids)
         # The other end of what connects nothing may lie in another component.
@@ -158,6 +183,7 @@ class Graph:
             right=right.to_numpy().astype(np.int64),
             rank=rank.to_numpy().astype(np.int64),
             weight=pc.fill_null(ties["weight"], 0.0).to_numpy(),
+            value=ties["value_key"].to_numpy(),
             is_apart=pc.equal(ties["strength"], CANNOT).to_numpy(zero_copy_only=False),
         )
 
@@ -172,6 +198,7 @@ class Graph:
             right=np.concatenate([self.right, np.maximum(left, right)]),
             rank=np.concatenate([self.rank, rank]),
             weight=np.concatenate([self.weight, weight]),
+            value=np.concatenate([self.value, np.zeros(len(left), dtype=np.int64)]),
             is_apart=np.concatenate([self.is_apart, np.zeros(len(left), dtype=np.bool_)]),
         )
 
@@ -212,22 +239,36 @@ class Graph:
         """
         inside = np.isin(self.left, members)
         at = np.flatnonzero(inside & ties)
-        order = at[np.lexsort((self.right[at], self.left[at], self.rank[at]))]
+        of_value = np.isin(self.rank, [CONNECTING.index(strength) for strength in _OF_VALUES])
+        columns = (self.rank, self.left, self.right, self.value, of_value)
+        holding = map(Tie, *(column[at].tolist() for column in columns))
         apart = zip(
             self.left[inside & self.is_apart].tolist(),
             self.right[inside & self.is_apart].tolist(),
             strict=True,
         )
-        ends = zip(self.left[order].tolist(), self.right[order].tolist(), strict=True)
-        return constrained(members.tolist(), ends, apart)
+        return constrained(members.tolist(), holding, apart)
+
+
+class Tie(NamedTuple):
+    """What may join two records; in the order in which ties hold."""
+
+    rank: int
+    left: int
+    right: int
+    value: int = 0
+    is_of_value: bool = False
+    """Whether all are tied to each other who are tied to ``left`` by this value."""
 
 
 def constrained(
-    members: Iterable[int], ties: Iterable[tuple[int, int]], apart: Iterable[tuple[int, int]]
+    members: Iterable[int], ties: Iterable[Tie], apart: Iterable[tuple[int, int]]
 ) -> list[int]:
     """Parts that the ties make, in their order, without one that joins two held apart.
 
-    Gives for each member the smallest of its part.
+    Those whom a value ties to a record that they must not meet are tied to the first of themselves:
+    so the parts are those that a tie of each pair would make. Gives for each member the smallest of
+    its part.
     """
     part = {member: member for member in members}
     held: dict[int, set[int]] = defaultdict(set)
@@ -235,9 +276,19 @@ def constrained(
         held[one].add(other)
         held[other].add(one)
     inside = {member: [member] for member in part}
-    for one, other in ties:
-        kept, gone = sorted((part[one], part[other]))
-        if kept == gone or gone in held[kept]:
+    refused: dict[tuple[int, int, int], int] = {}
+    waiting = list(ties)
+    heapify(waiting)
+    while waiting:
+        tie = heappop(waiting)
+        kept, gone = sorted((part[tie.left], part[tie.right]))
+        if kept == gone:
+            continue
+        if gone in held[kept]:
+            if tie.is_of_value:
+                first = refused.setdefault((tie.rank, tie.left, tie.value), tie.right)
+                if first != tie.right:
+                    heappush(waiting, tie._replace(left=first))
             continue
         for member in inside[gone]:
             part[member] = kept

@@ -82,6 +82,13 @@ def of_sources(inputs: Mapping[str, int]) -> dict[str, int]:
     return {name: at for name, at in inputs.items() if name.split(".")[0] in CONFORMED_LAYERS}
 
 
+def follows(inputs: Mapping[str, int], before: Mapping[str, int]) -> bool:
+    """Whether ``before`` came to be ``inputs`` by what was written since: every table is still
+    there, and none at an earlier version, as after a restore from a backup.
+    """
+    return all(name in inputs and at <= inputs[name] for name, at in before.items())
+
+
 def golden_of(names: Iterable[str]) -> list[str]:
     """The golden tables among some, in the order of ``GOLD_TABLES``, then those of groups."""
     golden = {name for name in names if name.startswith("gold.")}

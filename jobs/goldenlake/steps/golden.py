@@ -22,6 +22,7 @@ from goldenlake.steps.generations import (
     begin,
     data_mark,
     discard,
+    follows,
     generation_tables,
     golden_of,
     latest_generation,
@@ -70,7 +71,7 @@ class Golden:
         silver = of_sources(inputs)
         mark = data_mark(tables, silver, declared)
         is_same = base is not None and (
-            set(before := of_sources(base.inputs)) <= set(silver)
+            follows(silver, before := of_sources(base.inputs))
             and data_mark(tables, before, declared) == base.fingerprint_of("golden")
             and set(self._built) <= set(base.tables)
         )

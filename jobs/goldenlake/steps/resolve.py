@@ -25,6 +25,7 @@ from goldenlake.steps.generations import (
     data_mark,
     discard,
     fingerprint,
+    follows,
     latest_generation,
     of_sources,
     stage,
@@ -34,7 +35,7 @@ from goldenlake.steps.resolution import Resolution
 
 STEP = "resolve"
 #: Raise it when the code decides differently from the same declarations: everything is rebuilt.
-LOGIC = 5
+LOGIC = 6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +85,7 @@ class Resolve:
         mark_before, _, decided_before = (base.fingerprint_of(STEP) if base else "").partition(".")
         is_incremental = (
             base is not None
-            and set(inputs) <= set(pinned)
+            and follows(pinned, inputs)
             and mark_before == self._data_mark(tables, inputs)
         )
         counts = Resolution(

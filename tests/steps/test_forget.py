@@ -13,11 +13,12 @@ from goldenlake.io.places.folder import Folder
 from goldenlake.io.tables import DeltaTables
 from goldenlake.schemas import BROKEN, CONFORMED, DUPLICATE, LANDED
 from goldenlake.steps.files import FileRow, read_files, record_files, token_in, token_of
-from goldenlake.steps.forget import Forget
+from goldenlake.steps.forget import Forget, records_of
 from goldenlake.steps.known_files import KnownFiles
 from goldenlake.steps.proof import search
 from goldenlake.steps.subjects import Subject
-from support.bronze import source_of
+from support.bronze import ingested, source_of
+from support.conforming import DAY
 from support.landed import source
 
 KEY = b"0123456789abcdef"
@@ -142,3 +143,65 @@ def test_a_path_that_tells_is_found_though_the_file_says_nothing(tmp_path: Path)
     found = search(Folder("all", tmp_path), SUBJECT.traces)
 
     assert found.told == (f"export_{ANN}.csv",)
+
+
+NUMBER, ANOTHER = "+493011111111", "+493022222222"
+CONTACTS = source_of(
+    load="increment",
+    key=["id"],
+    order_by=["edited"],
+    region="DE",
+    columns=[
+        {"name": "id"},
+        {"name": "name", "normalise": "person_name", "personal": "contact"},
+        {"name": "email", "normalise": "email", "personal": "contact"},
+        {"name": "phone", "normalise": "phone", "personal": "contact"},
+        {"name": "said"},
+        {"name": "edited", "type": "timestamp"},
+    ],
+    identifiers={"email": "email", "phone": "phone"},
+    attributes={"given_name": "name"},
+    consents=[
+        {
+            "at": "edited",
+            "constant_purpose": "marketing",
+            "constant_channel": "email",
+            "status": "said",
+            "statuses": {"yes": "granted", "no": "withdrawn"},
+        }
+    ],
+)
+HAS_HIS_NUMBER = replace(
+    SUBJECT, identifiers=(("email", ANN), ("phone", NUMBER)), contacts=(ANN, NUMBER)
+)
+HER = {"id": "1", "name": "Ann", "email": ANN, "said": "yes"}
+HIM = {"id": "2", "name": "Bob", "email": "bob@example.com"}
+
+
+def numbers_changed_hands(tables: DeltaTables) -> list[FileRow]:
+    """Bob, who said no, had the number that is Ann's now; files of two days."""
+    days = (
+        [HER, HIM | {"phone": NUMBER, "said": "no"}],
+        [HER | {"phone": "030 11111111"}, HIM | {"phone": ANOTHER}, HER | {"id": None}],
+    )
+    return [
+        ingested(
+            tables,
+            CONTACTS,
+            f"{on}.csv",
+            [row | {"edited": f"{on}T08:00:00Z"} for row in rows],
+            file_on=on,
+        )
+        for on, rows in zip(DAY, days, strict=False)
+    ]
+
+
+def test_a_person_is_told_of_their_records_and_of_nobodys_who_had_their_number(
+    tables: DeltaTables,
+) -> None:
+    numbers_changed_hands(tables)
+    rows = records_of(tables, CONTACTS, HAS_HIS_NUMBER)
+    assert rows is not None
+    assert sorted((row["id"] or "", row["name"]) for row in rows.collect()) == [
+        ("", "Ann"), ("1", "Ann"), ("1", "Ann"),
+    ]  # fmt: skip

@@ -6,9 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import reduce
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.columns.casts import SPARK_TYPES
@@ -24,7 +23,7 @@ from goldenlake.transforms.bots import with_is_bot
 from goldenlake.transforms.conforming import in_place, typed
 from goldenlake.transforms.golden_consents import can_lose_a_no
 from goldenlake.transforms.newest import observed_at
-from goldenlake.transforms.row_ids import record_id
+from goldenlake.transforms.row_ids import has_key, record_id
 
 _OURS = re.findall(r"(\w+) (?:STRING|TIMESTAMP|DATE|BIGINT|BOOLEAN|ARRAY)", SILVER_COLUMNS)
 
@@ -256,7 +255,7 @@ class Conform:
         if self.source.load == "snapshot":
             added.append("_is_set_aside")
             judged = judged.withColumn("_is_set_aside", ~F.col("_is_accepted"))
-            chosen |= self._has_a_key() & ~F.array_contains("_broken", RULE)
+            chosen |= has_key(self.source) & ~F.array_contains("_broken", RULE)
         return (
             judged.where(chosen)
             .withColumns(
@@ -275,9 +274,6 @@ class Conform:
                 *added,
             )
         )
-
-    def _has_a_key(self) -> Column:
-        return reduce(Column.__and__, (F.col(name).isNotNull() for name in self.source.key))
 
 
 class _OrNothing(dict[str, Verdict]):

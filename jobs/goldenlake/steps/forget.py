@@ -40,8 +40,9 @@ from goldenlake.steps.files import (
 )
 from goldenlake.steps.ingest import READ
 from goldenlake.steps.subjects import Subject
-from goldenlake.steps.tombstones import RULE, Erased, names_any
+from goldenlake.steps.tombstones import RECORD, RULE, Erased, names_any
 from goldenlake.transforms.conforming import typed
+from goldenlake.transforms.row_ids import has_key
 
 _BY = ("_file_id", "stage", "rules")
 _FILES = "source STRING, path STRING, size_bytes BIGINT, sha256 STRING, file_id STRING"
@@ -182,17 +183,20 @@ def records_of(
 ) -> DataFrame | None:
     """A source's records of a person, as ``typed`` gives them; None where it has no bronze.
 
-    Their own, and those with an identifier that is theirs alone; with ``or_told`` also those of
-    others that tell of them.
+    Their own, and rows without a key that bear an identifier which is theirs alone: one with a key
+    is another's, who bore it once. With ``or_told`` all that bear one, and those that tell of them.
     """
     bronze = f"bronze.{source.source}"
     if not tables.exists(bronze):
         return None
-    own = set(subject.named)
-    theirs = names_any(source, lambda name, value: (name, value) in own)
+    own, alone = frozenset(subject.record_ids), frozenset(subject.identifiers)
+    theirs = names_any(source, lambda name, value: name == RECORD and value in own)
+    bears = names_any(source, lambda name, value: (name, value) in alone)
     if or_told:
         tells = over_distinct_flag(F.to_json("_raw"), subject.traces.found_in)
-        theirs = theirs | F.coalesce(tells, F.lit(False))
+        theirs = theirs | bears | F.coalesce(tells, F.lit(False))
+    else:
+        theirs = theirs | (bears & ~has_key(source) if source.is_profile else bears)
     return typed(tables.read(bronze), source).where(theirs)
 
 

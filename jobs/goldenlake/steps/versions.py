@@ -17,7 +17,7 @@ from goldenlake.identity.records import event_records, names_people, profile_rec
 from goldenlake.ports import Tables
 from goldenlake.transforms.conforming import typed
 from goldenlake.transforms.newest import newest_per_key, observed_at, order_columns
-from goldenlake.transforms.row_ids import record_id
+from goldenlake.transforms.row_ids import has_key, record_id
 
 Named = tuple[str, str]
 """(name, value) of an identifier."""
@@ -165,8 +165,7 @@ def _landed(bronze: DataFrame, source: Source) -> DataFrame:
     )
     if not source.is_profile:
         return _shaped(event_records(rows, source), is_last=True)
-    has_key = reduce(lambda one, other: one & other, (F.col(k).isNotNull() for k in source.key))
-    rows = rows.where(has_key).withColumn("_observed_at", observed_at(source))
+    rows = rows.where(has_key(source)).withColumn("_observed_at", observed_at(source))
     newest = newest_per_key(rows, ["record_id"], order_columns(source))
     last = _shaped(profile_records(newest, source), is_last=True)
     return last.unionByName(_shaped(profile_records(rows, source), is_last=False))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -27,6 +29,11 @@ def record_id(source: Source) -> Column:
     if source.people:
         of_row = F.when(F.expr(lenient(source.people)).cast("boolean"), of_row)
     return of_row
+
+
+def has_key(source: Source) -> Column:
+    """Whether a row of a keyed source has all of its key."""
+    return reduce(Column.__and__, (F.col(name).isNotNull() for name in source.key))
 
 
 def event_id(source: Source) -> Column:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyarrow import parquet
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -160,6 +161,17 @@ def test_each_of_many_things_that_went_wrong_is_found_and_nobody_is_named(
 
 
 @pytest.mark.fault("corrupt data file or log")
+def test_damage_is_found_in_columns_that_nothing_else_looks_at(newsletter: Scenario) -> None:
+    at = newsletter
+    lake, spoilt = at.home / "lake", {"bronze.people": "given_name", "ops.runs": "details"}
+    for name, column in spoilt.items():
+        assert _damage(lake / name.replace(".", "/"), column)
+    at.tables.spark.catalog.clearCache()
+
+    assert {(each.check, each.where) for each in found(at)} == {("tables", name) for name in spoilt}
+
+
+@pytest.mark.fault("corrupt data file or log")
 def test_a_damaged_file_of_a_golden_table_is_found(newsletter: Scenario) -> None:
     at = newsletter
     damaged = _damage(at.home / "lake" / "gold" / "customers")
@@ -170,14 +182,27 @@ def test_a_damaged_file_of_a_golden_table_is_found(newsletter: Scenario) -> None
     )
 
 
-def _damage(table: Path) -> list[str]:
-    """Every data file of the table, its bytes turned round."""
+def _damage(table: Path, column: str = "") -> list[str]:
+    """Every data file of the table, its bytes turned round, or those of a column alone."""
     done = []
     for path in table.rglob("*.parquet"):
         if "_delta_log" not in path.parts:
             data = path.read_bytes()
-            path.write_bytes(data[:4] + data[4:-8][::-1] + data[-8:])
+            start, end = _place(path, column) if column else (4, len(data) - 8)
+            path.write_bytes(data[:start] + data[start:end][::-1] + data[end:])
             shutil.rmtree(path.with_name(f".{path.name}.crc"), ignore_errors=True)
             path.with_name(f".{path.name}.crc").unlink(missing_ok=True)
             done.append(path.name)
     return done
+
+
+def _place(path: Path, column: str) -> tuple[int, int]:
+    """Where a column stands in a file of one row group."""
+    group = parquet.read_metadata(path).row_group(0)
+    [chunk] = [
+        found
+        for number in range(group.num_columns)
+        if (found := group.column(number)).path_in_schema == column
+    ]
+    start = chunk.dictionary_page_offset or chunk.data_page_offset
+    return start, start + chunk.total_compressed_size

@@ -15,7 +15,15 @@ from goldenlake.declarations.environment import Retention
 from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import StepResult
 from goldenlake.schemas import CHANGES, HELD_BACK, MEMBERS, RUNS, SETTLED, SIZES
-from goldenlake.steps.generations import Stage, latest_generation, publish
+from goldenlake.steps.generations import (
+    Stage,
+    generations,
+    latest_generation,
+    publications,
+    publish,
+    repin,
+    roll_back,
+)
 from goldenlake.steps.maintain import Maintain
 from support.lake import forget_logs
 
@@ -123,12 +131,13 @@ def test_a_build_that_is_not_published_is_left_alone(tables: DeltaTables) -> Non
 
 
 def test_vacuum_never_goes_below_what_kept_generations_pin(tables: DeltaTables) -> None:
-    first = rows(tables, "a")
-    tables.append("silver.crm", tables.read("gold.customers"))
+    for days_ago in (60, 40, 5):
+        version = rows(tables, "a")
+        silver = tables.append("silver.crm", tables.read("gold.customers"))
+        pins = {"gold.customers": version}
+        generation(tables, pins, {"silver.crm": silver}, days_ago=days_ago)
     landed = tables.read("gold.customers").withColumn("_landed_on", F.lit(TODAY))
     tables.append("bronze.crm", landed)
-    for days_ago in (60, 40, 5):
-        generation(tables, {"gold.customers": first}, {"silver.crm": 0}, days_ago=days_ago)
     watched = Watched(tables)
     maintain(tables, watched, generations=2, many_files=100)
     days = {name: hours / 24 for name, hours in watched.hours.items()}
@@ -136,6 +145,27 @@ def test_vacuum_never_goes_below_what_kept_generations_pin(tables: DeltaTables) 
     assert days["gold.customers"] == 42
     assert days["silver.crm"] == 54
     assert days["bronze.crm"] == 14
+
+
+def test_what_is_published_again_is_kept_for_as_long_as_since_it_first_was(
+    tables: DeltaTables,
+) -> None:
+    """A return pins what was overtaken long ago, and so may what upkeep publishes on top of it."""
+    for days_ago in (30, 17, 10):
+        version = rows(tables, str(days_ago))
+        silver = tables.append("silver.crm", tables.read("gold.customers"))
+        pins = {"gold.customers": version}
+        generation(tables, pins, {"silver.crm": silver}, days_ago=days_ago)
+    _, first, _ = generations(tables)
+    roll_back(tables, first, run_id="r", published_at=NOW - timedelta(days=5))
+    [*_, last] = publications(tables)
+    assert repin(tables, last, {}, run_id="upkeep", published_at=NOW - timedelta(days=1))
+
+    watched = Watched(tables)
+    maintain(tables, watched, generations=1, many_files=100)
+
+    days = {name: hours / 24 for name, hours in watched.hours.items()}
+    assert (days["gold.customers"], days["silver.crm"]) == (17 + 2, 17 + 14)
 
 
 def test_days_past_their_retention_go_but_the_last_ones_of_each_segment_stay(

@@ -91,8 +91,9 @@ def reconcile(
 def verify(as_json: AsJson = False, conf: Conf = CONF, env: Env = ENV, lake: Lake = None) -> None:
     """Look at the whole lake from outside; exits with 1 where anything does not agree.
 
-    Landed files against their digests, counts of files against their records, generations, ids
-    and redirects, golden tables, audiences and ledgers. Reads all of it and changes nothing.
+    Landed files against their digests, counts of files against their records, every table whole,
+    generations, ids and redirects, golden tables, audiences and ledgers. Reads all of it and
+    changes nothing.
     """
     from goldenlake.reporting.standings import grid_text
     from goldenlake.steps.verify import Verify

@@ -60,13 +60,17 @@ FARTHEST = timedelta(days=31)
 
 def lake_tables(tables: Tables, sources: Iterable[str]) -> list[str]:
     """Every table that there is of some sources, of identity, gold, and our own; by name."""
-    layered = [
+    names = {*SYSTEM_TABLES, *generation_tables(tables), *source_tables(sources)}
+    return [name for name in sorted(names) if tables.exists(name)]
+
+
+def source_tables(sources: Iterable[str]) -> list[str]:
+    """Those of every layer; some may not be there."""
+    return [
         name
         for source in sources
         for name in (f"bronze.{source}", f"quarantine.{source}", *conformed(source))
     ]
-    names = {*SYSTEM_TABLES, *generation_tables(tables), *layered}
-    return [name for name in sorted(names) if tables.exists(name)]
 
 
 def generation_tables(tables: Tables) -> set[str]:

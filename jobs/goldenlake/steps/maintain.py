@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
+from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.base import parse_duration
@@ -28,9 +29,9 @@ from goldenlake.steps.reading import write_pointer
 
 #: Delta refuses to vacuum below its own default, one week, which protects long-running readers.
 LEAST_KEPT = timedelta(days=7)
-#: How long before its publication a pinned version may have been overtaken. Tables of a generation
-#: stand still from building to publishing. Its inputs do not: they are pinned when resolve starts,
-#: and a generation that was held may be published days later.
+#: How long before it was first published a pinned version may have been overtaken. Tables of a
+#: generation stand still from building to publishing. Its inputs do not: they are pinned when
+#: resolve starts, and a generation that was held may be published days later.
 MARGIN = timedelta(days=2)
 INPUT_MARGIN = timedelta(days=14)
 
@@ -139,21 +140,33 @@ class Maintain:
         self, tables: Tables, maintenance: Maintenance, now: datetime, progress: Progress
     ) -> dict[str, float]:
         """Vacuum every table; gives the hours that were kept of each."""
-        kept = publications(tables)[-self.retention.generations :]
+        published = publications(tables)
+        since = _first_published(published)
         least = max(parse_duration(self.retention.table_history), LEAST_KEPT)
         hours: dict[str, float] = {}
         for name in lake_tables(tables, self.sources):
             needed = [least]
-            for row in kept:
-                age = now - _utc(row["published_at"])
-                if name in row["tables"]:
-                    needed.append(age + MARGIN)
-                elif name in (row["inputs"] or {}):
-                    needed.append(age + INPUT_MARGIN)
+            for row in published[-self.retention.generations :]:
+                pins, inputs = row["tables"], row["inputs"] or {}
+                if name in pins:
+                    needed.append(now - since[name, pins[name]] + MARGIN)
+                elif name in inputs:
+                    needed.append(now - since[name, inputs[name]] + INPUT_MARGIN)
             hours[name] = max(needed) / timedelta(hours=1)
             progress(f"vacuuming {name}, keeping {hours[name]:.0f} h")
             maintenance.vacuum(name, keep_hours=hours[name])
         return hours
+
+
+def _first_published(published: Sequence[Row]) -> dict[tuple[str, int], datetime]:
+    """When each version of a table was first pinned. It may have been overtaken from then on: a
+    return, and what upkeep publishes once more, pin it again long afterwards.
+    """
+    first: dict[tuple[str, int], datetime] = {}
+    for row in published:
+        for pin in [*row["tables"].items(), *(row["inputs"] or {}).items()]:
+            first.setdefault(pin, _utc(row["published_at"]))
+    return first
 
 
 def _utc(instant: datetime) -> datetime:

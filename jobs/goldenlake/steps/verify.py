@@ -20,15 +20,17 @@ from goldenlake.declarations.erasure import erasure_of
 from goldenlake.errors import TableMissing, TableUnreadable
 from goldenlake.identity.ids import MERGED
 from goldenlake.ports import Landing, Progress, Tables
-from goldenlake.schemas import CONFORMED, LEDGER, MEMBERS, SIZES, conformed
+from goldenlake.schemas import CONFORMED, LEDGER, MEMBERS, SIZES, SYSTEM_TABLES
 from goldenlake.steps.files import FileRow, read_files, records_by_file
 from goldenlake.steps.generations import (
+    IDENTITY_TABLES,
     Generation,
     generations,
     golden_of,
     publications,
     read,
     read_whole,
+    source_tables,
 )
 from goldenlake.steps.ingest import READ
 from goldenlake.steps.tombstones import RULE
@@ -64,11 +66,12 @@ class Verify:
         lake = _Lake(tables, landing, self)
         found: list[Finding] = []
         for name, check in lake.checks.items():
+            ours: list[Finding] = []
             try:
-                ours = list(check())
+                ours.extend(check())  # What was found before an error stays.
             except _IN_RUINS as error:
-                kind = type(error).__name__
-                ours = [_found(name, "the lake", f"it could not be looked at ({kind})", _RESTORE)]
+                what = f"it could not be looked at ({type(error).__name__})"
+                ours.append(_found(name, "the lake", what, _RESTORE))
             progress(f"{name}: {f'{len(ours)} findings' if ours else 'sound'}")
             found += ours
         return sorted(found)
@@ -159,18 +162,21 @@ class _Lake:
                     yield _found("files", where, what, _REPLAY)
 
     def readable(self) -> Iterator[Finding]:
-        """Every table that is published, or is built from, can be read whole."""
-        pinned = dict(self._generation.tables) if self._generation else {}
-        built_from = [name for source in self._asked.sources for name in conformed(source)]
-        named: dict[str, int | None] = {
-            **pinned,
-            **{name: None for name in built_from if self._tables.exists(name)},
-        }
-        for name, version in sorted(named.items()):
-            try:
-                read_whole(self._tables, name, version)
-            except TableUnreadable as error:
-                yield _found("tables", name, f"cannot be read whole ({error.kind})", _RESTORE)
+        """Every table of sources, of our own, and that is published can be read whole."""
+        names = {*SYSTEM_TABLES, *source_tables(self._asked.sources)}.difference(IDENTITY_TABLES)
+        for name in sorted(names):
+            if self._tables.exists(name):
+                yield from self._whole(name)
+        # Last, for what is published stands in one of those.
+        if self._generation is not None:
+            for name, version in sorted(self._generation.tables.items()):
+                yield from self._whole(name, version)
+
+    def _whole(self, name: str, version: int | None = None) -> Iterator[Finding]:
+        try:
+            read_whole(self._tables, name, version)
+        except TableUnreadable as error:
+            yield _found("tables", name, f"cannot be read whole ({error.kind})", _RESTORE)
 
     def complete(self) -> Iterator[Finding]:
         """Generations are numbered without gaps, and the newest pins tables that are there."""

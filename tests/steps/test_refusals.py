@@ -24,7 +24,11 @@ RULES = IdentityRules.model_validate(
     {
         "identifiers": {
             "contact": {"description": "Number in the CRM.", "strength": "unique"},
-            "email": {"description": "E-mail address.", "strength": "strong"},
+            "email": {
+                "description": "E-mail address.",
+                "strength": "strong",
+                "block_patterns": ["info@"],
+            },
             "login": {"description": "Name of an account.", "strength": "strong"},
             "phone": {
                 "description": "Telephone number.",
@@ -107,6 +111,44 @@ def test_a_no_by_a_shared_number_is_heard_for_each_of_those_who_share_it(
     assert night(tables, 2, *three) == {"a": "withdrawn", "b": "withdrawn"}
     came(tables, SHOP, 3, "8 b@x.com yes")
     assert night(tables, 3, *three) == {"a": "withdrawn", "b": "granted"}
+
+
+def test_a_no_under_a_placeholder_is_of_nobody_though_one_record_alone_bears_it(
+    tables: DeltaTables,
+) -> None:
+    leads = source("leads", "snapshot", "contact", "email", "said", "at", consents=[MAILED])
+    came(tables, SHOP, 0, "7 a@x.com yes")
+    came(tables, CRM, 0, "1 a@x.com _ _")
+    came(tables, leads, 1, "1 info@x.com _", "9 info@x.com no")
+    came(tables, leads, 2, "1 info@x.com _")
+    assert held(tables, 2, CRM, SHOP, leads) == {"info@x.com"}, "it is held back as an address"
+    assert [row["status"] for row in tables.read("gold.consents").collect()] == ["granted"]
+    values = tables.read("gold.identifiers").where("identifier = 'email'").collect()
+    assert {row["value"]: row["is_linking"] for row in values} == {
+        "a@x.com": True,
+        "info@x.com": False,
+    }
+
+
+def test_who_is_gone_tells_nothing_of_who_said_no_under_their_placeholder(
+    tables: DeltaTables,
+) -> None:
+    leads = source("leads", "snapshot", "contact", "email", "phone")
+    notes = source("notes", "append", "email", "said", "at", consents=[MAILED])
+    came(tables, SHOP, 0, "7 a@x.com yes")
+    came(tables, leads, 1, "9 info@x.com +4930123456", "8 b@x.com _")
+    came(tables, leads, 2, "8 b@x.com _")
+    came(tables, CRM, 2, "1 a@x.com +4930123456 _")
+    came(tables, notes, 2, "info@x.com no")
+    assert night(tables, 2, CRM, SHOP, leads, notes) == {"a": "granted"}
+
+
+def test_a_placeholder_does_not_say_whose_no_by_a_shared_number_it_is(tables: DeltaTables) -> None:
+    calls = source("calls", "append", "email", "phone", "said", "at", consents=[MAILED])
+    came(tables, SHOP, 0, "7 a@x.com yes", "8 b@x.com yes")
+    came(tables, CRM, 0, "1 a@x.com +4930123456 1970-01-01", "2 b@x.com +4930123456 1971-01-01")
+    came(tables, calls, 1, "info@x.com +4930123456 no")
+    assert night(tables, 1, CRM, SHOP, calls) == {"a": "withdrawn", "b": "withdrawn"}
 
 
 def test_a_no_of_what_is_nobodys_record_holds_for_who_bears_its_address(

@@ -43,6 +43,14 @@ def link_keys(values: DataFrame) -> DataFrame:
     return keyed(values).select("link_key")
 
 
+def is_blocked(identifier: Column, value: Column, rules: IdentityRules) -> Column:
+    """Whether it is a placeholder, be it on many records, on one or on none."""
+    blocked = F.lit(False)
+    for name, rule in rules.identifiers.items():
+        blocked |= (identifier == name) & is_placeholder(value, rule)
+    return F.coalesce(blocked, F.lit(False))
+
+
 def rule_text(name: str, identifier: Identifier) -> str:
     """The rule behind an edge, in words that a steward can check."""
     unless = " or ".join(identifier.unless_differ)
@@ -107,7 +115,7 @@ def value_groups(members: DataFrame, rules: IdentityRules) -> DataFrame:
         "value",
         link_key(F.col("identifier"), value).alias("link_key"),
         "records",
-        F.when(_is_blocked(F.col("identifier"), value, rules), F.lit(BLOCKED))
+        F.when(is_blocked(F.col("identifier"), value, rules), F.lit(BLOCKED))
         .when(too_many, F.lit(TOO_MANY))
         .alias("reason"),
         F.array("_first", "_last").alias("sample_records"),
@@ -186,13 +194,6 @@ def refusals(groups: DataFrame, contested: DataFrame) -> DataFrame:
     )
 
 
-def _is_blocked(identifier: Column, value: Column, rules: IdentityRules) -> Column:
-    blocked = F.lit(False)
-    for name, rule in rules.identifiers.items():
-        blocked |= (identifier == name) & is_placeholder(value, rule)
-    return F.coalesce(blocked, F.lit(False))
-
-
 def _compared(rules: IdentityRules) -> Column:
     """The traits that the row's identifier compares, as an array; empty where it compares none."""
     traits = F.array().cast("array<string>")
@@ -209,7 +210,7 @@ def _trait(name: str, rules: IdentityRules) -> Column:
         return stated
     own = F.filter(
         "_identifiers",
-        lambda pair: (pair["name"] == name) & ~_is_blocked(pair["name"], pair["value"], rules),
+        lambda pair: (pair["name"] == name) & ~is_blocked(pair["name"], pair["value"], rules),
     )
     return F.coalesce(stated, F.try_element_at(own, F.lit(1))["value"])
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.groups import Group
 from goldenlake.declarations.source import Source
 from goldenlake.identity import groups as belonging
-from goldenlake.identity.links import keyed
+from goldenlake.identity.links import is_blocked, keyed
 from goldenlake.steps.generations import Generation, Stage
 from goldenlake.steps.golden_build import KEYS, Build, Written, names_of
 from goldenlake.steps.refusals import naming_nobody, refusals, untied
@@ -104,7 +104,10 @@ def identifiers(build: Build) -> dict[str, Written]:
     withheld = _withheld(build, build.identity)
     members, old = _bearing_what_changed(build, table, _withheld, withheld)
     values = keyed(identifier_values(members))
-    return {table: build.write(table, golden_identifiers(values, withheld), old)}
+    # One that a single record bears is in no review.
+    placeholders = values.where(_is_placeholder(build)).select("link_key")
+    new = golden_identifiers(values, withheld.union(placeholders))
+    return {table: build.write(table, new, old)}
 
 
 def consents(build: Build) -> dict[str, Written]:
@@ -139,10 +142,12 @@ def _refused(build: Build, at: Generation | Stage) -> DataFrame | None:
     """
     columns = ["link_key", *(name for name in CONSENTS if name != "customer_id")]
     asked = build.tables, at, build.sources
-    found = [noes for noes in (refusals(*asked), untied(*asked)) if noes is not None]
+    noes = refusals(*asked), untied(*asked, build.rules)
+    found = [said for said in noes if said is not None]
     if not found:
         return None
-    named = union_of(found).where(F.col("identifier").isin(build.naming))
+    is_naming = F.col("identifier").isin(build.naming) & ~_is_placeholder(build)
+    named = union_of(found).where(is_naming)
     nobodys = naming_nobody(build.tables, at)
     return build.cache(named.join(nobodys, "link_key", how="left_anti").select(*columns))
 
@@ -150,6 +155,10 @@ def _refused(build: Build, at: Generation | Stage) -> DataFrame | None:
 def _withheld(build: Build, at: Generation | Stage) -> DataFrame:
     """Values that link nobody, being blocked, contested or too common: (link_key)."""
     return build.read("identity.review", at).select("link_key")
+
+
+def _is_placeholder(build: Build) -> Column:
+    return is_blocked(F.col("identifier"), F.col("value"), build.rules)
 
 
 def _bearing_what_changed(

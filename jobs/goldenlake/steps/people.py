@@ -15,11 +15,11 @@ from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.source import Source
 from goldenlake.declarations.targets import finds_people_by
-from goldenlake.identity.links import link_keys
+from goldenlake.identity.links import keyed
 from goldenlake.ports import Tables
 from goldenlake.steps.doubts import Doubts
 from goldenlake.steps.generations import Generation, read
-from goldenlake.steps.refusals import naming_nobody, refusals
+from goldenlake.steps.refusals import contested, refusals
 from goldenlake.steps.segments import history_of
 from goldenlake.transforms.consent import (
     GRANTED,
@@ -167,13 +167,16 @@ class Newest:
 
     @property
     def _naming(self) -> DataFrame:
-        """Values by which somebody is known, but for those that too many bear: (link_key)."""
+        """Values by which somebody is known, but for placeholders and those that too many bear:
+        (link_key).
+        """
         if "gold.identifiers" not in self.generation.tables:
             return self.tables.frame([], "link_key STRING")
         known = read(self.tables, self.generation, "gold.identifiers")
-        named = link_keys(known.where(F.col("identifier").isin(self._compared)))
-        nobodys = F.broadcast(naming_nobody(self.tables, self.generation))
-        return named.join(nobodys, "link_key", how="left_anti")
+        named = keyed(known.where(F.col("identifier").isin(self._compared)))
+        shared = contested(self.tables, self.generation).withColumn("_is_contested", F.lit(True))
+        told = named.join(F.broadcast(shared), "link_key", how="left")
+        return told.where("is_linking OR _is_contested").select("link_key")
 
     def people(self, who: DataFrame) -> DataFrame:
         """The customers in ``who`` (``customer_id``, as often as may be) with ``key``, ``fields``,
@@ -222,8 +225,8 @@ class Newest:
     @cached_property
     def keys(self) -> DataFrame:
         """``customer_id, key``: by which key everybody who has one would be sent."""
-        keyed = people(self.destination, *self._tables)
-        return keyed.where("key IS NOT NULL").select("customer_id", "key")
+        everybody = people(self.destination, *self._tables)
+        return everybody.where("key IS NOT NULL").select("customer_id", "key")
 
     @property
     def bearers(self) -> DataFrame:

@@ -9,8 +9,16 @@ from collections.abc import Iterator, Sequence
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
-from goldenlake.identity.links import BLOCKED, CONFLICTING, TOO_MANY, keyed, link_key
+from goldenlake.identity.links import (
+    BLOCKED,
+    CONFLICTING,
+    TOO_MANY,
+    is_blocked,
+    keyed,
+    link_key,
+)
 from goldenlake.identity.records import identifiers_of
 from goldenlake.ports import Tables
 from goldenlake.steps.generations import Generation, Stage, read
@@ -34,27 +42,37 @@ def refusals(tables: Tables, at: Generation | Stage, sources: Sequence[Source]) 
     return union_of(found) if found else None
 
 
-def untied(tables: Tables, at: Generation | Stage, sources: Sequence[Source]) -> DataFrame | None:
+def untied(
+    tables: Tables, at: Generation | Stage, sources: Sequence[Source], rules: IdentityRules
+) -> DataFrame | None:
     """The same of records that are there, and that their names alone tie to nobody (any more)."""
+    blocked = is_blocked(F.col("identifier"), F.col("value"), rules)
     said: list[DataFrame] = []
     found: list[DataFrame] = []
     for source, silver in _stating(tables, at, sources):
         noes = _noes(silver, source)
         said += [noes, *_replaced(tables, at, source, silver)]
         if not source.is_profile:
-            found.append(_contested(noes, _review(tables, at)))
-    gone = _gone(tables, at, sources)
+            found.append(_contested(noes.where(~blocked), _review(tables, at)))
+    gone = _gone(tables, at, sources, rules)
     if said and gone is not None:
         found.append(_through(union_of(said), gone, _review(tables, at)))
     return union_of(found) if found else None
 
 
 def naming_nobody(tables: Tables, at: Generation | Stage) -> DataFrame:
-    """Values that are blocked or on too many records: (link_key). What is said under one is said of
-    an address, and of none of those who bear it.
+    """Values that are on too many records, or on several and blocked: (link_key). What is said
+    under one is said of an address, and of none of those who bear it.
     """
     review = _review(tables, at)
     return review.where(F.col("reason").isin(BLOCKED, TOO_MANY)).select("link_key")
+
+
+def contested(tables: Tables, at: Generation | Stage) -> DataFrame:
+    """Values of which some bearers are told apart by their traits: (link_key). They link not all,
+    and name each.
+    """
+    return _contesting(_review(tables, at))
 
 
 def _review(tables: Tables, at: Generation | Stage) -> DataFrame:
@@ -89,19 +107,26 @@ def _replaced(
     return [keyed(last_statements(superseded, silver, source).where(is_no()))]
 
 
+def _contesting(review: DataFrame) -> DataFrame:
+    return review.where(F.col("reason") == CONFLICTING).select("link_key")
+
+
 def _contested(noes: DataFrame, review: DataFrame) -> DataFrame:
     """Those of events that nothing ties to anybody, among all their names being one that is
     contested: an event has no trait that could settle whose it is.
     """
-    contested = review.where(F.col("reason") == CONFLICTING).select("link_key")
-    told = noes.join(F.broadcast(contested), "link_key", how="left_semi")
+    told = noes.join(F.broadcast(_contesting(review)), "link_key", how="left_semi")
     asked = noes.join(told.select("record_id").distinct(), "record_id", how="left_semi")
     tied = asked.join(review, "link_key", how="left_anti").select("record_id").distinct()
     return told.join(tied, "record_id", how="left_anti")
 
 
-def _gone(tables: Tables, at: Generation | Stage, sources: Sequence[Source]) -> DataFrame | None:
-    """``link_key, names`` of the deleted rows of all sources that had another name besides."""
+def _gone(
+    tables: Tables, at: Generation | Stage, sources: Sequence[Source], rules: IdentityRules
+) -> DataFrame | None:
+    """``link_key, names`` of the deleted rows of all sources that had another name besides, but for
+    placeholders.
+    """
     rows = [
         silver.where("_is_deleted").select(identifiers_of(source).alias("names"))
         for source in sources
@@ -112,7 +137,8 @@ def _gone(tables: Tables, at: Generation | Stage, sources: Sequence[Source]) -> 
     if not rows:
         return None
     named = union_of(rows).select("names", F.explode("names").alias("_of"))
-    return named.select(link_key(F.col("_of.name"), F.col("_of.value")).alias("link_key"), "names")
+    of = F.col("_of.name"), F.col("_of.value")
+    return named.where(~is_blocked(*of, rules)).select(link_key(*of).alias("link_key"), "names")
 
 
 def _through(noes: DataFrame, gone: DataFrame, review: DataFrame) -> DataFrame:

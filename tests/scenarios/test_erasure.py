@@ -95,7 +95,9 @@ def test_nothing_tells_of_somebody_who_was_forgotten_and_old_files_bring_nobody_
     # It tells nothing, but can be asked by whoever has the key.
     assert BOB not in json.dumps(certificate)
     assert pseudonym(KEY.encode(), "email", BOB) in certificate["pseudonyms"]
-    assert certificate["removed"]["bronze.people"] == 3
+    assert certificate["removed"]["bronze.people"] == 2
+    # A line that tells of him, under the number of somebody else.
+    assert certificate["of_others"] == {"bronze.people": 1, "quarantine.people": 1}
     assert certificate["removed"]["landing"] == 4
     assert certificate["removed"]["ops.files"] == 1
     bobs = [f"people_{DAY}", f"people_{NEXT}", f"broken_{NEXT}", f"late_{NEXT}"]
@@ -189,7 +191,8 @@ def test_nothing_tells_of_people_by_names_of_files_nor_nested_nor_wide_nor_escap
 
     assert strangers_told(at.home) == set()
     assert certificate["people"] == len(STRANGE)
-    assert certificate["removed"]["bronze.calls"] == 2
+    assert certificate["of_others"] == {"bronze.calls": 2, "silver.calls": 2}
+    assert at.read("silver.calls").where("email = 'ann@example.com'").count() == 3
     assert {"ann@example.com", "hal@example.com"} <= emails(at)
 
 

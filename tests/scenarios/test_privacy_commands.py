@@ -23,7 +23,8 @@ from support.scenario import Scenario
 def at(newsletter: Scenario, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scenario]:
     """The company, and commands that work on it."""
     installation = newsletter.installation(NEXT)
-    monkeypatch.setattr(Installation, "load", lambda *_, **__: installation)
+    for way in ("load", "load_newest"):
+        monkeypatch.setattr(Installation, way, lambda *_, **__: installation)
     spark: Any = newsletter.tables.spark
     on_files = str(spark.conf.get("spark.sql.runSQLOnFiles"))
     functions = spark._jsparkSession.sessionState().tableFunctionRegistry()
@@ -87,3 +88,8 @@ def test_a_person_is_told_all_that_is_known_of_them_and_of_nobody_else(
     for text in (page.read_text(), told.read_text()):
         assert "ann@example.com" not in text
         assert "joe." + BOB not in text
+
+
+@pytest.mark.usefixtures("at")
+def test_a_dry_run_says_of_how_many_rows_of_others_something_would_go() -> None:
+    assert "1 rows of others tell of them" in command("erase", f"email={BOB}", "--dry-run")

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import io
+import json
 import zipfile
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from goldenlake.declarations.identity import IdentityRules
+from goldenlake.declarations.source import Source
 from goldenlake.io.landing import LocalLanding
 from goldenlake.io.places.folder import Folder
 from goldenlake.io.tables import DeltaTables
-from goldenlake.schemas import BROKEN, CONFORMED, DUPLICATE, LANDED
+from goldenlake.schemas import BROKEN, CONFORMED, DUPLICATE, LANDED, QUARANTINE, conformed
 from goldenlake.steps.files import FileRow, read_files, record_files, token_in, token_of
 from goldenlake.steps.forget import Forget, records_of
+from goldenlake.steps.generations import Generation
+from goldenlake.steps.ingest import READ
 from goldenlake.steps.known_files import KnownFiles
 from goldenlake.steps.proof import search
+from goldenlake.steps.refusals import refusals
 from goldenlake.steps.subjects import Subject
+from goldenlake.steps.telling import rows_of_others
 from support.bronze import ingested, source_of
-from support.conforming import DAY
+from support.conforming import DAY, conform
+from support.golden_world import built, contents
 from support.landed import source
 
 KEY = b"0123456789abcdef"
@@ -73,7 +84,7 @@ def test_nothing_tells_of_somebody_by_a_files_name(tables: DeltaTables, tmp_path
     again = step.run(tables, landing, lambda _: None)
     tables.purge(["ops.files"])
 
-    assert (gone["landing"], gone["ops.files"], again) == (3, 3, {})
+    assert (gone.rows["landing"], gone.rows["ops.files"], again.rows) == (3, 3, {})
     rows = {row.path: row for row in read_files(tables)}
     assert len(rows) == 5
     assert rows[others.path] == others
@@ -98,7 +109,7 @@ def test_nothing_is_kept_of_somebody_in_rows_whose_place_others_took(
     own = source_of(load="append", columns=columns, identifiers={"email": "email"})
     step = Forget(sources=[own], subject=SUBJECT, run_id="r", key=KEY)
     gone = step.run(tables, LocalLanding(tmp_path / "landing"), lambda _: None)
-    assert gone == {"superseded.crm": 1}
+    assert gone.rows == {"superseded.crm": 1}
     assert [row["id"] for row in tables.read("superseded.crm").collect()] == ["2"]
 
 
@@ -160,7 +171,7 @@ CONTACTS = source_of(
         {"name": "edited", "type": "timestamp"},
     ],
     identifiers={"email": "email", "phone": "phone"},
-    attributes={"given_name": "name"},
+    attributes={"given_name": "name", "email": "email"},
     consents=[
         {
             "at": "edited",
@@ -170,6 +181,14 @@ CONTACTS = source_of(
             "statuses": {"yes": "granted", "no": "withdrawn"},
         }
     ],
+)
+RULES = IdentityRules.model_validate(
+    {
+        "identifiers": {
+            name: {"description": name, "strength": "strong", "personal": "contact"}
+            for name in ("email", "phone")
+        }
+    }
 )
 HAS_HIS_NUMBER = replace(
     SUBJECT, identifiers=(("email", ANN), ("phone", NUMBER)), contacts=(ANN, NUMBER)
@@ -205,3 +224,143 @@ def test_a_person_is_told_of_their_records_and_of_nobodys_who_had_their_number(
     assert sorted((row["id"] or "", row["name"]) for row in rows.collect()) == [
         ("", "Ann"), ("1", "Ann"), ("1", "Ann"),
     ]  # fmt: skip
+
+
+def noes(tables: DeltaTables, source: Source) -> set[tuple[str, str]]:
+    """Under which names a no is kept that silver has no more."""
+    versions = {name: tables.version(name) for name in conformed(source.source)}
+    inputs = {name: of for name, of in versions.items() if of is not None}
+    found = refusals(tables, Generation(generation=1, as_of=DAY[1], inputs=inputs), [source])
+    return {(row["record_id"], row["value"]) for row in found.collect()} if found else set()
+
+
+def test_a_no_of_somebody_else_outlives_who_has_their_number_today(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    landing = LocalLanding(tmp_path / "landing")
+    files = numbers_changed_hands(tables)
+    conform(tables, CONTACTS, *files)
+    his = ("crm:2", "bob@example.com")
+    assert noes(tables, CONTACTS) == {his, ("crm:2", NUMBER)}
+    assert rows_of_others(tables, [CONTACTS], HAS_HIS_NUMBER) == 1
+    step = Forget(sources=[CONTACTS], subject=HAS_HIS_NUMBER, run_id="r", key=KEY)
+
+    gone = step.run(tables, landing, lambda _: None)
+
+    assert noes(tables, CONTACTS) == {his}
+    [kept] = tables.read("superseded.crm").collect()
+    assert (kept["said"], kept["email"], kept["phone"]) == ("no", HIM["email"], None)
+    assert kept["name"] is None, "it may be hers, as the number was"
+    assert [row["id"] for row in tables.read("bronze.crm").collect()] == ["2", "2"]
+    named = ("bronze.crm", "quarantine.crm", *conformed("crm"))
+    tables.purge(named)
+    assert search(Folder("lake", tmp_path / "lake"), HAS_HIS_NUMBER.traces).told == ()
+    assert gone.of_others == {"bronze.crm": 1, "superseded.crm": 1}
+    again = step.run(tables, landing, lambda _: None)
+    assert (again.rows, again.of_others) == ({}, {})
+    counts = [
+        (row.records_read, row.records_accepted, row.records_quarantined)
+        for row in sorted(read_files(tables, "crm"), key=lambda row: row.path)
+    ]
+    assert counts == [(1, 1, 0), (1, 1, 0)]
+
+    # What is left of the files is read once more.
+    before = {name: contents(tables, name) for name in conformed("crm")}
+    for name in before:
+        tables.restore(name, None)
+    conform(tables, CONTACTS, *sorted(read_files(tables, "crm"), key=lambda row: row.path))
+    assert {name: contents(tables, name) for name in before} == before
+
+
+CALLS = source_of(
+    source="calls",
+    load="append",
+    columns=[
+        {"name": "email", "normalise": "email", "personal": "contact"},
+        {"name": "said"},
+        {"name": "noted", "required": True, "personal": "contact"},
+        {"name": "short", "derive": "substring(noted, 1, 9)"},
+        {"name": "at", "type": "timestamp"},
+    ],
+    identifiers={"email": "email"},
+    consents=[CONTACTS.consents[0].model_copy(update={"at": "at"})],
+)
+
+
+def test_of_what_others_said_only_that_goes_which_tells_of_who_took_the_call(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    said = {"said": "no", "noted": "by phone", "at": "2026-03-01T08:00:00Z"}
+    both = "bob@example.com, ann@example.com"
+    rows = [
+        said | {"email": "bob@example.com", "noted": f"call with {ANN}"},
+        said | {"email": "carl@example.com", "entered_by": ANN, "room": "4"},
+        said | {"email": ANN},
+        said | {"email": None, "said": None, "noted": f"{ANN} called"},
+        said | {"email": both},
+    ]
+    conform(tables, CALLS, file := ingested(tables, CALLS, "calls.csv", rows))
+    unread = [{"raw": f"no;{ANN};dora@example.com"}, {"raw": f"no;{ANN}"}]
+    lines = [
+        (file.file_id, number, file.landed_on, READ, ["malformed"], json.dumps(row), "r")
+        for number, row in enumerate(unread, start=11)
+    ]
+    tables.append("quarantine.calls", tables.frame(lines, QUARANTINE.ddl))
+    step = Forget(sources=[CALLS], subject=SUBJECT, run_id="r", key=KEY)
+
+    gone = step.run(tables, LocalLanding(tmp_path / "landing"), lambda _: None)
+
+    def held() -> list[tuple[Any, ...]]:
+        names = ("_record", "email", "said", "noted", "short")
+        return sorted(tuple(row) for row in tables.read("silver.calls").select(*names).collect())
+
+    def set_aside() -> list[str]:
+        return sorted(row["row"] for row in tables.read("quarantine.calls").collect())
+
+    left = [
+        (1, "bob@example.com", "no", "(told of somebody)", "(told of "),
+        (2, "carl@example.com", "no", "by phone", "by phone"),
+    ]
+    assert held() == left
+    aside = set_aside()
+    assert [json.loads(row).get("email") for row in aside] == ["; bob@example.com", None]
+    assert json.loads(aside[1]) == {"raw": "; dora@example.com"}
+    bronze = {row["_record"]: row for row in tables.read("bronze.calls").collect()}
+    assert sorted(bronze) == [1, 2, 5]
+    assert bronze[2]["_extra"] == {"room": "4"}
+    tables.purge(["bronze.calls", "silver.calls", "quarantine.calls", "ops.files"])
+    assert search(Folder("lake", tmp_path / "lake"), SUBJECT.traces).told == ()
+    assert gone.of_others == {"bronze.calls": 3, "silver.calls": 2, "quarantine.calls": 2}
+
+    [again] = read_files(tables, "calls")
+    assert (again.records_read, again.records_accepted, again.records_quarantined) == (4, 2, 2)
+    conform(tables, CALLS, again)
+    assert (held(), set_aside()) == (left, aside)
+
+
+@pytest.mark.usefixtures("interpreted")
+def test_an_older_yes_of_somebody_else_does_not_count_again(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    shop = CONTACTS.model_copy(update={"source": "shop"})
+    sources = [CONTACTS, shop, CALLS]
+    yes = {"said": "yes", "edited": "2026-02-01T08:00:00Z"}
+    call = {"email": "dora@example.com", "said": "no", "noted": f"call with {ANN}"}
+    conform(tables, CONTACTS, *numbers_changed_hands(tables))
+    both = enumerate((HIM["email"], call["email"]))
+    rows = [yes | {"id": str(at), "email": who} for at, who in both]
+    conform(tables, shop, ingested(tables, shop, "shop.csv", rows))
+    rows = [call | {"at": "2026-02-02T08:00:00Z"}]
+    conform(tables, CALLS, ingested(tables, CALLS, "calls.csv", rows))
+
+    def night(n: int) -> dict[str, str]:
+        done = built(tables, sources, RULES, DAY[n])
+        assert done.details["is_incremental"] is (n > 2)
+        said = tables.read("gold.consents").join(tables.read("gold.customers"), "customer_id")
+        return {row["email"]: row["status"] for row in said.collect()}
+
+    theirs = {HIM["email"]: "withdrawn", call["email"]: "withdrawn"}
+    assert night(2) == theirs | {ANN: "granted"}
+    step = Forget(sources=sources, subject=HAS_HIS_NUMBER, run_id="r", key=KEY)
+    step.run(tables, LocalLanding(tmp_path / "landing"), lambda _: None)
+    assert night(3) == theirs

@@ -39,13 +39,14 @@ def ingested(
     file_on: date = LANDED_ON,
     read: int | None = None,
 ) -> FileRow:
-    """A file whose records are in bronze, as ingest leaves it."""
+    """A file whose records are in bronze, as ingest leaves it; what is not declared is extra."""
     file_id = hashlib.sha256(name.encode()).hexdigest()
     own = [column.name for column in source.columns if column.derive is None]
     ddl = ", ".join(f"`{column}` STRING" for column in own) + ", " + BRONZE_COLUMNS
     records = [
-        (*(row.get(column) for column in own), file_id, at, LANDED_ON, file_on, None, "r0")
+        (*(row.get(column) for column in own), file_id, at, LANDED_ON, file_on, extra or None, "r0")
         for at, row in enumerate(rows, start=1)
+        for extra in [{name: row[name] for name in row if name not in own}]
     ]
     frame = tables.spark.createDataFrame(records, ddl)
     tables.replace_slice(f"bronze.{source.source}", frame, where={"_file_id": file_id})

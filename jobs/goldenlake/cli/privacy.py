@@ -85,6 +85,7 @@ def erase(
             subject = subject_of(installation, asked)
             _say(installation, subject)
             if dry_run:
+                _say_of_others(installation, subject)
                 return
             key_of_lake(tables, installation.catalogue.environment.privacy.key)
             at = installation.clock.now()
@@ -160,6 +161,14 @@ def _say(installation: Installation, subject: Subject) -> None:
         )
 
 
+def _say_of_others(installation: Installation, subject: Subject) -> None:
+    from goldenlake.steps.telling import rows_of_others
+
+    sources = installation.catalogue.sources.values()
+    count = rows_of_others(installation.tables, sources, subject)
+    installation.progress(f"{count:,} rows of others tell of them; they stay, without what does")
+
+
 def _lines(listed: Path | None) -> list[str]:
     if listed is None:
         return []
@@ -210,6 +219,8 @@ def carry_out(
         step = replace(
             step, request=step.forget(tables, installation.landing, installation.progress)
         )
+        count = sum(step.request.of_others.values())
+        installation.progress(f"{count:,} rows of others, in all tables, lost what told of them")
         _remove_pages(installation, step.subject)
         _build(installation, step)
         with installation.claimed(stages.BUILD):

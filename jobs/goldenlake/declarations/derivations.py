@@ -24,6 +24,14 @@ def layers(source: Source) -> tuple[list[list[SourceColumn]], list[SourceColumn]
     return found, waiting
 
 
+def read_from(source: Source, name: str) -> frozenset[str]:
+    """The columns of its file that a column is, or is computed from by whatever steps."""
+    derive = source.column(name).derive
+    if derive is None:
+        return frozenset({name})
+    return frozenset[str]().union(*(read_from(source, need) for need in columns_of(derive)))
+
+
 def derivation_problems(document: Document, source: Source) -> Iterator[Problem]:
     """Columns that are computed from themselves, or from what is known of a row only later."""
     waiting = layers(source)[1]

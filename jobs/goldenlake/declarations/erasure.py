@@ -15,7 +15,8 @@ Holds = Literal["rows", "people", "residue", "nobody"]
 class Erasure:
     """How a person leaves a table.
 
-    ``rows``: rows of source records, found by what they say and removed one by one.
+    ``rows``: rows of source records, found by what they say and removed one by one; those of others
+    lose what tells of the person.
     ``people``: built from those rows; the next build leaves the person out.
     ``residue``: what outlives the person by design, removed by the columns ``by``.
     ``nobody``: holds no personal value and no id of a customer; ``why`` says what it does hold.

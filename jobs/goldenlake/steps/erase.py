@@ -42,6 +42,7 @@ from goldenlake.transforms.planning import SUPPRESS
 
 TABLE = "privacy.requests"
 _SILVER = "silver."
+_SO_FAR = ("removed", "of_others", "runs", "scan")
 OPEN, CLOSING, DONE = "open", "closing", "done"
 """Closing: all is gone but the words of the request, which stand in old versions of its table."""
 
@@ -57,6 +58,8 @@ class Request:
     reason: str
     removed: Mapping[str, int] = field(default_factory=dict)
     """What has gone so far, by tables and areas."""
+    of_others: Mapping[str, int] = field(default_factory=dict)
+    """Records of others from which something went, by tables."""
     runs: tuple[str, ...] = ()
     """Those that worked on it."""
     scan: tuple[str, ...] = ()
@@ -71,6 +74,7 @@ class Certificate:
         pseudonyms: of the people's identifiers and records under the installation's key: whoever
             has the key and asks about a value can tell whether it is among them.
         removed: rows, by table; files of the landing area.
+        of_others: rows of others that lost what told of the people, by table.
         destinations: what each acknowledged, by state: ``absent`` records are there no longer.
         not_taken_back: of destinations that are only added to.
         searched: files and bytes that were read whole afterwards, by area.
@@ -86,6 +90,7 @@ class Certificate:
     pseudonyms: tuple[str, ...]
     removed: Mapping[str, int]
     destinations: Mapping[str, Mapping[str, int]]
+    of_others: Mapping[str, int] = field(default_factory=dict)
     not_taken_back: tuple[str, ...] = ()
     searched: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     sent_by: tuple[str, ...] = ()
@@ -161,7 +166,7 @@ def _note(tables: Tables, request: Request, done: Certificate | None = None) -> 
         "done_at": done.done_at if done else None,
         "told": done.text
         if done
-        else json.dumps({"removed": request.removed, "runs": request.runs, "scan": request.scan}),
+        else json.dumps({name: getattr(request, name) for name in _SO_FAR}),
     }
     tables.merge(TABLE, tables.frame([row], REQUESTS.ddl), on=["request"])
 
@@ -208,9 +213,13 @@ class Erase:
         begun = replace(self.request, runs=(*self.request.runs, self.run_id))
         _note(tables, begun)
         step = Forget(sources=self.sources, subject=self.subject, run_id=self.run_id, key=key)
-        gone = Counter(begun.removed) + Counter(step.run(tables, landing, progress))
+        gone = step.run(tables, landing, progress)
         self._residue.claim(tables)
-        request = replace(begun, removed=dict(sorted(gone.items())))
+        request = replace(
+            begun,
+            removed=_added(begun.removed, gone.rows),
+            of_others=_added(begun.of_others, gone.of_others),
+        )
         _note(tables, request)
         return request
 
@@ -337,6 +346,7 @@ class Erase:
             done_at=at,
             pseudonyms=tuple(sorted({pseudonym(key, *each) for each in self.subject.named})),
             removed=dict(sorted(removed.items())),
+            of_others=self.request.of_others,
             destinations=dict(sorted(told.items())),
             not_taken_back=tuple(
                 sorted(n for n, states in told.items() if self._keeps(n) or "suppressed" in states)
@@ -346,3 +356,7 @@ class Erase:
             },
             sent_by=tuple(sorted({f"{row.source}: {row.path}" for row in withdrawn})),
         )
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted((Counter(one) + Counter(other)).items()))

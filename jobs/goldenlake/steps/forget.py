@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from goldenlake.columns.distinct import over_distinct_flag
 from goldenlake.declarations.source import Source
 from goldenlake.io.readers.contract import FileBroken
 from goldenlake.io.texts import texts
@@ -29,6 +28,7 @@ from goldenlake.schemas import (
     PLACE,
     conformed,
 )
+from goldenlake.steps.clearing import PLACES, clear
 from goldenlake.steps.files import (
     KEY,
     TOLD,
@@ -40,18 +40,29 @@ from goldenlake.steps.files import (
 )
 from goldenlake.steps.ingest import READ
 from goldenlake.steps.subjects import Subject
+from goldenlake.steps.telling import told_in_bronze, told_unread
 from goldenlake.steps.tombstones import RECORD, RULE, Erased, names_any
 from goldenlake.transforms.conforming import typed
 from goldenlake.transforms.row_ids import has_key
 
 _BY = ("_file_id", "stage", "rules")
 _FILES = "source STRING, path STRING, size_bytes BIGINT, sha256 STRING, file_id STRING"
-_PLACES = "_landed_on DATE, _file_id STRING, _record BIGINT"
+
+
+class Gone(NamedTuple):
+    """How many records and files went, by the names of tables, and of how many records of others
+    what tells of the person.
+    """
+
+    rows: dict[str, int]
+    of_others: dict[str, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Forget:
-    """Remove every record that is a person's, that bears what is theirs alone, or tells of them."""
+    """Remove every record that is a person's, or bears what is theirs alone and is nobody's; and
+    from those of others what tells of them.
+    """
 
     sources: Sequence[Source]
     subject: Subject
@@ -59,48 +70,45 @@ class Forget:
     key: bytes
     """By which tokens of the names of files are made."""
 
-    def run(self, tables: Tables, landing: Landing, progress: Progress) -> dict[str, int]:
-        """Gives how many records and files went, by the names of tables."""
+    def run(self, tables: Tables, landing: Landing, progress: Progress) -> Gone:
+        """Gives what went."""
         gone: Counter[str] = Counter()
+        of_others: Counter[str] = Counter()
         files = read_files(tables)
         for source in self.sources:
-            gone.update(self._records(tables, landing, source, files))
+            went, lost = self._records(tables, landing, source, files)
+            gone.update(went)
+            of_others.update(lost)
             progress(f"{source.source}: searched")
         gone["landing"] += self._unread(tables, landing, files)
         gone["landing"] += self._landed(tables, landing)
         gone["ops.files"] += self._named(tables)
-        return {name: count for name, count in gone.items() if count}
+        return Gone(rows=dict(+gone), of_others=dict(+of_others))
 
     def _records(
         self, tables: Tables, landing: Landing, source: Source, files: Sequence[FileRow]
-    ) -> Counter[str]:
+    ) -> tuple[Counter[str], Counter[str]]:
         gone: Counter[str] = Counter()
+        lost: Counter[str] = Counter()
         bronze, quarantine = f"bronze.{source.source}", f"quarantine.{source.source}"
         refined = conformed(source.source)
-        places = self._told(tables, source) + self._unreadable(tables, quarantine)
-        of_record = tables.frame([[each] for each in self.subject.record_ids], "record_id STRING")
-        if places:
-            touched = {place[1] for place in places}
-            # The file goes first: whatever is read again afterwards is read from bronze.
+        told = told_in_bronze(tables, source, self.subject)
+        unread = told_unread(tables, source, self.subject)
+        if touched := told.file_ids | unread.file_ids:
+            # The file goes first: whatever is read again afterwards is read from bronze. There it
+            # goes last, so that a kill leaves it to be found.
             gone["landing"] += withdraw(tables, landing, touched, files, run_id=self.run_id)
-            for name in (bronze, quarantine, *refined):
-                gone[name] += remove_places(tables, name, places)
+            doomed = [*told.whole, *unread.whole]
+            for name in (*refined, quarantine):
+                gone[name] += remove_places(tables, name, doomed)
+            lost = clear(tables, source, told.part, unread.part)
+            gone[bronze] += remove_places(tables, bronze, doomed)
             recount(tables, source.source, touched, run_id=self.run_id)
+        of_record = tables.frame([[each] for each in self.subject.record_ids], "record_id STRING")
         for name in filter(tables.exists, refined):
             held = tables.read(name).join(F.broadcast(of_record), "record_id", "left_semi")
             gone[name] += remove_places(tables, name, _collected(held))
-        return gone
-
-    def _told(self, tables: Tables, source: Source) -> list[tuple[Any, ...]]:
-        rows = records_of(tables, source, self.subject, or_told=True)
-        return _collected(rows) if rows is not None else []
-
-    def _unreadable(self, tables: Tables, quarantine: str) -> list[tuple[Any, ...]]:
-        """Records of which no reader could make any; all that can be done is to look for traces."""
-        if not tables.exists(quarantine):
-            return []
-        tells = over_distinct_flag(F.col("row"), self.subject.traces.found_in)
-        return _collected(tables.read(quarantine).where((F.col("stage") == READ) & tells))
+        return gone, lost
 
     def _unread(self, tables: Tables, landing: Landing, files: Sequence[FileRow]) -> int:
         """Files that were never read, because they broke: removed whole where they tell. Those that
@@ -178,13 +186,11 @@ class Forget:
             return True
 
 
-def records_of(
-    tables: Tables, source: Source, subject: Subject, *, or_told: bool = False
-) -> DataFrame | None:
+def records_of(tables: Tables, source: Source, subject: Subject) -> DataFrame | None:
     """A source's records of a person, as ``typed`` gives them; None where it has no bronze.
 
     Their own, and rows without a key that bear an identifier which is theirs alone: one with a key
-    is another's, who bore it once. With ``or_told`` all that bear one, and those that tell of them.
+    is another's, who bore it once.
     """
     bronze = f"bronze.{source.source}"
     if not tables.exists(bronze):
@@ -192,11 +198,7 @@ def records_of(
     own, alone = frozenset(subject.record_ids), frozenset(subject.identifiers)
     theirs = names_any(source, lambda name, value: name == RECORD and value in own)
     bears = names_any(source, lambda name, value: (name, value) in alone)
-    if or_told:
-        tells = over_distinct_flag(F.to_json("_raw"), subject.traces.found_in)
-        theirs = theirs | bears | F.coalesce(tells, F.lit(False))
-    else:
-        theirs = theirs | (bears & ~has_key(source) if source.is_profile else bears)
+    theirs |= bears & ~has_key(source) if source.is_profile else bears
     return typed(tables.read(bronze), source).where(theirs)
 
 
@@ -204,7 +206,7 @@ def remove_places(tables: Tables, table: str, places: Sequence[tuple[Any, ...]])
     """Remove rows by where they came from, in one commit; gives how many there were."""
     if not places or not tables.exists(table):
         return 0
-    doomed = tables.frame(places, _PLACES)
+    doomed = tables.frame(places, PLACES)
     count = tables.read(table).join(F.broadcast(doomed), list(PLACE), how="left_semi").count()
     if count:
         remove_rows(tables, table, doomed, on=PLACE)

@@ -1,0 +1,108 @@
+"""Rows of others without what tells of people who are forgotten, in every table of a source."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.declarations.derivations import read_from
+from goldenlake.declarations.source import Source
+from goldenlake.ports import Tables
+from goldenlake.schemas import PLACE, conformed
+from goldenlake.transforms.conforming import as_declared, typed
+from goldenlake.transforms.row_ids import record_id
+
+PLACES = "_landed_on DATE, _file_id STRING, _record BIGINT"
+_LEFT = f"{PLACES}, _left MAP<STRING, STRING>"
+#: Of silver, beside what a source declares.
+_OURS = ("record_id", "is_bot", "session_id")
+
+
+def clear(
+    tables: Tables, source: Source, part: Sequence[tuple[Any, ...]], unread: Sequence[Any]
+) -> Counter[str]:
+    """Write rows anew without what tells; gives how many, by table.
+
+    ``part`` and ``unread`` are those of ``told_in_bronze`` and ``told_unread``. What silver, what
+    was superseded and quarantine have of a row is what its file would give, were it read again.
+    Bronze is last: there a kill leaves to be found what is left to do.
+    """
+    gone: Counter[str] = Counter()
+    bronze, quarantine = f"bronze.{source.source}", f"quarantine.{source.source}"
+    if unread:
+        held = tables.read(quarantine)
+        rows = held.join(F.broadcast(tables.frame(unread, _LEFT)), list(PLACE))
+        rows = rows.withColumn("row", F.col("_left")["row"])
+        gone[quarantine] += _update(tables, quarantine, rows.select(*held.columns))
+    if not part:
+        return gone
+    left = F.broadcast(tables.frame(part, _LEFT))
+    came = tables.read(bronze)
+    cleared = came.join(left, list(PLACE)).withColumns(_without(came.columns))
+    columns = F.struct(*source.column_names).alias("_fresh")
+    fresh = typed(cleared, source).select(*PLACE, columns, F.to_json("_raw").alias("_row"))
+    fresh = F.broadcast(fresh.join(left, list(PLACE))).persist()
+    try:
+        for name in filter(tables.exists, conformed(source.source)):
+            gone[name] += _update(
+                tables, name, _anew(tables.read(name), fresh, source, came.columns)
+            )
+        if tables.exists(quarantine):
+            held = tables.read(quarantine)
+            rows = held.join(fresh, list(PLACE)).withColumn("row", F.col("_row"))
+            gone[quarantine] += _update(tables, quarantine, rows.select(*held.columns))
+    finally:
+        fresh.unpersist()
+    gone[bronze] += _update(tables, bronze, cleared.select(*came.columns))
+    return gone
+
+
+def _update(tables: Tables, name: str, rows: DataFrame) -> int:
+    count = rows.count()
+    if count:
+        tables.merge(name, rows, on=PLACE, insert=False)
+    return count
+
+
+def _without(columns: Collection[str]) -> dict[str, Column]:
+    """What is left of the columns of bronze."""
+    texts = {
+        name: F.when(_is_told(name), F.col("_left")[name]).otherwise(F.col(name))
+        for name in columns
+        if not name.startswith("_")
+    }
+    told = F.map_keys("_left")
+    extra = F.map_filter("_extra", lambda name, _: ~F.array_contains(told, name))
+    return texts | {"_extra": extra}
+
+
+def _anew(
+    rows: DataFrame, fresh: DataFrame, source: Source, of_files: Collection[str]
+) -> DataFrame:
+    """Rows of silver with those columns as they are read now in which, or in what they are computed
+    from, something told.
+    """
+    types = dict(rows.dtypes)
+    anew: dict[str, Column] = {}
+    for name in source.column_names:
+        now = F.col("_fresh")[name]
+        is_told = F.arrays_overlap(
+            F.map_keys("_left"), F.array(*map(F.lit, sorted(read_from(source, name))))
+        )
+        now = now.try_cast(types[name]) if name in types else now
+        anew[name] = F.when(is_told, now).otherwise(F.col(name))
+    for name in types.keys() - {*source.column_names, *_OURS}:
+        if not name.startswith("_"):
+            # It is declared no more, and what it was computed from, if it was, is not known.
+            kept = ~_is_told(name) if name in of_files else F.lit(False)
+            anew[name] = F.when(kept, F.col(name))
+    told = as_declared(rows, source).join(F.broadcast(fresh), list(PLACE)).withColumns(anew)
+    return told.withColumn("record_id", record_id(source)).select(*rows.columns)
+
+
+def _is_told(name: str) -> Column:
+    return F.map_contains_key("_left", name)

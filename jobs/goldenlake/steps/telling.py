@@ -1,0 +1,241 @@
+"""Which rows of a source are a person's, and what tells of the person in rows of others.
+
+A row of somebody else is not taken whole: the no that it states, or the key under which the next
+one comes, is not the person's to take along.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from goldenlake.columns.distinct import over_distinct
+from goldenlake.columns.traces import Traces
+from goldenlake.declarations.derivations import read_from
+from goldenlake.declarations.expressions import columns_of
+from goldenlake.declarations.source import Source
+from goldenlake.ports import Tables
+from goldenlake.schemas import PLACE
+from goldenlake.steps.ingest import READ
+from goldenlake.steps.subjects import Subject
+from goldenlake.steps.tombstones import RECORD, names_of
+from goldenlake.transforms.conforming import typed
+from goldenlake.transforms.row_ids import has_key
+
+INSTEAD = "(told of somebody)"
+"""Of a text without which the row would be set aside when it is read again."""
+WHOLE = "null"
+_READ_IN_TEXT = ("email", "phone")
+_ADDRESS = re.compile(r"""[^\s,;:|<>()\[\]{}"'\\]+@[\w.-]*\w""")
+#: From abroad alone: no day, and no house number, begins with a plus.
+_NUMBER = re.compile(r"(?<!\w)\+\d[\d ()./-]{5,}\d")
+
+
+@dataclass(frozen=True)
+class Told:
+    """Rows of a table that are a person's, or tell of them, by their places."""
+
+    whole: list[tuple[Any, ...]] = field(default_factory=list)
+    """Those that go."""
+    part: list[tuple[Any, ...]] = field(default_factory=list)
+    """Those of others, each with what is left of it."""
+
+    @property
+    def file_ids(self) -> set[str]:
+        """The files that they came in."""
+        return {place[PLACE.index("_file_id")] for place in (*self.whole, *self.part)}
+
+
+def told_in_bronze(tables: Tables, source: Source, subject: Subject) -> Told:
+    """``part`` has by columns what is left of those that tell, null being nothing; ``_extra``
+    counts by its entries.
+    """
+    bronze = f"bronze.{source.source}"
+    if not tables.exists(bronze):
+        return Told()
+    rows = typed(_with_strays(tables.read(bronze), source), source)
+    text = F.concat_ws("\n", F.to_json("_raw"), F.to_json(_names(source)))
+    return _judged(rows, text, Telling.of(source, subject).of_row)
+
+
+def rows_of_others(tables: Tables, sources: Iterable[Source], subject: Subject) -> int:
+    """How many rows of others tell of a person, and lose what does where they are forgotten."""
+    return sum(len(told_in_bronze(tables, source, subject).part) for source in sources)
+
+
+def told_unread(tables: Tables, source: Source, subject: Subject) -> Told:
+    """The same of records in quarantine of which no reader could make any; all that can be done is
+    to look for traces. ``part`` has under ``row`` what is left.
+    """
+    quarantine = f"quarantine.{source.source}"
+    if not tables.exists(quarantine):
+        return Told()
+    rows = tables.read(quarantine).where(F.col("stage") == READ)
+    return _judged(rows, F.col("row"), Telling.of(source, subject).of_unread)
+
+
+def _judged(rows: DataFrame, text: Column, judge: Callable[[str], str | None]) -> Told:
+    verdict = over_distinct(text, judge, once=True).alias("_verdict")
+    told = Told()
+    for *place, left in rows.select(*PLACE, verdict).where("_verdict IS NOT NULL").collect():
+        if left == WHOLE:
+            told.whole.append(tuple(place))
+        else:
+            told.part.append((*place, json.loads(left)))
+    return told
+
+
+def _with_strays(bronze: DataFrame, source: Source) -> DataFrame:
+    """Bronze with columns that are declared no more among what is ``_extra``."""
+    own = {column.name for column in source.columns if column.derive is None}
+    strays = [name for name in bronze.columns if not name.startswith("_") and name not in own]
+    if not strays:
+        return bronze
+    known = F.create_map(*(of for name in strays for of in (F.lit(name), F.col(name))))
+    extra = F.coalesce("_extra", F.create_map().cast("map<string, string>"))
+    both = F.map_zip_with(extra, known, lambda _, one, other: F.concat_ws("\n", one, other))
+    return bronze.withColumn("_extra", both)
+
+
+def _names(source: Source) -> Column:
+    """``names_of``; a row without its key is no record."""
+    names = names_of(source)
+    if not source.is_profile:
+        return names
+    return F.filter(names, lambda name: (name["name"] != RECORD) | has_key(source))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Telling:
+    """What a person, by what is known of them, has to do with the rows of one source."""
+
+    records: frozenset[str]
+    alone: frozenset[tuple[str, str]]
+    traces: Traces
+    names: Mapping[str, frozenset[str]]
+    """The columns of its file that each identifier is made of."""
+    read_in_text: frozenset[str]
+    """Those of them in which several may stand."""
+    key: frozenset[str]
+    """Columns without which there is no row."""
+    kept: frozenset[str]
+    """What an older row of a record is kept for: its key, its names, what it says about consent,
+    and when.
+    """
+    harmless: frozenset[str]
+    """Columns of no personal class."""
+    needed: frozenset[str]
+    """Texts without which a row is set aside."""
+    is_profile: bool
+    states_consent: bool
+
+    @classmethod
+    def of(cls, source: Source, subject: Subject) -> Self:
+        """Of a subject and a source."""
+        names = {name: read_from(source, of) for name, of in source.identifiers.items()}
+        plain = [column for column in source.columns if column.derive is None]
+        key = _all_from(source, () if source.load == "append" else source.key)
+        return cls(
+            records=frozenset(subject.record_ids),
+            alone=frozenset(subject.identifiers),
+            traces=subject.traces,
+            names=names,
+            read_in_text=frozenset(
+                column.name
+                for column in plain
+                if column.name in source.identifiers.values() and column.normalise in _READ_IN_TEXT
+            ),
+            key=key,
+            kept=key.union(_all_from(source, _kept_for(source)), *names.values()),
+            harmless=frozenset(column.name for column in plain if column.personal == "none"),
+            needed=frozenset(
+                column.name
+                for column in plain
+                if column.required and column.type == "string" and column.normalise is None
+            ),
+            is_profile=source.is_profile,
+            states_consent=bool(source.consents),
+        )
+
+    def of_row(self, text: str) -> str | None:
+        """What of a row has to go: nothing (None), all of it (WHOLE), or columns, as JSON.
+
+        ``text`` has two lines of JSON: the row as it came, and whom it names.
+        """
+        said, named = text.split("\n", 1)
+        names = {(each["name"], each["value"]) for each in json.loads(named)}
+        record = next((value for name, value in names if name == RECORD), None)
+        if record in self.records:
+            return WHOLE
+        bears = {name for name, _ in self.alone & names}
+        if not (bears or self.traces.found_in(said)):
+            return None
+        row = json.loads(said)
+        texts = {name: of or "" for name, of in (row.pop("_extra", {}) | row).items()}
+        left = {name: self._left(name, of) for name, of in texts.items() if self._tells(name, of)}
+        left |= {column: None for name in bears for column in self.names[name]}
+        if self.key & left.keys():
+            return WHOLE
+        if self.is_profile and record:
+            if bears:
+                # The record may have been the person's then.
+                left |= {name: self._left(name, "") for name in texts if self._may_be_theirs(name)}
+        elif bears or not self._names_somebody(names, texts, left):
+            return WHOLE
+        return json.dumps(left) if left else None
+
+    def of_unread(self, text: str) -> str | None:
+        """The same of a line that nobody could read; a no in it is heard by whom it names."""
+        if not self.traces.found_in(text):
+            return None
+        others = self._others(json.loads(text).get("raw") or "") if self.states_consent else None
+        return json.dumps({"row": json.dumps({"raw": others})}) if others else WHOLE
+
+    def _tells(self, name: str, text: str) -> bool:
+        return self.traces.found_in(f"{name}\n{text}")
+
+    def _left(self, name: str, text: str) -> str | None:
+        if name in self.read_in_text:
+            return self._others(text)
+        return INSTEAD if name in self.needed else None
+
+    def _may_be_theirs(self, name: str) -> bool:
+        return name not in self.kept and name not in self.harmless
+
+    def _names_somebody(
+        self,
+        names: Iterable[tuple[str, str]],
+        texts: Mapping[str, str],
+        left: Mapping[str, str | None],
+    ) -> bool:
+        """Whether it still does once it is rid of what tells, be it within a text."""
+        stay = (name for name, _ in names if name != RECORD)
+        return any(not self.names[name] & left.keys() for name in stay) or any(
+            left[column] if column in left else self._others(texts.get(column, ""))
+            for column in self.read_in_text
+        )
+
+    def _others(self, text: str) -> str | None:
+        """Addresses and numbers of others in a text, so that they are read as no single one."""
+        found = [each for of in (_ADDRESS, _NUMBER) for each in of.findall(text)]
+        others = dict.fromkeys(each for each in found if not self.traces.found_in(each))
+        return "; " + "; ".join(others) if others else None
+
+
+def _kept_for(source: Source) -> set[str]:
+    parts = ("at", "purpose", "channel", "status", "jurisdiction", "expires_at")
+    named = {getattr(mapping, part) for mapping in source.consents for part in parts}
+    conditions = (source.people, *(mapping.only for mapping in source.consents))
+    asked = (columns_of(each) for each in conditions if each)
+    return {*filter(None, (*named, source.region_from)), *source.order_by}.union(*asked)
+
+
+def _all_from(source: Source, columns: Iterable[str]) -> frozenset[str]:
+    own = (name for name in columns if name in source.column_names)
+    return frozenset[str]().union(*(read_from(source, name) for name in own))

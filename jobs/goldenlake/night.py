@@ -47,7 +47,7 @@ NIGHT: tuple[Stage, ...] = (
         summary="Build the golden tables of the customers that were touched.",
         runbook="Nothing is published yet and readers keep yesterday's generation. Clear the task; "
         "or resolve with downstream, where the log says to run the night again from there: another "
-        "generation was published in between, as by maintenance.",
+        "generation was published in between, as by a rollback.",
     ),
     Stage(
         name="publish",

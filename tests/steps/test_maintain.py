@@ -23,6 +23,7 @@ from goldenlake.steps.generations import (
     publish,
     repin,
     roll_back,
+    stage,
 )
 from goldenlake.steps.maintain import Maintain
 from support.lake import forget_logs
@@ -128,6 +129,23 @@ def test_a_build_that_is_not_published_is_left_alone(tables: DeltaTables) -> Non
     latest = latest_generation(tables)
     assert latest is not None
     assert latest.tables == {"gold.customers": pinned}
+
+
+def test_a_generation_that_a_build_stands_on_is_not_overtaken(tables: DeltaTables) -> None:
+    """Resolve has staged its tables, and golden has not begun: it would have to begin again."""
+    rows(tables, "a")
+    generation(tables, {"gold.customers": rows(tables, "b")}, {}, days_ago=1)
+    base = latest_generation(tables)
+    stage(
+        tables, "resolve", names=(), as_of=TODAY, run_id="night", base=base, inputs={},
+        fingerprint="another", counts={},
+    )  # fmt: skip
+    watched = Watched(tables)
+
+    assert maintain(tables, watched).counts["tables_repinned"] == 0
+
+    assert watched.optimized == []
+    assert latest_generation(tables) == base
 
 
 def test_vacuum_never_goes_below_what_kept_generations_pin(tables: DeltaTables) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, date, datetime
+from unittest.mock import Mock
 
 import pytest
 
@@ -11,6 +13,7 @@ from goldenlake.errors import (
     GenerationClosed,
     GenerationIsOld,
     GenerationMoved,
+    TableMissing,
     TableUnreadable,
 )
 from goldenlake.io.tables import DeltaTables
@@ -25,9 +28,11 @@ from goldenlake.steps.generations import (
     roll_back,
 )
 from goldenlake.steps.reading import generation_of
+from goldenlake.steps.verify import Verify
 from support import gold
+from support.lake import forget_logs
 from support.newsletter import NEXT, write
-from support.resolving import CRM, RULES, publish, resolve, silver
+from support.resolving import CRM, RULES, customer_of, publish, resolve, silver
 from support.scenario import Scenario
 
 DAY = date(2026, 3, 1)
@@ -102,6 +107,26 @@ def test_a_generation_that_an_erasure_closed_is_neither_returned_to_nor_read(
     with pytest.raises(GenerationClosed):
         generation_of(tables, 1)
     assert latest_generation(tables) == two[1]
+
+
+def test_a_lake_that_has_lost_its_publications_is_not_taken_for_a_new_one(
+    tables: DeltaTables,
+) -> None:
+    """Everybody would get another id, and no gate would see it."""
+    for number in (1, 2):
+        silver(tables, CRM, [{"contact": f"ann{number}", "account": "a"}], DAY)
+        resolve(tables, DAY, RULES, {"crm": CRM})
+        publish(tables, DAY)
+    before = customer_of(tables)
+    shutil.rmtree(tables.location("ops.publications"))
+    forget_logs(tables.spark)
+
+    with pytest.raises(TableMissing, match=r"ops\.publications .* generation 1 was built on"):
+        resolve(tables, LATER, RULES, {"crm": CRM})
+
+    assert customer_of(tables) == before
+    [gap] = Verify(sources=[], destinations=[]).run(tables, Mock(), print)
+    assert (gap.check, gap.where) == ("generations", "ops.publications")
 
 
 @pytest.mark.slow

@@ -253,7 +253,7 @@ def runs_of(stage: Stage, installation: Installation) -> Callable[[], list[StepR
 
 def carried_out(stage: Stage, installation: Installation) -> list[StepResult]:
     """Carry out a stage for all its sources or destinations. Where another generation has overtaken
-    what the stages before it built, as of upkeep that came between, they are carried out once more.
+    what the stages before it built, such as a rollback, they are carried out once more.
     """
     try:
         return runs_of(stage, installation)()

@@ -172,13 +172,26 @@ def begin(tables: Tables, names: Iterable[str]) -> Generation | None:
     """Put the named tables back to the last published generation, and give that generation.
 
     A table that is not in it is emptied. Each step names the tables that it writes, all of them:
-    a build that was killed half-way then leaves nothing behind.
+    a build that was killed half-way then leaves nothing behind. Raises TableMissing where
+    publications are lost: as in a new lake, everybody would get another id.
     """
     base = latest_generation(tables)
+    if base is None and (lost := lost_generation(tables)):
+        raise TableMissing(
+            "ops.publications",
+            mend=f"But generation {lost} was built on. Nothing was changed; restore the table's "
+            "folder from a backup: see docs/runbooks/lake_corrupted.md.",
+        )
     for name in names:
         if tables.exists(name):
             tables.restore(name, base.tables.get(name) if base else None)
     return base
+
+
+def lost_generation(tables: Tables) -> int:
+    """The newest generation that something was staged on, though none is published; else 0."""
+    built_on = (row["base"] for row in tables.rows("ops.stages", STAGES.ddl))
+    return 0 if publications(tables) else max([0, *built_on])
 
 
 def stage(

@@ -24,6 +24,7 @@ from goldenlake.steps.generations import (
     latest_generation,
     publications,
     repin,
+    staged,
 )
 from goldenlake.steps.reading import write_pointer
 
@@ -94,10 +95,12 @@ class Maintain:
         """Compact tables of many files; gives the new versions of those that changed.
 
         A generation table whose newest version is not the published one holds a build that is
-        not published yet: it is left alone, for compacting and pinning it would publish it.
+        not published yet: it is left alone, for compacting and pinning it would publish it. So are
+        all where something is staged: one further generation would overtake it.
         """
         base = latest_generation(tables)
-        pinned = dict(base.tables) if base else {}
+        is_built_on = any(staged(tables, step) for step in ("resolve", "golden"))
+        pinned = dict(base.tables) if base and not is_built_on else {}
         compacted: dict[str, int] = {}
         of_generations = generation_tables(tables)
         for name in lake_tables(tables, self.sources):

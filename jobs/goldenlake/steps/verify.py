@@ -27,6 +27,7 @@ from goldenlake.steps.generations import (
     Generation,
     generations,
     golden_of,
+    lost_generation,
     publications,
     read,
     read_whole,
@@ -185,6 +186,9 @@ class _Lake:
             yield _found("generations", "ops.publications", "a generation stands twice", _RESTORE)
         if numbers and sorted(set(numbers)) != list(range(min(numbers), max(numbers) + 1)):
             yield _found("generations", "ops.publications", "a generation is missing", _RESTORE)
+        if lost := lost_generation(self._tables):
+            what = f"nothing is published, and generation {lost} was built on"
+            yield _found("generations", "ops.publications", what, _RESTORE)
         if self._generation is None:
             return
         for name in ("gold.customers", "gold.metrics", "identity.customers"):

@@ -82,6 +82,7 @@ HIS = {"id": "2", "list": "a", "name": "Bob", "said": "no", "at": "2026-03-01", 
         (HIS | {"home": f"{NUMBER}; +49 30 2222"}, {RECORD: "crm:2"}, {"home": "; +49 30 2222"}),
         # Without its key it is no row.
         (HIS | {"list": ANN}, {RECORD: "crm:2"}, WHOLE),
+        (HIS | {"list": ANN}, {"email": BOB}, {"list": None}),
         (HIS | {"noted": ANN}, {"email": BOB}, {"noted": None}),
         (HIS | {"noted": ANN}, {}, WHOLE),
         (HIS | {"email": ANN}, {"email": ANN}, WHOLE),

@@ -180,7 +180,7 @@ class Telling:
         texts = {name: of or "" for name, of in (row.pop("_extra", {}) | row).items()}
         left = {name: self._left(name, of) for name, of in texts.items() if self._tells(name, of)}
         left |= {column: None for name in bears for column in self.names[name]}
-        if self.key & left.keys():
+        if self.key & left.keys() and (record or not self.is_profile):
             return WHOLE
         if self.is_profile and record:
             if bears:

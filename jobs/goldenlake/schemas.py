@@ -35,7 +35,7 @@ FILES = TableShape(
         source STRING, path STRING, size_bytes BIGINT, sha256 STRING, modified_at TIMESTAMP,
         file_id STRING, file_on DATE, landed_path STRING, landed_on DATE, status STRING,
         records_read BIGINT, records_accepted BIGINT, records_quarantined BIGINT,
-        reasons MAP<STRING, BIGINT>, error STRING, run_id STRING
+        reasons MAP<STRING, BIGINT>, error STRING, run_id STRING, ids_by STRING
     """,
     statistics=("source", "file_id", "landed_on", "status"),
 )

@@ -17,6 +17,7 @@ from goldenlake.ports import Progress, Scalar, Tables
 from goldenlake.quality.tagger import tag
 from goldenlake.schemas import BROKEN, CONFORMED, SILVER_COLUMNS
 from goldenlake.steps.files import FileRow, read_files, version_sql
+from goldenlake.steps.record_ids import ids_by
 from goldenlake.steps.silver import SilverWriter
 from goldenlake.steps.tombstones import RULE, Erased
 from goldenlake.transforms.bots import with_is_bot
@@ -241,6 +242,7 @@ class Conform:
             reasons=reasons,
             error=None,
             run_id=self.run_id,
+            ids_by=ids_by(self.source),
         )
 
     def _for_silver(self, judged: DataFrame) -> DataFrame:

@@ -62,6 +62,8 @@ class FileRow:
     reasons: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     run_id: str
+    ids_by: str | None = None
+    """What made the ids that its rows have in silver; see ``record_ids``."""
     drift: Sequence[Drift] = ()
 
     @property

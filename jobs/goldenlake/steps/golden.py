@@ -153,14 +153,14 @@ class Golden:
         """What in the declarations decides the golden tables; texts and owners do not."""
         mapped = {
             "source", "load", "snapshot", "key", "identifiers", "attributes", "interactions",
-            "purchases", "consents",
+            "purchases", "consents", "people", "bots",
         }  # fmt: skip
         decisive = {"singular", "prefix", "rules", "placeholders"}
         return {
             "logic": LOGIC,
             "sources": {
                 source.source: source.model_dump(mode="json", by_alias=True, include=mapped)
-                | {"bots": bool(source.bots), "sessions": bool(source.sessions)}
+                | {"sessions": bool(source.sessions)}
                 for source in self.sources
             },
             "tables": {

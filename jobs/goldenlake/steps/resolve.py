@@ -31,6 +31,7 @@ from goldenlake.steps.generations import (
     stage,
     staged,
 )
+from goldenlake.steps.record_ids import renew_ids
 from goldenlake.steps.resolution import Resolution
 
 STEP = "resolve"
@@ -64,6 +65,7 @@ class Resolve:
         """Stage a build; ``skipped`` where silver and declarations are those of the last one, and
         that is no return to an earlier one: nothing is sent from a return before it is built on.
         """
+        renew_ids(tables, self.sources.values(), progress)
         pinned = self._pinned(tables)
         if not pinned:
             discard(tables, STEP)
@@ -128,6 +130,8 @@ class Resolve:
                 "key": source.key,
                 "identifiers": source.identifiers,
                 "attributes": source.attributes,
+                "people": source.people,
+                "bots": source.bots,
             }
             for name, source in self.sources.items()
             if record_rows.names_people(source)

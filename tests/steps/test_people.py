@@ -15,18 +15,18 @@ from support.activation import DAY, POLICY, destination
 from support.gold import customer, grant, publish
 
 COUPLES, ALONE = "+4930111111", "+4930222222"
+PEOPLE = [
+    customer("ann", phone=COUPLES),
+    customer("bob", phone=COUPLES),
+    customer("cyd", phone=ALONE),
+]
 
 
 def test_nobody_is_found_in_an_audience_by_the_number_of_somebody_who_said_no(
     tables: DeltaTables,
 ) -> None:
-    people = [
-        customer("ann", phone=COUPLES),
-        customer("bob", phone=COUPLES),
-        customer("cyd", phone=ALONE),
-    ]
     said = [grant("ann", "withdrawn"), grant("bob"), grant("cyd")]
-    publish(tables, DAY, {"gold.customers": people, "gold.consents": said})
+    publish(tables, DAY, {"gold.customers": PEOPLE, "gold.consents": said})
     assert sent(tables) == {"ann": None, "bob": None, "cyd": ALONE}
     publish(tables, DAY, {"gold.consents": [grant("ann"), *said[1:]]})
     assert sent(tables) == {"ann": COUPLES, "bob": COUPLES, "cyd": ALONE}
@@ -35,12 +35,7 @@ def test_nobody_is_found_in_an_audience_by_the_number_of_somebody_who_said_no(
 def test_a_number_that_was_refused_since_the_plan_was_drawn_is_sent_of_nobody(
     tables: DeltaTables,
 ) -> None:
-    people = [
-        customer("ann", phone=COUPLES),
-        customer("bob", phone=COUPLES),
-        customer("cyd", phone=ALONE),
-    ]
-    publish(tables, DAY, {"gold.customers": people, "gold.consents": [grant("ann"), grant("cyd")]})
+    publish(tables, DAY, {"gold.customers": PEOPLE, "gold.consents": [grant("ann"), grant("cyd")]})
     planned = newest(tables).people(everybody(tables)).select("customer_id", "key", "fields")
     rows = tables.frame(planned.collect(), "customer_id STRING, key STRING, fields STRING")
     publish(tables, DAY, {"gold.consents": [grant("ann"), grant("bob", "withdrawn"), grant("cyd")]})

@@ -118,12 +118,7 @@ class Sending:
             named = ", ".join(each.delivery_id for each in self.found.deliveries)
             self.progress(f"{self.found.destination}: going on with {named}")
         try:
-            self._send(
-                {
-                    each.delivery_id: set(range(1, each.batches + 1)) - self._sent[each.delivery_id]
-                    for each in self.found.deliveries
-                }
-            )
+            self._send(self._left)
         except Exception as error:
             self._close_what_is_sent()
             if isinstance(error, CallRefused) and not isinstance(error, NotAuthorised):
@@ -139,6 +134,14 @@ class Sending:
             return {each.delivery_id: set() for each in self.found.deliveries}
         sizes = outbox.batch_sizes(self.tables, self.found)
         return ledger.settled_batches(self.tables, self.found.deliveries, sizes)
+
+    @property
+    def _left(self) -> dict[str, set[int]]:
+        """Batches whose answers are not in the ledger, by delivery id."""
+        return {
+            each.delivery_id: set(range(1, each.batches + 1)) - self._sent[each.delivery_id]
+            for each in self.found.deliveries
+        }
 
     def _send(self, wanted: Mapping[str, Collection[int]]) -> None:
         """Send batches side by side, as many as the destination takes; answers are noted here, in
@@ -219,8 +222,9 @@ class Sending:
     def _close_what_is_sent(self) -> None:
         closed: list[Delivery] = []
         try:
+            left = self._left
             for each in self.found.deliveries:
-                if len(self._sent[each.delivery_id]) == each.batches:
+                if not left[each.delivery_id]:
                     self._close(each)
                     closed.append(each)
         finally:
@@ -230,14 +234,10 @@ class Sending:
         """Forget what was not sent. Whoever may have been added all the same counts as perhaps
         there; where a job works on a batch, all of it stays for whoever asks for its end.
         """
-        wanted = {
-            each.delivery_id: set(range(1, each.batches + 1)) - self._sent[each.delivery_id]
-            for each in self.found.deliveries
-        }
-        left = [each for each in self.found.deliveries if wanted[each.delivery_id]]
-        if any(number in wanted[name] for name, number in outbox.jobs(self.tables, self.found)):
+        left = self._left
+        if any(number in left[name] for name, number in outbox.jobs(self.tables, self.found)):
             return
-        for outgoing in outbox.outgoing(self.tables, self.found, wanted):
+        for outgoing in outbox.outgoing(self.tables, self.found, left):
             place = outgoing.delivery.delivery_id, outgoing.batch.number
             # A suppression adds nobody; what was sent of it is told again.
             if self.found.mode != SUPPRESS and (self.is_resumed or place in self._begun):
@@ -246,7 +246,8 @@ class Sending:
                 self.writer.flush()
         self.writer.flush()
         self.writer.settle()
-        outbox.forget(self.tables, self.found, left)
+        unsent = [each for each in self.found.deliveries if left[each.delivery_id]]
+        outbox.forget(self.tables, self.found, unsent)
 
     def _doubt_additions(self, outgoing: outbox.Outgoing) -> None:
         for record in outgoing.batch.records:

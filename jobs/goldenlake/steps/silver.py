@@ -17,6 +17,7 @@ from goldenlake.ports import Scalar, Tables
 from goldenlake.schemas import PLACE, conformed
 from goldenlake.steps import superseded
 from goldenlake.steps.files import FileRow, file_order, version_sql
+from goldenlake.steps.forget import remove_rows
 from goldenlake.transforms.conforming import as_declared
 from goldenlake.transforms.golden_consents import can_lose_a_no
 from goldenlake.transforms.newest import (
@@ -95,9 +96,7 @@ class SilverWriter:
             void = held.join(accepted.select(*on), on=on, how="left_anti").persist()
             try:
                 if not void.isEmpty():
-                    self.tables.merge(
-                        table, void, on=on, delete_when="TRUE", insert=False, update=False
-                    )
+                    remove_rows(self.tables, table, void, on=on)
             finally:
                 void.unpersist()
 

@@ -611,6 +611,20 @@ class NotAuthorised(CallRefused):
     """A system does not know us, or does not let us do this."""
 
 
+class CallUnfit(CallRefused):
+    """A system refused a call for what no record is at fault for, such as a field that it does not
+    have: fewer records would not help.
+    """
+
+
+def about_the_call(refusal: CallRefused, *, code: str, mend: str) -> NotAuthorised | CallUnfit:
+    """The same refusal, where it is none of a record."""
+    kind = NotAuthorised if refusal.status in (401, 403) else CallUnfit
+    return kind(
+        system=refusal.system, call=refusal.call, status=refusal.status, code=code, mend=mend
+    )
+
+
 class HostRefused(TerminalError):
     """A system would have us call a host that its connection does not declare."""
 

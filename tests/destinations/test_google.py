@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from goldenlake.destinations import open_destination
-from goldenlake.errors import NotAuthorised, SetupError
+from goldenlake.errors import CallUnfit, SetupError
 from goldenlake.ports import Batch
 from support.activation import destination
 from support.destinations import delivery, removal, unnoted, upsert
@@ -196,7 +196,7 @@ def test_a_request_that_succeeded_for_some_acknowledges_nobody(world):
 
 def test_an_audience_that_does_not_exist_stops_the_export_instead_of_refusing_people(world):
     kind = world.open(audiences={"readers": "778"})
-    with pytest.raises(NotAuthorised, match="INVALID_DESTINATION"):
+    with pytest.raises(CallUnfit, match="INVALID_DESTINATION"):
         brought(world, Batch(number=1, records=[upsert("ann"), upsert("bob")]), kind)
     assert len(world.vendor.calls) == 1
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from goldenlake.destinations import open_destination
-from goldenlake.errors import NotAuthorised
+from goldenlake.errors import CallUnfit, NotAuthorised
 from goldenlake.ports import Batch
 from support.activation import destination
 from support.destinations import delivery, removal, unnoted, upsert
@@ -136,11 +136,13 @@ def test_a_throttle_in_metas_own_words_is_waited_for(world, code):
     assert len(slept) == 1
 
 
-@pytest.mark.parametrize("code", [100, 190, 200])
-def test_a_refused_call_stops_the_export_instead_of_refusing_people(world, code):
+@pytest.mark.parametrize(
+    ("code", "error"), [(100, CallUnfit), (190, NotAuthorised), (200, NotAuthorised)]
+)
+def test_a_refused_call_stops_the_export_instead_of_refusing_people(world, code, error):
     body = {"error": {"message": "ann@example.com", "code": code}}
     world.vendor.faults = [Fault(status=400, body=body, times=99)]
-    with pytest.raises(NotAuthorised, match=str(code)) as raised:
+    with pytest.raises(error, match=str(code)) as raised:
         brought(world, Batch(number=1, records=[upsert("ann"), upsert("bob")]))
     assert len(world.vendor.calls) == 1
     assert "ann" not in str(raised.value)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from goldenlake.declarations.rest import RestTarget
 from goldenlake.destinations import deliver, open_destination
-from goldenlake.errors import CallRefused, NotAuthorised
+from goldenlake.errors import CallRefused, CallUnfit
 from goldenlake.ports import Batch
 from support.activation import destination
 from support.destinations import delivery, removal, unnoted, upsert
@@ -330,7 +330,7 @@ def test_a_call_that_is_refused_for_everybody_stops_the_export(one_by_one):
     names = [f"p{at}" for at in range(40)]
     for name in names:
         one_by_one.refuse(f"{name}@example.com")
-    with pytest.raises(NotAuthorised, match="One record after the other"):
+    with pytest.raises(CallUnfit, match="One record after the other"):
         brought(one_by_one, people(*names))
     assert len(one_by_one.vendor.calls) == 5
 

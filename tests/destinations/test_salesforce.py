@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import pytest
 
 from goldenlake.destinations import open_destination
-from goldenlake.errors import CallRefused, NotAuthorised
+from goldenlake.errors import CallUnfit
 from goldenlake.ports import Batch, nobody
 from support.activation import destination
 from support.destinations import delivery, removal, unnoted, upsert
@@ -271,7 +271,7 @@ def test_a_text_where_a_number_is_due_refuses_that_record_alone(at_once):
 
 def test_a_field_that_the_org_does_not_have_stops_the_export(at_once):
     at_once.vendor.columns.discard("orders")
-    with pytest.raises(NotAuthorised, match="INVALID_FIELD"):
+    with pytest.raises(CallUnfit, match="INVALID_FIELD"):
         brought(at_once, people("ann", "bob"))
     assert len(paths(at_once)) == 2
 
@@ -279,7 +279,7 @@ def test_a_field_that_the_org_does_not_have_stops_the_export(at_once):
 @pytest.mark.parametrize("names", [[], ["readers", "readers"]])
 def test_a_campaign_that_is_not_there_or_not_alone_is_named(at_once, names):
     at_once.vendor.campaigns = {f"70100000000000{at}AAA": n for at, n in enumerate(names)}
-    with pytest.raises(CallRefused, match="called 'readers': make one"):
+    with pytest.raises(CallUnfit, match="called 'readers': make one"):
         brought(at_once, people("ann"))
     assert at_once.people() == 0
 

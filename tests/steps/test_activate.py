@@ -13,8 +13,10 @@ from goldenlake.declarations.destination import Guards
 from goldenlake.destinations import open_destination
 from goldenlake.errors import (
     CallRefused,
+    CallUnfit,
     DeliveryElsewhere,
     ExportHeld,
+    NotAuthorised,
     PlaceUnreachable,
     PlanUnknown,
     SegmentNotBuilt,
@@ -22,6 +24,7 @@ from goldenlake.errors import (
 )
 from goldenlake.ports import Acknowledgement
 from goldenlake.schemas import LEDGER
+from goldenlake.steps import outbox
 from goldenlake.steps.plan import PlanExport, approve
 from goldenlake.steps.planned import SegmentPlan, judge
 from goldenlake.steps.story import activation_story
@@ -544,6 +547,87 @@ def test_who_may_have_been_added_before_a_refusal_is_taken_out_once_they_withdra
     publish(tables, DAY, {"gold.consents": [grant("ann", "withdrawn")]})
     assert step(destination=given).run(tables, kind, silent).counts["removed"] == 1
     assert kind.people == {}
+
+
+def in_lists(segments):
+    """A destination of which every segment has a place of its own."""
+    target = {"kind": "mailman", "connection": "x", "list": "{segment}"}
+    return destination(target=target, segments=segments, fields={"display_name": "given_name"})
+
+
+def test_a_place_that_refuses_a_call_keeps_no_other_from_being_brought_up_to_date(tables):
+    names, kind = ["ann", "bob", "cyd"], Remembering()
+    people, all_said = [*map(customer, names)], [*map(grant, names)]
+    given = in_lists(["alumni", "news", "promo"])
+    night(tables, DAY, people, all_said, {"alumni": names, "news": ["ann"], "promo": names[:2]})
+    step(destination=given).run(tables, kind, silent)
+
+    def gone(delivery, _):
+        if delivery.segment == "alumni":
+            raise CallRefused(system="x", call="get", status=404, mend="Make it.")
+
+    kind.before, kind.sent = gone, []
+    said = [grant("ann", "withdrawn"), *all_said[1:]]
+    night(tables, DAY, people, said, {"alumni": names, "news": names, "promo": names})
+    with pytest.raises(CallRefused, match="404"):
+        step(destination=given).run(tables, kind, silent)
+    assert {key for segment, key in kind.people if segment != "alumni"} == {
+        "bob@example.com", "cyd@example.com",
+    }  # fmt: skip
+    assert tables.read("activation.outbox").isEmpty()
+
+
+def test_a_call_that_is_refused_for_no_record_is_let_go_and_one_without_leave_is_not(tables):
+    night(tables, DAY, [customer("ann")], [grant("ann")], {"readers": ["ann"]})
+    for kind_of_error, is_left in ((NotAuthorised, 1), (CallUnfit, 0)):
+
+        def refuses(*_, error=kind_of_error):
+            raise error(system="x", call="put", status=400)
+
+        with pytest.raises(kind_of_error):
+            step().run(tables, Remembering(before=refuses), silent)
+        assert tables.read("activation.outbox").count() == is_left
+
+
+def test_what_a_refused_batch_may_have_changed_is_said_again(tables):
+    """An update back to what it was, and somebody who comes back."""
+    kind, given = Remembering(), destination(fields={"FNAME": "given_name"})
+    names = ["ann", "bob", "cyd"]
+    said = [*map(grant, names)]
+
+    def export(members, **named):
+        people = [customer(name, given_name=named.get(name, name)) for name in names]
+        night(tables, DAY, people, said, {"readers": members})
+        return step(destination=given).run(tables, kind, silent)
+
+    export(names)
+    kind.after = refuses_each
+    with pytest.raises(CallRefused):
+        export(["ann", "bob"], bob="Robert")
+    kind.after = accepts
+    export(names)
+    assert {key: fields["FNAME"] for (_, key), fields in kind.people.items()} == {
+        f"{name}@example.com": name for name in names
+    }
+
+
+def refuses_each(*_):
+    raise CallRefused(system="x", call="put", status=404, mend="Correct fields.")
+
+
+def test_who_was_stopped_before_a_batch_was_refused_was_never_added(tables, monkeypatch):
+    night(tables, DAY, [customer("ann")], [grant("ann")], {"readers": ["ann"]})
+    put = outbox.put
+
+    def withdrawn_meanwhile(*arguments):
+        found = put(*arguments)
+        publish(tables, DAY, {"gold.consents": [grant("ann", "withdrawn")]})
+        return found
+
+    monkeypatch.setattr(outbox, "put", withdrawn_meanwhile)
+    with pytest.raises(CallRefused):
+        step().run(tables, Remembering(before=refuses_each), silent)
+    assert tables.read_or_empty("activation.ledger", LEDGER.ddl).isEmpty()
 
 
 def test_a_contact_is_archived_when_nobody_stays_with_its_key_in_any_segment(tables):

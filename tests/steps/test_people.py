@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -45,27 +47,51 @@ def test_a_number_that_was_refused_since_the_plan_was_drawn_is_sent_of_nobody(
     assert [row["key"] for row in no_longer] == ["ann@example.com"]
 
 
+def test_an_address_that_was_refused_since_the_plan_was_drawn_is_sent_of_nobody(
+    tables: DeltaTables,
+) -> None:
+    """She had it when the plan was drawn, and has another one by now; his it still is."""
+    shared, said = "home@example.com", [grant("ann"), grant("bob")]
+    numbers = {"ann": COUPLES, "bob": ALONE}
+    people = [customer(name, email=shared, phone=phone) for name, phone in numbers.items()]
+    publish(tables, DAY, {"gold.customers": people, "gold.consents": said})
+    planned = of_meta(tables).people(everybody(tables)).select("customer_id", "key", "fields")
+    rows = tables.frame(planned.collect(), "customer_id STRING, key STRING, fields STRING")
+    moved = [customer("ann", phone=COUPLES), people[1]]
+    no = [grant("ann"), grant("bob", "withdrawn")]
+    publish(tables, DAY, {"gold.customers": moved, "gold.consents": no})
+    since = of_meta(tables)
+    refused = since.no_longer(
+        rows.where("customer_id = 'ann'"), after=since.generation.generation - 1
+    )
+    assert [row["key"] for row in refused.collect()] == [COUPLES]
+
+
 def everybody(tables: DeltaTables) -> DataFrame:
     return tables.read("gold.customers").select("customer_id")
 
 
 def newest(tables: DeltaTables) -> Newest:
     """As an audience of Google knows people."""
+    target = {"kind": "google", "account": "1", "identifiers": {"phone": "phone"}}
+    return known(tables, target, fields={"phone": "phone"})
+
+
+def of_meta(tables: DeltaTables) -> Newest:
+    """As an audience of Meta knows people, by their numbers first."""
+    target = {"kind": "meta", "key_is": "phone", "identifiers": {"email": "EMAIL"}}
+    return known(tables, target, key="phone", fields={"EMAIL": "email"})
+
+
+def known(tables: DeltaTables, target: Mapping[str, Any], **declared: Any) -> Newest:
+    """To an audience."""
     generation = latest_generation(tables)
     assert generation is not None
+    place = {"connection": "x", "audiences": {"readers": "7"}}
     return Newest(
         tables=tables,
         generation=generation,
-        destination=destination(
-            fields={"phone": "phone"},
-            target={
-                "kind": "google",
-                "connection": "google",
-                "account": "1",
-                "audiences": {"readers": "7"},
-                "identifiers": {"phone": "phone"},
-            },
-        ),
+        destination=destination(target={**place, **target}, **declared),
         consent=POLICY,
         at=datetime(2024, 6, 1, tzinfo=UTC),
     )

@@ -26,7 +26,7 @@ from goldenlake.destinations.audiences import (
 )
 from goldenlake.destinations.sending import refused
 from goldenlake.destinations.values import text
-from goldenlake.errors import CallRefused, NotAuthorised, TransientError
+from goldenlake.errors import CallRefused, CallUnfit, TransientError, about_the_call
 from goldenlake.ports import (
     Acknowledgement,
     Batch,
@@ -95,7 +95,7 @@ class Google(Account[GoogleTarget]):
                 continue
             note(job)
             return answers + self._asked(records, job)
-        raise NotAuthorised(
+        raise CallUnfit(
             system=self.api.name,
             call="POST /v1/audienceMembers",
             status=400,
@@ -239,10 +239,8 @@ def _malformed(record: OutboundRecord, refusal: CallRefused) -> Acknowledgement:
 def _about_the_call(refusal: CallRefused) -> CallRefused:
     """A refusal that no member is named in: sending fewer of them would not help."""
     reason = re.search(r'"reason":\s*"(\w+)"', refusal.told)
-    return NotAuthorised(
-        system=refusal.system,
-        call=refusal.call,
-        status=refusal.status,
+    return about_the_call(
+        refusal,
         code=reason[1] if reason else "",
         mend="See the destination's target and connections in conf/env.",
     )

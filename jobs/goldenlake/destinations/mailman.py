@@ -8,7 +8,7 @@ change for a member who is there no longer is refused, and nobody is subscribed 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any
@@ -67,10 +67,13 @@ class Mailman(Account[MailmanTarget]):
 
     _found: set[str] = field(default_factory=set)
     """Lists that are known to be there."""
+    _asked: set[str] = field(default_factory=set)
+    """Traces of the members whom this process would take out."""
 
     def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
         """Members one by one; removals all at once, since that alone says good-bye to nobody.
-        Whom a removal takes out is noted before: afterwards a lost reply would tell nobody.
+        Whom a removal took out is noted: a process that dies before the ledger has the answer
+        would leave nobody to tell them from those who left on their own.
         """
         if not batch.records:
             return []
@@ -82,6 +85,7 @@ class Mailman(Account[MailmanTarget]):
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
         """Who is a member, by the name that was sent; for a removal, who is not."""
         list_id = self._list(delivery.segment)
+        by_us = self._asked.union((batch.job or "").split())
         answers = []
         for record in batch.records:
             member = self._member(list_id, record.key)
@@ -89,7 +93,7 @@ class Mailman(Account[MailmanTarget]):
                 Acknowledgement(
                     key=record.key,
                     outcome="acknowledged" if _is_done(record, member) else "retry",
-                    remote_id=member["member_id"] if member else _left(record, batch.job),
+                    remote_id=member["member_id"] if member else _left(record, by_us),
                 )
             )
         return answers
@@ -175,20 +179,20 @@ class Mailman(Account[MailmanTarget]):
         self, list_id: str, records: Sequence[OutboundRecord], note: NoteJob
     ) -> Sequence[Acknowledgement]:
         known = [r for r in records if r.remote_id not in (None, _TAKEN_OUT)]
-        leaving = [_trace(r) for r in known if self._member(list_id, r.key)]
-        if leaving:
-            note(" ".join(leaving))
+        self._asked.update(_trace(r) for r in known if self._member(list_id, r.key))
         reply = self.api.call(
             "DELETE",
             "/lists/{list}/roster/member",
             ids={"list": list_id},
             json={"emails": [record.key.lower() for record in records]},
         ).object()
+        if taken := [_trace(r) for r in known if reply.get(r.key.lower())]:
+            note(" ".join(taken))
         return [
             Acknowledgement(
                 key=record.key,
                 outcome="acknowledged",
-                remote_id=_TAKEN_OUT if reply[record.key.lower()] else _left(record, None),
+                remote_id=_TAKEN_OUT if reply[record.key.lower()] else _left(record),
             )
             for record in records
             if record.key.lower() in reply
@@ -233,11 +237,11 @@ def _trace(record: OutboundRecord) -> str:
     return sha256((record.remote_id or "").encode()).hexdigest()[:16]
 
 
-def _left(record: OutboundRecord, noted: str | None) -> str | None:
+def _left(record: OutboundRecord, by_us: Collection[str] = ()) -> str | None:
     """What the id becomes of somebody who is no member: it stays, unless the no was heard or it
-    was we.
+    was we, by the traces of those whom we took out.
     """
-    can_return = record.reason in _HEARD or _trace(record) in (noted or "").split()
+    can_return = record.reason in _HEARD or _trace(record) in by_us
     return _TAKEN_OUT if can_return else record.remote_id
 
 

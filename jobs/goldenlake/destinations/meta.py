@@ -28,7 +28,7 @@ from goldenlake.destinations.audiences import (
 )
 from goldenlake.destinations.sending import rejected
 from goldenlake.destinations.values import text
-from goldenlake.errors import CallRefused, NotAuthorised, TransientError
+from goldenlake.errors import CallRefused, CallUnfit, NotAuthorised, TransientError
 from goldenlake.ports import (
     Acknowledgement,
     Batch,
@@ -57,6 +57,9 @@ def _throttles(status: int, content: bytes) -> bool:
 #: account, so the codes of a throttle count.
 PUBLISHED = Published(throttles=_throttles)
 _THROTTLES = (4, 17, 32, 613, 80003)
+#: For the token or what it may do, whatever the status:
+#: https://developers.facebook.com/docs/graph-api/guides/error-handling
+_FORBIDDING = (10, 102, 190, *range(200, 300))
 
 
 def _hashed(rule: Callable[[str], str | None]) -> Callable[[str], str | None]:
@@ -198,11 +201,12 @@ def _error(told: str) -> Mapping[str, object]:
 
 def _about_the_call(refusal: CallRefused) -> CallRefused:
     """Meta refuses a call for its token, its audience or its terms; rows it merely counts."""
-    error = _error(refusal.told)
-    return NotAuthorised(
+    code = _error(refusal.told).get("code", "")
+    is_forbidden = isinstance(refusal, NotAuthorised) or code in _FORBIDDING
+    return (NotAuthorised if is_forbidden else CallUnfit)(
         system=refusal.system,
         call=refusal.call,
         status=refusal.status,
-        code=str(error.get("code", "")),
+        code=str(code),
         mend="See connections in conf/env for the token, target.audiences for the audience.",
     )

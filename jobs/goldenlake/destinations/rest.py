@@ -21,7 +21,7 @@ from goldenlake.declarations.targets import modes_of
 from goldenlake.destinations.accounts import Account, open_account
 from goldenlake.destinations.sending import refused, rejected
 from goldenlake.destinations.values import plain, text
-from goldenlake.errors import CallRefused, CannotBeAsked, NotAuthorised, ReplyLost
+from goldenlake.errors import CallRefused, CallUnfit, CannotBeAsked, ReplyLost
 from goldenlake.ports import (
     Acknowledgement,
     Batch,
@@ -131,7 +131,7 @@ class Rest(Account[RestTarget]):
         call: RestCall,
         records: Sequence[OutboundRecord],
     ) -> Mapping[str, Acknowledgement]:
-        """Raises NotAuthorised where one record after the other is refused, and none is taken."""
+        """Raises CallUnfit where one record after the other is refused, and none is taken."""
         taken = self._taken.setdefault(where, {})
         refused = 0
         for record in records:
@@ -143,7 +143,7 @@ class Rest(Account[RestTarget]):
                 answer.outcome == "acknowledged" for answer in taken.values()
             ):
                 del self._taken[where]
-                raise NotAuthorised(
+                raise CallUnfit(
                     system=self.api.name,
                     call=f"{call.method} {call.path}",
                     status=400,

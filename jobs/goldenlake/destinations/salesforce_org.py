@@ -17,7 +17,7 @@ from goldenlake.declarations.targets import SalesforceTarget
 from goldenlake.destinations.accounts import Known
 from goldenlake.destinations.sending import refused
 from goldenlake.destinations.values import plain
-from goldenlake.errors import CallRefused, NotAuthorised
+from goldenlake.errors import CallRefused, CallUnfit, about_the_call
 from goldenlake.ports import Acknowledgement, Api, OutboundRecord, Reply
 
 ItemT = TypeVar("ItemT")
@@ -40,20 +40,17 @@ class Org:
     _users: Known[str] = field(default_factory=Known)
 
     def call(self, method: str, path: str, **others: Any) -> Reply:
-        """Below the API's version. Raises NotAuthorised for what no record is at fault for."""
+        """Below the API's version. Raises NotAuthorised or CallUnfit for what no record is at
+        fault for.
+        """
         try:
             return self.api.call(method, f"/services/data/{self.target.version}{path}", **others)
         except CallRefused as refusal:
             code = _code(refusal)
             if code == _ABOUT_A_VALUE:
                 raise
-            raise NotAuthorised(
-                system=refusal.system,
-                call=refusal.call,
-                status=refusal.status,
-                code=code,
-                mend="See the destination's target and connections in conf/env.",
-            ) from None
+            mend = "See the destination's target and connections in conf/env."
+            raise about_the_call(refusal, code=code, mend=mend) from None
 
     def upsert(self, records: Sequence[OutboundRecord]) -> list[Acknowledgement]:
         """Refusals of records. Salesforce answers in the order of what it was asked."""
@@ -135,7 +132,7 @@ class Org:
             reply = self.call("POST", "/composite/batch", json={"batchRequests": asked}).object()
             for result in reply["results"]:
                 if result["statusCode"] != 200 or not result["result"]["done"]:
-                    raise NotAuthorised(
+                    raise CallUnfit(
                         system=self.api.name,
                         call="POST /composite/batch",
                         status=result["statusCode"],
@@ -146,13 +143,13 @@ class Org:
         return rows
 
     def campaign(self, name: str) -> str:
-        """The id of a campaign. Raises NotAuthorised where there is none, or two."""
+        """The id of a campaign. Raises CallUnfit where there is none, or two."""
         return self._campaigns.of(
             name, lambda name: self.known_campaign(name) or self._made_campaign(name)
         )
 
     def known_campaign(self, name: str) -> str | None:
-        """The id of a campaign that there is. Raises NotAuthorised where there are two."""
+        """The id of a campaign that there is. Raises CallUnfit where there are two."""
         rows = self.query([f"SELECT Id FROM Campaign WHERE Name = {_text(name)}"])
         if len(rows) > 1:
             raise self._no_campaign(f"{len(rows)} campaigns are", name)
@@ -164,8 +161,8 @@ class Org:
         made = self.call("POST", "/sobjects/Campaign", json={"Name": name, "IsActive": True})
         return str(made.object()["id"])
 
-    def _no_campaign(self, many: str, name: str) -> NotAuthorised:
-        return NotAuthorised(
+    def _no_campaign(self, many: str, name: str) -> CallUnfit:
+        return CallUnfit(
             system=self.api.name,
             call="SELECT Id FROM Campaign",
             status=404,

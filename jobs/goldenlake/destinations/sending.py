@@ -13,7 +13,7 @@ import stamina
 
 from goldenlake.columns.readings import in_plain
 from goldenlake.declarations.destination import Retries
-from goldenlake.errors import CallRefused, NotAuthorised, TransientError
+from goldenlake.errors import CallRefused, CallUnfit, NotAuthorised, TransientError
 from goldenlake.patience import LONGEST_WAIT, Result, Sleep, patiently
 from goldenlake.ports import (
     Acknowledgement,
@@ -144,7 +144,8 @@ class _Course:
         except CallRefused as refusal:
             self.doubted |= refusal.in_doubt
             is_about_content = refusal.status in _ABOUT_CONTENT
-            if isinstance(refusal, NotAuthorised) or not is_about_content or not records:
+            is_none_of_a_record = isinstance(refusal, NotAuthorised | CallUnfit)
+            if is_none_of_a_record or not is_about_content or not records:
                 raise
             if len(records) == 1:
                 told = f"{refusal.status} {refusal.code} {refusal.told}"

@@ -105,13 +105,16 @@ class Sending:
     """Batches whose answers are in the ledger, by delivery id."""
     _begun: set[tuple[str, int]] = field(default_factory=set)
     """Batches that were sent, with or without an answer: delivery id and number."""
+    _refused: dict[str | None, CallRefused] = field(default_factory=dict)
+    """Places to which nothing more is sent, each with the refusal of a call for it."""
 
     def run(self) -> dict[str, int]:
         """Send, note, close, forget; gives counts of what became of the records.
 
-        Raises TransientError when the destination does not answer any more, DeliveryIncomplete
-        where something that it acknowledged just now is gone, CallRefused where it refuses what it
-        is sent: nothing is left in the outbox then, for another mapping may be what mends it.
+        Raises TransientError when the destination does not answer any more, NotAuthorised where it
+        does not let us in, DeliveryIncomplete where something that it acknowledged just now is
+        gone; CallRefused where it refuses what goes to a place, once all is sent that goes to
+        others. Nothing is left in the outbox then: another mapping may be what mends it.
         """
         self._sent.update({name: set(numbers) for name, numbers in self._settled.items()})
         if self.is_resumed:
@@ -119,12 +122,11 @@ class Sending:
             self.progress(f"{self.found.destination}: going on with {named}")
         try:
             self._send(self._left)
-        except Exception as error:
+        finally:
             self._close_what_is_sent()
-            if isinstance(error, CallRefused) and not isinstance(error, NotAuthorised):
-                self._let_go()
-            raise
-        self._close_what_is_sent()
+        for refusal in self._refused.values():
+            self._let_go()
+            raise refusal
         return self.writer.counts | {"withheld": self.gate.stopped}
 
     @cached_property
@@ -145,7 +147,7 @@ class Sending:
 
     def _send(self, wanted: Mapping[str, Collection[int]]) -> None:
         """Send batches side by side, as many as the destination takes; answers are noted here, in
-        the order in which batches were begun.
+        the order in which batches were begun. What goes to a place that refused a call is left out.
         """
         jobs = outbox.jobs(self.tables, self.found) if self.is_resumed else {}
         under_way: deque[tuple[outbox.Outgoing, Future[Mapping[str, Acknowledgement]]]] = deque()
@@ -154,7 +156,13 @@ class Sending:
 
         def settle_first() -> None:
             outgoing, answers = under_way.popleft()
-            self.writer.take(outgoing, answers.result())
+            try:
+                self.writer.take(outgoing, answers.result())
+            except NotAuthorised:
+                raise
+            except CallRefused as refusal:
+                self._refused.setdefault(self._place_of(outgoing.delivery), refusal)
+                return
             done.append((outgoing.delivery.delivery_id, outgoing.batch.number))
             if len(self.writer) >= self.flush_records:
                 self.writer.flush()
@@ -168,6 +176,8 @@ class Sending:
                     while was_removal and not is_removal and under_way:
                         settle_first()
                     was_removal = is_removal
+                    if self._place_of(outgoing.delivery) in self._refused:
+                        continue
                     batch = self._judged(outgoing, jobs)
                     self._begun.add((outgoing.delivery.delivery_id, outgoing.batch.number))
                     under_way.append((outgoing, pool.submit(self._deliver, outgoing, batch)))
@@ -185,6 +195,9 @@ class Sending:
                 self.writer.settle()
                 for name, number in done:
                     self._sent[name].add(number)
+
+    def _place_of(self, delivery: Delivery) -> str | None:
+        return self.found.places[delivery.segment]
 
     def _judged(self, outgoing: outbox.Outgoing, jobs: Mapping[tuple[str, int], str]) -> Batch:
         """The batch as it may be sent now."""
@@ -231,27 +244,29 @@ class Sending:
             outbox.forget(self.tables, self.found, closed)
 
     def _let_go(self) -> None:
-        """Forget what was not sent. Whoever may have been added all the same counts as perhaps
-        there; where a job works on a batch, all of it stays for whoever asks for its end.
+        """Forget what was not sent. Whoever may have been added or taken out all the same counts as
+        perhaps there; where a job of an earlier run works on a batch that nobody asked about, its
+        delivery stays for whoever asks for its end.
         """
-        left = self._left
-        if any(number in left[name] for name, number in outbox.jobs(self.tables, self.found)):
-            return
+        noted = outbox.jobs(self.tables, self.found)
+        at_work = {name for name, number in set(noted) - self._begun if number in self._left[name]}
+        left = {name: numbers for name, numbers in self._left.items() if name not in at_work}
         for outgoing in outbox.outgoing(self.tables, self.found, left):
             place = outgoing.delivery.delivery_id, outgoing.batch.number
             # A suppression adds nobody; what was sent of it is told again.
             if self.found.mode != SUPPRESS and (self.is_resumed or place in self._begun):
-                self._doubt_additions(outgoing)
+                self._doubt(outgoing)
             if len(self.writer) >= self.flush_records:
                 self.writer.flush()
         self.writer.flush()
         self.writer.settle()
-        unsent = [each for each in self.found.deliveries if left[each.delivery_id]]
+        unsent = [each for each in self.found.deliveries if left.get(each.delivery_id)]
         outbox.forget(self.tables, self.found, unsent)
 
-    def _doubt_additions(self, outgoing: outbox.Outgoing) -> None:
+    def _doubt(self, outgoing: outbox.Outgoing) -> None:
+        """All of a batch but who was stopped before it was sent."""
         for record in outgoing.batch.records:
-            if record.operation != "remove" and outgoing.before[record.key]["state"] != "present":
+            if self.is_resumed or not self.gate.stops(record, outgoing.before[record.key]):
                 self.writer.doubt(record, outgoing)
 
     def _close(self, delivery: Delivery) -> None:
@@ -264,4 +279,6 @@ class Sending:
             where = self.found.destination
             self.progress(f"{where}: what an earlier run sent is gone; it is sent again")
             self._send({delivery.delivery_id: before})
+            if refusal := self._refused.get(self._place_of(delivery)):
+                raise refusal from None
             finish(self.kind, delivery, retries=self.retries)

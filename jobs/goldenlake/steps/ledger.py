@@ -71,8 +71,8 @@ class LedgerWriter:
                 self._answered(record, outgoing, answers[record.key])
 
     def doubt(self, record: OutboundRecord, outgoing: Outgoing) -> None:
-        """Note that an earlier, killed run may have sent a record that must not be sent now: it
-        counts as perhaps there, so that the next plan removes it.
+        """Note that a record may have been sent, and no answer will ever be known: it counts as
+        perhaps there, so that the next plan says again what is wanted of it.
         """
         before = outgoing.before[record.key]
         self._note(record, outgoing, before, state="unknown", outcome="withheld")

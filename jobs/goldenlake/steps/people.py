@@ -274,14 +274,15 @@ class Newest:
         pairs = [
             F.struct(F.lit(name).alias("attribute"), fields[field].alias("value"))
             for field, name in by.items()
-            if name in self._found_by
         ]
         if not pairs:
             return sent.where(F.lit(False)).select("key")
         told = sent.select("key", F.explode(F.array(*pairs)).alias("_told")).select(
             "key", "_told.*"
         )
-        return told.join(self._opted_out, ["attribute", "value"], how="left_semi").select("key")
+        refused = self._opted_out
+        told = self._as_addresses(told)
+        return told.join(refused, ["attribute", "value"], how="left_semi").select("key")
 
 
 def newest_publication(tables: Tables) -> int | None:

@@ -36,9 +36,10 @@ class Tables(Protocol):
     def version(self, table: str) -> int | None:
         """The newest committed version, or None where the table does not exist."""
 
-    def table_id(self, table: str) -> str:
-        """What the table was named when it was made: another name where it was removed and made
-        anew, since when its versions count from 0 again. Raises TableMissing.
+    def commit_id(self, table: str, version: int) -> str:
+        """What tells the commit of a version from any other that bore its number: before the table
+        was removed and made anew, or went back to a backup and grew again. Empty where the log does
+        not reach back to it.
         """
 
     def read(self, table: str, *, version: int | None = None) -> DataFrame:

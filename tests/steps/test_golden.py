@@ -176,8 +176,9 @@ def test_a_no_counts_though_its_source_first_came_after_the_base(
     assert said(tables) == {"c_3": ("withdrawn", "crm_contacts:left")}
 
 
+@pytest.mark.parametrize("has_grown", [False, True])
 def test_a_table_of_silver_from_a_backup_builds_everything_anew(
-    spark: SparkSession, tmp_path: Path
+    spark: SparkSession, tmp_path: Path, has_grown: bool
 ) -> None:
     world, tables = World(), lake(spark, tmp_path / "lake")
     world.visit("f", "k1")
@@ -194,8 +195,11 @@ def test_a_table_of_silver_from_a_backup_builds_everything_anew(
     forget_logs(spark)
     world.forget("g")
     world.save(tables)
+    if has_grown:
+        world.visit("h", "k1")
+        world.save(tables)
     assert build(tables).details["is_incremental"] is False
-    assert tables.read("gold.interactions").count() == 1
+    assert tables.read("gold.interactions").count() == 1 + has_grown
 
 
 def test_events_of_nobody_are_kept_without_a_customer(first: DeltaTables) -> None:

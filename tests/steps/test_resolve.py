@@ -419,8 +419,13 @@ def test_a_table_of_silver_that_was_made_anew_is_read_whole_and_everybody_keeps_
     assert resolve(tables, FOURTH).status == "skipped"
 
 
-def test_a_table_of_silver_from_a_backup_is_read_whole(spark: SparkSession, tmp_path: Path) -> None:
-    """It is the same table, at an earlier version than that which the generation was built from."""
+@pytest.mark.parametrize("since", [0, 1, 2])
+def test_a_table_of_silver_from_a_backup_is_read_whole(
+    spark: SparkSession, tmp_path: Path, since: int
+) -> None:
+    """It is the same table, at an earlier version than that which the generation was built from, or
+    has come to that version once more, or beyond it.
+    """
     tables = DeltaTables(spark, str(tmp_path / "lake"))
     ann, bob = ({"contact": each, "account": each} for each in "ab")
     silver(tables, CRM, [ann], FIRST)
@@ -434,8 +439,12 @@ def test_a_table_of_silver_from_a_backup_is_read_whole(spark: SparkSession, tmp_
     shutil.rmtree(place)
     shutil.copytree(backup, place)
     forget_logs(spark)
+    for name in "cd"[:since]:
+        silver(tables, CRM, [{"contact": name, "account": name}], THIRD)
     assert resolve(tables, THIRD).details["mode"] == "everything"
-    assert customer_of(tables) == {"crm:a": before["crm:a"]}
+    after = customer_of(tables)
+    assert set(after) == {"crm:a", *(f"crm:{name}" for name in "cd"[:since])}
+    assert after["crm:a"] == before["crm:a"]
 
 
 @pytest.mark.slow

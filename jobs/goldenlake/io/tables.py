@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -153,27 +154,43 @@ class DeltaTables:
         """Whether any version has been committed."""
         return self.version(table) is not None
 
-    def table_id(self, table: str) -> str:
-        """See ``ports.Tables.table_id``. Delta's public way, ``detail``, counts the table's files
-        in a query; what it knows of the newest snapshot has the id.
+    def commit_id(self, table: str, version: int) -> str:
+        """See ``ports.Tables.commit_id``: a hash of what Delta writes first into a commit, which
+        says when, how and as which transaction it was made.
         """
-        if not self.exists(table):
-            raise TableMissing(table)
-        jvm: Any = self._spark._jvm
-        session: Any = self._spark._jsparkSession
-        log = jvm.org.apache.spark.sql.delta.DeltaLog.forTable(session, self.location(table))
-        return str(log.unsafeVolatileSnapshot().metadata().id())
+        path = f"{self.location(table)}/_delta_log/{version:020d}.json"
+        first = self._first_line(path)
+        return hashlib.sha256(first.encode()).hexdigest()[:32] if first else ""
+
+    def _first_line(self, path: str) -> str:
+        if self._is_local:
+            with suppress(FileNotFoundError), open(path, encoding="utf-8") as commit:
+                return commit.readline()
+            return ""
+        store, place, jvm = self._store(path)
+        if not store.exists(place):
+            return ""
+        reader = jvm.java.io.BufferedReader(jvm.java.io.InputStreamReader(store.open(place)))
+        try:
+            return str(reader.readLine())
+        finally:
+            reader.close()
 
     def _log(self, table: str) -> list[str]:
         folder = f"{self.location(table)}/_delta_log"
         if self._is_local:
             return os.listdir(folder) if os.path.isdir(folder) else []
-        # Hadoop's file systems have no Python face.
+        store, place, _ = self._store(folder)
+        if not store.exists(place):
+            return []
+        return [found.getPath().getName() for found in store.listStatus(place)]
+
+    def _store(self, path: str) -> tuple[Any, Any, Any]:
+        """Hadoop's file system of a path, the path, and the JVM: they have no Python face."""
         jvm: Any = self._spark._jvm
         session: Any = self._spark._jsparkSession
-        path = jvm.org.apache.hadoop.fs.Path(folder)
-        store = path.getFileSystem(session.sessionState().newHadoopConf())
-        return [s.getPath().getName() for s in store.listStatus(path)] if store.exists(path) else []
+        place = jvm.org.apache.hadoop.fs.Path(path)
+        return place.getFileSystem(session.sessionState().newHadoopConf()), place, jvm
 
     def read(self, table: str, *, version: int | None = None) -> DataFrame:
         """The table as of one version, the newest by default. Raises TableMissing."""

@@ -479,10 +479,10 @@ def fingerprint(inputs: Mapping[str, int], *declarations: Any) -> str:
 
 
 def data_mark(tables: Tables, inputs: Mapping[str, int], *declarations: Any) -> str:
-    """``fingerprint``, also over which tables the versions are of: one that was removed and made
-    anew has the versions of the one before once more, with other rows.
+    """``fingerprint``, also over the commits that the versions are of: a table that was removed and
+    made anew, or restored from a backup, comes to the same numbers once more, with other rows.
     """
-    made = {name: tables.table_id(name) for name in inputs}
+    made = {name: tables.commit_id(name, at) for name, at in inputs.items()}
     return fingerprint(inputs, made, *declarations)
 
 

@@ -225,6 +225,37 @@ def test_a_broken_source_stops_nothing_and_a_mended_contract_brings_its_rows_in(
     assert ledger["erp.csv"].error is None
 
 
+def test_what_a_rule_refuses_now_leaves_silver_once_all_files_were_collected_again(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    drops = tmp_path / "drops"
+    drops.mkdir()
+    for day, rows in enumerate(("1,ann\n2,bob\n", "2,x\n3,x\n")):
+        (drops / f"crm{day}.csv").write_text(f"id,name\n{rows}")
+
+    def collect(*rules: Any) -> list[tuple[str, str]]:
+        step = Collect(
+            sources=[shop("crm", ID, "name", rules=rules)],
+            as_of=DAY,
+            run_id="r1",
+            settle=timedelta(0),
+        )
+        step.run(
+            tables=tables,
+            maintenance=tables,
+            landing=LocalLanding(tmp_path / "landing"),
+            outside=Places(lambda name: Folder(name, tmp_path / name)),
+            clock=Clock(),
+            progress=silent,
+        )
+        return sorted((row["id"], row["name"]) for row in tables.read("silver.crm").collect())
+
+    assert collect() == [("1", "ann"), ("2", "x"), ("3", "x")]
+    replay(tables, "crm", run_id="r2", everything=True)
+    known = {"rule": "in_set", "column": "name", "values": ["ann", "bob"], "reason": "Ours."}
+    assert collect(known) == [("1", "ann"), ("2", "bob")]
+
+
 WORDS = {"rule": "in_set", "column": "type", "values": ["click"], "reason": "Our words."}
 STATED = {"at": "at", "constant_purpose": "letters", "constant_channel": "email", "status": "type"}
 

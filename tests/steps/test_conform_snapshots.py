@@ -225,6 +225,18 @@ def test_what_a_rule_refuses_now_leaves_silver_when_all_snapshots_are_read_again
     assert alive(tables, stricter) == "a2 b1 d1-"
 
 
+def test_a_source_that_has_grown_can_be_read_again_from_its_first_snapshot_on(
+    tables: DeltaTables,
+) -> None:
+    grown = ("a1 b1", "a1 b1 c1", "a1 b1 c1 d1 e1")
+    for day, rows in enumerate(grown):
+        conform(tables, PEOPLE, snapshot(tables, day, rows))
+    files = replay(tables, "crm", run_id="r2", everything=True)
+    done = conform(tables, PEOPLE, *files)
+    assert [file.status for file in done] == ["conformed"] * 3
+    assert alive(tables, PEOPLE) == grown[-1]
+
+
 def test_a_new_column_of_the_contract_is_added_to_silver(tables: DeltaTables) -> None:
     conform(tables, PEOPLE, snapshot(tables, 0, "a1 b1"))
     wider = PEOPLE.model_copy(

@@ -71,10 +71,12 @@ class Conform:
         writer.refuse_what_does_not_fit()
         judged = self._judged(tables, files)
         verdicts = self._verdicts(judged)
-        refused = self._shrunken(files, verdicts, writer)
+        is_everything = _is_everything_again(tables, self.source, files)
+        before = 0 if is_everything else writer.records_before()
+        refused = self._shrunken(files, verdicts, writer, before)
         good = [row for row in files if row.file_id not in refused]
         done = {row.file_id: row for row in self._quarantined(tables, good, judged, verdicts)}
-        if _is_everything_again(tables, self.source, files):
+        if is_everything:
             is_ours = F.col("_file_id").isin([row.file_id for row in good])
             writer.withdraw(judged.where(F.col("_is_accepted") & is_ours), good)
         for batch in self._batches(good, writer):
@@ -146,14 +148,19 @@ class Conform:
         return _OrNothing(found)
 
     def _shrunken(
-        self, files: Sequence[FileRow], verdicts: dict[str, Verdict], writer: SilverWriter
+        self,
+        files: Sequence[FileRow],
+        verdicts: dict[str, Verdict],
+        writer: SilverWriter,
+        records: int,
     ) -> dict[str, FileRow]:
-        """Snapshots with too few records against the one before: refused, nothing is changed."""
+        """Snapshots with too few records against the one before, the first of them against those
+        that were there: refused, nothing is changed.
+        """
         if self.source.load != "snapshot":
             return {}
         refused: dict[str, FileRow] = {}
         least = self.source.snapshot.least_share
-        records = writer.records_before()
         latest = writer.latest()
         newest = writer.order_of(latest) if latest else None
         for row in sorted(files, key=writer.order_of):

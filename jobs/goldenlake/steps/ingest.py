@@ -185,7 +185,6 @@ class Ingest:
             status=INGESTED,
             error=None,
             records_read=summary.read,
-            records_accepted=None,
             records_quarantined=sum(summary.bad.values()),
             reasons=dict(sorted(summary.bad.items())),
             run_id=self.run_id,

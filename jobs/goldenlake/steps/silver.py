@@ -86,19 +86,20 @@ class SilverWriter:
         """Take out rows that were accepted of these files before and are not ``accepted`` now.
 
         Of all files of the source: what another file says of the record takes its place only where
-        that is read again as well.
+        that is read again as well. A no that was overtaken stays what it was.
         """
+        if not self.tables.exists(self.table):
+            return
         on = [*self.source.key, *PLACE]
         ids, days = [file.file_id for file in files], sorted({file.landed_on for file in files})
         ours = F.col("_landed_on").isin(days) & F.col("_file_id").isin(ids)
-        for table in filter(self.tables.exists, conformed(self.source.source)):
-            held = self.tables.read(table).where(ours).select(*on)
-            void = held.join(accepted.select(*on), on=on, how="left_anti").persist()
-            try:
-                if not void.isEmpty():
-                    remove_rows(self.tables, table, void, on=on)
-            finally:
-                void.unpersist()
+        held = self.tables.read(self.table).where(ours).select(*on)
+        void = held.join(accepted.select(*on), on=on, how="left_anti").persist()
+        try:
+            if not void.isEmpty():
+                remove_rows(self.tables, self.table, void, on=on)
+        finally:
+            void.unpersist()
 
     def refuse_what_does_not_fit(self) -> None:
         """Raises ColumnRetyped and KeyIsNew. By name: Delta would cast, or quote a value that it

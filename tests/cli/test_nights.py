@@ -15,6 +15,7 @@ from goldenlake.errors import (
     ExitCode,
     ExportHeld,
     GenerationMoved,
+    ModelUnfit,
     PlaceUnreachable,
     PublicationRefused,
     SetupError,
@@ -91,6 +92,20 @@ def test_what_comes_after_a_failed_stage_is_left_out_but_for_the_report(
     ran = fakes(resolve=RuntimeError("ann@example.com"))
     assert night(installation) is ExitCode.FAILED
     assert ran == ["collect", "resolve", "report"]
+
+
+def test_a_night_without_a_fit_model_says_at_which_stage_it_stopped(
+    installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unfit(_: Installation) -> None:
+        raise ModelUnfit("it was trained on other columns")
+
+    monkeypatch.setattr(Installation, "model", property(unfit))
+    with pytest.raises(ModelUnfit):
+        stages.resolve(installation)
+    [told] = installation.results
+    assert (told.step, told.status) == ("resolve", "failed")
+    assert "trained on other columns" in told.error
 
 
 def test_a_failed_collect_as_a_whole_still_goes_on_with_yesterday(installation, fakes) -> None:

@@ -64,16 +64,16 @@ def resolve(installation: Installation) -> list[StepResult]:
     """Records to customers."""
     from goldenlake.steps.resolve import Resolve
 
-    step = Resolve(
-        sources=installation.catalogue.sources,
-        rules=installation.catalogue.identity,
-        as_of=installation.as_of,
-        run_id=installation.run_id,
-        matching=installation.catalogue.matching,
-        trained=installation.model,
-        decisions=installation.catalogue.decisions,
-    )
     with installation.timed("resolve") as results, installation.claimed(BUILD):
+        step = Resolve(
+            sources=installation.catalogue.sources,
+            rules=installation.catalogue.identity,
+            as_of=installation.as_of,
+            run_id=installation.run_id,
+            matching=installation.catalogue.matching,
+            trained=installation.model,
+            decisions=installation.catalogue.decisions,
+        )
         results.append(step.run(installation.tables, installation.progress))
         return list(results)
 
@@ -137,13 +137,13 @@ def activate(installation: Installation, destinations: Sequence[str]) -> list[St
     tables = installation.tables
 
     def export(name: str) -> list[StepResult]:
-        planner = planner_of(installation, name)
-        step = Activate(planner=planner, run_id=installation.run_id)
         try:
             with (
                 installation.timed("activate", name) as found,
                 installation.claimed(f"export-{name}"),
             ):
+                planner = planner_of(installation, name)
+                step = Activate(planner=planner, run_id=installation.run_id)
                 kind = open_destination(planner.destination, installation)
                 found.append(step.run(tables, kind, installation.progress))
                 return list(found)

@@ -20,7 +20,7 @@ from goldenlake.errors import (
     PublicationRefused,
     SetupError,
 )
-from goldenlake.night import NIGHT
+from goldenlake.night import NIGHT, unheard
 from goldenlake.ports import StepResult
 from support.conf import FILES, Conf
 
@@ -166,6 +166,39 @@ def test_an_unexpected_message_is_not_told_of_a_night(
     said = capsys.readouterr()
     assert "unexpected ValueError" in said.err
     assert "ann@" not in said.out + said.err
+
+
+COLLECTED = "collect a: done, collect b: skipped"
+BUILT = f"{COLLECTED}, resolve: done, golden: skipped, publish: skipped"
+
+
+@pytest.mark.parametrize(
+    ("ended", "silent"),
+    [
+        ("", []),
+        ("maintain: done", []),
+        (f"{BUILT}, segments: done, activate x: done, activate y: done", []),
+        (f"{BUILT}, segments: done, activate x: done", ["activate y"]),
+        (f"{BUILT}, segments: done", ["activate"]),
+        (BUILT, ["segments"]),
+        (f"{COLLECTED}, resolve: done, golden: failed", []),
+        (f"{COLLECTED}, resolve: done, golden: done, publish: held", []),
+        ("collect a: degraded, resolve: done", ["collect b", "golden"]),
+        ("collect : failed, resolve: failed", []),
+        ("resolve: failed", ["collect"]),
+    ],
+)
+def test_who_left_no_word_is_told_and_what_was_left_out_after_it_is_not(
+    ended: str, silent: list[str]
+) -> None:
+    words = [word.partition(": ") for word in ended.split(", ") if word]
+    rows = [(*subject.partition(" ")[::2], status) for subject, _, status in words]
+    assert unheard(rows, source=["a", "b"], destination=["x", "y"]) == silent
+
+
+def test_a_night_without_a_destination_has_nobody_to_hear_from() -> None:
+    rows = [(name, "", "done") for name in ALL if name != "activate"]
+    assert unheard(rows, source=["a"], destination=[]) == []
 
 
 def test_runs_are_written_before_the_report_reads_them(

@@ -32,13 +32,13 @@ REFUSED = PublicationRefused(as_of="2026-01-03", reasons=["Too many merges."])
 def fakes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Stages that only note that they ran; some raise, some give other results, be it ``once``."""
 
-    def fake(*, once: bool = False, **instead: Exception | list[StepResult]) -> list[str]:
+    def fake(*, once: bool = False, **instead: BaseException | list[StepResult]) -> list[str]:
         ran: list[str] = []
 
         def carry_out(name: str) -> list[StepResult]:
             ran.append(name)
             what = (instead.pop if once else instead.get)(name, [StepResult(step=name)])
-            if isinstance(what, Exception):
+            if isinstance(what, BaseException):
                 raise what
             return what
 
@@ -201,13 +201,23 @@ def test_a_night_without_a_destination_has_nobody_to_hear_from() -> None:
     assert unheard(rows, source=["a"], destination=[]) == []
 
 
-def test_runs_are_written_before_the_report_reads_them(
+def test_runs_are_written_before_exports_begin_and_before_the_report_reads_them(
     installation, fakes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran = fakes()
     monkeypatch.setattr(Installation, "write_runs", lambda _: ran.append("runs"))
     night(installation)
-    assert ran[-2:] == ["runs", "report"]
+    assert ran[-5:] == ["runs", "activate", "runs", "report", "runs"]
+
+
+def test_a_night_that_is_interrupted_keeps_what_was_done(
+    installation, fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = fakes(golden=KeyboardInterrupt())
+    monkeypatch.setattr(Installation, "write_runs", lambda _: ran.append("runs"))
+    with pytest.raises(KeyboardInterrupt):
+        night(installation)
+    assert ran == ["collect", "resolve", "golden", "runs"]
 
 
 def test_worse_is_an_order_and_agrees_with_how_urgent_a_code_is() -> None:

@@ -57,9 +57,10 @@ NIGHT: tuple[Stage, ...] = (
         runbook="Exit code 4: an expectation or the blast-radius gate refused the new generation; "
         "the log and the Data Docs name which. Yesterday's generation stays in place. Mend the "
         "cause and clear resolve, golden and publish; or, when the change is wanted, run "
-        "`goldenlake publish --as-of DAY --accept-blast-radius` and clear segments. Any other "
-        "code: clear the task, or resolve with downstream where the log says to run the night "
-        "again from there.",
+        "`goldenlake publish --as-of DAY --accept-blast-radius` and clear this task with "
+        "downstream: it finds nothing left to publish, and the rest goes on. Any other code: clear "
+        "the task, or resolve with downstream where the log says to run the night again from "
+        "there.",
     ),
     Stage(
         name="segments",

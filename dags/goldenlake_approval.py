@@ -15,8 +15,6 @@ from airflow.sdk import DAG
 from goldenlake_dags.asking import APPROVAL, approval_tasks
 from goldenlake_dags.project import ENVIRONMENT, declared
 
-found = declared()
-
 with DAG(
     dag_id=APPROVAL,
     doc_md=__doc__,
@@ -24,7 +22,6 @@ with DAG(
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
     catchup=False,
     is_paused_upon_creation=False,  # Without a schedule it starts nothing by itself.
-    max_active_tasks=found.tasks_at_once,
     tags=["goldenlake", ENVIRONMENT],
 ):
-    approval_tasks(found)
+    approval_tasks(declared())

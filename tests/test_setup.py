@@ -1,5 +1,7 @@
+import os
 import re
 import subprocess
+import sys
 from importlib.metadata import version
 from pathlib import Path
 
@@ -110,6 +112,83 @@ def test_a_jar_that_differs_from_the_lock_is_refused(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert f"says {wrong}" in done.stderr
     assert not list((tmp_path / "jars").glob("*.jar"))
+
+
+#: Stands in for uv, and for a Python that makes what the scripts of set-up make.
+PRETENDER = """#!/usr/bin/env bash
+printf '%s\\n' "$*" >>"$CALLS"
+case "$*" in
+  venv*) mkdir -p "${!#}/bin" && cp "$0" "${!#}/bin/python" ;;
+  *jars.py*) mkdir -p "$3" && touch "$3/$2.jar" ;;
+  *prime_spark.py*) touch .cache/spark/{submit.properties,environment.sh,classes-a.jsa} ;;
+esac
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """As much of a checkout as set-up looks at, beside a uv that makes nothing real."""
+    home = tmp_path / "checkout"
+    for name in (
+        "requirements/airflow.txt", "requirements/jobs.txt", "infra/setup/jars.lock",
+        "infra/setup/prime_spark.py", "jobs/goldenlake/io/spark.py", "jobs/goldenlake/io/java.py",
+        ".cache/spark/kept",
+    ):  # fmt: skip
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).touch()
+    script = (ROOT / "infra/setup/bootstrap.sh").read_text()
+    for path, text in (
+        (tmp_path / "bin" / "uv", PRETENDER),
+        (home / ".venv" / "bin" / "python", PRETENDER),
+        (home / "infra" / "setup" / "bootstrap.sh", script),
+    ):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        path.chmod(0o755)
+    return home
+
+
+def set_up(checkout: Path, part: str) -> list[str]:
+    """Run a part of set-up; gives what it called."""
+    calls = checkout.parent / "calls"
+    calls.write_text("")
+    path = f"{checkout.parent / 'bin'}:{os.environ['PATH']}"
+    told = os.environ | {"PATH": path, "CALLS": str(calls), "PYTHON311": sys.executable}
+    subprocess.run([checkout / "infra/setup/bootstrap.sh", part], env=told, check=True)
+    return calls.read_text().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("part", "gone"),
+    [
+        ("jars", ".jars/delta.jar"),
+        ("jars-s3", ".jars/s3/s3.jar"),
+        ("prime", ".cache/spark/classes-a.jsa"),
+        ("prime", ".cache/spark/submit.properties"),
+    ],
+)
+def test_what_set_up_made_and_somebody_removed_is_made_again(
+    checkout: Path, part: str, gone: str
+) -> None:
+    set_up(checkout, part)
+    (checkout / gone).unlink()
+    set_up(checkout, part)
+    assert (checkout / gone).exists()
+
+
+def test_spark_is_not_rehearsed_twice(checkout: Path) -> None:
+    assert [len(set_up(checkout, "prime")), len(set_up(checkout, "prime"))] == [1, 0]
+
+
+def test_an_environment_is_made_once_and_anew_where_the_checkout_was_moved(checkout: Path) -> None:
+    def made() -> list[str]:
+        return [call for call in set_up(checkout, "airflow") if call.startswith("venv")]
+
+    assert (len(made()), len(made())) == (1, 0)
+    (checkout / "requirements/airflow.txt").write_text("another\n")
+    assert made() == []
+    checkout = checkout.rename(checkout.with_name("elsewhere"))
+    assert len(made()) == 1
 
 
 def pins(file: Path) -> dict[str, str]:

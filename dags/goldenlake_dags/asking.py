@@ -58,6 +58,8 @@ def ask_about(exports: Sequence[Any]) -> None:
 def approval_tasks(declared: Declared) -> None:
     """Add to the DAG at hand: the question, the approval of that very plan, and its sending."""
     conf = "{{ dag_run.conf['%s'] }}"
+    # ``max_active_tasks`` counts the tasks of one run, and every question is a run of its own.
+    apart = {"max_active_tis_per_dag": 1} if declared.tasks_at_once == 1 else {}
     answered = "ti.xcom_pull(task_ids='decide')"
     decide = ApprovalOperator(
         task_id="decide",
@@ -86,6 +88,7 @@ def approval_tasks(declared: Declared) -> None:
         "`goldenlake approve DESTINATION --plan HASH --as-of DAY --reason …`.",
         declared=declared,
         is_run=False,
+        **apart,
     )
     activate = spark_task(
         "activate",
@@ -97,5 +100,6 @@ def approval_tasks(declared: Declared) -> None:
         runbook="Code 4: something changed after the approval, and nothing was sent. Any other "
         "code: clear the task; it goes on after the last acknowledged batch.",
         declared=declared,
+        **apart,
     )
     decide >> approve >> activate

@@ -20,7 +20,8 @@ def night_tasks(declared: Declared) -> None:
     """Add the night to the DAG at hand: its stages, and a last task that flags an incomplete one.
 
     A stage that goes on regardless would leave the run green, although a source was left out.
-    ``complete`` runs nothing and succeeds only after all tasks have; so its state is the run's.
+    ``complete`` runs nothing and fails unless all stages succeeded, and so does the run. What asks
+    about held exports is a leaf of its own.
     """
     made: dict[str, list[Any]] = {}
     for stage in NIGHT:

@@ -18,6 +18,8 @@ import yaml
 HOME = Path(os.environ.get("GOLDENLAKE_HOME") or Path(__file__).resolve().parents[2])
 CONF = Path(os.environ.get("GOLDENLAKE_CONF") or HOME / "conf").absolute()
 ENVIRONMENT = os.environ.get("GOLDENLAKE_ENV") or "local"
+LAKE = os.environ.get("GOLDENLAKE_LAKE")
+"""Another lake than that of the environment."""
 
 # For goldenlake.night and goldenlake.errors, which need nothing but the standard library.
 if str(HOME / "jobs") not in sys.path:
@@ -70,7 +72,7 @@ def declared() -> Declared:
     environment = _read(CONF / "env" / f"{ENVIRONMENT}.yml")
     night, spark = environment.get("night") or {}, environment.get("spark") or {}
     known: dict[str, Any] = {
-        "lake": environment.get("lake"),
+        "lake": LAKE or environment.get("lake"),
         "schedule": night.get("schedule"),
         "collect_by": night.get("collect_by"),
         "parallel": night.get("parallel_sources"),

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from goldenlake_dags.project import CONF, ENVIRONMENT, HOME, Declared
+from goldenlake_dags.project import CONF, ENVIRONMENT, HOME, LAKE, Declared
 
 from goldenlake.errors import ExitCode, export_held, with_options  # isort: skip - project puts it on the path
 from goldenlake.io.java import FAST_START  # isort: skip
@@ -20,12 +20,17 @@ from goldenlake.io.java import FAST_START  # isort: skip
 #: and so no ``ds``.
 AS_OF = "{{ params.as_of or (dag_run.logical_date or dag_run.run_after) | ds }}"
 
+#: Brought by ``make setup`` where the machine has none that Spark can use; see goldenlake.io.java.
+JAVA = HOME / ".venv" / "share" / "java-for-spark"
 KILLED = (
     "spark-submit was killed from outside, most often for want of memory: lower spark.memory or "
     "night.parallel_sources in conf/env"
 )
+_OPTIONS = "spark.driver.extraJavaOptions"
+_BEFORE = "spark.driver.defaultJavaOptions"
+"""Spark puts these before the others."""
 _RUN = ["--run-id", "{{ dag_run.run_id }}"]
-_INSTALLATION = ["--conf", str(CONF), "--env", ENVIRONMENT]
+_INSTALLATION = ["--conf", str(CONF), "--env", ENVIRONMENT, *(["--lake", LAKE] if LAKE else [])]
 RETRIES = 3
 RETRY_DELAY = timedelta(seconds=float(os.environ.get("GOLDENLAKE_RETRY_SECONDS") or 300))
 LONGEST = timedelta(hours=6)
@@ -113,9 +118,14 @@ def repeated(option: str, values: Sequence[str]) -> list[str]:
 
 
 def _spark_conf(declared: Declared) -> dict[str, str]:
+    """Declared JVM options go beside those of the properties file, which they would replace: quiet
+    logs and UTC.
+    """
     conf = dict(declared.spark_conf)
-    if declared.fast_start:
-        conf["spark.driver.defaultJavaOptions"] = " ".join(FAST_START)
+    options = [*(FAST_START if declared.fast_start else ())]
+    options += filter(None, (conf.pop(key, "") for key in (_BEFORE, _OPTIONS)))
+    if options:
+        conf[_BEFORE] = " ".join(options)
     return conf
 
 
@@ -130,6 +140,8 @@ def _variables() -> dict[str, str]:
     }
     if java := os.environ.get("JAVA_HOME"):
         variables["JAVA_HOME"] = java
+    elif JAVA.is_dir():
+        variables["JAVA_HOME"] = str(JAVA)
     return variables
 
 

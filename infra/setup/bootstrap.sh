@@ -45,9 +45,14 @@ part() {
 
 # environment FOLDER REQUIREMENTS...
 environment() {
-  local folder=$1 python file
+  local folder=$1 place=$1/.place here python file
   local -a files=()
   shift
+  # Its programs name the folder in which it was made: after a move they start nothing.
+  here=$(pwd -P)
+  if [[ ! -f $place || $(<"$place") != "$here" ]]; then
+    rm -rf "$folder"
+  fi
   # As constraints too: without, pip asks the newest release of a package that another one wants
   # with extras, finds no hash for it, and stops.
   for file in "$@"; do files+=(-r "$file" -c "$file"); done
@@ -65,6 +70,7 @@ environment() {
       "$folder/bin/python" -m ensurepip >/dev/null
     "$folder/bin/python" -m pip install --quiet --require-hashes "${files[@]}"
   fi
+  printf '%s\n' "$here" >"$place"
 }
 
 jobs_environment() {
@@ -111,18 +117,20 @@ for wanted in "$@"; do
         .venv-tryton/bin/python infra/setup/tryton_data.py .cache/tryton
       ;;
     jars)
-      part "Delta JARs (13 MB)" .jars/.state "$(digest infra/setup/jars.lock)" \
-        .venv/bin/python infra/setup/jars.py delta .jars
+      # Looked at every time, in some tenths of a second: one may have been removed or damaged.
+      .venv/bin/python infra/setup/jars.py delta .jars
       ;;
     jars-s3)
-      part "S3A JARs (18 MB)" .jars/s3/.state "$(digest infra/setup/jars.lock)" \
-        .venv/bin/python infra/setup/jars.py s3 .jars/s3
+      .venv/bin/python infra/setup/jars.py s3 .jars/s3
       ;;
     prime)
+      for made in submit.properties environment.sh 'classes-*'; do
+        compgen -G ".cache/spark/$made" >/dev/null || rm -f .cache/spark/.state
+      done
       part "Spark start-up cache (a rehearsal of a job)" .cache/spark/.state \
         "$(digest requirements/jobs.txt infra/setup/jars.lock infra/setup/prime_spark.py \
           jobs/goldenlake/io/spark.py jobs/goldenlake/io/java.py \
-          $(find .jars/s3 -name .state 2>/dev/null))" \
+          $(find .jars/s3 -name '*.jar' 2>/dev/null | sort))" \
         .venv/bin/python infra/setup/prime_spark.py .jars .cache/spark
       ;;
     drt)

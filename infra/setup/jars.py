@@ -66,6 +66,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     missing = wanted if options.write else [jar for jar in wanted if not jar.is_in(folder)]
     if missing:
+        print(f"[setup] {len(missing)} {options.group} JARs ...", file=sys.stderr, flush=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             fetch(missing, Path(scratch))
             if options.write:
@@ -77,7 +78,6 @@ def main() -> None:
     for path in folder.glob("*.jar"):
         if path.name not in {jar.file for jar in wanted}:
             path.unlink()
-    print(f"{len(wanted)} {options.group} JARs in place, {len(missing)} of them fetched now")
 
 
 def read_lock() -> list[Jar]:

@@ -3,7 +3,8 @@
 - ``submit.properties``: for ``spark-submit --properties-file``; settings of every session, with
   the S3A JARs where they have been fetched.
 - ``environment.sh``: for a shell that starts spark-submit; which Java, Spark and Python.
-- ``classes-<key>.jsa``: classes parsed once (AppCDS), recorded by a small job of the usual kind.
+- ``classes-<key>.jsa``: classes parsed once (AppCDS), recorded by a small job of the usual kind;
+  ``classes-<key>.none`` where this Java records none.
 """
 
 from __future__ import annotations
@@ -74,11 +75,12 @@ def record_classes(jars: Path, cache: Path) -> None:
             raise SystemExit(
                 "Spark does not start here; see above. Is the Java in use a whole one?"
             )
+        for old in cache.glob("classes-*"):
+            old.unlink(missing_ok=True)
         if not recorded.exists():
             print("No class archive: a start of Spark will take some 4 s longer.", file=sys.stderr)
+            archive.with_suffix(".none").touch()
             return
-        for old in cache.glob("classes-*.jsa"):
-            old.unlink(missing_ok=True)
         os.replace(recorded, archive)
 
 

@@ -6,6 +6,7 @@ Standard library only: Airflow's environment has no Spark and imports this modul
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -56,9 +57,10 @@ NIGHT: tuple[Stage, ...] = (
         runbook="Exit code 4: an expectation or the blast-radius gate refused the new generation; "
         "the log and the Data Docs name which. Yesterday's generation stays in place. Mend the "
         "cause and clear resolve, golden and publish; or, when the change is wanted, run "
-        "`goldenlake publish --as-of DAY --accept-blast-radius` and clear segments. Any other "
-        "code: clear the task, or resolve with downstream where the log says to run the night "
-        "again from there.",
+        "`goldenlake publish --as-of DAY --accept-blast-radius` and clear this task with "
+        "downstream: it finds nothing left to publish, and the rest goes on. Any other code: clear "
+        "the task, or resolve with downstream where the log says to run the night again from "
+        "there.",
     ),
     Stage(
         name="segments",
@@ -89,3 +91,38 @@ NIGHT: tuple[Stage, ...] = (
 def stage(name: str) -> Stage:
     """The stage of that name. Raises KeyError."""
     return {each.name: each for each in NIGHT}[name]
+
+
+def unheard(ended: Iterable[tuple[str, str, str]], **declared: Collection[str]) -> list[str]:
+    """Stages before the report whose turn it was and that left no word, as one that is killed does.
+
+    What comes after a stage that did not end well may have been left out, and is not told. Where no
+    stage left any, there was no night.
+
+    Args:
+        ended: step, subject and status of what left word.
+        declared: each ``source`` and ``destination``; one alone that left none is told by its name.
+    """
+    heard: dict[str, dict[str, str]] = {}
+    for step, subject, status in ended:
+        heard.setdefault(step, {})[subject] = status
+    stages = [each for each in NIGHT if each.name != "report"]
+    if heard.keys().isdisjoint(each.name for each in stages):
+        return []
+    found: list[str] = []
+    stopped: set[str] = set()
+    for each in stages:
+        own = heard.get(each.name, {})
+        is_left_out = not each.goes_on and not stopped.isdisjoint(each.after)
+        absent = [] if is_left_out else _absent(each, own, declared.get(each.each, ("",)))
+        found += absent
+        if is_left_out or absent or not {"done", "skipped"}.issuperset(own.values()):
+            stopped.add(each.name)
+    return found
+
+
+def _absent(of: Stage, own: Collection[str], subjects: Collection[str]) -> list[str]:
+    """The stage, where nothing of it left word; else those of its subjects that left none."""
+    if subjects and not own:
+        return [of.name]
+    return [] if "" in own else [f"{of.name} {each}" for each in subjects if each not in own]

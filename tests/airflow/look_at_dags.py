@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from datetime import UTC, datetime
@@ -54,6 +55,15 @@ def as_of(task: Any, logical_date: datetime | None, value: str | None) -> str:
     return environment.from_string(template).render(params={"as_of": value}, dag_run=run)
 
 
+def java_by_default(submit: Any) -> list[str | None]:
+    """Of a worker that names none: where set-up brought one, and where it brought none."""
+    os.environ.pop("JAVA_HOME", None)
+    found = []
+    for submit.JAVA in (Path.cwd(), Path("/nowhere")):
+        found.append(submit._variables().get("JAVA_HOME"))
+    return found
+
+
 def main() -> None:
     begun = time.process_time()
     folder = Path(sys.argv[1]).absolute()
@@ -74,6 +84,7 @@ def main() -> None:
                     "upstream": sorted(task.upstream_task_ids),
                     "trigger_rule": str(getattr(task.trigger_rule, "value", task.trigger_rule)),
                     "retries": task.retries,
+                    "at_once_in_all_runs": task.max_active_tis_per_dag,
                     "command": command(task, **params) if hasattr(task, "env_vars") else [],
                     "variables": getattr(task, "env_vars", {}),
                 }
@@ -81,8 +92,10 @@ def main() -> None:
             },
         }
     task = bag.dags["goldenlake_nightly"].get_task("resolve")
+    from goldenlake_dags import submit
     from goldenlake_dags.project import Declared
 
+    options = {"spark.driver.extraJavaOptions": "-Xss4m", "spark.ui.enabled": "true"}
     systems = {"contacts": "crm", "deals": "crm", "visits": "web"}
     found = {
         "collects": {
@@ -104,6 +117,8 @@ def main() -> None:
                 ("gcs", "gs://bucket/lake", ()),
             )
         },
+        "conf": submit._spark_conf(Declared(systems={}, destinations=(), spark_conf=options)),
+        "java": java_by_default(submit),
         "errors": bag.import_errors,
         "seconds": seconds,
         "modules": sorted({name.split(".")[0] for name in sys.modules}),

@@ -120,6 +120,27 @@ def test_processes_write_side_by_side_only_where_no_commit_can_be_lost(
     assert looked_at["at_once"] == {"folder": 6, "s3": 1, "s3 with a log store": 6, "gcs": 6}
 
 
+def test_a_lake_in_s3_that_a_variable_names_is_written_by_one_process_at_a_time(
+    looked_at: dict[str, Any], looked_at_on_s3: dict[str, Any]
+) -> None:
+    dags = looked_at_on_s3["dags"]
+    assert dags["goldenlake_nightly"]["max_active_tasks"] == 1
+    for dag in dags.values():
+        for task in filter(lambda task: task["command"], dag["tasks"].values()):
+            words = task["command"]
+            assert words[words.index("--lake") + 1] == "s3a://bucket/lake"
+            # Several runs of the approval may be there at once; of the others one alone.
+            assert dag["max_active_runs"] == 1 or task["at_once_in_all_runs"] == 1
+    approval = looked_at["dags"]["goldenlake_approval"]["tasks"]
+    assert {task["at_once_in_all_runs"] for task in approval.values()} == {None}
+
+
+def test_declared_jvm_options_are_added_to_those_of_set_up(looked_at: dict[str, Any]) -> None:
+    assert looked_at["conf"]["spark.ui.enabled"] == "true"
+    assert looked_at["conf"]["spark.driver.defaultJavaOptions"].endswith(" -Xss4m")
+    assert "spark.driver.extraJavaOptions" not in looked_at["conf"]
+
+
 def test_the_day_of_a_run_is_known_however_it_was_started(looked_at: dict[str, Any]) -> None:
     assert looked_at["as_of"] == {
         "logical date": "2026-01-02",
@@ -137,6 +158,12 @@ def test_the_driver_runs_in_the_jobs_environment(looked_at: dict[str, Any]) -> N
                 assert Path(variables["SPARK_HOME"], "jars").is_dir()
                 assert Path(variables["JAVA_HOME"], "bin", "java").exists()
                 assert variables["GX_ANALYTICS_ENABLED"] == "false"
+
+
+def test_a_worker_that_names_no_java_takes_the_one_that_set_up_brought(
+    looked_at: dict[str, Any],
+) -> None:
+    assert looked_at["java"] == [str(ROOT), None]
 
 
 @pytest.mark.parametrize("dag", DAGS)

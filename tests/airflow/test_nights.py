@@ -130,6 +130,8 @@ def rows_after_a_night(
         assert len(set(rows.values())) == 1, (name, rows)
         found[name] = rows["polars"]
     assert found.keys() >= {"identity.customers", "gold.customers", "gold.purchases"}
-    assert (home / "reports" / f"{as_of}.html").stat().st_size > 10_000
+    page = (home / "reports" / f"{as_of}.html").read_text()
+    assert len(page) > 10_000
+    assert "A good night" in page
     assert any(path.is_file() for path in (home / "exports").rglob("*"))
     return found

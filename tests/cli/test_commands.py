@@ -131,6 +131,18 @@ def test_a_backfill_is_one_pass_or_a_night_for_each_day_and_ends_with_the_worst(
     assert "exit code 4" in ended.err
 
 
+def test_every_night_of_a_run_that_was_given_a_name_bears_it(
+    goldenlake, conf, written, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+    monkeypatch.setattr(
+        stages, "night", lambda installation: (ran.append(installation.run_id), ExitCode.OK)[1]
+    )
+    days = ("--until", "2026-01-04", "--day-by-day")
+    goldenlake("nightly", *AS_OF, *days, "--run-id", "r9", *at(conf))
+    assert ran == ["r9", "r9"]
+
+
 def test_sound_declarations_pass_the_check(goldenlake, conf) -> None:
     ended = goldenlake("check", *at(conf))
     assert (ended.code, ended.out) == (0, "")

@@ -85,6 +85,10 @@ def test_what_can_be_done_without_is_neither_there_nor_a_fault(
     assert "○ Airflow environment: absent (optional)" in ended.out
     assert "`make setup-airflow`" in ended.out
 
+    (tmp_path / "spark").mkdir()
+    (tmp_path / "spark" / "classes-a.none").touch()
+    assert "this Java records none" in goldenlake("doctor", *at(fit)).out
+
 
 def test_a_lake_on_an_object_store_is_asked_and_has_no_disk_here(
     goldenlake, fit, monkeypatch: pytest.MonkeyPatch

@@ -15,11 +15,12 @@ from goldenlake.errors import (
     ExitCode,
     ExportHeld,
     GenerationMoved,
+    ModelUnfit,
     PlaceUnreachable,
     PublicationRefused,
     SetupError,
 )
-from goldenlake.night import NIGHT
+from goldenlake.night import NIGHT, unheard
 from goldenlake.ports import StepResult
 from support.conf import FILES, Conf
 
@@ -31,13 +32,13 @@ REFUSED = PublicationRefused(as_of="2026-01-03", reasons=["Too many merges."])
 def fakes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Stages that only note that they ran; some raise, some give other results, be it ``once``."""
 
-    def fake(*, once: bool = False, **instead: Exception | list[StepResult]) -> list[str]:
+    def fake(*, once: bool = False, **instead: BaseException | list[StepResult]) -> list[str]:
         ran: list[str] = []
 
         def carry_out(name: str) -> list[StepResult]:
             ran.append(name)
             what = (instead.pop if once else instead.get)(name, [StepResult(step=name)])
-            if isinstance(what, Exception):
+            if isinstance(what, BaseException):
                 raise what
             return what
 
@@ -91,6 +92,20 @@ def test_what_comes_after_a_failed_stage_is_left_out_but_for_the_report(
     ran = fakes(resolve=RuntimeError("ann@example.com"))
     assert night(installation) is ExitCode.FAILED
     assert ran == ["collect", "resolve", "report"]
+
+
+def test_a_night_without_a_fit_model_says_at_which_stage_it_stopped(
+    installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unfit(_: Installation) -> None:
+        raise ModelUnfit("it was trained on other columns")
+
+    monkeypatch.setattr(Installation, "model", property(unfit))
+    with pytest.raises(ModelUnfit):
+        stages.resolve(installation)
+    [told] = installation.results
+    assert (told.step, told.status) == ("resolve", "failed")
+    assert "trained on other columns" in told.error
 
 
 def test_a_failed_collect_as_a_whole_still_goes_on_with_yesterday(installation, fakes) -> None:
@@ -153,13 +168,56 @@ def test_an_unexpected_message_is_not_told_of_a_night(
     assert "ann@" not in said.out + said.err
 
 
-def test_runs_are_written_before_the_report_reads_them(
+COLLECTED = "collect a: done, collect b: skipped"
+BUILT = f"{COLLECTED}, resolve: done, golden: skipped, publish: skipped"
+
+
+@pytest.mark.parametrize(
+    ("ended", "silent"),
+    [
+        ("", []),
+        ("maintain: done", []),
+        (f"{BUILT}, segments: done, activate x: done, activate y: done", []),
+        (f"{BUILT}, segments: done, activate x: done", ["activate y"]),
+        (f"{BUILT}, segments: done", ["activate"]),
+        (BUILT, ["segments"]),
+        (f"{COLLECTED}, resolve: done, golden: failed", []),
+        (f"{COLLECTED}, resolve: done, golden: done, publish: held", []),
+        ("collect a: degraded, resolve: done", ["collect b", "golden"]),
+        ("collect : failed, resolve: failed", []),
+        ("resolve: failed", ["collect"]),
+    ],
+)
+def test_who_left_no_word_is_told_and_what_was_left_out_after_it_is_not(
+    ended: str, silent: list[str]
+) -> None:
+    words = [word.partition(": ") for word in ended.split(", ") if word]
+    rows = [(*subject.partition(" ")[::2], status) for subject, _, status in words]
+    assert unheard(rows, source=["a", "b"], destination=["x", "y"]) == silent
+
+
+def test_a_night_without_a_destination_has_nobody_to_hear_from() -> None:
+    rows = [(name, "", "done") for name in ALL if name != "activate"]
+    assert unheard(rows, source=["a"], destination=[]) == []
+
+
+def test_runs_are_written_before_exports_begin_and_before_the_report_reads_them(
     installation, fakes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ran = fakes()
     monkeypatch.setattr(Installation, "write_runs", lambda _: ran.append("runs"))
     night(installation)
-    assert ran[-2:] == ["runs", "report"]
+    assert ran[-5:] == ["runs", "activate", "runs", "report", "runs"]
+
+
+def test_a_night_that_is_interrupted_keeps_what_was_done(
+    installation, fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = fakes(golden=KeyboardInterrupt())
+    monkeypatch.setattr(Installation, "write_runs", lambda _: ran.append("runs"))
+    with pytest.raises(KeyboardInterrupt):
+        night(installation)
+    assert ran == ["collect", "resolve", "golden", "runs"]
 
 
 def test_worse_is_an_order_and_agrees_with_how_urgent_a_code_is() -> None:

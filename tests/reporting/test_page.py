@@ -79,6 +79,16 @@ def test_a_failure_outweighs_what_is_held_and_what_is_held_outweighs_what_is_lef
     assert replace(good_night(), steps=[*steps, step("x", status="failed")]).verdict == "failed"
 
 
+def test_a_stage_that_was_killed_makes_the_night_a_failed_one() -> None:
+    facts = replace(held_night(), unheard=["activate letters"])
+    assert facts.verdict == "failed"
+    assert [(each.kind, each.subject) for each in facts.attention] == [
+        ("failed", "activate letters"),
+        ("held", "publish"),
+    ]
+    assert "killed before it could say how it ended" in said(facts)
+
+
 def test_a_text_that_looks_like_markup_stays_a_text() -> None:
     facts = failed_night(EVIL)
     broken = {"table": EVIL, "rule": EVIL, "severity": EVIL, "passed": False, "broken": None,

@@ -47,7 +47,7 @@ def file(status: str = "conformed", **others: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def ran(step: str, minute: int, status: str = "done", **others: Any) -> dict[str, Any]:
+def ran(step: str, minute: float, status: str = "done", **others: Any) -> dict[str, Any]:
     return {
         "run_id": "r1", "as_of": DAY, "step": step, "subject": "", "status": status,
         "started_at": NIGHT + timedelta(minutes=minute), "seconds": 2.0, "counts": {},
@@ -74,6 +74,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
     "ops.runs": [
         ran("collect", 1, subject="shop"),
         ran("collect", 9, "skipped", subject="shop"),
+        ran("resolve", 1, "skipped"), ran("golden", 1.5), ran("segments", 3.5),
         ran("publish", 2, "failed", error="No disk."),
         ran("publish", 3, details='{"verdicts": [{"table": "t", "rule": "r", "severity": '
             '"warning", "passed": false, "broken": 1, "reason": "x"}], "warnings": ["t: r"]}'),
@@ -170,7 +171,8 @@ def test_the_page_tells_of_the_day_and_of_nothing_else(
     # The rerun that mended the publication counts, and the idle rerun of collect does not; an idle
     # rerun of an export shows that its fault has passed.
     assert [(each.step, each.status) for each in facts.steps] == [
-        ("collect", "done"), ("publish", "done"), ("activate", "done"), ("activate", "skipped")
+        ("collect", "done"), ("resolve", "skipped"), ("golden", "done"), ("publish", "done"),
+        ("segments", "done"), ("activate", "done"), ("activate", "skipped"),
     ]  # fmt: skip
     assert (ads.status, ads.error) == ("skipped", "")
     assert facts.verdict == "good"
@@ -375,15 +377,16 @@ def test_decisions_and_pairs_that_wait_for_one_are_counted(
     }
 
 
-def test_files_that_are_dated_after_today_are_something_to_look_at(
+def test_files_that_are_dated_after_today_and_a_stage_without_a_row_are_something_to_look_at(
     spark: SparkSession, catalogue: Catalogue, tmp_path: Path
 ) -> None:
     rows = [ran("collect", 1, "skipped", subject="shop", counts={"files_ahead": 2})]
     tables: Any = Frames(spark, {"ops.files": [file()], "ops.runs": rows}, {})
     step = WriteReport(catalogue=catalogue, as_of=DAY, run_id="r1", folder=tmp_path / "reports")
-    (found,) = step.gather(tables, Clock()).attention
+    killed, found = step.gather(tables, Clock()).attention
     assert (found.kind, found.subject) == ("warning", "shop")
     assert "2 files are dated after today" in found.message
+    assert (killed.kind, killed.subject) == ("failed", "resolve")
 
 
 def test_the_newest_day_is_that_of_the_last_night_and_upkeep_is_none(spark: SparkSession) -> None:

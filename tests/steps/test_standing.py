@@ -172,6 +172,26 @@ def test_every_decision_about_a_person_is_told(tables, vendor, outside):
     assert "@" not in str(ann) + str(bob) + str(counts)
 
 
+def test_what_happened_before_a_merge_is_told_of_who_came_of_it(tables, vendor, outside):
+    vendor.refused.add("bob@example.com")
+    who = ["ann", "bob", "cyd"]
+    night(tables, DAY, [*map(customer, who)], [*map(grant, who)], {"readers": ["bob", "cyd"]})
+    export(tables, outside)
+    records = [{"record_id": f"crm:{name}", "customer_id": "ann"} for name in who]
+    merges = [
+        {"event": "merged", "customer_id": name, "other_customer_id": "ann", "generation": 2}
+        for name in who[1:]
+    ]
+    publish(tables, DAY, {"identity.customers": records, "identity.history": merges})
+
+    planner = PlanExport(destination=destination(**TO_HUBSPOT), consent=POLICY, as_of=DAY)
+    ann = person_standing(tables, planner, "bob")
+
+    assert ann.customer_id == "ann"
+    assert {row["state"] for row in ann.ledger} == {"present", "absent"}
+    assert [row["is_permanent"] for row in ann.rejects] == [True]
+
+
 def test_who_is_held_out_is_noted_and_taken_out_where_they_were_sent_before(
     tables, vendor, outside
 ):

@@ -162,8 +162,9 @@ class FaultyInstallation(Installation):
             yield found
 
     def write_runs(self) -> None:
-        """See ``Installation.write_runs``."""
-        self.enter("report")
+        """See ``Installation.write_runs``: after the segments, and again with the report."""
+        if self.line.stage == "activate":
+            self.enter("report")
         super().write_runs()
 
     def enter(self, stage: str) -> None:
@@ -209,7 +210,7 @@ class Company:
         installation = self.installation(as_of, line)
         with installation.claimed(stages.NIGHT_WORK), _on_line(line, self.home):
             for stage in NIGHT[[each.name for each in NIGHT].index(start) :]:
-                if stage.name == "report":
+                if stage.name in ("activate", "report"):
                     installation.write_runs()
                 stages.runs_of(stage, installation)()
                 if line.was_met and line.fault and line.fault.kind == "error":

@@ -82,12 +82,11 @@ def nightly(
     code = ExitCode.OK
     for number, day in enumerate(days):
         if number:
-            installation = installation.for_day(day)
+            installation = installation.for_day(day, run_id=run_id)
         if len(days) > 1:
             installation.say(f"[bold]night of {day}[/bold]")
         code = stages.worse(code, stages.night(installation))
     installation.progress(f"exit code {code.value}: {code.meaning}")
-    installation.write_runs()
     raise typer.Exit(code)
 
 

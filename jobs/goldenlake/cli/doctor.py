@@ -156,6 +156,8 @@ def _locked(group: str, folder: Path, *, mend: str) -> str:
 
 def _archive() -> str:
     cache = Path(os.environ.get("GOLDENLAKE_CACHE", PROJECT / ".cache"))
+    if list((cache / "spark").glob("classes-*.none")):
+        raise Lacking("absent (optional): this Java records none; Spark starts some seconds later.")
     if not list((cache / "spark").glob("classes-*.jsa")):
         raise Lacking("absent (optional): Spark starts some seconds later. `make setup` makes it.")
     return "present"

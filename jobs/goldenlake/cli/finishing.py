@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 
 import typer
 
@@ -14,11 +13,6 @@ from goldenlake.ports import StepResult
 
 def finish(installation: Installation, run: Callable[[], Sequence[StepResult]]) -> None:
     """Run, note it in ``ops.runs`` however it ends, and end with the code of its results."""
-    try:
+    with installation.kept_runs():
         results = run()
-    except Exception:
-        with suppress(Exception):  # what went wrong first is what must be told
-            installation.write_runs()
-        raise
-    installation.write_runs()
     raise typer.Exit(stages.code_of(results))

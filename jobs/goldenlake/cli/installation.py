@@ -9,7 +9,7 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
@@ -234,6 +234,17 @@ class Installation:
                         f"      [red]{result.step} {result.subject}[/red]: {escape(result.error)}",
                         soft_wrap=True,
                     )
+
+    @contextmanager
+    def kept_runs(self) -> Iterator[None]:
+        """What is done meanwhile stands in ``ops.runs`` afterwards, however it ends."""
+        try:
+            yield
+        except BaseException:
+            with suppress(Exception):  # what went wrong first is what must be told
+                self.write_runs()
+            raise
+        self.write_runs()
 
     def write_runs(self) -> None:
         """Append what has been collected to ``ops.runs``, in one commit."""

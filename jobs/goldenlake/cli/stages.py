@@ -64,16 +64,16 @@ def resolve(installation: Installation) -> list[StepResult]:
     """Records to customers."""
     from goldenlake.steps.resolve import Resolve
 
-    step = Resolve(
-        sources=installation.catalogue.sources,
-        rules=installation.catalogue.identity,
-        as_of=installation.as_of,
-        run_id=installation.run_id,
-        matching=installation.catalogue.matching,
-        trained=installation.model,
-        decisions=installation.catalogue.decisions,
-    )
     with installation.timed("resolve") as results, installation.claimed(BUILD):
+        step = Resolve(
+            sources=installation.catalogue.sources,
+            rules=installation.catalogue.identity,
+            as_of=installation.as_of,
+            run_id=installation.run_id,
+            matching=installation.catalogue.matching,
+            trained=installation.model,
+            decisions=installation.catalogue.decisions,
+        )
         results.append(step.run(installation.tables, installation.progress))
         return list(results)
 
@@ -137,13 +137,13 @@ def activate(installation: Installation, destinations: Sequence[str]) -> list[St
     tables = installation.tables
 
     def export(name: str) -> list[StepResult]:
-        planner = planner_of(installation, name)
-        step = Activate(planner=planner, run_id=installation.run_id)
         try:
             with (
                 installation.timed("activate", name) as found,
                 installation.claimed(f"export-{name}"),
             ):
+                planner = planner_of(installation, name)
+                step = Activate(planner=planner, run_id=installation.run_id)
                 kind = open_destination(planner.destination, installation)
                 found.append(step.run(tables, kind, installation.progress))
                 return list(found)
@@ -269,10 +269,11 @@ def night(installation: Installation, *, until: str = "") -> ExitCode:
     """Run the whole graph in this process; gives the worst of the codes that its stages gave.
 
     A stage is left out when one that it comes after failed or was left out, unless it goes on
-    regardless. With ``until``, stages after that one are not run either. Raises LakeBusy while
-    another process runs a night of this lake.
+    regardless. With ``until``, stages after that one are not run either. What was done is noted in
+    ``ops.runs``, also where it is interrupted. Raises LakeBusy while another process runs a night
+    of this lake.
     """
-    with installation.claimed(NIGHT_WORK):
+    with installation.claimed(NIGHT_WORK), installation.kept_runs():
         return _night(installation, until)
 
 
@@ -295,7 +296,8 @@ def _night(installation: Installation, until: str) -> ExitCode:
 
 def _code_of_stage(stage: Stage, installation: Installation) -> ExitCode:
     try:
-        if stage.name == "report":
+        # The report reads what was done; an export may take hours, and be killed.
+        if stage.name in ("activate", "report"):
             installation.write_runs()
         return code_of(carried_out(stage, installation))
     except Exception as error:  # noqa: BLE001 - the report must be written whatever happens

@@ -16,6 +16,7 @@ class Section:
     """Rows of one table, or records of one source. Personal.
 
     Attributes:
+        rows: a record of a source lacks the columns in which it says nothing.
         purposes: what a source's data may be used for, as declared.
     """
 

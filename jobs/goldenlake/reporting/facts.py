@@ -181,6 +181,8 @@ class NightFacts:
     data_docs: str
     """Where the Data Docs are, as seen from the page; empty without them."""
     steps: Sequence[StepFacts]
+    unheard: Sequence[str] = field(default_factory=tuple)
+    """Stages, with their source or destination, whose turn it was and that left no word."""
     warnings: Sequence[str] = field(default_factory=tuple)
     abandoned: Mapping[str, int] = field(default_factory=dict)
     """Records at destinations that are declared no more, by name."""
@@ -197,6 +199,8 @@ class NightFacts:
     def verdict(self) -> str:
         """One word for the whole night: good, degraded, held, failed; or empty, if none was."""
         statuses = {step.status for step in self.steps}
+        if self.unheard:
+            return "failed"
         for word in _WORST_FIRST:
             if word in statuses:
                 return word
@@ -211,10 +215,19 @@ class NightFacts:
                 subject=f"{step.step} {step.subject}".strip(),
                 message=step.error or "no reason was given",
             )
-            for word in _WORST_FIRST
             for step in self.steps
-            if step.status == word
+            if step.status in _WORST_FIRST
         ]
+        unheard = [
+            Attention(
+                kind="failed",
+                subject=subject,
+                message="it has not run for this day, or was killed before it could say how it "
+                "ended. Its log, or that of the machine, tells more.",
+            )
+            for subject in self.unheard
+        ]
+        stopped = sorted([*stopped, *unheard], key=lambda each: _WORST_FIRST.index(each.kind))
         overdue = [
             Attention(
                 kind="overdue",

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.catalogue import Catalogue
 from goldenlake.identity.trained import TrainedModel
+from goldenlake.night import unheard
 from goldenlake.ports import Clock, StepResult, Tables
 from goldenlake.reporting.facts import (
     AccuracyFacts,
@@ -104,6 +105,11 @@ class WriteReport:
                 for row in runs
                 if row["step"] not in (STEP, ACCURACY)
             ],
+            unheard=unheard(
+                [(row["step"], row["subject"] or "", row["status"]) for row in runs],
+                source=self.catalogue.sources,
+                destination=self.catalogue.destinations,
+            ),
             warnings=audit.get("warnings", []),
             matching=self._matching(published, runs),
             accuracy=_accuracy(runs),

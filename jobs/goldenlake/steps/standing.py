@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from goldenlake.destinations import capabilities_of
 from goldenlake.identity.evidence import customer_named
+from goldenlake.identity.ids import redirects
 from goldenlake.ports import Tables
 from goldenlake.schemas import REJECTS
 from goldenlake.steps import ledger
@@ -58,11 +59,11 @@ def person_standing(tables: Tables, planner: PlanExport, who: str) -> PersonStan
     Raises CustomerUnknown; SegmentNotBuilt; TableMissing before the first publication.
     """
     generation = generation_of(tables)
-    customer_id = customer_named(
-        who,
-        read(tables, generation, "identity.customers"),
-        read(tables, generation, "identity.history"),
-    )
+    history = read(tables, generation, "identity.history")
+    customer_id = customer_named(who, read(tables, generation, "identity.customers"), history)
+    became = redirects(history).where(F.col("current_customer_id") == customer_id)
+    # What happened before a merge stands under the ids of then.
+    ids = [customer_id, *(row["customer_id"] for row in became.collect())]
     destination = planner.destination
     with planner.drawn(tables, capabilities_of(destination)) as drawn:
         rows = (
@@ -76,8 +77,8 @@ def person_standing(tables: Tables, planner: PlanExport, who: str) -> PersonStan
     seen = {each["segment"] for each in decisions}
 
     def told(ours: DataFrame, columns: Sequence[str]) -> list[dict[str, Any]]:
-        found = ours.where(F.col("customer_id") == customer_id).select(*columns)
-        return [row.asDict() for row in found.orderBy("segment").collect()]
+        found = ours.where(F.col("customer_id").isin(ids)).select(*columns)
+        return [row.asDict() for row in found.orderBy(*columns).collect()]
 
     name = destination.destination
     rejects = tables.read_or_empty("activation.rejects", REJECTS.ddl)

@@ -61,6 +61,11 @@ def test_warnings_are_told_apart_and_odd_values_stop_nothing(spark: SparkSession
     assert tags(spark, RULES, "warning") == {"good": [], "bad": ["number"], "none": ["number"]}
 
 
+def test_rules_of_one_name_are_all_judged(spark: SparkSession) -> None:
+    alike = [rule(rule="holds", expression=each) for each in ("age < 100", "price > 0", "true")]
+    assert tags(spark, alike) == {"good": [], "bad": ["holds"], "none": ["holds"]}
+
+
 def test_no_rules_break_nothing(spark: SparkSession) -> None:
     assert tags(spark, []) == {"good": [], "bad": [], "none": []}
     assert spark.range(1).select(tagged({}).alias("t")).schema["t"].dataType.simpleString() == (

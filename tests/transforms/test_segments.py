@@ -303,6 +303,19 @@ def test_who_bought_after_the_day_has_not_stopped_buying(spark):
 
 
 def test_static_members_stay_while_they_are_customers(spark):
+def test_an_instant_of_an_event_is_compared_with_a_day_by_its_day(spark):
+    found = judge(
+        spark,
+        [
+            segment({"event": "view", "where": {"at": "2024-05-30"}}, "day"),
+            segment({"event": "view", "where": {"at": "2024-05-30T08:00:00"}}, "instant"),
+        ],
+        [customer("a"), customer("b")],
+        interactions=[seen("a", "view", "2024-05-30 08:00"), seen("b", "view", "2024-05-30 09:00")],
+    )
+    assert found == {("day", "a"), ("day", "b"), ("instant", "a")}
+
+
     static = segment({"attribute": "country", "equals": "FR"}, kind="static")
     nested = segment({"not": {"segment": "wanted"}}, "others")
     kept = spark.createDataFrame(

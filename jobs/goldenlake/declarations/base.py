@@ -69,6 +69,16 @@ Duration = Annotated[
 """A length of time such as ``30min``, ``24h``, ``90d`` or ``2w``."""
 
 
+def _checked_days(text: str) -> str:
+    if not (length := parse_duration(text)) or length % timedelta(days=1):
+        raise ValueError("is not of whole days, one at least; write it like 7d or 2w")
+    return text
+
+
+Days = Annotated[Duration, AfterValidator(_checked_days)]
+"""A length of time that is counted by days."""
+
+
 def _checked_expression(text: str) -> str:
     try:
         canonical(text)

@@ -16,7 +16,7 @@ from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.expressions import canonical, columns_of
 from goldenlake.declarations.segment import EventFilter, SequenceCondition
 from goldenlake.errors import TableMissing
-from goldenlake.transforms.segments.values import Day, literal, unfit
+from goldenlake.transforms.segments.values import Day, comparable, unfit
 
 INTERACTIONS, PURCHASES = "gold.interactions", "gold.purchases"
 PURCHASE = "purchase"
@@ -158,11 +158,10 @@ class Behaviour:
             if name not in types:
                 raise unfit(segment, key, f"{table} has no column {name!r}.")
             values = value if isinstance(value, list) else [value]
-            tests.append(
-                F.col(name).isin(
-                    [literal(v, types[name], segment=segment, key=f"{key}: {name}") for v in values]
-                )
+            column, literals = comparable(
+                F.col(name), types[name], values, segment=segment, key=f"{key}: {name}"
             )
+            tests.append(column.isin(literals))
         for name, allowed in wanted.properties.items():
             if "properties" not in types:
                 raise unfit(segment, key, f"{table} has no properties.")

@@ -38,6 +38,12 @@ RULES = [
     rule(rule="holds", expression="age > 18"),
     rule(rule="holds", name="adult_price", expression="price / 0 is null", severity="warning"),
     rule(rule="holds", name="number", expression="cast(old as int) = 7", severity="warning"),
+    rule(
+        rule="holds",
+        name="none_is_a_day",
+        expression="coalesce(to_date(old, 'dd.MM.yyyy'), date_add(old, 1)) is null",
+        severity="warning",
+    ),
 ]
 
 

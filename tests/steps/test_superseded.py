@@ -165,6 +165,18 @@ def test_what_is_kept_is_written_once_and_found_again_in_files_that_are_replayed
     assert refused(tables, source) == "1a"
 
 
+@pytest.mark.parametrize("load", LOADS)
+def test_a_file_that_is_read_again_beside_a_newer_one_leaves_each_row_once(
+    tables: DeltaTables, load: str
+) -> None:
+    source = contacts(load)
+    first, second = day(tables, source, 0, "1a- 2b+"), day(tables, source, 1, "1x- 2y+")
+    conform(tables, source, first)
+    conform(tables, source, first, second)
+    assert refused(tables, source) == "1a"
+    assert tables.read("superseded.crm").count() == 2
+
+
 def test_a_row_of_which_a_mapping_cannot_be_judged_says_nothing_and_stops_nothing(
     tables: DeltaTables,
 ) -> None:

@@ -232,6 +232,14 @@ def test_who_said_no_is_told_to_nobody_who_cannot_be_told(conf: Conf, kind: str,
          "gold.purchases. Did you mean 'channel'?"),
         ("{event: purchase, matching: quantty > 2}", "matching: 'quantty' is not a column of "
          "gold.purchases. Did you mean 'quantity'?"),
+        ("{metric: orders, none_of: []}", "none_of: lists no value. Name one, or leave it "
+         "out."),
+        ("{event: view, did: false, where: {item: []}}", "where.item: lists no value. Name one, "
+         "or leave it out."),
+        ("{event: view, properties: {campaign: []}}", "properties.campaign: lists no value. "
+         "Name one, or leave it out."),
+        ("{event: purchase, properties: {campaign: may}}", "properties: gold.purchases has none. "
+         "Test its columns with where."),
         ("{event: view, at_least: 3, at_most: 2}", "at_most: is 2, below at_least 3: nobody can "
          "ever be a member."),
         ("{event: view, did: false, where: {itm: x}}", "where.itm: 'itm' is not a column of "
@@ -486,6 +494,16 @@ def test_a_cap_counts_what_happens(conf: Conf, cap: str, says: str) -> None:
     conf.change(LETTERS, "purpose:", f"cap: {cap}\npurpose:")
 
     assert [found.split(": ", 1)[1] for found in conf.problems()] == ([says] if says else [])
+
+
+@pytest.mark.parametrize("length", ["12h", "36h", "0d"])
+def test_what_is_counted_by_days_is_of_whole_ones(conf: Conf, length: str) -> None:
+    conf.change(READERS, "who:", f"attribution: {length}\nwho:")
+    conf.change(LETTERS, "purpose:", f"cap: {{most: 3, within: {length}}}\npurpose:")
+
+    found = [problem.split(": ", 1)[1] for problem in conf.problems()]
+    says = "is not of whole days, one at least; write it like 7d or 2w."
+    assert found == [f"cap.within: {says}", f"attribution: {says}"]
 
 
 WITH_HEADER = """connections:

@@ -165,6 +165,20 @@ def test_a_broken_rule_is_counted_and_a_warning_stops_nothing(
 CHECKED = {"matches_email", "matches_country", "unique_customer_id", "known_have_sources"}
 
 
+def test_an_odd_value_is_judged_as_it_is_in_rows_on_their_way(spark: SparkSession) -> None:
+    table = TABLES["gold.customers"]
+    (holds,) = (rule for rule in table.rules if rule_name(rule) == "known_have_sources")
+    number = "cast(customer_number AS BIGINT)"
+    rules = [
+        holds.model_copy(update={"name": value, "expression": f"{value} >= 0"})
+        for value in (f"coalesce({number}, 0)", number)
+    ]
+    odd = with_values(sound(spark, table), {"customer_number": "X12"})
+    passes, fails = judge([(table.model_copy(update={"rules": rules}), odd)])
+    assert passes.passed
+    assert (fails.broken, fails.error) == (1, "")
+
+
 def test_a_rule_that_cannot_be_judged_counts_as_broken(spark: SparkSession) -> None:
     table = TABLES["gold.sources"]
     table = table.model_copy(update={"rules": [table.rules[0]]})

@@ -38,6 +38,12 @@ RULES = [
     rule(rule="holds", expression="age > 18"),
     rule(rule="holds", name="adult_price", expression="price / 0 is null", severity="warning"),
     rule(rule="holds", name="number", expression="cast(old as int) = 7", severity="warning"),
+    rule(
+        rule="holds",
+        name="none_is_a_day",
+        expression="coalesce(to_date(old, 'dd.MM.yyyy'), date_add(old, 1)) is null",
+        severity="warning",
+    ),
 ]
 
 
@@ -59,6 +65,11 @@ def test_a_row_carries_the_names_of_the_rules_that_it_breaks(spark: SparkSession
 
 def test_warnings_are_told_apart_and_odd_values_stop_nothing(spark: SparkSession) -> None:
     assert tags(spark, RULES, "warning") == {"good": [], "bad": ["number"], "none": ["number"]}
+
+
+def test_rules_of_one_name_are_all_judged(spark: SparkSession) -> None:
+    alike = [rule(rule="holds", expression=each) for each in ("age < 100", "price > 0", "true")]
+    assert tags(spark, alike) == {"good": [], "bad": ["holds"], "none": ["holds"]}
 
 
 def test_no_rules_break_nothing(spark: SparkSession) -> None:

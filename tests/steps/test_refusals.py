@@ -11,13 +11,14 @@ from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.io.tables import DeltaTables
+from goldenlake.quality.audit import audit
 from goldenlake.steps.files import FileRow
 from goldenlake.steps.generations import latest_generation
 from goldenlake.steps.people import Newest
 from support.activation import destination
 from support.bronze import ingested, source_of
 from support.conforming import DAY, conform
-from support.golden_world import built
+from support.golden_world import built, declared_tables, silent
 
 pytestmark = pytest.mark.usefixtures("interpreted")
 RULES = IdentityRules.model_validate(
@@ -163,13 +164,26 @@ def test_a_no_of_what_is_nobodys_record_holds_for_who_bears_its_address(
     assert night(tables, 1, companies, SHOP) == {"a": "withdrawn", "b": "withdrawn"}
 
 
-def test_a_no_without_a_channel_is_about_each(tables: DeltaTables) -> None:
-    by_way = WORDS | {"at": "at", "channel": "way"}
-    asked = source("asked", "append", "email", "way", "said", "at", consents=[by_way])
-    came(tables, asked, 0, "a@x.com _ no", "b@x.com email yes", "c@x.com _ yes")
+def test_a_no_without_a_purpose_or_a_channel_is_about_each(tables: DeltaTables) -> None:
+    named = {each: WORDS[each] for each in ("status", "statuses")}
+    asked = source(
+        "asked", "append", "email", "why", "way", "said", "at",
+        consents=[named | {"at": "at", "purpose": "why", "channel": "way"}],
+    )  # fmt: skip
+    came(
+        tables, asked, 0,
+        "a@x.com _ _ no", "b@x.com marketing email yes",
+        "c@x.com marketing _ yes", "d@x.com _ email yes",
+    )  # fmt: skip
     built(tables, [asked], RULES, DAY[0])
-    rows = tables.read("gold.consents").select("channel", "status").collect()
-    assert sorted(map(tuple, rows)) == [("any", "withdrawn"), ("email", "granted")]
+    said = tables.read("gold.consents")
+    rows = said.select("purpose", "channel", "status").collect()
+    assert sorted(map(tuple, rows)) == [
+        ("any", "any", "withdrawn"),
+        ("marketing", "email", "granted"),
+    ]
+    verdicts = audit([(declared_tables()["gold.consents"], said)], docs=None, progress=silent)
+    assert [str(each) for each in verdicts if not each.passed] == []
 
 
 @pytest.mark.parametrize("load", ["increment", "append"])

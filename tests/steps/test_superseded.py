@@ -24,14 +24,14 @@ LOADS = ("increment", "snapshot")
 RULES = IdentityRules.model_validate(
     {"identifiers": {"email": {"description": "E-mail address.", "strength": "strong"}}}
 )
+MAILED = {
+    "at": "edited", "constant_purpose": "marketing", "constant_channel": "email",
+    "status": "said", "statuses": {"yes": "granted", "no": "withdrawn"},
+}  # fmt: skip
 
 
 def contacts(load: str = "increment", **declared: Any) -> Source:
     """Contacts with what they said to the newsletter, and when the contact was edited."""
-    mapping = {
-        "at": "edited", "constant_purpose": "marketing", "constant_channel": "email",
-        "status": "said", "statuses": {"yes": "granted", "no": "withdrawn"},
-    }  # fmt: skip
     return source_of(
         **{
             "load": load,
@@ -46,7 +46,7 @@ def contacts(load: str = "increment", **declared: Any) -> Source:
             ],
             "identifiers": {"email": "email"},
             "attributes": {"email": "email"},
-            "consents": [mapping],
+            "consents": [MAILED],
             **declared,
         }
     )
@@ -162,6 +162,27 @@ def test_what_is_kept_is_written_once_and_found_again_in_files_that_are_replayed
     # A lake from before there was such a table.
     tables.restore("superseded.crm", None)
     conform(tables, source, first, second)
+    assert refused(tables, source) == "1a"
+
+
+@pytest.mark.parametrize("load", LOADS)
+def test_a_file_that_is_read_again_beside_a_newer_one_leaves_each_row_once(
+    tables: DeltaTables, load: str
+) -> None:
+    source = contacts(load)
+    first, second = day(tables, source, 0, "1a- 2b+"), day(tables, source, 1, "1x- 2y+")
+    conform(tables, source, first)
+    conform(tables, source, first, second)
+    assert refused(tables, source) == "1a"
+    assert tables.read("superseded.crm").count() == 2
+
+
+def test_a_row_of_which_a_mapping_cannot_be_judged_says_nothing_and_stops_nothing(
+    tables: DeltaTables,
+) -> None:
+    source = contacts(consents=[MAILED | {"only": "cast(id AS INT) > 0"}])
+    conform(tables, source, day(tables, source, 0, "1a- xa-"))
+    conform(tables, source, day(tables, source, 1, "1b- xb-"))
     assert refused(tables, source) == "1a"
 
 

@@ -73,6 +73,7 @@ columns:
   - {name: kind, type: STRING, doc: What.}
   - {name: item, type: STRING, doc: With what.}
   - {name: value, type: DOUBLE, doc: How much.}
+  - {name: properties, type: "MAP<STRING, STRING>", doc: What else.}
 rules:
   - {rule: in_set, column: kind, values: [view, cart], reason: Our words.}
 """,

@@ -2,6 +2,7 @@
 
 import random
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -302,6 +303,19 @@ def test_who_bought_after_the_day_has_not_stopped_buying(spark):
     assert found == {("wanted", "c"), ("wanted", "never")}
 
 
+def test_an_instant_of_an_event_is_compared_with_a_day_by_its_day(spark):
+    found = judge(
+        spark,
+        [
+            segment({"event": "view", "where": {"at": "2024-05-30"}}, "day"),
+            segment({"event": "view", "where": {"at": "2024-05-30T08:00:00"}}, "instant"),
+        ],
+        [customer("a"), customer("b")],
+        interactions=[seen("a", "view", "2024-05-30 08:00"), seen("b", "view", "2024-05-30 09:00")],
+    )
+    assert found == {("day", "a"), ("day", "b"), ("instant", "a")}
+
+
 def test_static_members_stay_while_they_are_customers(spark):
     static = segment({"attribute": "country", "equals": "FR"}, kind="static")
     nested = segment({"not": {"segment": "wanted"}}, "others")
@@ -321,6 +335,26 @@ def test_an_expression_over_both_tables_is_evaluated(spark):
         metrics=[{"customer_id": "a", "orders": 2}, {"customer_id": "c", "orders": 2}],
     )
     assert found == {("wanted", "a")}
+
+
+def test_what_cannot_be_reckoned_is_unknown_of_one_customer_and_stops_nobody(spark):
+    found = judge(
+        spark,
+        [
+            segment({"sql": "revenue / orders > 3"}, "spends"),
+            segment({"event": "view", "matching": "cast(item AS INT) = 7"}, "views"),
+        ],
+        [customer("a"), customer("b")],
+        metrics=[
+            {"customer_id": "a", "orders": 2, "revenue": Decimal(9)},
+            {"customer_id": "b", "orders": 0, "revenue": Decimal(9)},
+        ],
+        interactions=[
+            seen("a", "view", "2024-05-30 08:00", item="x7"),
+            seen("b", "view", "2024-05-30 08:00", item="7"),
+        ],
+    )
+    assert found == {("spends", "a"), ("views", "b")}
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,13 @@ def test_who_is_held_out_of_the_first_list_does_not_fall_into_the_second(spark):
     assert found == {("a", "x"): "hold_out", ("b", "x"): "priority"}
 
 
+def test_who_is_capped_is_in_no_control_group_before_the_cap_ends(spark):
+    everybody = HoldOut(share=0.999999, salt="x")
+    capped = spark.createDataFrame([("x",)], "customer_id STRING")
+    found = left_out(spark, [("a", "x"), ("a", "y")], hold_outs={"a": everybody}, capped=capped)
+    assert found == {("a", "x"): "capped", ("a", "y"): "hold_out"}
+
+
 def test_an_address_is_at_its_cap_by_what_reached_all_who_share_it(spark):
     day = datetime(2026, 3, 21, 9, tzinfo=UTC)
     rows = [(name, "email", "delivered", day) for name in ("ann", "bob", "bob", "cyd")]

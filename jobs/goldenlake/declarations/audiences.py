@@ -169,6 +169,7 @@ class _Check:
                     here, f"cannot be asked of {name}, which is {types[name]}. {allowed}"
                 )
             elif test in ("one_of", "none_of"):
+                yield from self._none_listed(value, here)
                 for at, each in enumerate(value):
                     yield from self._value(each, (*here, at), name, types[name])
             elif test not in ("within", "not_within"):
@@ -198,6 +199,10 @@ class _Check:
                 path, f"must be {_SHOWN[family]}, for {name} is {type_}, but is {value!r}."
             )
 
+    def _none_listed(self, wanted: Scalar | Sequence[Scalar], path: KeyPath) -> Iterator[Problem]:
+        if wanted == []:
+            yield self.document.problem(path, "lists no value. Name one, or leave it out.")
+
     def _event(self, event: EventFilter, path: KeyPath) -> Iterator[Problem]:
         is_purchase = event.event == PURCHASE
         table = self.vocabulary.purchases if is_purchase else self.vocabulary.interactions
@@ -220,6 +225,7 @@ class _Check:
                     here, f"is {types[name]}, which has no single value. Use matching."
                 )
                 continue
+            yield from self._none_listed(wanted, here)
             values = wanted if isinstance(wanted, list) else [wanted]
             for at, value in enumerate(values):
                 at_path = (*here, at) if isinstance(wanted, list) else here
@@ -227,6 +233,12 @@ class _Check:
                 known = _values_of(table, name)
                 if known is not None and str(value) not in known:
                     yield self._unknown(at_path, str(value), known, f"a value of {name}")
+        if event.properties and "properties" not in types:
+            yield self.document.problem(
+                (*path, "properties"), f"{table.table} has none. Test its columns with where."
+            )
+        for name, allowed in event.properties.items():
+            yield from self._none_listed(allowed, (*path, "properties", name))
         if event.matching:
             yield from self._expression(
                 event.matching, (*path, "matching"), list(types), table.table

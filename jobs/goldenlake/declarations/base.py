@@ -20,7 +20,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from goldenlake.declarations.expressions import canonical, lenient
+from goldenlake.declarations.expressions import lenient
 from goldenlake.errors import ExpressionRefused, SecretMissing
 
 
@@ -69,9 +69,18 @@ Duration = Annotated[
 """A length of time such as ``30min``, ``24h``, ``90d`` or ``2w``."""
 
 
+def _checked_days(text: str) -> str:
+    if not (length := parse_duration(text)) or length % timedelta(days=1):
+        raise ValueError("is not of whole days, one at least; write it like 7d or 2w")
+    return text
+
+
+Days = Annotated[Duration, AfterValidator(_checked_days)]
+"""A length of time that is counted by days."""
+
+
 def _checked_expression(text: str) -> str:
     try:
-        canonical(text)
         lenient(text)
     except ExpressionRefused as error:
         raise ValueError(f"is not an admitted expression: {error.reason}") from error

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Discriminator, Field, StrictBool, Tag, field_validator, model_validator
+from pydantic import Discriminator, Field, StrictBool, Tag, model_validator
 
-from goldenlake.declarations.base import (
-    ColumnName,
-    Declaration,
-    Duration,
-    Slug,
-    parse_duration,
-)
+from goldenlake.declarations.base import ColumnName, Days, Declaration, Slug
 from goldenlake.declarations.targets import MailmanTarget, Target, TrytonTarget
 
 _OF_MAILMAN = {"display_name"}
@@ -66,19 +59,12 @@ class Cap(Declaration):
     """How often a person may be reached by the channel, whoever sent it."""
 
     most: int = Field(ge=1, description="Who was reached so often is left out for now.")
-    within: Duration = Field(default="7d", description="Whole days, the day itself included.")
+    within: Days = Field(default="7d", description="Whole days, the day itself included.")
     kinds: list[str] = Field(
         default=["delivered"],
         min_length=1,
         description="Kinds of gold.interactions that count, of the destination's channel.",
     )
-
-    @field_validator("within")
-    @classmethod
-    def _is_of_whole_days(cls, within: str) -> str:
-        if parse_duration(within) % timedelta(days=1):
-            raise ValueError("is not of whole days; write it like 7d or 2w")
-        return within
 
 
 class Retries(Declaration):

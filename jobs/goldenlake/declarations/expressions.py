@@ -10,18 +10,31 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import ClassVar
 
 import sqlglot
 from sqlglot import expressions as sql
+from sqlglot.dialects.spark import Spark
 from sqlglot.errors import SqlglotError
 from sqlglot.expressions import Expr
 
 from goldenlake.errors import ExpressionRefused
 
-_DIALECT = "spark"
 _SQLGLOTS = re.compile(r"<class '[^']*'>")
 LONGEST = 4_000
 """Characters; what needs more belongs into code, with a test."""
+
+
+class _Spark(Spark):
+    """Spark as it is where sqlglot's is another: in a text a doubled quote is one, and formats of
+    dates mean what they say.
+    """
+
+    TIME_MAPPING: dict[str, str] = {}  # noqa: RUF012  (as sqlglot has it)
+
+    class Tokenizer(Spark.Tokenizer):
+        STRING_ESCAPES: ClassVar[list[str]] = ["\\", "'", '"']
+
 
 _ADMITTED: tuple[type[Expr], ...] = (
     sql.Column, sql.Identifier, sql.Literal, sql.Boolean, sql.Null, sql.Paren, sql.Neg,
@@ -36,6 +49,8 @@ _ADMITTED: tuple[type[Expr], ...] = (
     sql.Interval, sql.TsOrDsAdd, sql.TsOrDsDiff, sql.Date, sql.SplitPart, sql.ArraySize,
     sql.ArrayContains, sql.Tuple, sql.IntDiv, sql.Initcap, sql.StrPosition, sql.Pad,
 )  # fmt: skip
+_TRY_TO_DATE = "TRY_TO_DATE"
+"""Admitted as well, of a text and a format: sqlglot knows it by its name alone."""
 
 
 _UNITS = frozenset(
@@ -64,7 +79,7 @@ def parse(expression: str) -> Expr:
 
 def _admitted(expression: str) -> Expr:
     try:
-        statements = sqlglot.parse(expression, read=_DIALECT)
+        statements = sqlglot.parse(expression, read=_Spark)
     except (SqlglotError, ValueError) as error:
         reason = _SQLGLOTS.sub("an operator", str(error).splitlines()[0]).rstrip(".")
         raise ExpressionRefused(expression=expression, reason=reason) from error
@@ -72,7 +87,7 @@ def _admitted(expression: str) -> Expr:
         raise ExpressionRefused(expression=expression, reason="write exactly one expression")
     tree = statements[0]
     for node in tree.walk():
-        if not isinstance(node, _ADMITTED):
+        if not isinstance(node, _ADMITTED) and not _tries_to_date(node):
             name = node.name if isinstance(node, sql.Anonymous) else node.key
             raise ExpressionRefused(
                 expression=expression, reason=f"{name!r} is not among the admitted functions"
@@ -86,6 +101,11 @@ def _admitted(expression: str) -> Expr:
     return tree
 
 
+def _tries_to_date(node: Expr) -> bool:
+    is_it = isinstance(node, sql.Anonymous) and node.name.upper() == _TRY_TO_DATE
+    return is_it and len(node.expressions) == 2
+
+
 def columns_of(expression: str) -> frozenset[str]:
     """Names of the columns that an expression reads. Raises ExpressionRefused."""
     return _columns(parse(expression))
@@ -95,39 +115,51 @@ def _columns(tree: Expr) -> frozenset[str]:
     return frozenset(column.name for column in tree.find_all(sql.Column))
 
 
-def canonical(expression: str) -> str:
-    """The expression written anew from its syntax tree, in Spark's dialect.
-
-    What Spark evaluates is this text, never the one that somebody typed. Raises
-    ExpressionRefused.
-    """
-    return _written(parse(expression), expression)
-
-
 def _written(tree: Expr, expression: str) -> str:
     """A tree as text that is admitted itself, and speaks of the same columns: whatever sqlglot
     prints as it stood would be read by Spark as something else.
     """
-    text = tree.sql(dialect=_DIALECT, comments=False)
+    text = tree.sql(dialect=_Spark, comments=False)
     if columns_of(text) != _columns(tree):
         raise ExpressionRefused(expression=expression, reason="it cannot be written plainly")
     return text
 
 
 def lenient(expression: str) -> str:
-    """``canonical``, with casts, text-to-date and divisions that give null where they fail.
+    """The expression written anew from its syntax tree, in Spark's dialect, with casts, texts that
+    are taken for dates and divisions that give null where they fail: one odd row must not stop a
+    file, nor one odd customer a night.
 
-    For expressions over data that nobody has judged yet: one odd row must not stop a file.
+    What Spark evaluates is this text, never the one that somebody typed. Raises ExpressionRefused.
     """
+    tree = parse(expression).copy()
+    for node in reversed([*tree.walk()]):  # the root comes last
+        tree = node.replace(_soft(node))
+    return _written(tree, expression)
 
-    def soften(node: sql.Expression) -> sql.Expression:
-        if isinstance(node, sql.Cast):
-            return sql.TryCast(this=node.this, to=node.to, safe=True)
-        if isinstance(node, sql.TsOrDsToDate) and not node.args.get("format"):
-            return sql.TryCast(this=node.this, to=sql.DataType.build("date"), safe=True)
-        if isinstance(node, sql.Div | sql.Mod | sql.IntDiv):
-            divisor = sql.Nullif(this=node.expression.copy(), expression=sql.Literal.number(0))
-            node.set("expression", divisor)
-        return node
 
-    return _written(parse(expression).copy().transform(soften), expression)
+def _soft(node: Expr) -> Expr:
+    match node:
+        case sql.Cast():
+            return _tried(node.this, node.to)
+        case sql.TsOrDsToDate():
+            if form := node.args.get("format"):
+                return sql.Anonymous(this=_TRY_TO_DATE, expressions=[node.this, form])
+            # Where a difference is in some unit, sqlglot takes its two instants for days.
+            is_instant = isinstance(node.parent, sql.DateDiff) and node.parent.args.get("unit")
+            return _tried(node.this, "timestamp" if is_instant else "date")
+        case sql.TsOrDsAdd() | sql.DateTrunc():
+            node.set("this", _tried(node.this, "date"))
+        case sql.TimestampTrunc():
+            node.set("this", _tried(node.this, "timestamp"))
+        case sql.Div() | sql.Mod() | sql.IntDiv():
+            node.set("expression", _not_zero(node.expression))
+    return node
+
+
+def _tried(value: Expr, to: sql.DataType | str) -> Expr:
+    return sql.TryCast(this=value, to=sql.DataType.build(to), safe=True)
+
+
+def _not_zero(divisor: Expr) -> Expr:
+    return sql.Nullif(this=divisor, expression=sql.Literal.number(0))

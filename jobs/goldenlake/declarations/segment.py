@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Discriminator, Field, StrictBool, Tag, model_validator
 
-from goldenlake.declarations.base import ColumnName, Declaration, Duration, Expression, Slug
+from goldenlake.declarations.base import ColumnName, Days, Declaration, Duration, Expression, Slug
 
 Scalar = str | int | float | bool
 
@@ -195,7 +195,7 @@ class Segment(Declaration):
         default=False, description="Whether visitors that nobody knows yet can be members."
     )
     hold_out: HoldOut | None = None
-    attribution: Duration = Field(
+    attribution: Days = Field(
         default="14d",
         description="Days after somebody was first sent to, or held out, in which what they do "
         "counts as a result; see gold.campaigns.",

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from goldenlake.declarations.expressions import canonical
+from goldenlake.declarations.expressions import lenient
 from goldenlake.declarations.rules import (
     Between,
     Complete,
@@ -93,7 +93,7 @@ def _limits(least: float | str | None, most: float | str | None) -> dict[str, fl
 
 def _broken_rows(rule: Holds) -> str:
     """Selects a constant, so that GX never holds a person's row in its hands."""
-    expression = canonical(rule.expression).replace("{", "{{").replace("}", "}}")
+    expression = lenient(rule.expression).replace("{", "{{").replace("}", "}}")
     return f"SELECT 1 AS broken FROM {{batch}} WHERE NOT COALESCE({expression}, FALSE)"
 
 

@@ -24,9 +24,15 @@ from goldenlake.declarations.rules import (
 def tag(rules: Sequence[RowRule], severity: Literal["critical", "warning"] = "critical") -> Column:
     """Names of the rules of one severity that a row breaks: array<string>, empty when none.
 
-    In the order of the rules, each name once. Never null.
+    In the order of the rules, each name once: of several rules of one name any can be broken.
+    Never null.
     """
-    return tagged({rule_name(rule): broken(rule) for rule in rules if rule.severity == severity})
+    conditions: dict[str, Column] = {}
+    for rule in rules:
+        if rule.severity == severity:
+            others = conditions.get(rule_name(rule), F.lit(False))
+            conditions[rule_name(rule)] = others | broken(rule)
+    return tagged(conditions)
 
 
 def tagged(conditions: Mapping[str, Column]) -> Column:

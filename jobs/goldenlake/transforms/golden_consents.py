@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from goldenlake.columns.text import word
-from goldenlake.declarations.expressions import canonical
+from goldenlake.declarations.expressions import lenient
 from goldenlake.declarations.source import STATUSES, ConsentMapping, Source
 from goldenlake.transforms.consent import ANY
 from goldenlake.transforms.golden_events import meant, optional, selected
@@ -72,7 +72,7 @@ def wording(source: Source) -> Column:
             optional(mapping.purpose, "string").alias("purpose"),
             optional(mapping.channel, "string").alias("channel"),
         )
-        return F.when(F.expr(canonical(mapping.only)), words) if mapping.only else words
+        return F.when(F.expr(lenient(mapping.only)), words) if mapping.only else words
 
     return F.array(*(of(mapping) for mapping in source.consents))
 

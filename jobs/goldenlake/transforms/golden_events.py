@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from goldenlake.declarations.expressions import canonical
+from goldenlake.declarations.expressions import lenient
 from goldenlake.declarations.source import Source
 from goldenlake.transforms.row_ids import event_id
 
@@ -17,7 +17,7 @@ def selected(silver: DataFrame, only: str | None) -> DataFrame:
 
 def meant(rows: DataFrame, only: str | None) -> DataFrame:
     """Rows for which ``only`` is true."""
-    return rows.where(F.expr(canonical(only))) if only else rows
+    return rows.where(F.expr(lenient(only))) if only else rows
 
 
 def optional(column: str | None, type_: str) -> Column:

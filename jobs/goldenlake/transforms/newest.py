@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Source
+from goldenlake.schemas import PLACE
 
 #: What breaks every tie: the file's day, the file, the place in the file.
 TIES = ("_file_on", "_file_id", "_record")
@@ -57,24 +58,14 @@ def overtaken(
 ) -> DataFrame:
     """All but the newest row of each key among both, with ``_by``: what ``by`` is of the newest.
 
-    A row that was read again counts as it is read now, and stands in nobody's way.
+    A row that was read again counts as it is read now, and once.
     """
-    rows = arrived.withColumn("_is_arrived", F.lit(True)).unionByName(
-        known.withColumn("_is_arrived", F.lit(False))
+    others = known.join(arrived.select(*PLACE), list(PLACE), how="left_anti")
+    newest_first = Window.partitionBy(*key).orderBy(*(F.desc_nulls_last(name) for name in order))
+    ranked = arrived.unionByName(others).withColumns(
+        {"_rank": F.row_number().over(newest_first), "_by": F.first(by).over(newest_first)}
     )
-    best = (F.desc_nulls_last(name) for name in (*order, "_is_arrived"))
-    newest_first = Window.partitionBy(*key).orderBy(*best)
-    place = F.struct("_file_id", "_record")
-    ranked = rows.withColumns(
-        {
-            "_rank": F.row_number().over(newest_first),
-            "_by": F.first(by).over(newest_first),
-            "_newest": F.first(place).over(newest_first),
-        }
-    )
-    return ranked.where((F.col("_rank") > 1) & (F.col("_newest") != place)).drop(
-        "_rank", "_newest", "_is_arrived"
-    )
+    return ranked.where("_rank > 1").drop("_rank")
 
 
 def first_of_equals(rows: DataFrame, same: Sequence[str]) -> DataFrame:

@@ -51,11 +51,13 @@ def with_withheld(
             is left out of all but the first, held out of that one or not.
         capped: ``customer_id`` of those who have had enough for now.
     """
-    reason = F.when(is_in_control_group(hold_outs), HOLD_OUT)
+    is_capped = F.lit(False)
     if capped is not None:
         marked = capped.select("customer_id", F.lit(True).alias("_is_capped")).distinct()
         members = members.join(marked, "customer_id", how="left")
-        reason = reason.when(F.col("_is_capped"), CAPPED)
+        is_capped = F.col("_is_capped")
+    # A cap keeps people out of both groups until it ends, or they would not be alike.
+    reason = F.when(is_capped, CAPPED).when(is_in_control_group(hold_outs), HOLD_OUT)
     if priority:
         rank = F.lit(None).cast("int")
         for at, segment in enumerate(priority):

@@ -13,10 +13,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from goldenlake.declarations.base import parse_duration
-from goldenlake.declarations.expressions import canonical, columns_of
+from goldenlake.declarations.expressions import columns_of, lenient
 from goldenlake.declarations.segment import EventFilter, SequenceCondition
 from goldenlake.errors import TableMissing
-from goldenlake.transforms.segments.values import Day, literal, unfit
+from goldenlake.transforms.segments.values import Day, comparable, unfit
 
 INTERACTIONS, PURCHASES = "gold.interactions", "gold.purchases"
 PURCHASE = "purchase"
@@ -158,11 +158,10 @@ class Behaviour:
             if name not in types:
                 raise unfit(segment, key, f"{table} has no column {name!r}.")
             values = value if isinstance(value, list) else [value]
-            tests.append(
-                F.col(name).isin(
-                    [literal(v, types[name], segment=segment, key=f"{key}: {name}") for v in values]
-                )
+            column, literals = comparable(
+                F.col(name), types[name], values, segment=segment, key=f"{key}: {name}"
             )
+            tests.append(column.isin(literals))
         for name, allowed in wanted.properties.items():
             if "properties" not in types:
                 raise unfit(segment, key, f"{table} has no properties.")
@@ -172,7 +171,7 @@ class Behaviour:
             unknown = sorted(columns_of(wanted.matching) - set(types))
             if unknown:
                 raise unfit(segment, key, f"{table} has no column {', '.join(unknown)}.")
-            tests.append(F.expr(canonical(wanted.matching)))
+            tests.append(F.expr(lenient(wanted.matching)))
         return F.coalesce(reduce(Column.__and__, tests), F.lit(False))
 
     def _in_window(self, table: str, within: str | None, at: Column) -> Column:
@@ -264,7 +263,7 @@ def _key(measure: str, wanted: list[EventFilter], within: str | None) -> str:
             "event": each.event,
             "where": each.where,
             "properties": each.properties,
-            "matching": canonical(each.matching) if each.matching else None,
+            "matching": lenient(each.matching) if each.matching else None,
         }
         for each in wanted
     ]

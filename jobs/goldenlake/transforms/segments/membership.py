@@ -13,7 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from goldenlake.declarations.expressions import canonical, columns_of
+from goldenlake.declarations.expressions import columns_of, lenient
 from goldenlake.declarations.segment import (
     AllOf,
     AnyOf,
@@ -148,7 +148,7 @@ class _Compiler:
         if unknown:
             named = ", ".join(unknown)
             raise unfit(segment, "sql", f"names {named}: no column of gold.customers or metrics.")
-        column = F.expr(canonical(text))
+        column = F.expr(lenient(text))
         try:
             found = self.frame.select(column).schema[0].dataType
         except AnalysisException as error:

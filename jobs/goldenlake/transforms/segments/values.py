@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -71,14 +71,26 @@ def _moment(text: str, is_date: bool) -> date | datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def comparable(
+    column: Column, of: T.DataType, values: Sequence[Any], *, segment: str, key: str
+) -> tuple[Column, list[Column]]:
+    """Both sides of a comparison: an instant that is compared with days is so by its day."""
+    if not values:
+        raise unfit(segment, key, "lists no value.")
+    by_day = isinstance(of, T.TimestampType) and all(
+        isinstance(each, str) and len(each) == len("2024-01-31") for each in values
+    )
+    literals = [literal(each, of, segment=segment, key=key) for each in values]
+    return F.to_date(column) if by_day else column, literals
+
+
 def compare(
     column: Column, of: T.DataType, tests: Mapping[str, Any], day: Day, *, segment: str, key: str
 ) -> Column:
     """True, false, or null (unknown) where the value is missing.
 
     Only ``missing`` and ``not_within`` say something about a value that is missing. A value from
-    after the day is in no window, nor further back. An instant that is compared with a day is
-    compared by its day.
+    after the day is in no window, nor further back.
     """
     found = [
         _test(column, of, name, value, day, segment=segment, key=key)
@@ -109,13 +121,7 @@ def _test(
         return column.startswith(value) if name == "starts_with" else column.contains(value)
 
     values = value if isinstance(value, list) else [value]
-    if not values:
-        raise unfit(segment, key, f"{name} lists no value.")
-    by_day = isinstance(of, T.TimestampType) and all(
-        isinstance(each, str) and len(each) == len("2024-01-31") for each in values
-    )
-    left = F.to_date(column) if by_day else column
-    literals = [literal(each, of, segment=segment, key=key) for each in values]
+    left, literals = comparable(column, of, values, segment=segment, key=key)
     match name:
         case "equals" | "one_of":
             return left.isin(literals)

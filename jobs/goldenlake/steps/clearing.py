@@ -13,6 +13,7 @@ from goldenlake.declarations.derivations import read_from
 from goldenlake.declarations.source import Source
 from goldenlake.ports import Tables
 from goldenlake.schemas import PLACE, conformed
+from goldenlake.steps.telling import AMONG_EXTRA, in_files
 from goldenlake.transforms.conforming import as_declared, typed
 from goldenlake.transforms.row_ids import record_id
 
@@ -42,7 +43,7 @@ def clear(
         return gone
     left = F.broadcast(tables.frame(part, _LEFT))
     came = tables.read(bronze)
-    cleared = came.join(left, list(PLACE)).withColumns(_without(came.columns))
+    cleared = came.join(left, list(PLACE)).withColumns(_without(came.columns, source))
     columns = F.struct(*source.column_names).alias("_fresh")
     fresh = typed(cleared, source).select(*PLACE, columns, F.to_json("_raw").alias("_row"))
     fresh = F.broadcast(fresh.join(left, list(PLACE))).persist()
@@ -68,15 +69,19 @@ def _update(tables: Tables, name: str, rows: DataFrame) -> int:
     return count
 
 
-def _without(columns: Collection[str]) -> dict[str, Column]:
+def _without(columns: Collection[str], source: Source) -> dict[str, Column]:
     """What is left of the columns of bronze."""
+    own = in_files(source)
     texts = {
-        name: F.when(_is_told(name), F.col("_left")[name]).otherwise(F.col(name))
+        name: F.when(_is_told(known), F.col("_left")[known]).otherwise(F.col(name))
         for name in columns
         if not name.startswith("_")
+        for known in [name if name in own else AMONG_EXTRA + name]
     }
     told = F.map_keys("_left")
-    extra = F.map_filter("_extra", lambda name, _: ~F.array_contains(told, name))
+    extra = F.map_filter(
+        "_extra", lambda name, _: ~F.array_contains(told, F.concat(F.lit(AMONG_EXTRA), name))
+    )
     return texts | {"_extra": extra}
 
 
@@ -98,7 +103,7 @@ def _anew(
     for name in types.keys() - {*source.column_names, *_OURS}:
         if not name.startswith("_"):
             # It is declared no more, and what it was computed from, if it was, is not known.
-            kept = ~_is_told(name) if name in of_files else F.lit(False)
+            kept = ~_is_told(AMONG_EXTRA + name) if name in of_files else F.lit(False)
             anew[name] = F.when(kept, F.col(name))
     told = as_declared(rows, source).join(F.broadcast(fresh), list(PLACE)).withColumns(anew)
     return told.withColumn("record_id", record_id(source)).select(*rows.columns)

@@ -31,6 +31,8 @@ from goldenlake.transforms.row_ids import has_key
 INSTEAD = "(told of somebody)"
 """Of a text without which the row would be set aside when it is read again."""
 WHOLE = "null"
+AMONG_EXTRA = "_extra:"
+"""Stands before the name of what is not declared, which may be that of a column that is."""
 _READ_IN_TEXT = ("email", "phone")
 _ADDRESS = re.compile(r"""[^\s,;:|<>()\[\]{}"'\\]+@[\w.-]*\w""")
 #: From abroad alone: no day, and no house number, begins with a plus.
@@ -53,8 +55,8 @@ class Told:
 
 
 def told_in_bronze(tables: Tables, source: Source, subject: Subject) -> Told:
-    """``part`` has by columns what is left of those that tell, null being nothing; ``_extra``
-    counts by its entries.
+    """``part`` has by columns what is left of those that tell, null being nothing; those that are
+    not declared are AMONG_EXTRA.
     """
     bronze = f"bronze.{source.source}"
     if not tables.exists(bronze):
@@ -93,7 +95,7 @@ def _judged(rows: DataFrame, text: Column, judge: Callable[[str], str | None]) -
 
 def _with_strays(bronze: DataFrame, source: Source) -> DataFrame:
     """Bronze with columns that are declared no more among what is ``_extra``."""
-    own = {column.name for column in source.columns if column.derive is None}
+    own = in_files(source)
     strays = [name for name in bronze.columns if not name.startswith("_") and name not in own]
     if not strays:
         return bronze
@@ -101,6 +103,11 @@ def _with_strays(bronze: DataFrame, source: Source) -> DataFrame:
     extra = F.coalesce("_extra", F.create_map().cast("map<string, string>"))
     both = F.map_zip_with(extra, known, lambda _, one, other: F.concat_ws("\n", one, other))
     return bronze.withColumn("_extra", both)
+
+
+def in_files(source: Source) -> frozenset[str]:
+    """The columns that are declared of a source's files."""
+    return frozenset(column.name for column in source.columns if column.derive is None)
 
 
 def _names(source: Source) -> Column:
@@ -131,7 +138,9 @@ class Telling:
     harmless: frozenset[str]
     """Columns of no personal class."""
     needed: frozenset[str]
-    """Texts without which a row is set aside."""
+    """Texts without which a row is set aside, and that tell nothing of who somebody is: INSTEAD as
+    a name would be that of several.
+    """
     is_profile: bool
     states_consent: bool
 
@@ -141,6 +150,7 @@ class Telling:
         names = {name: read_from(source, of) for name, of in source.identifiers.items()}
         plain = [column for column in source.columns if column.derive is None]
         key = _all_from(source, () if source.load == "append" else source.key)
+        who = _all_from(source, (*source.identifiers.values(), *source.attributes.values()))
         return cls(
             records=frozenset(subject.record_ids),
             alone=frozenset(subject.identifiers),
@@ -158,7 +168,8 @@ class Telling:
                 column.name
                 for column in plain
                 if column.required and column.type == "string" and column.normalise is None
-            ),
+            )
+            - who,
             is_profile=source.is_profile,
             states_consent=bool(source.consents),
         )
@@ -177,7 +188,8 @@ class Telling:
         if not (bears or self.traces.found_in(said)):
             return None
         row = json.loads(said)
-        texts = {name: of or "" for name, of in (row.pop("_extra", {}) | row).items()}
+        extra = {AMONG_EXTRA + name: of for name, of in row.pop("_extra", {}).items()}
+        texts = {name: of or "" for name, of in (row | extra).items()}
         left = {name: self._left(name, of) for name, of in texts.items() if self._tells(name, of)}
         left |= {column: None for name in bears for column in self.names[name]}
         if self.key & left.keys() and (record or not self.is_profile):

@@ -78,10 +78,13 @@ def _without(columns: Collection[str], source: Source) -> dict[str, Column]:
         if not name.startswith("_")
         for known in [name if name in own else AMONG_EXTRA + name]
     }
-    told = F.map_keys("_left")
-    extra = F.map_filter(
-        "_extra", lambda name, _: ~F.array_contains(told, F.concat(F.lit(AMONG_EXTRA), name))
-    )
+
+    def left(name: Column, text: Column) -> Column:
+        known = F.concat(F.lit(AMONG_EXTRA), name)
+        is_told = F.map_contains_key("_left", known)
+        return F.when(is_told, F.try_element_at("_left", known)).otherwise(text)
+
+    extra = F.map_filter(F.transform_values("_extra", left), lambda _, text: text.isNotNull())
     return texts | {"_extra": extra}
 
 

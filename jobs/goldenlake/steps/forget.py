@@ -189,15 +189,16 @@ class Forget:
 def records_of(tables: Tables, source: Source, subject: Subject) -> DataFrame | None:
     """A source's records of a person, as ``typed`` gives them; None where it has no bronze.
 
-    Their own, and rows without a key that bear an identifier which is theirs alone: one with a key
-    is another's, who bore it once.
+    Their own, and rows that bear an identifier which is theirs alone and name nobody else: one with
+    a key is another's, who bore it once.
     """
     bronze = f"bronze.{source.source}"
     if not tables.exists(bronze):
         return None
     own, alone = frozenset(subject.record_ids), frozenset(subject.identifiers)
     theirs = names_any(source, lambda name, value: name == RECORD and value in own)
-    bears = names_any(source, lambda name, value: (name, value) in alone)
+    bears = names_any(source, lambda *named: named in alone)
+    bears &= ~names_any(source, lambda *named: named[0] != RECORD and named not in alone)
     theirs |= bears & ~has_key(source) if source.is_profile else bears
     return typed(tables.read(bronze), source).where(theirs)
 

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from pyspark.sql import functions as F
 
+from goldenlake.columns.traces import pseudonym
+from goldenlake.declarations.base import SecretReference
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
@@ -21,6 +23,7 @@ from goldenlake.io.places.folder import Folder
 from goldenlake.io.tables import DeltaTables
 from goldenlake.schemas import BROKEN, CONFORMED, DUPLICATE, LANDED, QUARANTINE, conformed
 from goldenlake.steps.doubts import Doubts
+from goldenlake.steps.erase import Erase, Request, begin, open_requests
 from goldenlake.steps.files import FileRow, read_files, record_files, token_in, token_of
 from goldenlake.steps.forget import Forget, records_of
 from goldenlake.steps.generations import Generation
@@ -30,6 +33,7 @@ from goldenlake.steps.proof import search
 from goldenlake.steps.refusals import refusals
 from goldenlake.steps.subjects import Subject
 from goldenlake.steps.telling import rows_of_others
+from goldenlake.steps.tombstones import RECORD, RULE, Erased
 from support import gold
 from support.bronze import ingested, source_of
 from support.conforming import DAY, conform
@@ -275,6 +279,84 @@ def test_a_no_of_somebody_else_outlives_who_has_their_number_today(
         tables.restore(name, None)
     conform(tables, CONTACTS, *sorted(read_files(tables, "crm"), key=lambda row: row.path))
     assert {name: contents(tables, name) for name in before} == before
+
+
+def test_who_came_back_and_was_not_removed_before_a_kill_is_removed(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    carl = {"id": "3", "name": "Carl", "said": "no", "entered_by": ANN}
+    forgotten = Erased(KEY, frozenset({pseudonym(KEY, RECORD, "crm:3")}))
+    conform(tables, CONTACTS, ingested(tables, CONTACTS, "crm.csv", [HER, carl]), erased=forgotten)
+
+    step = Forget(sources=[CONTACTS], subject=SUBJECT, run_id="r", key=KEY)
+    step.run(tables, LocalLanding(tmp_path / "landing"), lambda _: None)
+
+    assert tables.read("bronze.crm").isEmpty()
+    [aside] = tables.read("quarantine.crm").collect()
+    assert (aside["rules"], aside["row"]) == ([RULE], None)
+    [row] = read_files(tables)
+    assert (row.records_read, row.records_quarantined, row.landed_path) == (1, 1, "")
+
+
+def test_a_file_is_still_there_of_which_a_killed_run_read_but_a_part(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    landing = LocalLanding(tmp_path / "landing")
+    rows = []
+    for name, read in {"half_read.csv": None, "replayed.csv": 1, "removed.csv": None}.items():
+        held = ingested(tables, CONTACTS, name, [HER])
+        path = landed(landing, name, name.encode()).landed_path
+        rows.append(replace(held, status=LANDED, records_read=read, landed_path=path))
+    record_files(tables, rows)
+    landing.remove(rows[-1].landed_path)
+
+    step = Forget(sources=[CONTACTS], subject=SUBJECT, run_id="r", key=KEY)
+    step.run(tables, landing, lambda _: None)
+
+    kept = {row.path: row.landed_path for row in read_files(tables)}
+    assert kept == {"half_read.csv": rows[0].landed_path, "replayed.csv": "", "removed.csv": ""}
+    landing.open(rows[0].landed_path).close()
+
+
+@pytest.mark.fault("kill during erasure")
+def test_what_went_before_a_kill_is_counted(
+    tables: DeltaTables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOLDENLAKE_TEST_PRIVACY", KEY.decode())
+    landing = LocalLanding(tmp_path / "landing")
+    conform(tables, CONTACTS, *numbers_changed_hands(tables))
+    begin(tables, HAS_HIS_NUMBER, by="dpo", reason="R-1", at=NOW)
+
+    def forget() -> Request:
+        [request] = open_requests(tables)
+        step = Erase(
+            request=request,
+            sources=[CONTACTS],
+            destinations={},
+            key=SecretReference(env="GOLDENLAKE_TEST_PRIVACY"),
+            areas={},
+            as_of=DAY[1],
+            run_id="r",
+        )
+        return step.forget(tables, landing, lambda _: None)
+
+    merge = DeltaTables.merge
+
+    def dying(self: DeltaTables, table: str, *args: Any, **kw: Any) -> int:
+        version = merge(self, table, *args, **kw)
+        if table == "bronze.crm" and kw.get("delete_when"):
+            raise KeyboardInterrupt
+        return version
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DeltaTables, "merge", dying)
+        with pytest.raises(KeyboardInterrupt):
+            forget()
+    done = forget()
+
+    assert done.of_others == {"bronze.crm": 1, "superseded.crm": 1}
+    assert done.removed == {"bronze.crm": 3, "landing": 2, "quarantine.crm": 1, "silver.crm": 1}
+    assert [row.records_read for row in read_files(tables)] == [1, 1]
 
 
 CALLS = source_of(

@@ -26,14 +26,13 @@ _OURS = ("record_id", "is_bot", "session_id")
 def clear(
     tables: Tables, source: Source, part: Sequence[tuple[Any, ...]], unread: Sequence[Any]
 ) -> Counter[str]:
-    """Write rows anew without what tells; gives how many, by table.
+    """Write rows anew without what tells, but for bronze; gives how many, by table.
 
     ``part`` and ``unread`` are those of ``told_in_bronze`` and ``told_unread``. What silver, what
     was superseded and quarantine have of a row is what its file would give, were it read again.
-    Bronze is last: there a kill leaves to be found what is left to do.
     """
     gone: Counter[str] = Counter()
-    bronze, quarantine = f"bronze.{source.source}", f"quarantine.{source.source}"
+    quarantine = f"quarantine.{source.source}"
     if unread:
         held = tables.read(quarantine)
         rows = held.join(F.broadcast(tables.frame(unread, _LEFT)), list(PLACE))
@@ -42,24 +41,36 @@ def clear(
     if not part:
         return gone
     left = F.broadcast(tables.frame(part, _LEFT))
-    came = tables.read(bronze)
-    cleared = came.join(left, list(PLACE)).withColumns(_without(came.columns, source))
+    cleared = _cleared(tables, source, part)
     columns = F.struct(*source.column_names).alias("_fresh")
     fresh = typed(cleared, source).select(*PLACE, columns, F.to_json("_raw").alias("_row"))
     fresh = F.broadcast(fresh.join(left, list(PLACE))).persist()
     try:
         for name in filter(tables.exists, conformed(source.source)):
             gone[name] += _update(
-                tables, name, _anew(tables.read(name), fresh, source, came.columns)
+                tables, name, _anew(tables.read(name), fresh, source, cleared.columns)
             )
         if tables.exists(quarantine):
-            held = tables.read(quarantine)
+            # Nothing is kept there of what people said who came back.
+            held = tables.read(quarantine).where("row IS NOT NULL")
             rows = held.join(fresh, list(PLACE)).withColumn("row", F.col("_row"))
             gone[quarantine] += _update(tables, quarantine, rows.select(*held.columns))
     finally:
         fresh.unpersist()
-    gone[bronze] += _update(tables, bronze, cleared.select(*came.columns))
     return gone
+
+
+def clear_bronze(tables: Tables, source: Source, part: Sequence[tuple[Any, ...]]) -> None:
+    """The same of bronze, the last: there a kill leaves to be found what is left to do."""
+    if part:
+        _update(tables, f"bronze.{source.source}", _cleared(tables, source, part))
+
+
+def _cleared(tables: Tables, source: Source, part: Sequence[tuple[Any, ...]]) -> DataFrame:
+    """Rows of bronze without what tells."""
+    came = tables.read(f"bronze.{source.source}")
+    told = came.join(F.broadcast(tables.frame(part, _LEFT)), list(PLACE))
+    return told.withColumns(_without(came.columns, source)).select(*came.columns)
 
 
 def _update(tables: Tables, name: str, rows: DataFrame) -> int:

@@ -11,13 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyspark.sql import functions as F
 
+from goldenlake.columns.traces import pseudonym
+from goldenlake.declarations.base import SecretReference
+from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
 from goldenlake.io.landing import LocalLanding
 from goldenlake.io.places.folder import Folder
 from goldenlake.io.tables import DeltaTables
 from goldenlake.schemas import BROKEN, CONFORMED, DUPLICATE, LANDED, QUARANTINE, conformed
+from goldenlake.steps.doubts import Doubts
+from goldenlake.steps.erase import Erase, Request, begin, open_requests
 from goldenlake.steps.files import FileRow, read_files, record_files, token_in, token_of
 from goldenlake.steps.forget import Forget, records_of
 from goldenlake.steps.generations import Generation
@@ -27,8 +33,11 @@ from goldenlake.steps.proof import search
 from goldenlake.steps.refusals import refusals
 from goldenlake.steps.subjects import Subject
 from goldenlake.steps.telling import rows_of_others
+from goldenlake.steps.tombstones import RECORD, RULE, Erased
+from support import gold
 from support.bronze import ingested, source_of
 from support.conforming import DAY, conform
+from support.gold import customer
 from support.golden_world import built, contents
 from support.landed import source
 
@@ -272,17 +281,97 @@ def test_a_no_of_somebody_else_outlives_who_has_their_number_today(
     assert {name: contents(tables, name) for name in before} == before
 
 
+def test_who_came_back_and_was_not_removed_before_a_kill_is_removed(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    carl = {"id": "3", "name": "Carl", "said": "no", "entered_by": ANN}
+    forgotten = Erased(KEY, frozenset({pseudonym(KEY, RECORD, "crm:3")}))
+    conform(tables, CONTACTS, ingested(tables, CONTACTS, "crm.csv", [HER, carl]), erased=forgotten)
+
+    step = Forget(sources=[CONTACTS], subject=SUBJECT, run_id="r", key=KEY)
+    step.run(tables, LocalLanding(tmp_path / "landing"), lambda _: None)
+
+    assert tables.read("bronze.crm").isEmpty()
+    [aside] = tables.read("quarantine.crm").collect()
+    assert (aside["rules"], aside["row"]) == ([RULE], None)
+    [row] = read_files(tables)
+    assert (row.records_read, row.records_quarantined, row.landed_path) == (1, 1, "")
+
+
+def test_a_file_is_still_there_of_which_a_killed_run_read_but_a_part(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    landing = LocalLanding(tmp_path / "landing")
+    rows = []
+    for name, read in {"half_read.csv": None, "replayed.csv": 1, "removed.csv": None}.items():
+        held = ingested(tables, CONTACTS, name, [HER])
+        path = landed(landing, name, name.encode()).landed_path
+        rows.append(replace(held, status=LANDED, records_read=read, landed_path=path))
+    record_files(tables, rows)
+    landing.remove(rows[-1].landed_path)
+
+    step = Forget(sources=[CONTACTS], subject=SUBJECT, run_id="r", key=KEY)
+    step.run(tables, landing, lambda _: None)
+
+    kept = {row.path: row.landed_path for row in read_files(tables)}
+    assert kept == {"half_read.csv": rows[0].landed_path, "replayed.csv": "", "removed.csv": ""}
+    landing.open(rows[0].landed_path).close()
+
+
+@pytest.mark.fault("kill during erasure")
+def test_what_went_before_a_kill_is_counted(
+    tables: DeltaTables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOLDENLAKE_TEST_PRIVACY", KEY.decode())
+    landing = LocalLanding(tmp_path / "landing")
+    conform(tables, CONTACTS, *numbers_changed_hands(tables))
+    begin(tables, HAS_HIS_NUMBER, by="dpo", reason="R-1", at=NOW)
+
+    def forget() -> Request:
+        [request] = open_requests(tables)
+        step = Erase(
+            request=request,
+            sources=[CONTACTS],
+            destinations={},
+            key=SecretReference(env="GOLDENLAKE_TEST_PRIVACY"),
+            areas={},
+            as_of=DAY[1],
+            run_id="r",
+        )
+        return step.forget(tables, landing, lambda _: None)
+
+    merge = DeltaTables.merge
+
+    def dying(self: DeltaTables, table: str, *args: Any, **kw: Any) -> int:
+        version = merge(self, table, *args, **kw)
+        if table == "bronze.crm" and kw.get("delete_when"):
+            raise KeyboardInterrupt
+        return version
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DeltaTables, "merge", dying)
+        with pytest.raises(KeyboardInterrupt):
+            forget()
+    done = forget()
+
+    assert done.of_others == {"bronze.crm": 1, "superseded.crm": 1}
+    assert done.removed == {"bronze.crm": 3, "landing": 2, "quarantine.crm": 1, "silver.crm": 1}
+    assert [row.records_read for row in read_files(tables)] == [1, 1]
+
+
 CALLS = source_of(
     source="calls",
     load="append",
+    region="DE",
     columns=[
         {"name": "email", "normalise": "email", "personal": "contact"},
+        {"name": "phone", "normalise": "phone", "personal": "contact"},
         {"name": "said"},
         {"name": "noted", "required": True, "personal": "contact"},
         {"name": "short", "derive": "substring(noted, 1, 9)"},
         {"name": "at", "type": "timestamp"},
     ],
-    identifiers={"email": "email"},
+    identifiers={"email": "email", "phone": "phone"},
     consents=[CONTACTS.consents[0].model_copy(update={"at": "at"})],
 )
 
@@ -294,18 +383,20 @@ def test_of_what_others_said_only_that_goes_which_tells_of_who_took_the_call(
     both = "bob@example.com, ann@example.com"
     rows = [
         said | {"email": "bob@example.com", "noted": f"call with {ANN}"},
-        said | {"email": "carl@example.com", "entered_by": ANN, "room": "4"},
+        said | {"email": "carl@example.com", "by": ANN, "room": "4"},
         said | {"email": ANN},
         said | {"email": None, "said": None, "noted": f"{ANN} called"},
         said | {"email": both},
     ]
-    conform(tables, CALLS, file := ingested(tables, CALLS, "calls.csv", rows))
-    unread = [{"raw": f"no;{ANN};dora@example.com"}, {"raw": f"no;{ANN}"}]
-    lines = [
-        (file.file_id, number, file.landed_on, READ, ["malformed"], json.dumps(row), "r")
-        for number, row in enumerate(unread, start=11)
-    ]
-    tables.append("quarantine.calls", tables.frame(lines, QUARANTINE.ddl))
+    file = ingested(tables, CALLS, "calls.csv", rows)
+    # A column that is not declared, under the name of one that is, but came under another.
+    renamed = F.transform_keys(
+        "_extra", lambda name, _: F.replace(name, F.lit("by"), F.lit("email"))
+    )
+    rows_of = tables.read("bronze.calls").withColumn("_extra", renamed)
+    tables.replace_slice("bronze.calls", rows_of, where={"_file_id": file.file_id})
+    conform(tables, CALLS, file)
+    quarantined(tables, file, f"no;{ANN};dora@example.com", f"no;{ANN}")
     step = Forget(sources=[CALLS], subject=SUBJECT, run_id="r", key=KEY)
 
     gone = step.run(tables, LocalLanding(tmp_path / "landing"), lambda _: None)
@@ -323,8 +414,8 @@ def test_of_what_others_said_only_that_goes_which_tells_of_who_took_the_call(
     ]
     assert held() == left
     aside = set_aside()
-    assert [json.loads(row).get("email") for row in aside] == ["; bob@example.com", None]
-    assert json.loads(aside[1]) == {"raw": "; dora@example.com"}
+    assert [json.loads(row).get("email") for row in aside] == ["0; bob@example.com", None]
+    assert json.loads(aside[1]) == {"raw": "0; dora@example.com"}
     bronze = {row["_record"]: row for row in tables.read("bronze.calls").collect()}
     assert sorted(bronze) == [1, 2, 5]
     assert bronze[2]["_extra"] == {"room": "4"}
@@ -336,6 +427,45 @@ def test_of_what_others_said_only_that_goes_which_tells_of_who_took_the_call(
     assert (again.records_read, again.records_accepted, again.records_quarantined) == (4, 2, 2)
     conform(tables, CALLS, again)
     assert (held(), set_aside()) == (left, aside)
+
+
+def quarantined(tables: DeltaTables, file: FileRow, *lines: str) -> None:
+    """Lines of a file of which no reader could make a row."""
+    rows = [
+        (file.file_id, at, file.landed_on, READ, ["malformed"], json.dumps({"raw": line}), "r")
+        for at, line in enumerate(lines, start=11)
+    ]
+    tables.append(f"quarantine.{file.source}", tables.frame(rows, QUARANTINE.ddl))
+
+
+def test_whoever_said_no_beside_them_in_what_was_set_aside_is_held_to_have_said_it(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    numbers = {name: f"+49151234567{at}" for at, name in enumerate(("bob", "carl", "dora"), 80)}
+    known = [customer(name, phone=number) for name, number in numbers.items()]
+    gold.publish(tables, DAY[1], {"gold.customers": known})
+    no = {"said": "no", "at": "2026-03-01T08:00:00Z", "noted": "x"}
+    rows = [
+        no | {"email": "see note", "noted": f"{ANN} says: bob@example.com wants none"},
+        no | {"phone": "030 11111111, 0151 23456781"},
+    ]
+    conform(tables, CALLS, file := ingested(tables, CALLS, "calls.csv", rows))
+    quarantined(tables, file, f'c1,"{ANN},,yes\nc2,,00{numbers["dora"][1:]},no')
+
+    def held() -> set[str]:
+        version = tables.version("gold.customers") or 0
+        shown = Generation(generation=1, as_of=DAY[1], tables={"gold.customers": version})
+        policy = ConsentPolicy.model_validate({"purposes": {}, "channels": {}})
+        found = Doubts(tables=tables, generation=shown, sources=[CALLS], policy=policy)
+        said = found.statements()
+        return set() if said is None else {row["customer_id"] for row in said.collect()}
+
+    assert held() == {*numbers}
+    step = Forget(sources=[CALLS], subject=HAS_HIS_NUMBER, run_id="r", key=KEY)
+    step.run(tables, LocalLanding(tmp_path / "landing"), lambda _: None)
+    assert held() == {*numbers}
+    tables.purge(["bronze.calls", "quarantine.calls"])
+    assert search(Folder("lake", tmp_path / "lake"), HAS_HIS_NUMBER.traces).told == ()
 
 
 @pytest.mark.usefixtures("interpreted")

@@ -104,6 +104,25 @@ def test_stored_ids_are_those_that_rows_would_get_today(
     assert called(tables) == old
 
 
+def test_nobody_is_no_person_any_more_for_want_of_a_column_that_was_not_declared_when_they_came(
+    tables: DeltaTables,
+) -> None:
+    keyed: dict[str, Any] = {"load": "increment", "key": ["account"]}
+    before = web(**keyed)
+    declared = [column for column in before.columns if column.name != "kind"]
+    before = before.model_copy(update={"columns": declared})
+    came(tables, before, 0, ("k", "A", "person", None), ("k", "B", "company", None))
+    after = web(**keyed, people="kind = 'person'", identifiers={"account": "account"})
+    came(tables, after, 1, ("k", "C", "company", None), ("k", "D", None, None))
+
+    renew_ids(tables, [after], lambda _: None)
+
+    renewed = called(tables)
+    assert (renewed["C"], renewed["D"]) == (None, None)
+    assert renewed["A"] != renewed["B"], "by the identifiers of today"
+    assert None not in (renewed["A"], renewed["B"])
+
+
 def called(tables: DeltaTables) -> dict[str | None, str | None]:
     """The record of each row, by its account."""
     rows = tables.read("silver.web").select("account", "record_id").collect()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -198,6 +198,25 @@ def test_a_record_that_vanished_belongs_to_whom_it_would_if_it_stood(lake: Delta
     with pytest.raises(PersonAmbiguous, match="2 records that vanished") as raised:
         find(lake, "phone=+442071838759")
     assert "crm:" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("strength", "is_hers"), [("weak", False), ("strong", True)])
+def test_a_record_that_would_be_somebody_elses_as_well_is_nobodys_to_take_along(
+    lake: DeltaTables, strength: Literal["weak", "strong"], is_hers: bool
+) -> None:
+    number = "+442071838753"
+    people = [record("crm:1", email="ann@example.com", phone=number)]
+    people.append(record("crm:2", email="bob@example.com"))
+    gold.publish(lake, LATER, {"identity.records": people})
+    # What Bob said, under her number, was set aside; and so was what somebody said under it alone.
+    landed(lake, DAY, ("17", "", "bob@example.com", number), ("18", "", "", number))
+    phone = RULES.identifiers["phone"].model_copy(update={"strength": strength})
+    rules = RULES.model_copy(update={"identifiers": {**RULES.identifiers, "phone": phone}})
+
+    found = FindSubject(rules=rules, sources=[CRM], regions=["GB"]).run(lake, ["c_ann"])
+
+    assert found.record_ids == ("crm:1", "crm:18", "shop:1")
+    assert (number in found.contacts) is is_hers
 
 
 def test_a_number_that_people_often_share_makes_nobody_of_today_out_of_who_vanished(

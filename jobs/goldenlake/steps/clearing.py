@@ -13,6 +13,7 @@ from goldenlake.declarations.derivations import read_from
 from goldenlake.declarations.source import Source
 from goldenlake.ports import Tables
 from goldenlake.schemas import PLACE, conformed
+from goldenlake.steps.telling import AMONG_EXTRA, in_files
 from goldenlake.transforms.conforming import as_declared, typed
 from goldenlake.transforms.row_ids import record_id
 
@@ -25,14 +26,13 @@ _OURS = ("record_id", "is_bot", "session_id")
 def clear(
     tables: Tables, source: Source, part: Sequence[tuple[Any, ...]], unread: Sequence[Any]
 ) -> Counter[str]:
-    """Write rows anew without what tells; gives how many, by table.
+    """Write rows anew without what tells, but for bronze; gives how many, by table.
 
     ``part`` and ``unread`` are those of ``told_in_bronze`` and ``told_unread``. What silver, what
     was superseded and quarantine have of a row is what its file would give, were it read again.
-    Bronze is last: there a kill leaves to be found what is left to do.
     """
     gone: Counter[str] = Counter()
-    bronze, quarantine = f"bronze.{source.source}", f"quarantine.{source.source}"
+    quarantine = f"quarantine.{source.source}"
     if unread:
         held = tables.read(quarantine)
         rows = held.join(F.broadcast(tables.frame(unread, _LEFT)), list(PLACE))
@@ -41,24 +41,36 @@ def clear(
     if not part:
         return gone
     left = F.broadcast(tables.frame(part, _LEFT))
-    came = tables.read(bronze)
-    cleared = came.join(left, list(PLACE)).withColumns(_without(came.columns))
+    cleared = _cleared(tables, source, part)
     columns = F.struct(*source.column_names).alias("_fresh")
     fresh = typed(cleared, source).select(*PLACE, columns, F.to_json("_raw").alias("_row"))
     fresh = F.broadcast(fresh.join(left, list(PLACE))).persist()
     try:
         for name in filter(tables.exists, conformed(source.source)):
             gone[name] += _update(
-                tables, name, _anew(tables.read(name), fresh, source, came.columns)
+                tables, name, _anew(tables.read(name), fresh, source, cleared.columns)
             )
         if tables.exists(quarantine):
-            held = tables.read(quarantine)
+            # Nothing is kept there of what people said who came back.
+            held = tables.read(quarantine).where("row IS NOT NULL")
             rows = held.join(fresh, list(PLACE)).withColumn("row", F.col("_row"))
             gone[quarantine] += _update(tables, quarantine, rows.select(*held.columns))
     finally:
         fresh.unpersist()
-    gone[bronze] += _update(tables, bronze, cleared.select(*came.columns))
     return gone
+
+
+def clear_bronze(tables: Tables, source: Source, part: Sequence[tuple[Any, ...]]) -> None:
+    """The same of bronze, the last: there a kill leaves to be found what is left to do."""
+    if part:
+        _update(tables, f"bronze.{source.source}", _cleared(tables, source, part))
+
+
+def _cleared(tables: Tables, source: Source, part: Sequence[tuple[Any, ...]]) -> DataFrame:
+    """Rows of bronze without what tells."""
+    came = tables.read(f"bronze.{source.source}")
+    told = came.join(F.broadcast(tables.frame(part, _LEFT)), list(PLACE))
+    return told.withColumns(_without(came.columns, source)).select(*came.columns)
 
 
 def _update(tables: Tables, name: str, rows: DataFrame) -> int:
@@ -68,15 +80,22 @@ def _update(tables: Tables, name: str, rows: DataFrame) -> int:
     return count
 
 
-def _without(columns: Collection[str]) -> dict[str, Column]:
+def _without(columns: Collection[str], source: Source) -> dict[str, Column]:
     """What is left of the columns of bronze."""
+    own = in_files(source)
     texts = {
-        name: F.when(_is_told(name), F.col("_left")[name]).otherwise(F.col(name))
+        name: F.when(_is_told(known), F.col("_left")[known]).otherwise(F.col(name))
         for name in columns
         if not name.startswith("_")
+        for known in [name if name in own else AMONG_EXTRA + name]
     }
-    told = F.map_keys("_left")
-    extra = F.map_filter("_extra", lambda name, _: ~F.array_contains(told, name))
+
+    def left(name: Column, text: Column) -> Column:
+        known = F.concat(F.lit(AMONG_EXTRA), name)
+        is_told = F.map_contains_key("_left", known)
+        return F.when(is_told, F.try_element_at("_left", known)).otherwise(text)
+
+    extra = F.map_filter(F.transform_values("_extra", left), lambda _, text: text.isNotNull())
     return texts | {"_extra": extra}
 
 
@@ -98,7 +117,7 @@ def _anew(
     for name in types.keys() - {*source.column_names, *_OURS}:
         if not name.startswith("_"):
             # It is declared no more, and what it was computed from, if it was, is not known.
-            kept = ~_is_told(name) if name in of_files else F.lit(False)
+            kept = ~_is_told(AMONG_EXTRA + name) if name in of_files else F.lit(False)
             anew[name] = F.when(kept, F.col(name))
     told = as_declared(rows, source).join(F.broadcast(fresh), list(PLACE)).withColumns(anew)
     return told.withColumn("record_id", record_id(source)).select(*rows.columns)

@@ -25,7 +25,7 @@ from goldenlake.errors import ErasureUnfinished, GenerationMoved
 from goldenlake.ports import FilePlace, Landing, Maintenance, Progress, Tables
 from goldenlake.schemas import PUBLICATIONS, REQUESTS, table_shape
 from goldenlake.steps.files import read_files
-from goldenlake.steps.forget import Forget
+from goldenlake.steps.forget import Forget, Gone
 from goldenlake.steps.generations import (
     lake_tables,
     latest_generation,
@@ -213,13 +213,11 @@ class Erase:
         begun = replace(self.request, runs=(*self.request.runs, self.run_id))
         _note(tables, begun)
         step = Forget(sources=self.sources, subject=self.subject, run_id=self.run_id, key=key)
-        gone = step.run(tables, landing, progress)
-        self._residue.claim(tables)
-        request = replace(
-            begun,
-            removed=_added(begun.removed, gone.rows),
-            of_others=_added(begun.of_others, gone.of_others),
+        gone = step.run(
+            tables, landing, progress, note=lambda so_far: _note(tables, _with(begun, so_far))
         )
+        self._residue.claim(tables)
+        request = _with(begun, gone)
         _note(tables, request)
         return request
 
@@ -356,6 +354,15 @@ class Erase:
             },
             sent_by=tuple(sorted({f"{row.source}: {row.path}" for row in withdrawn})),
         )
+
+
+def _with(request: Request, gone: Gone) -> Request:
+    """The request when this has gone besides."""
+    return replace(
+        request,
+        removed=_added(request.removed, gone.rows),
+        of_others=_added(request.of_others, gone.of_others),
+    )
 
 
 def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:

@@ -8,7 +8,7 @@ and removes that, so it can be done again after a crash at any point.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -28,14 +28,13 @@ from goldenlake.schemas import (
     PLACE,
     conformed,
 )
-from goldenlake.steps.clearing import PLACES, clear
+from goldenlake.steps.clearing import PLACES, clear, clear_bronze
 from goldenlake.steps.files import (
     KEY,
     TOLD,
     FileRow,
     read_files,
     record_files,
-    records_by_file,
     token_of,
 )
 from goldenlake.steps.ingest import READ
@@ -54,8 +53,8 @@ class Gone(NamedTuple):
     what tells of the person.
     """
 
-    rows: dict[str, int]
-    of_others: dict[str, int]
+    rows: Counter[str]
+    of_others: Counter[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,45 +69,60 @@ class Forget:
     key: bytes
     """By which tokens of the names of files are made."""
 
-    def run(self, tables: Tables, landing: Landing, progress: Progress) -> Gone:
-        """Gives what went."""
-        gone: Counter[str] = Counter()
-        of_others: Counter[str] = Counter()
+    def run(
+        self,
+        tables: Tables,
+        landing: Landing,
+        progress: Progress,
+        note: Callable[[Gone], None] = lambda _: None,
+    ) -> Gone:
+        """Gives what went; ``note`` is called with what has so far, before it can be found no more
+        that it did.
+        """
+        gone = Gone(rows=Counter(), of_others=Counter())
         files = read_files(tables)
         for source in self.sources:
-            went, lost = self._records(tables, landing, source, files)
-            gone.update(went)
-            of_others.update(lost)
+            self._records(tables, landing, source, files, gone, note)
             progress(f"{source.source}: searched")
-        gone["landing"] += self._unread(tables, landing, files)
-        gone["landing"] += self._landed(tables, landing)
-        gone["ops.files"] += self._named(tables)
-        return Gone(rows=dict(+gone), of_others=dict(+of_others))
+        gone.rows["landing"] += self._unread(tables, landing, files)
+        gone.rows["landing"] += self._landed(tables, landing)
+        gone.rows["ops.files"] += self._named(tables)
+        return Gone(rows=+gone.rows, of_others=+gone.of_others)
 
     def _records(
-        self, tables: Tables, landing: Landing, source: Source, files: Sequence[FileRow]
-    ) -> tuple[Counter[str], Counter[str]]:
-        gone: Counter[str] = Counter()
-        lost: Counter[str] = Counter()
+        self,
+        tables: Tables,
+        landing: Landing,
+        source: Source,
+        files: Sequence[FileRow],
+        gone: Gone,
+        note: Callable[[Gone], None],
+    ) -> None:
         bronze, quarantine = f"bronze.{source.source}", f"quarantine.{source.source}"
         refined = conformed(source.source)
+        ours = [row for row in files if row.source == source.source]
+        remove_places(tables, bronze, _came_back(tables, quarantine, ours))
         told = told_in_bronze(tables, source, self.subject)
         unread = told_unread(tables, source, self.subject)
         if touched := told.file_ids | unread.file_ids:
             # The file goes first: whatever is read again afterwards is read from bronze. There it
-            # goes last, so that a kill leaves it to be found.
-            gone["landing"] += withdraw(tables, landing, touched, files, run_id=self.run_id)
+            # goes last, so that a kill leaves it to be found; until then counts are of what stays.
+            read = touched - _half_read(landing, ours)
+            gone.rows["landing"] += withdraw(tables, landing, read, files, run_id=self.run_id)
             doomed = [*told.whole, *unread.whole]
+            recount(tables, source.source, touched, doomed, run_id=self.run_id)
             for name in (*refined, quarantine):
-                gone[name] += remove_places(tables, name, doomed)
-            lost = clear(tables, source, told.part, unread.part)
-            gone[bronze] += remove_places(tables, bronze, doomed)
-            recount(tables, source.source, touched, run_id=self.run_id)
+                gone.rows[name] += remove_places(tables, name, doomed)
+            gone.of_others.update(clear(tables, source, told.part, unread.part))
+            gone.rows[bronze] += len(told.whole)
+            gone.of_others[bronze] += len(told.part)
+            note(gone)
+            clear_bronze(tables, source, told.part)
+            remove_places(tables, bronze, doomed)
         of_record = tables.frame([[each] for each in self.subject.record_ids], "record_id STRING")
         for name in filter(tables.exists, refined):
             held = tables.read(name).join(F.broadcast(of_record), "record_id", "left_semi")
-            gone[name] += remove_places(tables, name, _collected(held))
-        return gone, lost
+            gone.rows[name] += remove_places(tables, name, _collected(held))
 
     def _unread(self, tables: Tables, landing: Landing, files: Sequence[FileRow]) -> int:
         """Files that were never read, because they broke: removed whole where they tell. Those that
@@ -189,15 +203,16 @@ class Forget:
 def records_of(tables: Tables, source: Source, subject: Subject) -> DataFrame | None:
     """A source's records of a person, as ``typed`` gives them; None where it has no bronze.
 
-    Their own, and rows without a key that bear an identifier which is theirs alone: one with a key
-    is another's, who bore it once.
+    Their own, and rows that bear an identifier which is theirs alone and name nobody else: one with
+    a key is another's, who bore it once.
     """
     bronze = f"bronze.{source.source}"
     if not tables.exists(bronze):
         return None
     own, alone = frozenset(subject.record_ids), frozenset(subject.identifiers)
     theirs = names_any(source, lambda name, value: name == RECORD and value in own)
-    bears = names_any(source, lambda name, value: (name, value) in alone)
+    bears = names_any(source, lambda *named: named in alone)
+    bears &= ~names_any(source, lambda *named: named[0] != RECORD and named not in alone)
     theirs |= bears & ~has_key(source) if source.is_profile else bears
     return typed(tables.read(bronze), source).where(theirs)
 
@@ -235,18 +250,32 @@ def withdraw(
     return len(paths)
 
 
-def recount(tables: Tables, source: str, file_ids: set[str], *, run_id: str) -> None:
-    """Bring the ledger of files in line with what is left of them."""
-    ours = F.col("_file_id").isin(sorted(file_ids))
+def recount(
+    tables: Tables,
+    source: str,
+    file_ids: set[str],
+    doomed: Sequence[tuple[Any, ...]],
+    *,
+    run_id: str,
+) -> None:
+    """Bring the ledger of files in line with what is left of them without those places."""
+    places = F.broadcast(tables.frame(doomed, PLACES))
+
+    def left(table: str) -> DataFrame:
+        ours = tables.read(table).where(F.col("_file_id").isin(sorted(file_ids)))
+        return ours.join(places, list(PLACE), how="left_anti")
+
     held: dict[str, Counter[tuple[str, ...]]] = {each: Counter() for each in file_ids}
     unread: Counter[str] = Counter()
     if tables.exists(f"quarantine.{source}"):
-        rows = tables.read(f"quarantine.{source}").where(ours)
-        for file_id, stage, rules, count in rows.groupBy(*_BY).count().collect():
+        rows = left(f"quarantine.{source}").groupBy(*_BY).count()
+        for file_id, stage, rules, count in rows.collect():
             held[file_id][tuple(rules or ())] += count
             # Neither what could not be read nor who was forgotten before is in bronze.
             unread[file_id] += count if stage == READ or RULE in (rules or ()) else 0
-    bronze = records_by_file(tables, f"bronze.{source}", ours)
+    bronze: Counter[str] = Counter()
+    if tables.exists(f"bronze.{source}"):
+        bronze.update(dict(left(f"bronze.{source}").groupBy("_file_id").count().collect()))
     done = []
     for row in read_files(tables, source, (CONFORMED, INGESTED)):
         if row.file_id in file_ids:
@@ -266,6 +295,36 @@ def recount(tables: Tables, source: str, file_ids: set[str], *, run_id: str) -> 
                 )
             )
     record_files(tables, done)
+
+
+def _half_read(landing: Landing, files: Iterable[FileRow]) -> set[str]:
+    """Files of which a killed run may have read but a part, by their ids: what no reader could make
+    a record of is nowhere else yet. The next collect reads them, and knows who is forgotten.
+    """
+    return {
+        row.file_id
+        for row in files
+        if row.status == LANDED and not row.records_read and _is_there(landing, row.landed_path)
+    }
+
+
+def _is_there(landing: Landing, path: str) -> bool:
+    try:
+        landing.open(path).close()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _came_back(tables: Tables, quarantine: str, files: Iterable[FileRow]) -> list[tuple[Any, ...]]:
+    """Where people came back who were forgotten before, in files that are still in the landing
+    area: unless ``forget_again`` was killed, bronze has them no more.
+    """
+    if not tables.exists(quarantine):
+        return []
+    landed = tables.frame([[row.file_id] for row in files if row.landed_path], "_file_id STRING")
+    rows = tables.read(quarantine).where(F.array_contains("rules", RULE))
+    return _collected(rows.join(F.broadcast(landed), "_file_id", "left_semi"))
 
 
 def _collected(rows: DataFrame) -> list[tuple[Any, ...]]:

@@ -216,8 +216,7 @@ class _Search:
         """
         bears, _ = self.versions.identifiers(vanished)
         owners = _owners(self.versions.bearers(bears))
-        ties = [each for each in self.versions.ties(bears) if each.strength != "weak"]
-        reached = _reached(vanished, ties)
+        reached = _reached(vanished, _firm(self.versions.ties(bears)))
         today = {customer for record, customer in owners.items() if record in reached}
         if len(today) > 1:
             raise PersonAmbiguous(identifier=RECORD, customers=today)
@@ -232,6 +231,11 @@ def _owners(bearers: Mapping[Named, Iterable[Bearer]]) -> dict[str, str]:
         for each in of
         if each.stands and each.customer_id
     }
+
+
+def _firm(ties: Iterable[Tie]) -> list[Tie]:
+    """Without those by what people often share."""
+    return [each for each in ties if each.strength != "weak"]
 
 
 def _reached(start: Collection[str], ties: Sequence[Tie]) -> set[str]:
@@ -261,25 +265,46 @@ class _Theirs:
 
     @classmethod
     def of(cls, versions: Versions, records: set[str]) -> _Theirs:
-        """These records, with those that vanished and would be one person with them today."""
+        """These records, with those that vanished and would be one person with them today, and with
+        nobody else. Who would be with both is no other bearer of what is theirs, either.
+        """
+        both: set[str] = set()
         while True:
             bears, bore = versions.identifiers(records)
             others = {
-                pair: [each for each in of if each.record_id not in records]
+                pair: [each for each in of if each.record_id not in records | both]
                 for pair, of in versions.bearers(bears | bore).items()
             }
             found = cls(records=records, bears=bears, bore=bore, others=others)
-            joined = _reached(records, found._ties(versions))
-            if joined == records:
+            joined = found._joined(versions) - both
+            if not joined:
                 return found
-            records = joined
+            of_others = found._of_others(versions, joined)
+            records, both = records | (joined - of_others), both | of_others
 
-    def _ties(self, versions: Versions) -> list[Tie]:
-        """Between them and records that vanished."""
+    def _joined(self, versions: Versions) -> set[str]:
+        """Records that vanished and would be one person with them today. What people often share is
+        too little for that, unless it is all that is known of a record, and nobody of today has it.
+        """
         standing = {pair: [b for b in self.others[pair] if b.stands] for pair in self.bears}
         lost = [pair for pair, of in standing.items() if any(not b.customer_id for b in of)]
         strangers = {b.record_id for of in standing.values() for b in of if b.customer_id}
-        return [each for each in versions.ties(lost) if not {each.left, each.right} & strangers]
+        ties = [each for each in versions.ties(lost) if not {each.left, each.right} & strangers]
+        tied = _reached(self.records, ties) - self.records
+        firmly = _reached(self.records, _firm(ties)) - self.records
+        if firmly == tied:
+            return tied
+        bears, _ = versions.identifiers(tied - firmly)
+        shared = {pair for pair, of in standing.items() if any(b.customer_id for b in of)}
+        named = versions.bearers((bears - self.bears) | (bears & shared))
+        return tied - {b.record_id for of in named.values() for b in of} | firmly
+
+    def _of_others(self, versions: Versions, joined: set[str]) -> set[str]:
+        """Those of them that what else they bear makes one person with somebody of today."""
+        bears, _ = versions.identifiers(joined)
+        beside = bears - self.bears
+        owners = _owners(versions.bearers(beside)).keys() - self.records
+        return joined & _reached(owners, _firm(versions.ties(beside))) if owners else set()
 
     @property
     def alone(self) -> set[Named]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -16,6 +16,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.columns.distinct import over_distinct
+from goldenlake.columns.emails import address
+from goldenlake.columns.phones import e164
 from goldenlake.columns.traces import Traces
 from goldenlake.declarations.derivations import read_from
 from goldenlake.declarations.expressions import columns_of
@@ -26,13 +28,19 @@ from goldenlake.steps.ingest import READ
 from goldenlake.steps.subjects import Subject
 from goldenlake.steps.tombstones import RECORD, names_of
 from goldenlake.transforms.conforming import typed
+from goldenlake.transforms.doubts import BETWEEN_VALUES, READ_IN_TEXT
 from goldenlake.transforms.row_ids import has_key
 
 INSTEAD = "(told of somebody)"
 """Of a text without which the row would be set aside when it is read again."""
 WHOLE = "null"
-_READ_IN_TEXT = ("email", "phone")
+AMONG_EXTRA = "_extra:"
+"""Stands before the name of what is not declared, which may be that of a column that is."""
 _ADDRESS = re.compile(r"""[^\s,;:|<>()\[\]{}"'\\]+@[\w.-]*\w""")
+#: Which some countries dial.
+_DAY = re.compile(r"\s*(?:\d{4}-\d\d-\d\d|\d\d?[./]\d\d?[./]\d{4})(?!\d)")
+#: Before others: a single number would be read whatever stands beside it, unless that is a figure.
+_NOBODY = "0"
 #: From abroad alone: no day, and no house number, begins with a plus.
 _NUMBER = re.compile(r"(?<!\w)\+\d[\d ()./-]{5,}\d")
 
@@ -53,8 +61,8 @@ class Told:
 
 
 def told_in_bronze(tables: Tables, source: Source, subject: Subject) -> Told:
-    """``part`` has by columns what is left of those that tell, null being nothing; ``_extra``
-    counts by its entries.
+    """``part`` has by columns what is left of those that tell, null being nothing; those that are
+    not declared are AMONG_EXTRA.
     """
     bronze = f"bronze.{source.source}"
     if not tables.exists(bronze):
@@ -93,7 +101,7 @@ def _judged(rows: DataFrame, text: Column, judge: Callable[[str], str | None]) -
 
 def _with_strays(bronze: DataFrame, source: Source) -> DataFrame:
     """Bronze with columns that are declared no more among what is ``_extra``."""
-    own = {column.name for column in source.columns if column.derive is None}
+    own = in_files(source)
     strays = [name for name in bronze.columns if not name.startswith("_") and name not in own]
     if not strays:
         return bronze
@@ -101,6 +109,11 @@ def _with_strays(bronze: DataFrame, source: Source) -> DataFrame:
     extra = F.coalesce("_extra", F.create_map().cast("map<string, string>"))
     both = F.map_zip_with(extra, known, lambda _, one, other: F.concat_ws("\n", one, other))
     return bronze.withColumn("_extra", both)
+
+
+def in_files(source: Source) -> frozenset[str]:
+    """The columns that are declared of a source's files."""
+    return frozenset(column.name for column in source.columns if column.derive is None)
 
 
 def _names(source: Source) -> Column:
@@ -131,9 +144,15 @@ class Telling:
     harmless: frozenset[str]
     """Columns of no personal class."""
     needed: frozenset[str]
-    """Texts without which a row is set aside."""
+    """Texts without which a row is set aside, and that tell nothing of who somebody is: INSTEAD as
+    a name would be that of several.
+    """
     is_profile: bool
     states_consent: bool
+    reach: frozenset[str]
+    """Names by which people are reached; of a row without one a no is heard by those in its texts.
+    """
+    region: str
 
     @classmethod
     def of(cls, source: Source, subject: Subject) -> Self:
@@ -141,6 +160,7 @@ class Telling:
         names = {name: read_from(source, of) for name, of in source.identifiers.items()}
         plain = [column for column in source.columns if column.derive is None]
         key = _all_from(source, () if source.load == "append" else source.key)
+        who = _all_from(source, (*source.identifiers.values(), *source.attributes.values()))
         return cls(
             records=frozenset(subject.record_ids),
             alone=frozenset(subject.identifiers),
@@ -149,7 +169,7 @@ class Telling:
             read_in_text=frozenset(
                 column.name
                 for column in plain
-                if column.name in source.identifiers.values() and column.normalise in _READ_IN_TEXT
+                if column.name in source.identifiers.values() and column.normalise in READ_IN_TEXT
             ),
             key=key,
             kept=key.union(_all_from(source, _kept_for(source)), *names.values()),
@@ -158,9 +178,16 @@ class Telling:
                 column.name
                 for column in plain
                 if column.required and column.type == "string" and column.normalise is None
-            ),
+            )
+            - who,
             is_profile=source.is_profile,
             states_consent=bool(source.consents),
+            reach=frozenset(
+                name
+                for name, of in source.identifiers.items()
+                if source.column(of).normalise in READ_IN_TEXT
+            ),
+            region=source.region,
         )
 
     def of_row(self, text: str) -> str | None:
@@ -177,16 +204,20 @@ class Telling:
         if not (bears or self.traces.found_in(said)):
             return None
         row = json.loads(said)
-        texts = {name: of or "" for name, of in (row.pop("_extra", {}) | row).items()}
-        left = {name: self._left(name, of) for name, of in texts.items() if self._tells(name, of)}
-        left |= {column: None for name in bears for column in self.names[name]}
+        extra = {AMONG_EXTRA + name: of for name, of in row.pop("_extra", {}).items()}
+        texts = {name: of or "" for name, of in (row | extra).items()}
+        tells = {name for name, of in texts.items() if self.traces.found_in(f"{name}\n{of}")}
+        borne = frozenset[str]().union(*(self.names[name] for name in bears))
+        others = {name for name, _ in names if name != RECORD and not self.names[name] & tells}
+        is_of_others = bool((self.is_profile and record) or others - bears)
+        if bears or not is_of_others:
+            # It may be the person's, or the record may have been then.
+            tells |= {name for name in texts if self._may_be_theirs(name)}
+        read = self._read_in_text(names, texts)
+        left = {name: self._left(name, texts[name], read) for name in tells} | dict.fromkeys(borne)
         if self.key & left.keys() and (record or not self.is_profile):
             return WHOLE
-        if self.is_profile and record:
-            if bears:
-                # The record may have been the person's then.
-                left |= {name: self._left(name, "") for name in texts if self._may_be_theirs(name)}
-        elif bears or not self._names_somebody(names, texts, left):
+        if not (is_of_others or self._names_others(texts, left, read)):
             return WHOLE
         return json.dumps(left) if left else None
 
@@ -197,35 +228,40 @@ class Telling:
         others = self._others(json.loads(text).get("raw") or "") if self.states_consent else None
         return json.dumps({"row": json.dumps({"raw": others})}) if others else WHOLE
 
-    def _tells(self, name: str, text: str) -> bool:
-        return self.traces.found_in(f"{name}\n{text}")
+    def _read_in_text(
+        self, names: Iterable[tuple[str, str]], texts: Mapping[str, str]
+    ) -> Collection[str]:
+        """The columns in which others may be named."""
+        is_heard = self.states_consent and not any(name in self.reach for name, _ in names)
+        return texts.keys() if is_heard and self.reach else self.read_in_text
 
-    def _left(self, name: str, text: str) -> str | None:
-        if name in self.read_in_text:
-            return self._others(text)
-        return INSTEAD if name in self.needed else None
+    def _left(self, name: str, text: str, read: Collection[str]) -> str | None:
+        others = self._others(text) if name in read and not self.traces.found_in(name) else None
+        return others or (INSTEAD if name in self.needed else None)
 
     def _may_be_theirs(self, name: str) -> bool:
         return name not in self.kept and name not in self.harmless
 
-    def _names_somebody(
-        self,
-        names: Iterable[tuple[str, str]],
-        texts: Mapping[str, str],
-        left: Mapping[str, str | None],
+    def _names_others(
+        self, texts: Mapping[str, str], left: Mapping[str, str | None], read: Iterable[str]
     ) -> bool:
-        """Whether it still does once it is rid of what tells, be it within a text."""
-        stay = (name for name, _ in names if name != RECORD)
-        return any(not self.names[name] & left.keys() for name in stay) or any(
-            left[column] if column in left else self._others(texts.get(column, ""))
-            for column in self.read_in_text
+        """Whether texts do once they are rid of what tells."""
+        return any(
+            left[column] not in (None, INSTEAD)
+            if column in left
+            else self._others(texts.get(column, ""))
+            for column in read
         )
 
     def _others(self, text: str) -> str | None:
-        """Addresses and numbers of others in a text, so that they are read as no single one."""
-        found = [each for of in (_ADDRESS, _NUMBER) for each in of.findall(text)]
-        others = dict.fromkeys(each for each in found if not self.traces.found_in(each))
-        return "; " + "; ".join(others) if others else None
+        """Addresses and numbers of others by which a no is heard in a text, so that they are read
+        as no single one.
+        """
+        parts = [*_ADDRESS.findall(text), *_NUMBER.findall(text), *re.split(BETWEEN_VALUES, text)]
+        may_be = (part for part in parts if not _DAY.match(part))
+        found = (address(part) or e164(part, region=self.region) for part in may_be)
+        others = dict.fromkeys(each for each in found if each and not self.traces.found_in(each))
+        return "; ".join([_NOBODY, *others]) if others else None
 
 
 def _kept_for(source: Source) -> set[str]:

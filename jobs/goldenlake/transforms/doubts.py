@@ -24,10 +24,12 @@ from goldenlake.transforms.golden_consents import last_instant, stated
 
 STATEMENT = "purpose string, channel string, status string, stated_at timestamp"
 _NAMES = "array<struct<name: string, value: string>>"
-#: What may hold an address, in any text; and what parts the values of a line.
+#: What may hold an address, in any text.
 _MAY_BE_AN_ADDRESS = r"""[^\s,;:|<>()\[\]{}"'\\]+@[\p{L}\p{N}.-]*[\p{L}\p{N}]"""
-_READ_IN_TEXT = ("email", "phone")
-_BETWEEN_VALUES = r"""[,;|<>\t\r\n"']+"""
+#: What parts the values of a line.
+BETWEEN_VALUES = r"""[,;|<>\t\r\n"']+"""
+READ_IN_TEXT = ("email", "phone")
+"""Forms of names that are heard in the text of a row that has none of them."""
 
 
 def doubts(rows: DataFrame, source: Source, policy: ConsentPolicy, *, names: Column) -> DataFrame:
@@ -142,7 +144,7 @@ def _named(said: DataFrame, source: Source) -> DataFrame:
     forms = {
         name: form
         for name, column in source.identifiers.items()
-        if (form := source.column(column).normalise) in _READ_IN_TEXT
+        if (form := source.column(column).normalise) in READ_IN_TEXT
     }
     if forms:
         reaches = F.exists("_names", lambda name: name["name"].isin(*forms))
@@ -157,7 +159,7 @@ def _named_in_text(said: DataFrame, forms: Mapping[str, str], region: str) -> Da
     text = F.concat_ws("\n", values)
     tokens = F.concat(
         F.regexp_extract_all(text, F.lit(_MAY_BE_AN_ADDRESS), F.lit(0)),
-        F.split(text, _BETWEEN_VALUES),
+        F.split(text, BETWEEN_VALUES),
     )
     told = said.withColumn("_token", F.explode(F.array_distinct(tokens)))
     token = F.col("_token")

@@ -617,9 +617,12 @@ class CallUnfit(CallRefused):
     """
 
 
-def about_the_call(refusal: CallRefused, *, code: str, mend: str) -> NotAuthorised | CallUnfit:
-    """The same refusal, where it is none of a record."""
-    kind = NotAuthorised if refusal.status in (401, 403) else CallUnfit
+def about_the_call(
+    refusal: CallRefused, *, code: str, mend: str, is_forbidden: bool = False
+) -> NotAuthorised | CallUnfit:
+    """The same refusal, where it is none of a record; ``is_forbidden`` where its code says so."""
+    is_forbidden |= isinstance(refusal, NotAuthorised)
+    kind = NotAuthorised if is_forbidden else CallUnfit
     return kind(
         system=refusal.system, call=refusal.call, status=refusal.status, code=code, mend=mend
     )

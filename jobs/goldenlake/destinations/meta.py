@@ -28,7 +28,7 @@ from goldenlake.destinations.audiences import (
 )
 from goldenlake.destinations.sending import rejected
 from goldenlake.destinations.values import text
-from goldenlake.errors import CallRefused, CallUnfit, NotAuthorised, TransientError
+from goldenlake.errors import CallRefused, TransientError, about_the_call
 from goldenlake.ports import (
     Acknowledgement,
     Batch,
@@ -202,11 +202,9 @@ def _error(told: str) -> Mapping[str, object]:
 def _about_the_call(refusal: CallRefused) -> CallRefused:
     """Meta refuses a call for its token, its audience or its terms; rows it merely counts."""
     code = _error(refusal.told).get("code", "")
-    is_forbidden = isinstance(refusal, NotAuthorised) or code in _FORBIDDING
-    return (NotAuthorised if is_forbidden else CallUnfit)(
-        system=refusal.system,
-        call=refusal.call,
-        status=refusal.status,
+    return about_the_call(
+        refusal,
         code=str(code),
+        is_forbidden=code in _FORBIDDING,
         mend="See connections in conf/env for the token, target.audiences for the audience.",
     )

@@ -72,8 +72,7 @@ class Conform:
         judged = self._judged(tables, files)
         verdicts = self._verdicts(judged)
         is_everything = _is_everything_again(tables, self.source, files)
-        before = 0 if is_everything else writer.records_before()
-        refused = self._shrunken(files, verdicts, writer, before)
+        refused = self._shrunken(files, verdicts, writer, is_everything=is_everything)
         good = [row for row in files if row.file_id not in refused]
         done = {row.file_id: row for row in self._quarantined(tables, good, judged, verdicts)}
         if is_everything:
@@ -152,15 +151,17 @@ class Conform:
         files: Sequence[FileRow],
         verdicts: dict[str, Verdict],
         writer: SilverWriter,
-        records: int,
+        *,
+        is_everything: bool,
     ) -> dict[str, FileRow]:
-        """Snapshots with too few records against the one before, the first of them against those
-        that were there: refused, nothing is changed.
+        """Snapshots with too few records against the one before: refused, nothing is changed. The
+        first of all has none before it.
         """
         if self.source.load != "snapshot":
             return {}
         refused: dict[str, FileRow] = {}
         least = self.source.snapshot.least_share
+        records = 0 if is_everything else writer.records_before()
         latest = writer.latest()
         newest = writer.order_of(latest) if latest else None
         for row in sorted(files, key=writer.order_of):

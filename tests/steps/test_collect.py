@@ -58,6 +58,20 @@ GONE, BROKEN, SOUND = (
 )
 
 
+def collected(
+    tables: DeltaTables, folder: Path, *sources: Source, as_of: date = DAY
+) -> list[StepResult]:
+    """One collect of what lies in the folder's places, with its landing area."""
+    return Collect(sources=sources, as_of=as_of, run_id="r1", settle=timedelta(0)).run(
+        tables=tables,
+        maintenance=tables,
+        landing=LocalLanding(folder / "landing"),
+        outside=Places(lambda name: Folder(name, folder / name)),
+        clock=Clock(),
+        progress=silent,
+    )
+
+
 def test_a_file_without_a_day_is_told_once_and_waits_for_its_day(
     tables: DeltaTables, tmp_path: Path
 ) -> None:
@@ -65,16 +79,7 @@ def test_a_file_without_a_day_is_told_once_and_waits_for_its_day(
     (tmp_path / "drops" / "crm_04.01.2026.csv").write_text("id\n1\n")
 
     def collect(file_date: str) -> StepResult:
-        sources = [shop("crm", ID, file_date=file_date)]
-        step = Collect(sources=sources, as_of=DAY, run_id="r1", settle=timedelta(0))
-        [result] = step.run(
-            tables=tables,
-            maintenance=tables,
-            landing=LocalLanding(tmp_path / "landing"),
-            outside=Places(lambda name: Folder(name, tmp_path / name)),
-            clock=Clock(),
-            progress=silent,
-        )
+        [result] = collected(tables, tmp_path, shop("crm", ID, file_date=file_date))
         return result
 
     dated = r"(?P<year>\d{4})-(?P<month>\d{2})-(?P<day>\d{2})"
@@ -108,15 +113,7 @@ class Nights:
         os.utime(path, (at, at))
 
     def night(self, as_of: date = DAY) -> int:
-        step = Collect(sources=[self.declared], as_of=as_of, run_id="r1", settle=timedelta(0))
-        [result] = step.run(
-            tables=self.tables,
-            maintenance=self.tables,
-            landing=LocalLanding(self.folder / "landing"),
-            outside=Places(lambda name: Folder(name, self.folder / name)),
-            clock=Clock(),
-            progress=silent,
-        )
+        [result] = collected(self.tables, self.folder, self.declared, as_of=as_of)
         # A late snapshot that says what the one after it says is not read.
         assert result.status in ("done", "skipped")
         return result.counts.get("records_read", 0)
@@ -182,18 +179,9 @@ def test_a_broken_source_stops_nothing_and_a_mended_contract_brings_its_rows_in(
     drops.mkdir()
     (drops / "erp.csv").write_text("id\n1\n2\n")
     (drops / "crm.csv").write_text("id,email\n1,ann@example.com\n2,\n")
-    landing = LocalLanding(tmp_path / "landing")
 
-    def collect(*sources: Any) -> list[StepResult]:
-        step = Collect(sources=sources, as_of=DAY, run_id="r1", settle=timedelta(0))
-        return step.run(
-            tables=tables,
-            maintenance=tables,
-            landing=landing,
-            outside=Places(lambda name: Folder(name, tmp_path / name)),
-            clock=Clock(),
-            progress=silent,
-        )
+    def collect(*sources: Source) -> list[StepResult]:
+        return collected(tables, tmp_path, *sources)
 
     def rows(name: str) -> list[str]:
         return sorted(row["id"] for row in tables.read(f"silver.{name}").collect())
@@ -234,20 +222,7 @@ def test_what_a_rule_refuses_now_leaves_silver_once_all_files_were_collected_aga
         (drops / f"crm{day}.csv").write_text(f"id,name\n{rows}")
 
     def collect(*rules: Any) -> list[tuple[str, str]]:
-        step = Collect(
-            sources=[shop("crm", ID, "name", rules=rules)],
-            as_of=DAY,
-            run_id="r1",
-            settle=timedelta(0),
-        )
-        step.run(
-            tables=tables,
-            maintenance=tables,
-            landing=LocalLanding(tmp_path / "landing"),
-            outside=Places(lambda name: Folder(name, tmp_path / name)),
-            clock=Clock(),
-            progress=silent,
-        )
+        collected(tables, tmp_path, shop("crm", ID, "name", rules=rules))
         return sorted((row["id"], row["name"]) for row in tables.read("silver.crm").collect())
 
     assert collect() == [("1", "ann"), ("2", "x"), ("3", "x")]
@@ -278,15 +253,7 @@ def test_a_source_of_which_too_much_is_quarantined_is_degraded_and_its_good_rows
     (tmp_path / "drops" / "esp.csv").write_text(
         "id,type,at\n" + "".join(f"{at},{what},\n" for at, what in enumerate(types))
     )
-    step = Collect(sources=[esp], as_of=DAY, run_id="r1", settle=timedelta(0))
-    (found,) = step.run(
-        tables=tables,
-        maintenance=tables,
-        landing=LocalLanding(tmp_path / "landing"),
-        outside=Places(lambda name: Folder(name, tmp_path / name)),
-        clock=Clock(),
-        progress=silent,
-    )
+    (found,) = collected(tables, tmp_path, esp)
     assert (found.status, found.counts["records_accepted"]) == (status, 10 - bad)
     assert tables.read("silver.esp").count() == 10 - bad
     if status == "done":

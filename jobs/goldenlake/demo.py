@@ -142,7 +142,6 @@ class Demo:
             arrived(self.home / "sample", day, self.home / "drops")
             installation = installation.for_day(day)
             code = stages.night(installation)
-            installation.write_runs()
             if code not in (ExitCode.OK, ExitCode.DEGRADED):
                 raise SetupError(f"The night of {day} ended with code {code}.", mend="See above.")
         arrived(self.home / "sample", self.last, self.home / "drops")

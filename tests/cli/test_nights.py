@@ -210,6 +210,21 @@ def test_runs_are_written_before_exports_begin_and_before_the_report_reads_them(
     assert ran[-5:] == ["runs", "activate", "runs", "report", "runs"]
 
 
+def test_exports_go_though_the_log_of_the_night_cannot_be_written_before_them(
+    installation, fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = fakes()
+    faults = iter([OSError("full")])
+
+    def write_runs(_: Installation) -> None:
+        for fault in faults:
+            raise fault
+
+    monkeypatch.setattr(Installation, "write_runs", write_runs)
+    assert night(installation) is ExitCode.OK
+    assert ran == ALL
+
+
 def test_a_night_that_is_interrupted_keeps_what_was_done(
     installation, fakes, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -549,16 +549,26 @@ def test_who_may_have_been_added_before_a_refusal_is_taken_out_once_they_withdra
     assert kind.people == {}
 
 
-def in_lists(segments):
+MAILMAN = {"kind": "mailman", "connection": "x", "list": "{segment}"}
+REST = {
+    "kind": "rest", "connection": "x",
+    "upsert": [{
+        "method": "PUT", "path": "/{segment}/{key}", "body": {"name": "{fields.display_name}"},
+    }],
+    "remove": [{"method": "DELETE", "path": "/{segment}/{key}"}],
+}  # fmt: skip
+
+
+def in_lists(segments, target=MAILMAN):
     """A destination of which every segment has a place of its own."""
-    target = {"kind": "mailman", "connection": "x", "list": "{segment}"}
     return destination(target=target, segments=segments, fields={"display_name": "given_name"})
 
 
-def test_a_place_that_refuses_a_call_keeps_no_other_from_being_brought_up_to_date(tables):
+@pytest.mark.parametrize("target", [MAILMAN, REST], ids=["mailman", "rest"])
+def test_a_place_that_refuses_a_call_keeps_no_other_from_being_brought_up_to_date(tables, target):
     names, kind = ["ann", "bob", "cyd"], Remembering()
     people, all_said = [*map(customer, names)], [*map(grant, names)]
-    given = in_lists(["alumni", "news", "promo"])
+    given = in_lists(["alumni", "news", "promo"], target)
     night(tables, DAY, people, all_said, {"alumni": names, "news": ["ann"], "promo": names[:2]})
     step(destination=given).run(tables, kind, silent)
 
@@ -575,6 +585,39 @@ def test_a_place_that_refuses_a_call_keeps_no_other_from_being_brought_up_to_dat
         "bob@example.com", "cyd@example.com",
     }  # fmt: skip
     assert tables.read("activation.outbox").isEmpty()
+
+
+def test_who_may_have_been_added_is_taken_out_though_they_withdrew_before_the_export_ended(tables):
+    names = ["ann", "bob"]
+    members = {"alumni": names, "news": ["bob"], "promo": ["bob"]}
+    night(tables, DAY, [*map(customer, names)], [*map(grant, names)], members)
+
+    def refuses_afterwards(delivery, _):
+        if delivery.segment == "alumni":
+            raise CallRefused(system="x", call="put", status=404, mend="Make it.")
+
+    def withdrawn_meanwhile(delivery, _):
+        if delivery.segment == "news":
+            publish(tables, DAY, {"gold.consents": [grant("ann", "withdrawn"), grant("bob")]})
+
+    kind, given = Remembering(), in_lists(["alumni", "news", "promo"])
+    kind.before, kind.after = withdrawn_meanwhile, refuses_afterwards
+    with pytest.raises(CallRefused):
+        step(destination=given).run(tables, kind, silent)
+    kind.before = kind.after = accepts
+    step(destination=given).run(tables, kind, silent)
+    assert {key for _, key in kind.people} == {"bob@example.com"}
+
+
+def test_whom_a_refused_call_may_have_added_is_no_measure_of_what_changes(tables):
+    names = ["ann", "bob", "cyd", "dan"]
+    night(tables, DAY, [*map(customer, names)], [*map(grant, names)], {"readers": names})
+    kind = Remembering(batch_records=1, after=refuses_each)
+    given = destination(guards={"least_members": 1})
+    with pytest.raises(CallRefused):
+        step(destination=given).run(tables, kind, silent)
+    kind.after = accepts
+    assert step(destination=given).run(tables, kind, silent).counts["sent"] == 4
 
 
 def test_a_call_that_is_refused_for_no_record_is_let_go_and_one_without_leave_is_not(tables):

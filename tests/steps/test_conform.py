@@ -155,6 +155,32 @@ def test_what_a_rule_refuses_now_leaves_silver_when_all_files_are_read_again(
     assert set_aside(tables, CONTACTS) == {1: ("between_age",), 2: ("between_age",)}
 
 
+def test_times_that_a_mended_contract_sets_back_count_when_all_files_are_read_again(
+    tables: DeltaTables,
+) -> None:
+    months_first, days_first = (
+        source_of(
+            load="increment",
+            key=["id"],
+            order_by=["updated"],
+            columns=[
+                {"name": "id"},
+                {"name": "age", "type": "integer"},
+                {"name": "updated", "type": "date", "formats": [wanted]},
+            ],
+        )
+        for wanted in ("MM/dd/yyyy", "dd/MM/yyyy")
+    )
+    for day, (age, updated) in enumerate((("20", "05/02/2025"), ("30", "03/03/2025"))):
+        rows: Rows = [{"id": "c1", "age": age, "updated": updated}]
+        file = ingested(tables, months_first, f"{day}", rows, file_on=DAY[day])
+        conform(tables, months_first, file)
+    assert silver(tables, months_first, "age") == [(20,)]
+
+    conform(tables, days_first, *replay(tables, "crm", run_id="r2", everything=True))
+    assert silver(tables, days_first, "age") == [(30,)]
+
+
 def test_of_a_part_of_the_files_nothing_leaves_silver_for_which_the_others_may_have_a_row(
     tables: DeltaTables,
 ) -> None:

@@ -18,7 +18,7 @@ from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import Tables
 from goldenlake.schemas import BROKEN, CONFORMED
 from goldenlake.steps.collect import replay
-from goldenlake.steps.files import FileRow, read_files
+from goldenlake.steps.files import FileRow, read_files, record_files
 from goldenlake.steps.forget import forget_again
 from goldenlake.steps.silver import SilverWriter
 from goldenlake.steps.tombstones import RECORD, RULE, Erased
@@ -234,6 +234,18 @@ def test_a_source_that_has_grown_can_be_read_again_from_its_first_snapshot_on(
     files = replay(tables, "crm", run_id="r2", everything=True)
     done = conform(tables, PEOPLE, *files)
     assert [file.status for file in done] == ["conformed"] * 3
+    assert alive(tables, PEOPLE) == grown[-1]
+
+
+def test_while_the_newest_snapshot_cannot_be_read_again_the_older_ones_take_nobody_out(
+    tables: DeltaTables,
+) -> None:
+    grown = ("a1 b1", "a1 b1 c1", "a1 b1 c1 d1 e1")
+    for day, rows in enumerate(grown):
+        conform(tables, PEOPLE, snapshot(tables, day, rows))
+    *older, newest = replay(tables, "crm", run_id="r2", everything=True)
+    record_files(tables, [replace(newest, status=BROKEN, records_read=0, records_accepted=0)])
+    conform(tables, PEOPLE, *older)
     assert alive(tables, PEOPLE) == grown[-1]
 
 

@@ -307,14 +307,16 @@ def test_a_file_is_still_there_of_which_a_killed_run_read_but_a_part(
         held = ingested(tables, CONTACTS, name, [HER])
         path = landed(landing, name, name.encode()).landed_path
         rows.append(replace(held, status=LANDED, records_read=read, landed_path=path))
-    record_files(tables, rows)
+    # Nothing was left of it when others were forgotten.
+    emptied = replace(rows[0], path="emptied.csv", file_id="e", records_read=0, landed_path="")
+    record_files(tables, [*rows, emptied])
     landing.remove(rows[-1].landed_path)
 
     step = Forget(sources=[CONTACTS], subject=SUBJECT, run_id="r", key=KEY)
     step.run(tables, landing, lambda _: None)
 
-    kept = {row.path: row.landed_path for row in read_files(tables)}
-    assert kept == {"half_read.csv": rows[0].landed_path, "replayed.csv": "", "removed.csv": ""}
+    kept = {row.path: row.landed_path for row in read_files(tables) if row.landed_path}
+    assert kept == {"half_read.csv": rows[0].landed_path}
     landing.open(rows[0].landed_path).close()
 
 
@@ -427,6 +429,24 @@ def test_of_what_others_said_only_that_goes_which_tells_of_who_took_the_call(
     assert (again.records_read, again.records_accepted, again.records_quarantined) == (4, 2, 2)
     conform(tables, CALLS, again)
     assert (held(), set_aside()) == (left, aside)
+
+
+def test_who_came_before_people_was_declared_stays_a_person_without_what_their_row_told(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    declared = {"load": "increment", "key": ["id"], "attributes": {"given_name": "name"}}
+    columns = [{"name": "id"}, {"name": "name"}, {"name": "noted", "personal": "contact"}]
+    before = source_of(columns=columns, **declared)
+    his = {"id": "2", "name": "Bob", "noted": f"call {ANN}"}
+    conform(tables, before, ingested(tables, before, "a.csv", [his]))
+    of_people = [*columns, {"name": "kind"}]
+    after = source_of(columns=of_people, people="kind = 'person'", **declared)
+    step = Forget(sources=[after], subject=SUBJECT, run_id="r", key=KEY)
+
+    step.run(tables, LocalLanding(tmp_path / "landing"), lambda _: None)
+
+    [row] = tables.read("silver.crm").collect()
+    assert (row["record_id"], row["noted"]) == ("crm:2", None)
 
 
 def quarantined(tables: DeltaTables, file: FileRow, *lines: str) -> None:

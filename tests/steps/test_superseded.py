@@ -177,6 +177,25 @@ def test_a_file_that_is_read_again_beside_a_newer_one_leaves_each_row_once(
     assert tables.read("superseded.crm").count() == 2
 
 
+def test_a_no_is_kept_that_what_stands_in_silver_overtakes_by_a_time_that_was_mended(
+    tables: DeltaTables,
+) -> None:
+    def read_by(wanted: str) -> Source:
+        named = [column.model_dump(by_alias=True) for column in contacts().columns[:-1]]
+        return contacts(columns=[*named, {"name": "edited", "type": "date", "formats": [wanted]}])
+
+    def came(n: int, email: str, said: str | None, edited: str) -> FileRow:
+        row = {"id": "1", "email": f"{email}@example.com", "said": said, "edited": edited}
+        return ingested(tables, source, f"{n}.csv", [row], file_on=DAY[n])
+
+    source = read_by("MM/dd/yyyy")
+    first = came(0, "b", None, "05/02/2025")
+    conform(tables, source, first)
+    source = read_by("dd/MM/yyyy")
+    conform(tables, source, first, came(1, "a", "no", "02/03/2025"))
+    assert refused(tables, source) == "1a"
+
+
 def test_a_row_of_which_a_mapping_cannot_be_judged_says_nothing_and_stops_nothing(
     tables: DeltaTables,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -296,9 +297,12 @@ def _night(installation: Installation, until: str) -> ExitCode:
 
 def _code_of_stage(stage: Stage, installation: Installation) -> ExitCode:
     try:
-        # The report reads what was done; an export may take hours, and be killed.
-        if stage.name in ("activate", "report"):
+        if stage.name == "report":
             installation.write_runs()
+        if stage.name == "activate":
+            # An export may take hours, and be killed. Where this fails, the report tells.
+            with suppress(Exception):
+                installation.write_runs()
         return code_of(carried_out(stage, installation))
     except Exception as error:  # noqa: BLE001 - the report must be written whatever happens
         installation.say(f"[red]{stage.name}: {escape(described(error))}[/red]")

@@ -15,7 +15,7 @@ from goldenlake.ports import Tables
 from goldenlake.schemas import PLACE, conformed
 from goldenlake.steps.telling import AMONG_EXTRA, in_files
 from goldenlake.transforms.conforming import as_declared, typed
-from goldenlake.transforms.row_ids import record_id
+from goldenlake.transforms.row_ids import id_today
 
 PLACES = "_landed_on DATE, _file_id STRING, _record BIGINT"
 _LEFT = f"{PLACES}, _left MAP<STRING, STRING>"
@@ -120,7 +120,8 @@ def _anew(
             kept = ~_is_told(AMONG_EXTRA + name) if name in of_files else F.lit(False)
             anew[name] = F.when(kept, F.col(name))
     told = as_declared(rows, source).join(F.broadcast(fresh), list(PLACE)).withColumns(anew)
-    return told.withColumn("record_id", record_id(source)).select(*rows.columns)
+    today = id_today(source, F.col("record_id"))
+    return told.withColumn("record_id", today).select(*rows.columns)
 
 
 def _is_told(name: str) -> Column:

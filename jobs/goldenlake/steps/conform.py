@@ -15,7 +15,7 @@ from goldenlake.declarations.source import Source
 from goldenlake.errors import ContractBroken, CountMismatch
 from goldenlake.ports import Progress, Scalar, Tables
 from goldenlake.quality.tagger import tag
-from goldenlake.schemas import BROKEN, CONFORMED, SILVER_COLUMNS
+from goldenlake.schemas import BROKEN, CONFORMED, INGESTED, LANDED, SILVER_COLUMNS
 from goldenlake.steps.files import FileRow, read_files, version_sql
 from goldenlake.steps.record_ids import ids_by
 from goldenlake.steps.silver import SilverWriter
@@ -66,16 +66,19 @@ class Conform:
         """
         if not files:
             return []
-        earlier = _applied_before(tables, self.source, files)
-        writer = SilverWriter(source=self.source, tables=tables, earlier=earlier)
+        writer = SilverWriter(
+            source=self.source,
+            tables=tables,
+            earlier=_applied_before(tables, self.source, files),
+            is_made_anew=_is_everything_again(tables, self.source, files),
+        )
         writer.refuse_what_does_not_fit()
         judged = self._judged(tables, files)
         verdicts = self._verdicts(judged)
-        is_everything = _is_everything_again(tables, self.source, files)
-        refused = self._shrunken(files, verdicts, writer, is_everything=is_everything)
+        refused = self._shrunken(files, verdicts, writer)
         good = [row for row in files if row.file_id not in refused]
         done = {row.file_id: row for row in self._quarantined(tables, good, judged, verdicts)}
-        if is_everything:
+        if writer.is_made_anew:
             is_ours = F.col("_file_id").isin([row.file_id for row in good])
             writer.withdraw(judged.where(F.col("_is_accepted") & is_ours), good)
         for batch in self._batches(good, writer):
@@ -147,21 +150,14 @@ class Conform:
         return _OrNothing(found)
 
     def _shrunken(
-        self,
-        files: Sequence[FileRow],
-        verdicts: dict[str, Verdict],
-        writer: SilverWriter,
-        *,
-        is_everything: bool,
+        self, files: Sequence[FileRow], verdicts: dict[str, Verdict], writer: SilverWriter
     ) -> dict[str, FileRow]:
-        """Snapshots with too few records against the one before: refused, nothing is changed. The
-        first of all has none before it.
-        """
+        """Snapshots with too few records against the one before: refused, nothing is changed."""
         if self.source.load != "snapshot":
             return {}
         refused: dict[str, FileRow] = {}
         least = self.source.snapshot.least_share
-        records = 0 if is_everything else writer.records_before()
+        records = writer.records_before()
         latest = writer.latest()
         newest = writer.order_of(latest) if latest else None
         for row in sorted(files, key=writer.order_of):
@@ -331,7 +327,13 @@ def _is_everything_again(tables: Tables, source: Source, files: Sequence[FileRow
 
 
 def _others(tables: Tables, source: Source, files: Sequence[FileRow]) -> list[FileRow]:
-    """Files of the source that were conformed, these left out."""
+    """Files of the source that silver has, these left out; also those that wait to be read again,
+    or could not be.
+    """
     batch = {row.file_id for row in files}
-    known = read_files(tables, source.source, (CONFORMED,))
-    return [row for row in known if row.file_id not in batch]
+    known = read_files(tables, source.source, (CONFORMED, LANDED, INGESTED, BROKEN))
+    return [
+        row
+        for row in known
+        if row.file_id not in batch and (row.status == CONFORMED or row.ids_by is not None)
+    ]

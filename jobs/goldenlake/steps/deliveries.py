@@ -11,6 +11,7 @@ from functools import cached_property, partial
 from pyspark.sql import Row
 
 from goldenlake.declarations.destination import Retries
+from goldenlake.declarations.rest import RestTarget
 from goldenlake.destinations import deliver, finish
 from goldenlake.errors import CallRefused, DeliveryIncomplete, NotAuthorised, TableMissing
 from goldenlake.ports import (
@@ -103,8 +104,10 @@ class Sending:
     """An earlier run left these deliveries and may have sent some of them."""
     _sent: dict[str, set[int]] = field(default_factory=dict)
     """Batches whose answers are in the ledger, by delivery id."""
-    _begun: set[tuple[str, int]] = field(default_factory=set)
-    """Batches that were sent, with or without an answer: delivery id and number."""
+    _begun: dict[tuple[str, int], frozenset[str]] = field(default_factory=dict)
+    """Batches that were sent, with or without an answer, by delivery id and number: the keys of
+    whom the gate stopped then.
+    """
     _refused: dict[str | None, CallRefused] = field(default_factory=dict)
     """Places to which nothing more is sent, each with the refusal of a call for it."""
 
@@ -179,7 +182,10 @@ class Sending:
                     if self._place_of(outgoing.delivery) in self._refused:
                         continue
                     batch = self._judged(outgoing, jobs)
-                    self._begun.add((outgoing.delivery.delivery_id, outgoing.batch.number))
+                    stopped = {each.key for each in outgoing.batch.records}
+                    stopped.difference_update(each.key for each in batch.records)
+                    begun = outgoing.delivery.delivery_id, outgoing.batch.number
+                    self._begun[begun] = frozenset(stopped)
                     under_way.append((outgoing, pool.submit(self._deliver, outgoing, batch)))
                     if len(under_way) >= at_once:
                         settle_first()
@@ -197,6 +203,9 @@ class Sending:
                     self._sent[name].add(number)
 
     def _place_of(self, delivery: Delivery) -> str | None:
+        """Of a system whose calls are declared nobody knows whether its segments share a place."""
+        if isinstance(self.gate.planner.destination.target, RestTarget):
+            return delivery.segment
         return self.found.places[delivery.segment]
 
     def _judged(self, outgoing: outbox.Outgoing, jobs: Mapping[tuple[str, int], str]) -> Batch:
@@ -249,13 +258,14 @@ class Sending:
         delivery stays for whoever asks for its end.
         """
         noted = outbox.jobs(self.tables, self.found)
-        at_work = {name for name, number in set(noted) - self._begun if number in self._left[name]}
+        unasked = noted.keys() - self._begun.keys()
+        at_work = {name for name, number in unasked if number in self._left[name]}
         left = {name: numbers for name, numbers in self._left.items() if name not in at_work}
         for outgoing in outbox.outgoing(self.tables, self.found, left):
             place = outgoing.delivery.delivery_id, outgoing.batch.number
             # A suppression adds nobody; what was sent of it is told again.
             if self.found.mode != SUPPRESS and (self.is_resumed or place in self._begun):
-                self._doubt(outgoing)
+                self._doubt(outgoing, self._begun.get(place, frozenset()))
             if len(self.writer) >= self.flush_records:
                 self.writer.flush()
         self.writer.flush()
@@ -263,10 +273,10 @@ class Sending:
         unsent = [each for each in self.found.deliveries if left.get(each.delivery_id)]
         outbox.forget(self.tables, self.found, unsent)
 
-    def _doubt(self, outgoing: outbox.Outgoing) -> None:
-        """All of a batch but who was stopped before it was sent."""
+    def _doubt(self, outgoing: outbox.Outgoing, stopped: Collection[str]) -> None:
+        """All of a batch but who was stopped before it was sent, unless an earlier run sent it."""
         for record in outgoing.batch.records:
-            if self.is_resumed or not self.gate.stops(record, outgoing.before[record.key]):
+            if self.is_resumed or record.key not in stopped:
                 self.writer.doubt(record, outgoing)
 
     def _close(self, delivery: Delivery) -> None:

@@ -304,7 +304,10 @@ def _half_read(landing: Landing, files: Iterable[FileRow]) -> set[str]:
     return {
         row.file_id
         for row in files
-        if row.status == LANDED and not row.records_read and _is_there(landing, row.landed_path)
+        if row.status == LANDED
+        and not row.records_read
+        and row.landed_path
+        and _is_there(landing, row.landed_path)
     }
 
 

@@ -46,6 +46,9 @@ class SegmentPlan:
     calls: int
     minutes: float | None
     """None where the destination publishes no rate."""
+    perhaps: int = 0
+    """Of those that are there, whom a try without an answer may have added: the destination never
+    said so."""
     verdicts: Sequence[str] = ()
     """What the guards object to."""
     samples: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -125,10 +128,11 @@ def judge(
             f"the audience would become empty ({plan.members} members, none may be sent; "
             f"{known} are there)."
         )
-    change = (plan.added + plan.removed) / known if known else 0.0
-    if known >= guards.least_members and change > guards.largest_change:
+    sure = known - plan.perhaps
+    change = (plan.added + plan.removed) / sure if sure else 0.0
+    if sure >= guards.least_members and change > guards.largest_change:
         verdicts.append(
-            f"{change:.0%} of {known} acknowledged members would change; "
+            f"{change:.0%} of {sure} acknowledged members would change; "
             f"the limit is {guards.largest_change:.0%}."
         )
     limit = max(guards.most_removals, math.floor(guards.most_removals_share * known))
@@ -181,6 +185,7 @@ def segment_plan(
         exited=(size["exited"] or 0) if size else 0,
         wanted=sum(row["wanted"] for row in found),
         acknowledged=sum(row["there"] for row in found),
+        perhaps=sum(row["perhaps"] for row in found),
         added=added,
         updated=updated,
         removed=removed,

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from goldenlake.declarations.expressions import columns_of
 from goldenlake.declarations.source import Source
 from goldenlake.ports import Progress, Tables
 from goldenlake.schemas import FILES, PLACE, conformed
@@ -21,7 +19,7 @@ from goldenlake.steps.files import KEY
 from goldenlake.steps.generations import fingerprint
 from goldenlake.transforms.bots import with_is_bot
 from goldenlake.transforms.conforming import as_declared
-from goldenlake.transforms.row_ids import record_id
+from goldenlake.transforms.row_ids import id_today
 
 
 def ids_by(source: Source) -> str:
@@ -60,19 +58,6 @@ def _has_rows() -> Column:
     return F.col("records_accepted").isNotNull()
 
 
-def _id_today(source: Source) -> Column:
-    """A row's id by the mapping. Nobody stops being a person for want of what ``people`` asks for:
-    the row may have come before that was declared. It is known once the row is read again.
-    """
-    if source.people is None:
-        return record_id(source)
-    whole = source.model_copy(update={"people": None})
-    was_one = F.col("_record_id").isNotNull()
-    asked = (F.col(name).isNull() for name in columns_of(source.people))
-    lacks = reduce(Column.__or__, asked, F.lit(False))
-    return F.when(was_one & lacks, record_id(whole)).otherwise(record_id(source))
-
-
 def _renewed(tables: Tables, source: Source, table: str) -> int:
     if not tables.exists(table):
         return 0
@@ -81,7 +66,7 @@ def _renewed(tables: Tables, source: Source, table: str) -> int:
     rows = stored.withColumns({f"_{name}": F.col(name) for name in decided})
     if source.bots:
         rows = with_is_bot(rows, source.bots.user_agent)
-    rows = rows.withColumn("record_id", _id_today(source))
+    rows = rows.withColumn("record_id", id_today(source, F.col("_record_id")))
     is_other = F.lit(False)
     for name in decided:
         is_other |= ~F.col(name).eqNullSafe(F.col(f"_{name}"))

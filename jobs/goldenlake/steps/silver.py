@@ -40,13 +40,14 @@ from goldenlake.transforms.snapshots import SnapshotState, changed_by_snapshot
 
 @dataclass(frozen=True, kw_only=True)
 class SilverWriter:
-    """Writes one source's accepted rows; ``earlier`` are the files that silver already has, of
-    snapshots and of increments that are corrected.
-    """
+    """Writes one source's accepted rows."""
 
     source: Source
     tables: Tables
     earlier: Sequence[FileRow] = ()
+    """Files that silver already has, of snapshots and of increments that are corrected."""
+    is_made_anew: bool = False
+    """Whether every file that silver has is read again: it is no measure of them then."""
 
     @property
     def table(self) -> str:
@@ -62,11 +63,14 @@ class SilverWriter:
         return max(self.earlier, key=self.order_of, default=None)
 
     def records_before(self) -> int:
-        """How many records a new snapshot is held against: those alive in silver."""
-        if not self.tables.exists(self.table):
+        """How many records a new snapshot is held against: those alive in silver. The first of all
+        has none before it.
+        """
+        if self.is_made_anew or not self.tables.exists(self.table):
             return 0
-        latest = self.latest()
         if self.source.snapshot.missing == "keep":
+            counted = (file for file in self.earlier if file.records_accepted)
+            latest = max(counted, key=self.order_of, default=None)
             return (latest.records_accepted or 0) if latest else 0
         return self.tables.read(self.table).where(~F.col("_is_deleted")).count()
 
@@ -123,7 +127,9 @@ class SilverWriter:
                     )
 
     def _merge_newer(self, rows: DataFrame, files: Sequence[FileRow]) -> None:
-        """Equal order means the same row read again, perhaps under a mended contract."""
+        """Equal order means the same row read again, perhaps under a mended contract, which may
+        also have moved its time.
+        """
         key, order = self.source.key, order_columns(self.source)
         days = {file.file_on for file in files}
         # Files of other days are told apart by them.
@@ -137,14 +143,14 @@ class SilverWriter:
             computed["old"]["_observed_at"] = observed_again(self.source, "old.")
         if can_lose_a_no(self.source):
             known = self._known_again(rows).withColumns(placed)
+            known = known.where(F.lit(not self.is_made_anew))
             of_keys = known.join(rows.select(*key).distinct(), list(key), how="left_semi")
             lost = overtaken(of_keys, rows, key, order, by=superseded.told(self.source))
             # Before silver is written; afterwards nobody knows what was there.
             superseded.keep(self.tables, self.source, lost.drop("_version"))
         new, old = (order_sql(order, side, computed[side]) for side in ("new", "old"))
-        self.tables.merge(
-            self.table, newest.drop("_version"), on=key, update_when=f"{new} >= {old}"
-        )
+        is_newer = None if self.is_made_anew else f"{new} >= {old}"
+        self.tables.merge(self.table, newest.drop("_version"), on=key, update_when=is_newer)
 
     def _apply_snapshots(self, rows: DataFrame, files: Sequence[FileRow]) -> None:
         latest = self.latest()

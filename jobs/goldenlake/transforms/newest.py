@@ -58,14 +58,25 @@ def overtaken(
 ) -> DataFrame:
     """All but the newest row of each key among both, with ``_by``: what ``by`` is of the newest.
 
-    A row that was read again counts as it is read now, and once.
+    A row that was read again is given as it is read now, and once. As it was it may still be the
+    newest, and stand in silver: then it is in its own way alone.
     """
-    others = known.join(arrived.select(*PLACE), list(PLACE), how="left_anti")
-    newest_first = Window.partitionBy(*key).orderBy(*(F.desc_nulls_last(name) for name in order))
-    ranked = arrived.unionByName(others).withColumns(
-        {"_rank": F.row_number().over(newest_first), "_by": F.first(by).over(newest_first)}
+    again = arrived.select(*PLACE, F.lit(True).alias("_is_past"))
+    rows = arrived.withColumn("_is_past", F.lit(None).cast("boolean")).unionByName(
+        known.join(again, list(PLACE), how="left")
     )
-    return ranked.where("_rank > 1").drop("_rank")
+    best = (*(F.desc_nulls_last(name) for name in order), F.asc_nulls_first("_is_past"))
+    newest_first = Window.partitionBy(*key).orderBy(*best)
+    place = F.struct(*PLACE)
+    ranked = rows.withColumns(
+        {
+            "_rank": F.row_number().over(newest_first),
+            "_by": F.first(by).over(newest_first),
+            "_newest": F.first(place).over(newest_first),
+        }
+    )
+    is_lost = (F.col("_rank") > 1) & (F.col("_newest") != place) & F.col("_is_past").isNull()
+    return ranked.where(is_lost).drop("_rank", "_newest", "_is_past")
 
 
 def first_of_equals(rows: DataFrame, same: Sequence[str]) -> DataFrame:

@@ -7,7 +7,7 @@ from functools import reduce
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from goldenlake.declarations.expressions import lenient
+from goldenlake.declarations.expressions import columns_of, lenient
 from goldenlake.declarations.source import Source
 
 
@@ -29,6 +29,19 @@ def record_id(source: Source) -> Column:
     if source.people:
         of_row = F.when(F.expr(lenient(source.people)).cast("boolean"), of_row)
     return of_row
+
+
+def id_today(source: Source, was: Column) -> Column:
+    """``record_id`` of a row of silver that ``was`` one already. Nobody stops being a person for
+    want of what ``people`` asks for: the row may have come before that was declared. It is known
+    once the row is read again.
+    """
+    if source.people is None:
+        return record_id(source)
+    whole = source.model_copy(update={"people": None})
+    asked = (F.col(name).isNull() for name in columns_of(source.people))
+    lacks = reduce(Column.__or__, asked, F.lit(False))
+    return F.when(was.isNotNull() & lacks, record_id(whole)).otherwise(record_id(source))
 
 
 def has_key(source: Source) -> Column:

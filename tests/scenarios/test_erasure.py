@@ -410,7 +410,7 @@ def test_a_request_that_cannot_end_yet_does_not_stop_the_others(
     ]
     assert "calls.txt" in (results[0].error or "")
     [left] = open_requests(at.tables)
-    assert left == replace(first, removed=ANY, runs=ANY, scan=[str(notes)])
+    assert left == replace(first, removed=ANY, of_others=ANY, runs=ANY, scan=[str(notes)])
     assert "ann@example.com" not in emails(at)
     # Whoever goes on need not know what else was to be searched.
     with pytest.raises(ErasureUnfinished, match=r"calls\.txt"):

@@ -21,7 +21,7 @@ from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import StepResult
 from goldenlake.steps.generations import Stage, publish, refuse_a_leap
 from support.company import PERSONAL, day, open_company
-from support.contents import contents, difference
+from support.contents import Contents, contents, difference
 from support.faults import Company, Line
 from support.telling import told_of_the_work
 
@@ -65,22 +65,30 @@ def test_an_instant_stays_the_same_through_tables_wherever_the_machine_stands(
         assert found == [(at, at.date()) for at in instants], table
 
 
+def two_nights_in(zone: str, home: Path) -> Contents:
+    """What is there after a first night and one a week later, of processes that stand in a zone."""
+    open_company(home, days=8)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TZ", zone)
+        for number in (1, 8):
+            night_in_a_process(home, number)
+    assert told_of_the_work(home, PERSONAL) == []
+    return contents(home)
+
+
+@pytest.fixture(scope="module")
+def in_utc(tmp_path_factory: pytest.TempPathFactory) -> Contents:
+    """Where the machine of all other tests stands."""
+    return two_nights_in("UTC", tmp_path_factory.mktemp("utc"))
+
+
 @pytest.mark.fault("clock set back, summer time")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ZONES)
 def test_a_night_is_the_same_wherever_the_machine_stands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    tmp_path: Path, in_utc: Contents, name: str
 ) -> None:
-    ends = []
-    for where in ("UTC", name):
-        home = tmp_path / where.replace("/", "_")
-        open_company(home, days=8)
-        monkeypatch.setenv("TZ", where)
-        for number in (1, 8):
-            night_in_a_process(home, number)
-        assert told_of_the_work(home, PERSONAL) == []
-        ends.append(contents(home))
-    found = difference(ends[1], ends[0])
+    found = difference(two_nights_in(name, tmp_path), in_utc)
     assert not found, "\n".join(found.where)
 
 

@@ -66,11 +66,14 @@ class Conform:
         """
         if not files:
             return []
+        is_again = _are_read_again(self.source, files)
+        is_asked = is_again or _needs_others(self.source)
+        others = _others(tables, self.source, files) if is_asked else []
         writer = SilverWriter(
             source=self.source,
             tables=tables,
-            earlier=_applied_before(tables, self.source, files),
-            is_made_anew=_is_everything_again(tables, self.source, files),
+            earlier=others,
+            is_made_anew=is_again and not others,
         )
         writer.refuse_what_does_not_fit()
         judged = self._judged(tables, files)
@@ -312,18 +315,15 @@ def _held(
     return found
 
 
-def _applied_before(tables: Tables, source: Source, files: Sequence[FileRow]) -> list[FileRow]:
-    """Files that silver already has, where their order is more than that of their days and ids."""
+def _needs_others(source: Source) -> bool:
+    """Whether the order of its files is more than that of their days and ids."""
     has_versions = "(?P<version>" in (source.origin.file_date or "")
-    if source.load != "snapshot" and not (source.load == "increment" and has_versions):
-        return []
-    return _others(tables, source, files)
+    return source.load == "snapshot" or (source.load == "increment" and has_versions)
 
 
-def _is_everything_again(tables: Tables, source: Source, files: Sequence[FileRow]) -> bool:
-    """Whether files are judged anew, and all others of a source with keys along with them."""
-    is_again = any(row.records_accepted is not None for row in files)
-    return is_again and source.load != "append" and not _others(tables, source, files)
+def _are_read_again(source: Source, files: Sequence[FileRow]) -> bool:
+    """Whether files of a source with keys are judged anew."""
+    return source.load != "append" and any(row.records_accepted is not None for row in files)
 
 
 def _others(tables: Tables, source: Source, files: Sequence[FileRow]) -> list[FileRow]:

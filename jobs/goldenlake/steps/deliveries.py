@@ -104,7 +104,7 @@ class Sending:
     """An earlier run left these deliveries and may have sent some of them."""
     _sent: dict[str, set[int]] = field(default_factory=dict)
     """Batches whose answers are in the ledger, by delivery id."""
-    _begun: dict[tuple[str, int], frozenset[str]] = field(default_factory=dict)
+    _begun: dict[tuple[str, int], Collection[str]] = field(default_factory=dict)
     """Batches that were sent, with or without an answer, by delivery id and number: the keys of
     whom the gate stopped then.
     """
@@ -182,10 +182,8 @@ class Sending:
                     if self._place_of(outgoing.delivery) in self._refused:
                         continue
                     batch = self._judged(outgoing, jobs)
-                    stopped = {each.key for each in outgoing.batch.records}
-                    stopped.difference_update(each.key for each in batch.records)
                     begun = outgoing.delivery.delivery_id, outgoing.batch.number
-                    self._begun[begun] = frozenset(stopped)
+                    self._begun[begun] = outgoing.before.keys() - {r.key for r in batch.records}
                     under_way.append((outgoing, pool.submit(self._deliver, outgoing, batch)))
                     if len(under_way) >= at_once:
                         settle_first()
@@ -265,7 +263,7 @@ class Sending:
             place = outgoing.delivery.delivery_id, outgoing.batch.number
             # A suppression adds nobody; what was sent of it is told again.
             if self.found.mode != SUPPRESS and (self.is_resumed or place in self._begun):
-                self._doubt(outgoing, self._begun.get(place, frozenset()))
+                self._doubt(outgoing, self._begun.get(place, ()))
             if len(self.writer) >= self.flush_records:
                 self.writer.flush()
         self.writer.flush()

@@ -13,6 +13,7 @@ from goldenlake.schemas import MEMBERS, SIZES
 from goldenlake.steps.activate import Activate
 from goldenlake.steps.plan import PlanExport
 from support.gold import Row, publish
+from support.lake import lay
 
 DAY = date(2024, 5, 31)
 POLICY = ConsentPolicy.model_validate(
@@ -54,8 +55,8 @@ def members_are(
         for name, people in segments.items()
         for who in people
     ]
-    where = {"as_of": as_of}
-    tables.replace_slice("segments.members", tables.frame(rows, MEMBERS.ddl), where=where)
+    of_day = f"as_of = '{as_of}'"
+    lay(tables, "segments.members", rows, MEMBERS.ddl, instead_of=of_day)
     sizes = [
         {
             "as_of": as_of,
@@ -66,7 +67,7 @@ def members_are(
         }
         for name, people in segments.items()
     ]
-    tables.replace_slice("segments.sizes", tables.frame(sizes, SIZES.ddl), where=where)
+    lay(tables, "segments.sizes", sizes, SIZES.ddl, instead_of=of_day)
 
 
 def night(

@@ -11,6 +11,7 @@ from goldenlake.declarations.source import Source
 from goldenlake.ports import Tables
 from goldenlake.schemas import BRONZE_COLUMNS, INGESTED
 from goldenlake.steps.files import FileRow
+from support.lake import lay
 
 LANDED_ON = date(2026, 3, 1)
 
@@ -48,8 +49,7 @@ def ingested(
         for at, row in enumerate(rows, start=1)
         for extra in [{name: row[name] for name in row if name not in own}]
     ]
-    frame = tables.spark.createDataFrame(records, ddl)
-    tables.replace_slice(f"bronze.{source.source}", frame, where={"_file_id": file_id})
+    lay(tables, f"bronze.{source.source}", records, ddl, instead_of=f"_file_id = '{file_id}'")
     return FileRow(
         source=source.source,
         path=name,

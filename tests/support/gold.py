@@ -9,6 +9,7 @@ from typing import Any
 from goldenlake.ports import Tables
 from goldenlake.schemas import CUSTOMERS as IDENTITY_CUSTOMERS
 from goldenlake.schemas import HISTORY, PUBLICATIONS, RECORDS
+from support.lake import lay
 
 Row = dict[str, Any]
 
@@ -79,9 +80,8 @@ def publish(tables: Tables, as_of: date, contents: Mapping[str, Sequence[Row]]) 
     versions = dict(latest["tables"]) if latest else {}
     for name, ddl in SHAPES.items():
         if name in contents or (name == "gold.metrics" and name not in versions):
-            rows_of = tables.frame(contents.get(name, []), ddl)
-            versions[name] = tables.overwrite(name, rows_of)
+            versions[name] = lay(tables, name, contents.get(name, []), ddl)
     number = (latest["generation"] if latest else 0) + 1
     row = {"generation": number, "as_of": as_of, "tables": versions}
-    tables.append("ops.publications", tables.frame([row], PUBLICATIONS.ddl))
+    lay(tables, "ops.publications", [row], PUBLICATIONS.ddl, adds=True)
     return number

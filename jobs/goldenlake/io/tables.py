@@ -79,14 +79,18 @@ def local_frame(
     """See ``ports.Tables.frame``. By way of Arrow the rows become a part of the plan; without, an
     RDD of which Spark knows nothing, not even that it is empty.
     """
+    return spark.createDataFrame(arrow_rows(rows, ddl))
+
+
+def arrow_rows(rows: Iterable[Mapping[str, Any] | Sequence[Any]], ddl: str) -> pa.Table:
+    """Rows as Arrow has them, in the columns of ``ddl``; a time without a zone is one of UTC."""
     shape = _shape(ddl)
     named = (
         row if isinstance(row, Mapping) else dict(zip(shape.names, row, strict=True))
         for row in rows
     )
     zoned = [{name: _zoned(value) for name, value in row.items()} for row in named]
-    arrow = pa.Table.from_pylist(zoned, schema=to_arrow_schema(shape, timezone="UTC"))
-    return spark.createDataFrame(arrow)
+    return pa.Table.from_pylist(zoned, schema=to_arrow_schema(shape, timezone="UTC"))
 
 
 @cache

@@ -310,6 +310,19 @@ class PlaceUnreachable(TransientError):
         )
 
 
+class FileRefused(TerminalError):
+    """A place answers, and does not give one of its files; the others are not concerned."""
+
+    exit_code = ExitCode.DEGRADED
+
+    def __init__(self, *, place: str, path: str, what: str) -> None:
+        self.place, self.path, self.what = place, path, what
+        super().__init__(
+            f"place {place!r}: {path} cannot be read: {what}. Let the account of the night read "
+            "it, or take it away; it is asked for again each night."
+        )
+
+
 class StoreUnsafe(TerminalError):
     """An object store does not keep what a lake needs of it."""
 

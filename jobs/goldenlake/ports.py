@@ -166,7 +166,9 @@ class FilePlace(Protocol):
         """
 
     def open(self, path: str) -> BinaryIO:
-        """The file's bytes as a stream. Raises PlaceUnreachable; FileNotFoundError."""
+        """The file's bytes as a stream. Raises FileNotFoundError; FileRefused where it alone is not
+        to be had; PlaceUnreachable.
+        """
 
     def write(self, path: str, content: Iterable[bytes]) -> RemoteFile:
         """Create or replace a file whole: a reader sees the old, the new, or none, never a part."""

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.errors import CallRefused
-from goldenlake.io.pulls import pulled
+from goldenlake.io.pulls import Newest, pulled
 from goldenlake.transforms.golden_consents import statements_of
 from goldenlake.transforms.golden_interactions import interactions_of
 from support.pulling import Nights, columns_read, example, in_silver
@@ -73,7 +73,12 @@ def test_an_org_that_wants_no_more_calls_for_now_is_waited_for_though_it_says_so
     with serving(org) as base_url:
         api = Outside(base_url, "salesforce").api("crm")
         found = pulled(
-            api, source.origin, source="x", since=None, as_of=date(2026, 3, 1), sleep=slept.append
+            api,
+            source.origin,
+            since=None,
+            newest=Newest("x", source.origin),
+            as_of=date(2026, 3, 1),
+            sleep=slept.append,
         )
         assert [each["Id"] for each in found] == [made]
     assert slept == [10.0]

@@ -12,7 +12,6 @@ import sqlglot
 from ruamel.yaml import YAML
 from werkzeug import Request
 
-from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.declarations.source import Source
 from support.pulling import EXAMPLES, Nights, columns_read, example
 from support.vendors import Answer, Vendor, route
@@ -126,14 +125,30 @@ def test_suppressions_of_sendgrid_come_once_and_with_all_that_is_declared(
     assert source.consents[0].statuses
 
 
-def test_a_night_with_more_contacts_than_a_search_gives_is_gone_on_with(
+def test_more_contacts_than_a_search_gives_come_though_all_changed_within_the_overlap(
     hubspot: Hubspot, tmp_path: Path
 ) -> None:
-    source = example("hubspot_contacts")
-    assert isinstance(source.origin, ApiOrigin)
-    short = source.model_copy(update={"origin": source.origin.model_copy(update={"most_pages": 2})})
-    found = brought(short, hubspot, tmp_path, nights=2)
-    assert [[each["id"] for each in night] for night in found] == [
-        ["0", "1", "2", "3"],
-        ["2", "3", "4"],
-    ]
+    everybody = {str(at): 1_770_000_000_000 + at * 1000 for at in range(50)}
+    hubspot.contacts = {contact: {"email": f"p{contact}@example.com"} for contact in everybody}
+    hubspot.changed, hubspot.page_size, hubspot.search_ends = everybody, 4, 12
+    first, second, third = brought(example("hubspot_contacts"), hubspot, tmp_path, nights=3)
+    assert [each["id"] for each in first] == list(everybody), "each once"
+    assert second == third == [], "the overlap alone, word for word"
+
+
+def test_a_contact_that_is_edited_while_pages_are_read_hides_no_other(
+    hubspot: Hubspot, tmp_path: Path
+) -> None:
+    def edited() -> None:
+        hubspot.meanwhile = lambda: None
+        hubspot.changed["0"] = max(hubspot.changed.values()) + 1
+
+    hubspot.meanwhile = edited
+    (found,) = brought(example("hubspot_contacts"), hubspot, tmp_path)
+    assert [each["id"] for each in found] == ["0", "1", "2", "3", "4", "0"]
+
+
+def test_contacts_of_one_instant_are_more_than_a_page(hubspot: Hubspot, tmp_path: Path) -> None:
+    hubspot.changed = dict.fromkeys(hubspot.changed, 1_770_000_000_000)
+    (found,) = brought(example("hubspot_contacts"), hubspot, tmp_path)
+    assert [each["id"] for each in found] == ["0", "1", "2", "3", "4"]

@@ -111,6 +111,9 @@ def texts(size: int, count: int, **settings: object) -> bytes:
 
 WIDE = {"use_dictionary": ["note"], "dictionary_pagesize_limit": 2**30, "store_schema": False}
 PACKED: dict[str, tuple[str, Callable[[], bytes], str, int, dict[str, int]]] = {
+    "a workbook of 300 MB": (
+        "xlsx", lambda: b"PK\x03\x04" + bytes(300 * 10**6), "over 256 MiB", 0, {}
+    ),
     "a shared string of 200 MB, all one letter": (
         "xlsx", lambda: shared("x" * 200 * 10**6, 1), "far more", 0, {}
     ),

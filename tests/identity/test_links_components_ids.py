@@ -324,3 +324,36 @@ def test_redirects_lead_to_the_end_of_a_chain(spark: SparkSession) -> None:
     )
     found = {row[0]: row[1] for row in ids.redirects(history).collect()}
     assert found == {"a": "c", "b": "c", "x": "c"}
+
+
+def test_a_record_was_of_a_customer_until_it_left_and_again_once_it_came_back(
+    spark: SparkSession,
+) -> None:
+    cases = {
+        "1 c1 assigned - a": "c1",
+        "1 c1 assigned - a, 2 c9 split c1 a": "c9",
+        "1 c1 assigned - a, 2 c9 split c1 a, 3 c9 merged c1 -": "c1 c9",
+        "1 c1 assigned - a, 2 c1 moved c2 a, 3 c2 moved c1 a": "c1",
+        "1 c1 assigned - a, 2 c1 merged c2 -, 3 c2 merged c3 -": "c1 c2 c3",
+        "1 c1 assigned - a, 2 c1 merged c2 -, 2 c1 moved c3 a": "c3",
+        "1 c1 assigned - a, 2 c1 merged c2 -, 3 c2 moved c3 a, 4 c2 merged c4 -": "c1 c3",
+        "1 c1 assigned - a, 2 c1 moved c2 a, 3 c1 merged c4 -": "c2",
+        "1 c1 assigned - a, 2 c1 moved c2 a, 3 c2 moved c1 a, 4 c1 merged c4 -": "c1 c4",
+    }
+    rows = []
+    for number, happened in enumerate(cases):
+        for event in happened.split(", "):
+            at, who, what, *others = event.split()
+            other, record = (None if name == "-" else f"{number} {name}" for name in others)
+            rows.append((f"{number} {who}", what, other, record, int(at)))
+    history = spark.createDataFrame(
+        rows,
+        "customer_id string, event string, other_customer_id string, record_id string, "
+        "generation bigint",
+    )
+
+    found = {(row["customer_id"], row["record_id"]) for row in ids.were_of(history).collect()}
+
+    for number, (happened, were) in enumerate(cases.items()):
+        of_case = {who for who, record in found if record == f"{number} a"}
+        assert of_case == {f"{number} {who}" for who in were.split()}, happened

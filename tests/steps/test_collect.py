@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 from goldenlake.declarations.source import Source
+from goldenlake.errors import FileRefused
 from goldenlake.io.landing import LocalLanding
 from goldenlake.io.places.folder import Folder
 from goldenlake.io.tables import DeltaTables
@@ -95,6 +96,35 @@ def test_a_file_without_a_day_is_told_once_and_waits_for_its_day(
         "crm_04.01.2026.csv": "broken",
         "crm_2026-01-03.csv": "conformed",
     }
+
+
+def test_files_that_are_not_given_are_told_and_the_others_come(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    class Withholding(Folder):
+        def open(self, path: str) -> BinaryIO:
+            if path != "crm_5.csv":
+                raise FileRefused(place=self.name, path=path, what="not yours")
+            return super().open(path)
+
+    (tmp_path / "drops").mkdir()
+    for number in range(6):
+        (tmp_path / "drops" / f"crm_{number}.csv").write_text(f"id\n{number}\n")
+    step = Collect(sources=[shop("crm", ID)], as_of=DAY, run_id="r1", settle=timedelta(0))
+    [result] = step.run(
+        tables=tables,
+        maintenance=tables,
+        landing=LocalLanding(tmp_path / "landing"),
+        outside=Places(lambda name: Withholding(name, tmp_path / name)),
+        clock=Clock(),
+        progress=silent,
+    )
+    assert (result.status, result.counts["files"], result.counts["files_refused"]) == (
+        "degraded", 1, 5,
+    )  # fmt: skip
+    assert "place 'drops': crm_0.csv cannot be read: not yours." in result.error
+    assert result.error.endswith("So it is with 2 files more.")
+    assert tables.read("silver.crm").count() == 1
 
 
 class Nights:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import os
+import random
 import stat
 import tempfile
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from goldenlake.errors import PlaceUnreachable
+from goldenlake.errors import FileRefused, PlaceUnreachable
 from goldenlake.io.landing import LocalLanding, S3Landing, open_landing
 from goldenlake.io.places.folder import Folder
 from goldenlake.steps.files import file_order
@@ -119,6 +120,22 @@ def test_a_file_is_copied_once_under_its_content(drop):
     assert stat.S_IMODE(mode) & 0o077 == 0
     again = drop.land(file_date=DATED)
     assert (again.files, again.known) == ([], 1)
+
+
+def test_a_file_that_is_not_given_stops_no_other_and_is_asked_for_again(drop):
+    for name in ("a.csv", "b.csv", "c.csv"):
+        drop.put(name, f"id\n{name}\n")
+
+    class Withholding(Folder):
+        def open(self, path):
+            if path == "b.csv":
+                raise FileRefused(place=self.name, path=path, what="not yours")
+            return super().open(path)
+
+    landed = drop.land(place=Withholding("drop", drop.folder))
+    assert [row.path for row in landed.files] == ["a.csv", "c.csv"]
+    assert [each.path for each in landed.refused] == ["b.csv"]
+    assert drop.statuses() == [("b.csv", "landed")]
 
 
 def test_known_files_are_not_read_again(drop):
@@ -521,6 +538,15 @@ def landing(request, tmp_path):
 
 def put(landing, name, content):
     return landing.put("shop", name, io.BytesIO(content))
+
+
+def test_what_is_too_large_for_one_put_lands_in_parts(landing, monkeypatch):
+    monkeypatch.setattr("goldenlake.io.places.s3._LARGEST_PUT", 2**20)
+    content = random.Random(7).randbytes(9 * 2**20)
+    first = put(landing, "large.csv", content)
+    assert put(landing, "other.csv", content) == first
+    with landing.open(first[1]) as stream:
+        assert stream.read() == content
 
 
 @pytest.mark.fault("same file under another name")

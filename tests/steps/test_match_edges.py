@@ -89,6 +89,31 @@ def test_a_night_without_a_hot_key_has_nothing_to_tell(
 
 
 @pytest.mark.parametrize("at_once", [True, False])
+def test_a_night_that_changes_nobody_who_is_compared_looks_at_none(
+    spark: SparkSession, model: TrainedModel, at_once: bool
+) -> None:
+    untouched = bearers(spark, 3, "raise_error('somebody looked')")
+    changed = bearers(spark, 2, "CAST(array() AS array<bigint>)").withColumn(
+        "_old_keys", F.col("keys")
+    )
+    edges = MatchEdges(
+        trained=model,
+        decisions=(),
+        tables=DeltaTables(spark, "nowhere"),
+        progress=pytest.fail,
+        keep=lambda rows: rows,
+    )
+    nothing = spark.createDataFrame([], EDGES.ddl)
+    linked = nothing.drop("linked_on")
+    found = edges.changes(
+        changed, untouched, linked, nothing, is_incremental=True, at_once=at_once, largest=200
+    )
+    assert found.edges.isEmpty()
+    assert found.replaced.isEmpty()
+    assert edges.counts == {"keys_left_out": 0}
+
+
+@pytest.mark.parametrize("at_once", [True, False])
 @pytest.mark.parametrize("cap", [2, 3, 5])
 def test_a_night_of_changes_leaves_the_pairs_that_all_anew_would(
     spark: SparkSession,

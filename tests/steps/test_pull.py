@@ -146,6 +146,9 @@ WAYS = {
 }  # fmt: skip
 
 
+KEYSET = {"field": "changed", "start": "2026-01-01T00:00:00Z", "keyset": True}
+
+
 def origin_of(way, **others):
     return ApiOrigin.model_validate(
         {
@@ -222,6 +225,21 @@ def test_the_next_night_asks_from_the_newest_record_on_and_lands_what_is_new(crm
     assert night.files[-1].path == "pulled/2026-03-01/2026-03-01T01:00:00Z.jsonl"
 
 
+@pytest.mark.parametrize("pages", [1, 2, 3])
+def test_a_pull_that_cannot_come_past_where_it_was_says_so(crm, night, pages):
+    for each in crm.contacts:
+        each["changed"] = "2026-02-01T08:00:00Z"
+    short = origin_of("search", most_pages=pages)
+    brought = [each["id"] for each in night.pull(short)]
+    if pages == 3:
+        assert brought == list(range(7))
+        assert night.pull(short) == []
+        return
+    assert brought == list(range(3 * pages))
+    with pytest.raises(ContractBroken, match=f"more than {pages} pages, and these tell nothing"):
+        night.pull(short)
+
+
 @pytest.mark.parametrize("ahead", ["2026-03-01T04:00:00+00:00", "2099-01-01T00:00:00Z"])
 def test_a_record_from_a_clock_that_is_ahead_hides_nothing_that_comes_before_it(crm, night, ahead):
     crm.contacts.append({"id": 8, "changed": ahead, "name": {}})
@@ -248,6 +266,15 @@ def test_our_own_clock_may_leap_by_months_and_every_record_still_comes(crm, nigh
     night.clock.at = true
     found |= {each["id"] for each in night.pull(origin_of("search"))}
     assert found == set(range(40))
+
+
+def test_what_a_late_pull_brings_is_not_from_the_future(crm, night):
+    crm.contacts[-1]["changed"] = "2026-02-28T23:00:00Z"
+    (row,) = night.land(origin_of("all"), as_of=DAY - timedelta(days=5))
+    assert (row.file_on, row.landed_on) == (DAY - timedelta(days=5), DAY)
+    crm.contacts.append({"id": 9, "changed": "2026-03-01T01:00:00Z", "name": {}})
+    (row,) = night.land(origin_of("all"), as_of=DAY + timedelta(days=1))
+    assert row.landed_on == DAY + timedelta(days=1), "nor does a clock that is behind count"
 
 
 def test_what_changes_while_a_pull_lasts_is_asked_for_the_next_night(crm, night):
@@ -437,6 +464,19 @@ def test_nothing_new_lands_no_file_and_forgets_nothing(crm, night):
     assert set(crm.asked) == {"2026-02-07T07:00:00Z"}
 
 
+def test_a_list_that_has_become_empty_is_news_where_it_is_the_whole(crm, night):
+    whole = source_of(columns=[{"name": "id"}], load="snapshot", key=["id"])
+    everybody, crm.contacts = crm.contacts, []
+    assert night.land(origin_of("all"), source=whole) == [], "nobody was there yet"
+    crm.contacts = everybody
+    night.files = [replace(row, records_accepted=7) for row in night.land(origin_of("all"))]
+    crm.contacts = []
+    assert night.land(origin_of("all"), source=DECLARED) == []
+    (row,) = night.land(origin_of("all"), source=whole)
+    assert row.size_bytes == 0
+    assert night.land(origin_of("all"), source=whole) == [], "it is known by now"
+
+
 def test_a_run_that_dies_before_its_file_is_noted_asks_for_the_same_again(crm, night):
     night.pull(origin_of("token"))
     night.files.clear()
@@ -549,6 +589,8 @@ def test_a_reply_that_is_not_as_declared_is_named(night):
         ({"high_water": None, "params": {"q": "{since}"}}, "high_water, which is missing"),
         ({"body": {"a": "b"}}, "method POST alone"),
         ({"path": "/all?limit=7"}, "write it under params"),
+        ({"high_water": KEYSET, "params": {"q": "{since}"}}, "next_token or next_url"),
+        ({"high_water": KEYSET, "paging": WAYS["token"]["paging"]}, "stands nowhere"),
     ],
 )
 def test_a_faulty_origin_says_what_is_wrong(others, says):

@@ -70,6 +70,13 @@ def test_rows_of_one_cookie_become_three_records_when_accounts_are_mapped(
     assert known(tables) == [{"cookie": "k"}]
 
 
+def test_no_value_is_so_odd_that_two_records_are_one(tables: DeltaTables) -> None:
+    source = web(**BOTH)
+    came(tables, source, 0, ("k", "A", None, None), (None, "A\x1fcookie=k", None, None))
+    resolve(tables, DAY[0], RULES, {"web": source})
+    assert known(tables) == [{"account": "A", "cookie": "k"}, {"account": "A\x1fcookie=k"}]
+
+
 @pytest.mark.parametrize(
     ("before", "after", "ids"),
     [

@@ -111,6 +111,12 @@ class HighWater(Declaration):
     write: Literal["iso", "epoch", "epoch_millis", "date"] = Field(
         default="iso", description="How {since} is written in the call."
     )
+    keyset: bool = Field(
+        default=False,
+        description="Records come in the order of field: each next page is asked for from the "
+        "newest one that came, so that none is missed when others change meanwhile, and what a "
+        "system ends after so many pages goes on. Paging is followed within one instant alone.",
+    )
 
 
 class DepartureOrigin(Declaration):
@@ -187,6 +193,11 @@ class ApiOrigin(Declaration):
         asks = any("{since}" in text for text in told)
         if asks and self.high_water is None:
             raise ValueError("{since} is filled in by high_water, which is missing")
+        by_keyset = self.high_water is not None and self.high_water.keyset
+        if by_keyset and not isinstance(self.paging, NextToken | NextUrl):
+            raise ValueError("high_water.keyset goes with paging by next_token or next_url alone")
+        if by_keyset and not asks:
+            raise ValueError("high_water.keyset asks from {since}, which stands nowhere")
         if self.body is not None and self.method == "GET":
             raise ValueError("body is sent by method POST alone")
         return self

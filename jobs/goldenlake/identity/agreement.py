@@ -16,6 +16,8 @@ from typing import NamedTuple
 from nicknames import NickNamer
 from rapidfuzz.distance import Levenshtein
 
+from goldenlake.columns.namekeys import given_key
+
 #: Endings that tell Paul from Paula and Christian from Christina. Names that differ in nothing
 #: else are two people who may well share a phone, and not one person with a typing error.
 _TELLING_ENDING = re.compile(r"|[aeioyns]|a[hn]|e[ns]|i[aens]|n[ae]|us|[kl]e|la|in[ae]|elle|ette")
@@ -36,7 +38,7 @@ class Verdict(NamedTuple):
 
 
 def agree(trait: str, one: str, other: str) -> bool:
-    """Whether the two values can be one person's; symmetric, and not transitive."""
+    """Whether the two values, of names the keys, can be one person's. Symmetric, not transitive."""
     if one == other:
         return True
     return trait == "given_name" and _given_names_agree(*sorted((one, other), key=_by_length))
@@ -130,6 +132,10 @@ def _by_length(value: str) -> tuple[int, str]:
 def _given_names_agree(shorter: str, longer: str) -> bool:
     if len(shorter) == 1:
         return longer.startswith(shorter)
+    # Who mistypes a word hardly ever does so in its first letter (Kukich, "Techniques for
+    # automatically correcting words in text", 1992, section 1.2): Jason and Mason are two people.
+    if shorter[0] != longer[0]:
+        return False
     limit = 2 if len(shorter) >= 8 else 1 if len(shorter) >= 4 else 0
     if Levenshtein.distance(shorter, longer, score_cutoff=limit) > limit:
         return False
@@ -146,7 +152,9 @@ def _differ_in_ending(one: str, other: str) -> bool:
 
 @lru_cache(maxsize=1)
 def _known_given_names() -> frozenset[str]:
-    """Names that are no misspelling of another: John and Joan are two people."""
+    """Names that are no misspelling of another, as ``given_key`` writes them: John and Joan are two
+    people.
+    """
     lookup = NickNamer.default_lookup()
-    nicks = (nick for of in lookup.values() for nick in of)
-    return frozenset(name.lower() for name in (*lookup, *nicks))
+    names = {*lookup, *(nick for of in lookup.values() for nick in of)}
+    return frozenset(key for name in names if (key := given_key(name)))

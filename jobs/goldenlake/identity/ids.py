@@ -7,7 +7,9 @@ to it. Every choice ends in a unique tie-break, so a rerun gives the same ids.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
+from functools import reduce
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
@@ -16,6 +18,8 @@ from pyspark.sql import functions as F
 ASSIGNED, MERGED, SPLIT, MOVED, RETIRED = "assigned", "merged", "split", "moved", "retired"
 
 _REDIRECTS = "customer_id string, current_customer_id string"
+_CAME, _LEFT, _RECORD = "came", "left", ("record_id", "generation")
+_CAME_ALONG = "customer_id string, record_id string, generation bigint"
 
 
 def new_id(record_id: Column, base: int, prefix: str) -> Column:
@@ -162,16 +166,65 @@ def redirects(history: DataFrame) -> DataFrame:
 
 
 def were_of(history: DataFrame) -> DataFrame:
-    """Records that history says were a customer's, and not that they left it for another:
+    """Records that history says were a customer's, and did not leave it for another since:
     (customer_id, record_id). A customer's other records it does not name.
+
+    Who is merged into another brings its records along, be they named then or not.
     """
-    record, event = F.col("record_id"), F.col("event")
-    mine, other = F.col("customer_id"), F.col("other_customer_id").alias("customer_id")
-    came = history.where(event.isin(ASSIGNED, SPLIT)).select(mine, record)
-    came = came.union(history.where(event == MOVED).select(other, record))
-    left = history.where(event == MOVED).select(mine, record)
-    left = left.union(history.where(event == SPLIT).select(other, record))
-    return came.where(record.isNotNull()).join(left, ["customer_id", "record_id"], how="left_anti")
+    event, mine = F.col("event"), [F.col(name) for name in ("customer_id", *_RECORD)]
+    other = [F.col("other_customer_id").alias("customer_id"), *mine[1:]]
+    came = history.where(event.isin(ASSIGNED, SPLIT) & F.col("record_id").isNotNull()).select(*mine)
+    came = came.union(history.where(event == MOVED).select(*other))
+    left = history.where(event == MOVED).select(*mine)
+    left = left.union(history.where(event == SPLIT).select(*other))
+
+    merges = history.where(event == MERGED)
+    merged = F.broadcast(merges.select("customer_id").distinct())
+    of_merged = [
+        rows.join(merged, "customer_id", how="left_semi").withColumn("kind", F.lit(kind))
+        for kind, rows in ((_CAME, came), (_LEFT, left))
+    ]
+    led = merges.select(
+        "customer_id",
+        F.col("other_customer_id").alias("record_id"),
+        "generation",
+        F.lit(MERGED).alias("kind"),
+    )
+    brought = reduce(DataFrame.unionByName, [*of_merged, led])
+    came = came.union(brought.repartition(1).mapInArrow(_brought_along, _CAME_ALONG))
+
+    by = ["customer_id", "record_id"]
+    last_came = came.groupBy(*by).agg(F.max("generation").alias("_came"))
+    last_left = left.groupBy(*by).agg(F.max("generation").alias("_left"))
+    stayed = F.col("_left").isNull() | (F.col("_left") < F.col("_came"))
+    return last_came.join(last_left, by, how="left").where(stayed).select(*by)
+
+
+def _brought_along(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """From what became of merged customers, which records came to whom with them, and when."""
+    into: dict[str, tuple[str, int]] = {}
+    came: list[tuple[str, str, int]] = []
+    left: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for batch in batches:
+        for customer, what, at, kind in zip(*(of.to_pylist() for of in batch.columns), strict=True):
+            if kind == MERGED:
+                into[customer] = what, at
+            elif kind == _LEFT:
+                left[customer, what].append(at)
+            else:
+                came.append((customer, what, at))
+    found = []
+    for customer, record, since in came:
+        here, at = customer, since
+        while here in into:
+            there, merged_at = into[here]
+            if any(at <= when <= merged_at for when in left.get((here, record), ())):
+                break
+            found.append((there, record, merged_at))
+            here, at = there, merged_at
+    columns = zip(*found, strict=True) if found else ([], [], [])
+    names = ("customer_id", "record_id", "generation")
+    yield pa.RecordBatch.from_pydict(dict(zip(names, map(list, columns), strict=True)))
 
 
 def _followed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

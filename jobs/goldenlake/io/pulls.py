@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -36,27 +37,75 @@ _NOTHING_THERE = 416
 """Of a range behind the last record: RFC 9110, section 15.5.17."""
 
 
+@dataclass
+class Newest:
+    """How new the newest record is of those that came in one pull, as it tells it itself."""
+
+    source: str
+    origin: ApiOrigin
+    told: str | None = None
+    """As ``high_water.field`` of the record has it; None: no record came, or none tells it."""
+    _came: dict[bytes, datetime] = field(default_factory=dict)
+
+    def take(self, record: Mapping[str, Any]) -> bool:
+        """Whether the record did not come before, as those do that a page was asked from.
+
+        Raises ContractBroken where it does not tell how new it is.
+        """
+        high_water = self.origin.high_water
+        if high_water is None:
+            return True
+        found = str(at(record, high_water.field))
+        try:
+            moment = instant(found)
+        except ValueError:
+            raise ContractBroken(
+                source=self.source,
+                file=self.origin.path,
+                what=f"{high_water.field} of a record is no instant.",
+                mend="Correct origin.high_water.field.",
+            ) from None
+        if self.told is None or moment > instant(self.told):
+            self.told = found
+        if not high_water.keyset:
+            return True
+        mark = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).digest()
+        is_new = mark not in self._came
+        self._came[mark] = moment
+        return is_new
+
+    def forget_before(self, moment: datetime) -> None:
+        """Of records that no page can bring again."""
+        self._came = {mark: at for mark, at in self._came.items() if at >= moment}
+
+
+def later(one: str | None, other: str | None) -> str | None:
+    """The later of two instants, as they are written."""
+    return max((each for each in (one, other) if each), key=instant, default=None)
+
+
 def pulled(
     api: Api,
     origin: ApiOrigin,
     *,
-    source: str,
     since: str | None,
+    newest: Newest,
     as_of: date,
     sleep: Sleep = time.sleep,
 ) -> Iterator[dict[str, Any]]:
     """Records from ``since`` on, as ``high_water`` wrote it the night before; None: the first.
 
-    Raises ContractBroken where a reply is not as declared, TransientError, CallRefused; ListMoved
+    ``newest`` is told of each. Raises ContractBroken where a reply is not as declared, or where
+    ``most_pages`` bring nothing newer than ``since``; TransientError, CallRefused; ListMoved
     where the list moved under the pages, and what came must be asked for anew.
     """
-    filled = {"as_of": as_of.isoformat()}
-    if origin.high_water is not None:
-        filled["since"] = _asked_from(origin.high_water, since)
-    for reply, again in _pages(api, source, origin, filled, sleep):
+    source = newest.source
+    for reply, again in _pages(api, origin, since, newest, as_of, sleep):
         for record in _read(source, origin, reply, again):
             lifted = {name: at(record, path) for name, path in origin.fields.items()}
-            yield {**record, **lifted}
+            whole = {**record, **lifted}
+            if newest.take(whole):
+                yield whole
 
 
 def instant(text: str) -> datetime:
@@ -72,10 +121,13 @@ def instant(text: str) -> datetime:
         raise ValueError(f"{number} seconds since 1970 are in no year") from None
 
 
-def _asked_from(high_water: HighWater, since: str | None) -> str:
-    moment = instant(since or high_water.start)
-    if since is not None:
-        moment -= parse_duration(high_water.overlap)
+def _first_asked(high_water: HighWater, since: str | None) -> datetime:
+    if since is None:
+        return instant(high_water.start)
+    return instant(since) - parse_duration(high_water.overlap)
+
+
+def _written(moment: datetime, high_water: HighWater) -> str:
     match high_water.write:
         case "iso":
             return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -87,24 +139,40 @@ def _asked_from(high_water: HighWater, since: str | None) -> str:
             return str(int(moment.timestamp() * 1000))
 
 
+@dataclass
+class _Question:
+    """What is asked for, from some moment on."""
+
+    path: str
+    params: dict[str, Any]
+    body: dict[str, Any]
+
+    @classmethod
+    def of(cls, origin: ApiOrigin, since: str, as_of: date) -> _Question:
+        filled = {"as_of": as_of.isoformat(), "since": since}
+        params = _filled(origin.params, filled)
+        encoded = {n: _encoded(text.format_map(filled)) for n, text in origin.encoded.items()}
+        return cls(origin.path.format_map(filled), params | encoded, _filled(origin.body, filled))
+
+
 def _pages(
     api: Api,
-    source: str,
     origin: ApiOrigin,
-    filled: Mapping[str, str],
+    since: str | None,
+    newest: Newest,
+    as_of: date,
     sleep: Sleep,
 ) -> Iterator[tuple[Any, int]]:
     """Replies, and how many records at the beginning of each the reply before had as well.
 
     What is counted is asked for from the last record on that came: if another stands there, the
-    list moved, and a record may have moved up past the place that is read next.
+    list moved, and a record may have moved up past the place that is read next. Where the order is
+    that of high_water, the next page is asked from the newest record on instead.
     """
-    path: str = origin.path.format_map(filled)
-    params: dict[str, Any] = _filled(origin.params, filled)
-    params |= {name: _encoded(text.format_map(filled)) for name, text in origin.encoded.items()}
-    body = _filled(origin.body, filled)
+    source, high_water, paging = newest.source, origin.high_water, origin.paging
+    asked = "" if high_water is None else _written(_first_asked(high_water, since), high_water)
+    question = _Question.of(origin, asked, as_of)
     headers = dict(origin.headers)
-    paging = origin.paging
     more: dict[str, Any] = {}
     seen = again = 0
     last: Any = None
@@ -123,10 +191,10 @@ def _pages(
             answer, reply = _called(
                 api,
                 origin.method,
-                path,
+                question.path,
                 sleep,
-                params=params | ({} if in_body else more) or None,
-                json=({**body, **more} if in_body else None),
+                params=question.params | ({} if in_body else more) or None,
+                json=({**question.body, **more} if in_body else None),
                 headers=headers or None,
             )
         except CallRefused as refusal:
@@ -150,7 +218,7 @@ def _pages(
                 following = at(reply, paging.path)
                 if not following:
                     return
-                path, params = str(following), {}
+                question = replace(question, path=str(following), params={})
             case Offset() | PageNumber() | RangeHeader():
                 records = (reply if origin.records is None else at(reply, origin.records)) or []
                 if again and records[:1] != [last]:
@@ -162,13 +230,29 @@ def _pages(
                 # Of pages of one record nothing would be new.
                 again = int(len(records) > 1 and not isinstance(paging, PageNumber))
                 last = records[-1]
+        if high_water is not None and high_water.keyset and newest.told is not None:
+            from_newest = _written(instant(newest.told), high_water)
+            if instant(from_newest) > instant(asked):
+                asked, more, known = from_newest, {}, set()
+                question = _Question.of(origin, asked, as_of)
+                newest.forget_before(instant(asked))
+    _refuse_to_stand_still(origin, since, newest)
+
+
+def _refuse_to_stand_still(origin: ApiOrigin, since: str | None, newest: Newest) -> None:
+    """More pages than may be read are left for the next night, which goes on from what is newer."""
     if origin.high_water is None:
-        raise ContractBroken(
-            source=source,
-            file=origin.path,
-            what=f"there are more than {origin.most_pages} pages.",
-            mend="Raise origin.most_pages, or declare origin.high_water to go on the next night.",
-        )
+        what, mend = "", "declare origin.high_water to go on the next night"
+    elif later(since, newest.told) == since:
+        what, mend = ", and these tell nothing newer", "shorten origin.high_water.overlap"
+    else:
+        return
+    raise ContractBroken(
+        source=newest.source,
+        file=origin.path,
+        what=f"there are more than {origin.most_pages} pages{what}.",
+        mend=f"Raise origin.most_pages, or {mend}.",
+    )
 
 
 def _refuse_again(known: set[str], reply: Any, source: str, origin: ApiOrigin) -> None:

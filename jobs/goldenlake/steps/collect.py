@@ -16,7 +16,13 @@ from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.pulls import ApiOrigin, DepartureOrigin
 from goldenlake.declarations.source import Source
 from goldenlake.destinations import open_destination
-from goldenlake.errors import ExitCode, MostlyQuarantined, TransientError, described
+from goldenlake.errors import (
+    ExitCode,
+    FileRefused,
+    MostlyQuarantined,
+    TransientError,
+    described,
+)
 from goldenlake.ports import (
     Clock,
     Landing,
@@ -37,6 +43,8 @@ from goldenlake.steps.pull import Pull
 from goldenlake.steps.tombstones import Erased, erased
 
 log = logging.getLogger(__name__)
+
+_MOST_TOLD = 3
 
 Status = Literal["done", "skipped", "degraded"]
 
@@ -215,6 +223,7 @@ def _result(
         "files": len(rows),
         "files_broken": len(broken),
         "files_growing": len(found.growing),
+        "files_refused": len(found.refused),
         "files_later": found.later,
         "files_ahead": found.ahead,
         "records_read": sum(row.records_read or 0 for row in rows),
@@ -222,7 +231,8 @@ def _result(
         "records_quarantined": sum(row.records_quarantined or 0 for row in rows),
     }
     details: dict[str, object] = {"seconds": round(seconds, 1)}
-    message = " ".join([*(row.error or "" for row in broken), str(judged or "")]).strip()
+    withheld = _told(found.refused)
+    message = " ".join([*(row.error or "" for row in broken), withheld, str(judged or "")]).strip()
     if error is not None:
         log.debug("collect %s", source.source, exc_info=error)
         message = described(error)
@@ -231,7 +241,7 @@ def _result(
     if broken or judged:
         # Until the files are mended or replayed: finding nothing new is no remedy.
         details["lasts"] = True
-    at_fault = error or broken or judged
+    at_fault = error or broken or judged or found.refused
     status: Status = "degraded" if at_fault else "done" if rows else "skipped"
     return StepResult(
         step="collect",
@@ -241,6 +251,14 @@ def _result(
         details=details,
         error=message,
     )
+
+
+def _told(refused: Sequence[FileRefused]) -> str:
+    """The first ones; where nothing may be read there is one for each file."""
+    told = [str(each) for each in refused[:_MOST_TOLD]]
+    if len(refused) > _MOST_TOLD:
+        told.append(f"So it is with {len(refused) - _MOST_TOLD} files more.")
+    return " ".join(told)
 
 
 def _mostly_quarantined(source: Source, rows: Iterable[FileRow]) -> MostlyQuarantined | None:

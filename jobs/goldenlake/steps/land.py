@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import BinaryIO, cast
 
 from goldenlake.declarations.source import Origin, Source
-from goldenlake.errors import ContractBroken
+from goldenlake.errors import ContractBroken, FileRefused
 from goldenlake.ports import Clock, FilePlace, Landing, RemoteFile
 from goldenlake.schemas import BROKEN, DUPLICATE, LANDED
 from goldenlake.steps.files import FileRow
@@ -27,12 +27,21 @@ class Landed:
     """Rows for the ledger: landed, duplicate, broken without a day, or known but touched since."""
     growing: list[str] = field(default_factory=list)
     """Paths left alone because they may not be whole yet."""
+    refused: list[FileRefused] = field(default_factory=list)
+    """Of files that the place does not give."""
     later: int = 0
     """Files about a day after the one that is run."""
     ahead: int = 0
     """Of these, files about a day that has not come yet by the clock."""
     known: int = 0
     """Files that are as the ledger knows them; they were not read."""
+
+
+def came_on(as_of: date, now: datetime) -> date:
+    """The day on which something came whose name tells none: that of the clock, where a run for an
+    older day is late. What was said until then is not said in the future.
+    """
+    return max(as_of, now.date())
 
 
 def landed_lines(
@@ -58,7 +67,7 @@ def landed_lines(
         file_id="",
         file_on=as_of,
         landed_path="",
-        landed_on=as_of,
+        landed_on=came_on(as_of, at),
         run_id=run_id,
     )
     sha256, landed_path, size = landing.put(
@@ -103,7 +112,7 @@ class Land:
             is_waiting = row.has_no_day and row.sha256 and self.day_of(row.path)
             before.add(row, is_seen=not is_waiting)
         landed = Landed()
-        growing, files = landed.growing, landed.files
+        growing, refused, files = landed.growing, landed.refused, landed.files
         now, unchanged, later, ahead = clock.now(), 0, 0, 0
         found = place.list(self.origin.files)
         listed = [(self.day_of(f.path) or self.as_of, f) for f in found]
@@ -118,9 +127,12 @@ class Land:
                 growing.append(file.path)
             else:
                 try:
-                    row = self._take(place, landing, before, file, file_on)
+                    row = self._take(place, landing, before, file, file_on, now)
                 except (_Grew, FileNotFoundError):
                     growing.append(file.path)
+                    continue
+                except FileRefused as refusal:
+                    refused.append(refusal)
                     continue
                 for found_out in (row, *before.outgrown(row)):
                     before.add(found_out)
@@ -151,9 +163,10 @@ class Land:
         before: KnownFiles,
         file: RemoteFile,
         file_on: date,
+        now: datetime,
     ) -> FileRow:
         if file.unfit:
-            return self._left_out(self._row(file.path, file, file_on), file.unfit)
+            return self._left_out(self._row(file.path, file, file_on, now), file.unfit)
 
         def is_still_the_same(size: int) -> bool:
             now = place.stat(file.path)
@@ -165,7 +178,7 @@ class Land:
 
         path = before.name_of(file.path)
         name = path.rsplit("/", 1)[-1]
-        known = self._row(path, file, file_on)
+        known = self._row(path, file, file_on, now)
         with place.open(file.path) as opened:
             watched = _Watched(opened, is_still_the_same)
             sha256, landed_path, size = landing.put(
@@ -183,7 +196,7 @@ class Land:
             return replace(row, status=BROKEN, error=self._no_day(path))
         return replace(before.identified(row), status=DUPLICATE if is_copy else LANDED)
 
-    def _row(self, path: str, file: RemoteFile, file_on: date) -> FileRow:
+    def _row(self, path: str, file: RemoteFile, file_on: date, now: datetime) -> FileRow:
         """What is known before anybody looks inside."""
         return FileRow(
             source=self.source.source,
@@ -194,7 +207,7 @@ class Land:
             file_id="",
             file_on=file_on,
             landed_path="",
-            landed_on=self.as_of,
+            landed_on=self.as_of if self.origin.file_date else came_on(self.as_of, now),
             run_id=self.run_id,
         )
 

@@ -99,15 +99,19 @@ class MatchEdges:
         if self.trained is None or self.model is None:
             return Matched(decided, standing.unionByName(matched))
         clusters = None
-        if is_incremental and at_once:
+        if is_incremental:
             concerned = _concerned(changed)
-            found = self._renewed(concerned, records)
-            matched = _touching(matched, concerned, found.seen)
-            pairs = found.pairs
-        elif is_incremental:
-            wanted, dirty = self._wanted(_concerned(changed), records)
-            matched = _touching(matched, dirty)
-            pairs = self._scored(records, wanted, dirty)
+            if concerned.isEmpty():
+                self.counts["keys_left_out"] = 0
+                return Matched(decided, standing)
+            if at_once:
+                found = self._renewed(concerned, records)
+                matched = _touching(matched, concerned, found.seen)
+                pairs = found.pairs
+            else:
+                wanted, dirty = self._wanted(concerned, records)
+                matched = _touching(matched, dirty)
+                pairs = self._scored(records, wanted, dirty)
         elif at_once:
             resolved = self._at_once(records, linked.unionByName(decided), largest)
             pairs, clusters = resolved.pairs, resolved.clusters

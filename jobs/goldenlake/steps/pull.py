@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import BinaryIO, cast
 
-from goldenlake.declarations.nested import at
 from goldenlake.declarations.pulls import ApiOrigin
 from goldenlake.declarations.source import Source
-from goldenlake.errors import ContractBroken, ListMoved
-from goldenlake.io.pulls import instant, pulled
+from goldenlake.errors import ListMoved
+from goldenlake.io.pulls import Newest, instant, later, pulled
 from goldenlake.patience import Sleep
 from goldenlake.ports import Api, Clock, Landing
 from goldenlake.schemas import BROKEN
@@ -60,7 +59,7 @@ class Pull:
                         raise
                     kept.seek(0)
                     kept.truncate()
-            if not kept.tell():
+            if not kept.tell() and not self._is_news_that_none_is_there(rows):
                 return Landed()
             kept.seek(0)
             row = landed_lines(
@@ -76,37 +75,21 @@ class Pull:
         # As the overlap alone does, word for word.
         return Landed(known=1) if before.repeats(row) else Landed(files=[before.identified(row)])
 
+    def _is_news_that_none_is_there(self, rows: Iterable[FileRow]) -> bool:
+        """Of snapshots, which ``least_share`` judges, once there were records."""
+        return self.source.load == "snapshot" and any(row.records_accepted for row in rows)
+
     def _asked(self, api: Api, since: str | None, kept: BinaryIO) -> str | None:
         """Keep every record as a line; gives how new the newest is."""
-        newest = since
-        for record in pulled(
-            api,
-            self.origin,
-            source=self.source.source,
-            since=since,
-            as_of=self.as_of,
-            sleep=self.sleep,
-        ):
+        newest = Newest(self.source.source, self.origin)
+        asked = pulled(
+            api, self.origin, since=since, newest=newest, as_of=self.as_of, sleep=self.sleep
+        )
+        for record in asked:
             # Half a pair of surrogates is no text: the reader quarantines that record alone.
             line = json.dumps(record, ensure_ascii=False).encode("utf-8", "surrogatepass")
             kept.write(line + b"\n")
-            newest = self._newer(newest, record)
-        return newest
-
-    def _newer(self, newest: str | None, record: dict[str, object]) -> str | None:
-        if self.origin.high_water is None:
-            return newest
-        found = at(record, self.origin.high_water.field)
-        try:
-            moment = instant(str(found))
-        except ValueError:
-            raise ContractBroken(
-                source=self.source.source,
-                file=self.origin.path,
-                what=f"{self.origin.high_water.field} of a record is no instant.",
-                mend="Correct origin.high_water.field.",
-            ) from None
-        return str(found) if newest is None or moment > instant(newest) else newest
+        return later(since, newest.told)
 
 
 def _mark(row: FileRow) -> str:

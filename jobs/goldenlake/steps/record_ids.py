@@ -19,12 +19,12 @@ from goldenlake.steps.files import KEY
 from goldenlake.steps.generations import fingerprint
 from goldenlake.transforms.bots import with_is_bot
 from goldenlake.transforms.conforming import as_declared
-from goldenlake.transforms.row_ids import id_today
+from goldenlake.transforms.row_ids import SCHEME, id_today
 
 
 def ids_by(source: Source) -> str:
     """What the ids of a source's rows are made by; ``ops.files`` has it of each file's."""
-    named = None if source.is_profile else source.identifiers
+    named = None if source.is_profile else (SCHEME, source.identifiers)
     return fingerprint({}, named, source.people, source.bots)
 
 

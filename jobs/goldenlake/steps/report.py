@@ -156,7 +156,10 @@ class WriteReport:
         found = []
         for name, source in sorted(self.catalogue.sources.items()):
             own = [file for file in files if file.source == name and file.file_on <= self.as_of]
-            today = [file for file in own if file.landed_on == self.as_of]
+            # What tells no day is about that of its run, be it as late as it may.
+            tells_day = source.origin.file_date is not None
+            came = [(file.landed_on if tells_day else file.file_on, file) for file in own]
+            today = [file for day, file in came if day == self.as_of]
             good = {file.sha256 for file in own if file.status == CONFORMED}
             # A duplicate of one that was taken in shows that the source is alive.
             last = max((file.file_on for file in own if file.sha256 in good), default=None)

@@ -36,7 +36,7 @@ from goldenlake.steps.resolution import Resolution
 
 STEP = "resolve"
 #: Raise it when the code decides differently from the same declarations: everything is rebuilt.
-LOGIC = 6
+LOGIC = 7
 
 
 @dataclass(frozen=True, kw_only=True)

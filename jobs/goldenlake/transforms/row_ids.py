@@ -10,6 +10,10 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.expressions import columns_of, lenient
 from goldenlake.declarations.source import Source
 
+_SEPARATOR = "\x1f"
+SCHEME = 2
+"""Raise it when the same mapping makes other ids: those of all rows are looked at then."""
+
 
 def record_id(source: Source) -> Column:
     """What ties a row to identity, null where it names nobody; see docs/architecture.md."""
@@ -17,11 +21,11 @@ def record_id(source: Source) -> Column:
         of_row = _key_id(source)
     else:
         pairs = [
-            F.when(F.trim(value) != "", F.concat(F.lit(f"{name}="), value))
+            F.when(F.trim(value) != "", F.concat(F.lit(f"{name}="), _escaped(value, _SEPARATOR)))
             for name, column in sorted(source.identifiers.items())
             for value in [F.col(column).cast("string")]
         ]
-        named = F.concat_ws("\x1f", *pairs) if pairs else F.lit("")
+        named = F.concat_ws(_SEPARATOR, *pairs) if pairs else F.lit("")
         digest = F.substring(F.sha2(named, 256), 1, 24)
         of_row = F.when(named != "", F.concat(F.lit(f"{source.source}:"), digest))
     if source.bots:
@@ -68,6 +72,9 @@ def _key_id(source: Source) -> Column:
 
 def _key_part(name: str, *, alone: bool) -> Column:
     value = F.col(name).cast("string")
-    if alone:
-        return value
-    return F.regexp_replace(value, r"([\\|])", r"\\$1")
+    return value if alone else _escaped(value, "|")
+
+
+def _escaped(value: Column, separator: str) -> Column:
+    """So that no two lists of values are one text."""
+    return F.regexp_replace(value, rf"([\\{separator}])", r"\\$1")

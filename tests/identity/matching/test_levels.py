@@ -158,6 +158,15 @@ def test_learnt_aliases_agree_but_less_than_equals_do() -> None:
     assert level_of("place", "Kilmarnock", "kilmarnock", aliases=learnt) == "exact"
 
 
+@pytest.mark.parametrize(("one", "other"), [("King", "Bishop"), ("Le", "Do"), ("Earl", "Duke")])
+def test_a_family_name_that_could_be_a_title_tells_people_apart(one: str, other: str) -> None:
+    table = pa.table({"given": ["Anna", "Anna"], "family": [one, other]})
+    columns = {"given": "given_name", "family": "family_name"}
+    assert levels_of(table, columns)[:2] == [("given", "exact"), ("family", "differs")]
+    table = pa.table({"given": ["Anna", "Anna"], "family": [one, f"Dr. {one}".lower()]})
+    assert levels_of(table, columns)[:2] == [("given", "exact"), ("family", "exact")]
+
+
 def test_a_single_token_takes_the_role_in_which_it_is_known() -> None:
     table = pa.table({"name": ["Louisa", "Louisa Bevington"], "x": ["a", "b"]})
     columns = {"name": "full_name", "x": "category"}

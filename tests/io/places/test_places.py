@@ -1,16 +1,26 @@
 """A folder, a real SFTP server and a real object store keep the same promises."""
 
+import errno
 import io
 import os
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 import paramiko
 import pytest
+from botocore.exceptions import ClientError
 
 from goldenlake.declarations.environment import FolderPlace
-from goldenlake.errors import PlaceUnreachable, SecretMissing, SetupError, UnsafePath
+from goldenlake.errors import (
+    FileRefused,
+    PlaceUnreachable,
+    SecretMissing,
+    SetupError,
+    UnsafePath,
+)
 from goldenlake.io.places import open_place, sftp
+from goldenlake.io.places.folder import Folder
 from goldenlake.io.places.paths import Glob, unfinished
 from goldenlake.io.places.s3 import S3
 from goldenlake.ports import EVERYTHING
@@ -145,6 +155,52 @@ def test_a_key_that_is_no_path_is_listed_as_such_beside_the_others():
     place._client = Client()
     found = [(file.path, bool(file.unfit)) for file in place.list("*.csv")]
     assert found == [(r"a\\b.csv", True), ("good.csv", False)]
+
+
+def test_a_file_that_alone_is_not_to_be_read_is_told_by_its_name(tmp_path, monkeypatch):
+    class Client:
+        def get_object(self, **_):
+            raise ClientError({"Error": {"Code": "InvalidObjectState"}}, "GetObject")
+
+    def refused(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    archived = S3("drop", bucket="b")
+    archived._client = Client()
+    (tmp_path / "a.csv").write_text("id")
+    monkeypatch.setattr(Path, "open", refused)
+    for place, what in (
+        (archived, "the store answered InvalidObjectState"),
+        (Folder("drop", tmp_path), "Permission denied"),
+    ):
+        with pytest.raises(FileRefused, match=f"'drop': a.csv cannot be read: {what}"):
+            place.open("a.csv")
+
+
+def test_a_server_that_does_not_give_a_file_goes_on_giving_others(
+    sftp_server, tmp_path, monkeypatch
+):
+    place = open_place("drop", sftp_server.place(), tmp_path)
+    for path in ("given/a.csv", "given/b.csv"):
+        place.write(path, [b"id"])
+    opened = paramiko.SFTPClient.open
+
+    def withholding(self, path, *others):
+        if path.endswith("a.csv"):
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(self, path, *others)
+
+    monkeypatch.setattr(paramiko.SFTPClient, "open", withholding)
+    with pytest.raises(FileRefused, match=r"a\.csv cannot be read: Permission denied"):
+        place.open("given/a.csv")
+    assert content(place, "given/b.csv") == b"id"
+    place.close()
+
+
+def test_a_link_that_leads_in_a_circle_is_no_file(tmp_path):
+    (tmp_path / "circle.csv").symlink_to("circle.csv")
+    (tmp_path / "good.csv").write_text("id")
+    assert [file.path for file in Folder("drop", tmp_path).list("*.csv")] == ["good.csv"]
 
 
 def test_an_object_has_the_same_time_where_it_is_listed_and_where_it_is_asked_for():

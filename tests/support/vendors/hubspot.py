@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -35,6 +35,10 @@ class Hubspot(Vendor):
         """Keys that batches refuse one by one."""
         self.created = 0
         self.page_size = 2
+        self.search_ends = 10_000
+        """Records of one search, however many there are."""
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What happens after each page of a search."""
         self.changed: dict[str, int] = {}
         """Milliseconds since 1970 at which somebody changed a contact there, by its id."""
 
@@ -137,10 +141,13 @@ class Hubspot(Vendor):
             (changed, contact) for contact, changed in self.changed.items() if changed >= since
         )
         first = int(asked["after"])
+        if first >= self.search_ends:
+            return self.refusal(400, f"a search ends after {self.search_ends} records")
         page = found[first : first + self.page_size]
         results = [
             {**self._shown(contact), "updatedAt": _instant(changed)} for changed, contact in page
         ]
+        self.meanwhile()
         more = first + len(page) < len(found)
         paging = {"paging": {"next": {"after": str(first + len(page))}}} if more else {}
         return Answer({"total": len(found), "results": results, **paging})

@@ -86,7 +86,7 @@ def parsed_parts(given: pa.ChunkedArray, family: pa.ChunkedArray) -> Parsed:
     """A name a record, from two columns."""
     sides = [distinct(given), distinct(family)]
     (givens, one), (families, other) = (
-        ([*map(naming.tokens, texts.to_pylist()), []], which) for texts, which in sides
+        ([*map(naming.tokens_of_part, texts.to_pylist()), []], which) for texts, which in sides
     )
     # MISSING is -1, and the last of each list is of those that are missing.
     numbers = one.astype(np.int64) * len(families) + other

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -9,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from goldenlake.errors import PlaceUnreachable, UnsafePath
+from goldenlake.errors import FileRefused, PlaceUnreachable, UnsafePath
 from goldenlake.io.places.paths import UNFINISHED, Glob, listed, safe, unfinished, unfit, walk
 from goldenlake.ports import RemoteFile
 
@@ -29,7 +30,7 @@ class Folder:
             if glob.folder:
                 safe(self.name, glob.folder)
             walked = walk(glob, lambda folder: _entries(root / folder))
-            found = sorted(path for path, entry in walked if path.endswith("/") or entry.is_file())
+            found = sorted(path for path, entry in walked if path.endswith("/") or _is_file(entry))
         for path in found:
             with suppress(UnsafePath):
                 if file := self._unfit(path) if unfit(path) else self.stat(path):
@@ -44,9 +45,13 @@ class Folder:
         return _listed(path, found)
 
     def open(self, path: str) -> BinaryIO:
-        """The file's bytes. Raises FileNotFoundError, UnsafePath, PlaceUnreachable."""
+        """The file's bytes. Raises FileNotFoundError, FileRefused, UnsafePath, PlaceUnreachable."""
         with self._answers():
-            return self._inside(path).open("rb")
+            try:
+                return self._inside(path).open("rb")
+            except PermissionError as error:
+                what = error.strerror or "it is not permitted"
+                raise FileRefused(place=self.name, path=path, what=what) from error
 
     def write(self, path: str, content: Iterable[bytes]) -> RemoteFile:
         """Create or replace the file whole, on the disk before it is seen."""
@@ -113,6 +118,16 @@ def _entries(folder: Path) -> Iterator[tuple[str, bool, os.DirEntry[str]]]:
     with os.scandir(folder) as entries:
         for entry in entries:
             yield entry.name, entry.is_dir(follow_symlinks=False), entry
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    """A link that leads in a circle is none."""
+    try:
+        return entry.is_file()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return False
+        raise
 
 
 def _listed(path: str, found: os.stat_result) -> RemoteFile:

@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 
 from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.environment import S3Place
-from goldenlake.errors import PlaceUnreachable, SetupError, StoreUnsafe
+from goldenlake.errors import FileRefused, PlaceUnreachable, SetupError, StoreUnsafe
 from goldenlake.io.certificates import why_refused
 from goldenlake.io.places.paths import Glob, listed, safe
 from goldenlake.ports import RemoteFile
@@ -26,7 +26,10 @@ _REFUSED = {
     "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "NoSuchBucket",
     "ExpiredToken", "AuthorizationHeaderMalformed", "PermanentRedirect",
 }  # fmt: skip
+#: Of one object: of the whole bucket it would have been told by its listing.
+_WITHHELD = {"AccessDenied", "InvalidObjectState"}
 _IN_MEMORY = 8 * 2**20
+_LARGEST_PUT = 5 * 2**30
 
 
 class S3:
@@ -99,7 +102,13 @@ class S3:
     def open(self, path: str) -> BinaryIO:
         """The object's bytes; a reading that breaks off is taken up once where it stopped."""
         with self._answers(path):
-            return cast(BinaryIO, io.BufferedReader(_Object(self, path), 2**20))
+            try:
+                return cast(BinaryIO, io.BufferedReader(_Object(self, path), 2**20))
+            except ClientError as error:
+                if (code := _code(error)) in _WITHHELD:
+                    what = f"the store answered {code}"
+                    raise FileRefused(place=self.name, path=path, what=what) from error
+                raise
 
     def get(self, path: str, *, at: int = 0, etag: str | None = None) -> dict[str, Any]:
         """The reply to one GET from a byte on; with an etag, of that version only."""
@@ -124,7 +133,19 @@ class S3:
         return written
 
     def put(self, path: str, content: BinaryIO, *, only_new: bool = False) -> bool:
-        """One put; with ``only_new`` an object that is there already stays, and False is given."""
+        """One put; with ``only_new`` an object that is there already stays, and False is given.
+
+        What is larger than S3 takes by one put goes in parts, and is seen when the last has come.
+        The store is asked beforehand then whether it is new: of two writers both may find it so.
+        """
+        if content.seek(0, io.SEEK_END) > _LARGEST_PUT:
+            if only_new and self.stat(path) is not None:
+                return False
+            content.seek(0)
+            with self._answers(path):
+                self._connected().upload_fileobj(content, self._bucket, self._key(path))
+            return True
+        content.seek(0)
         condition = {"IfNoneMatch": "*"} if only_new else {}
         with self._answers(path):
             try:

@@ -16,7 +16,7 @@ from paramiko.sftp import CMD_CLOSE, CMD_OPENDIR, CMD_READDIR
 
 from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.environment import SftpPlace
-from goldenlake.errors import PlaceUnreachable, SetupError, UnsafePath
+from goldenlake.errors import FileRefused, PlaceUnreachable, SetupError, UnsafePath
 from goldenlake.io.places.paths import UNFINISHED, Glob, listed, safe, unfinished, walk
 from goldenlake.ports import RemoteFile
 
@@ -84,7 +84,11 @@ class Sftp:
         """The server's file from a byte on, reading ahead so that distance costs little."""
 
         def call(sftp: paramiko.SFTPClient) -> paramiko.SFTPFile:
-            file = sftp.open(self._inside(sftp, path), "rb")
+            try:
+                file = sftp.open(self._inside(sftp, path), "rb")
+            except PermissionError as error:
+                what = error.strerror or "it is not permitted"
+                raise FileRefused(place=self.name, path=path, what=what) from error
             size = file.stat().st_size or 0
             if size <= _READ_AHEAD and not at:
                 file.prefetch(size, max_concurrent_requests=64)

@@ -25,6 +25,8 @@ from goldenlake.io.readers.parquet import number_text
 from goldenlake.io.readers.workbook_limits import judge_workbook
 
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+MOST_PACKED = 256 * 2**20
+"""Bytes of a workbook, which is taken into memory whole: one of a million rows has some 50 MB."""
 
 
 def read_worksheet(stream: BinaryIO, contract: Contract, reading: Reading) -> Iterator[Records]:
@@ -77,10 +79,18 @@ def _rows(stream: BinaryIO, declared: XlsxFormat) -> Iterator[list[Any]]:
             "this is no .xlsx workbook, whatever its name says.",
             "If it is CSV, declare format csv; else ask for the file again.",
         )
-    content = start + stream.read()
-    judge_workbook(io.BytesIO(content))
+    content = io.BytesIO()
+    piece = start
+    while piece:
+        if content.tell() + len(piece) > MOST_PACKED:
+            raise FileBroken(f"it has over {MOST_PACKED // 2**20} MiB.", "Send it as CSV.")
+        content.write(piece)
+        piece = stream.read(2**20)
+    content.seek(0)
+    judge_workbook(content)
+    content.seek(0)
     try:
-        book = CalamineWorkbook.from_filelike(io.BytesIO(content))
+        book = CalamineWorkbook.from_filelike(content)
         sheets = [sheet for sheet in book.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
         visible = [s.name for s in sheets if s.visible == SheetVisibleEnum.Visible]
         name = declared.sheet or next(iter(visible), None)

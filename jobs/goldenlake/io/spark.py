@@ -42,6 +42,13 @@ BASE_CONF: Mapping[str, str] = {
     # SPARK-58241: a UDF straight on a Parquet scan can wait for ever (mended in 4.2.1).
     "spark.sql.execution.arrow.pythonUDF.columnarInput.enabled": "false",
     "spark.sql.adaptive.enabled": "true",
+    # Hadoop's newer interface to files asks `readlink` of each before it renames one: 16 processes
+    # a commit, a quarter of its time. Commits exclude one another all the same: see ``locks``.
+    "spark.delta.logStore.file.impl": "io.delta.storage.LocalLogStore",
+    "spark.sql.streaming.checkpointFileManagerClass": (
+        "org.apache.spark.sql.execution.streaming.checkpointing."
+        "FileSystemBasedCheckpointFileManager"
+    ),
     # Of the files of a table, which are read before each query: the default is 50.
     "spark.databricks.delta.snapshotPartitions": "1",
     # A night compiles some thousand pieces of code, most of them again and again. The default of

@@ -60,14 +60,18 @@ GONE, BROKEN, SOUND = (
 
 
 def collected(
-    tables: DeltaTables, folder: Path, *sources: Source, as_of: date = DAY
+    tables: DeltaTables,
+    folder: Path,
+    *sources: Source,
+    as_of: date = DAY,
+    place: type[Folder] = Folder,
 ) -> list[StepResult]:
     """One collect of what lies in the folder's places, with its landing area."""
     return Collect(sources=sources, as_of=as_of, run_id="r1", settle=timedelta(0)).run(
         tables=tables,
         maintenance=tables,
         landing=LocalLanding(folder / "landing"),
-        outside=Places(lambda name: Folder(name, folder / name)),
+        outside=Places(lambda name: place(name, folder / name)),
         clock=Clock(),
         progress=silent,
     )
@@ -110,15 +114,7 @@ def test_files_that_are_not_given_are_told_and_the_others_come(
     (tmp_path / "drops").mkdir()
     for number in range(6):
         (tmp_path / "drops" / f"crm_{number}.csv").write_text(f"id\n{number}\n")
-    step = Collect(sources=[shop("crm", ID)], as_of=DAY, run_id="r1", settle=timedelta(0))
-    [result] = step.run(
-        tables=tables,
-        maintenance=tables,
-        landing=LocalLanding(tmp_path / "landing"),
-        outside=Places(lambda name: Withholding(name, tmp_path / name)),
-        clock=Clock(),
-        progress=silent,
-    )
+    [result] = collected(tables, tmp_path, shop("crm", ID), place=Withholding)
     assert (result.status, result.counts["files"], result.counts["files_refused"]) == (
         "degraded", 1, 5,
     )  # fmt: skip

@@ -14,6 +14,7 @@ from goldenlake.identity.matching.keys import rule_names
 from goldenlake.identity.matching.training import train
 from goldenlake.identity.trained import TrainedModel
 from goldenlake.io.tables import DeltaTables
+from goldenlake.ports import Progress
 from goldenlake.schemas import EDGES
 from goldenlake.steps.matching import Matched, MatchEdges
 from support.matching import matching, population
@@ -38,18 +39,23 @@ def bearers(spark: SparkSession, count: int, keys: str) -> DataFrame:
     )
 
 
+def by(spark: SparkSession, model: TrainedModel, progress: Progress) -> MatchEdges:
+    """Edges by a model, without decisions."""
+    return MatchEdges(
+        trained=model,
+        decisions=(),
+        tables=DeltaTables(spark, "nowhere"),
+        progress=progress,
+        keep=lambda rows: rows.localCheckpoint(eager=False),
+    )
+
+
 def matched(
     spark: SparkSession, model: TrainedModel, records: DataFrame, *, at_once: bool = True
 ) -> tuple[list[tuple[str, str]], dict[str, int], list[str]]:
     """Pairs, counts, and what was told."""
     told: list[str] = []
-    edges = MatchEdges(
-        trained=model,
-        decisions=(),
-        tables=DeltaTables(spark, "nowhere"),
-        progress=told.append,
-        keep=lambda rows: rows.localCheckpoint(eager=False),
-    )
+    edges = by(spark, model, told.append)
     nothing = spark.createDataFrame([], EDGES.ddl)
     linked = nothing.drop("linked_on")
     found = edges.changes(
@@ -96,13 +102,7 @@ def test_a_night_that_changes_nobody_who_is_compared_looks_at_none(
     changed = bearers(spark, 2, "CAST(array() AS array<bigint>)").withColumn(
         "_old_keys", F.col("keys")
     )
-    edges = MatchEdges(
-        trained=model,
-        decisions=(),
-        tables=DeltaTables(spark, "nowhere"),
-        progress=pytest.fail,
-        keep=lambda rows: rows,
-    )
+    edges = by(spark, model, pytest.fail)
     nothing = spark.createDataFrame([], EDGES.ddl)
     linked = nothing.drop("linked_on")
     found = edges.changes(
@@ -140,12 +140,10 @@ def test_a_night_of_changes_leaves_the_pairs_that_all_anew_would(
     nothing = spark.createDataFrame([], EDGES.ddl)
 
     def edges(records: DataFrame, changed: DataFrame, existing: DataFrame, **how: bool) -> Matched:
-        step = MatchEdges(
-            trained=model, decisions=(), tables=DeltaTables(spark, "nowhere"),
-            progress=lambda _: None, keep=lambda rows: rows.localCheckpoint(),
-        )  # fmt: skip
         linked = nothing.drop("linked_on")
-        return step.changes(changed, records, linked, existing, largest=200, **how)
+        return by(spark, model, lambda _: None).changes(
+            changed, records, linked, existing, largest=200, **how
+        )
 
     def told(rows: DataFrame) -> Counter[tuple[object, ...]]:
         names = ("left_record", "right_record", "strength", "rule", "weight")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import write_deltalake
 from pyspark.sql import SparkSession
 
 from goldenlake.io.tables import DeltaTables, arrow_rows
@@ -48,7 +48,9 @@ def lay(
         partition_by=list(shape.partition_by) or None,
         configuration=properties,
     )
-    return DeltaTable(place).version()
+    version = tables.version(table)
+    assert version is not None
+    return version
 
 
 def forget_logs(spark: SparkSession) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from functools import reduce
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, Window
@@ -18,8 +17,8 @@ from pyspark.sql import functions as F
 ASSIGNED, MERGED, SPLIT, MOVED, RETIRED = "assigned", "merged", "split", "moved", "retired"
 
 _REDIRECTS = "customer_id string, current_customer_id string"
-_CAME, _LEFT, _RECORD = "came", "left", ("record_id", "generation")
-_CAME_ALONG = "customer_id string, record_id string, generation bigint"
+_CAME, _LEFT = "came", "left"
+_STAY = pa.schema({"customer_id": pa.string(), "record_id": pa.string(), "generation": pa.int64()})
 
 
 def new_id(record_id: Column, base: int, prefix: str) -> Column:
@@ -171,7 +170,7 @@ def were_of(history: DataFrame) -> DataFrame:
 
     Who is merged into another brings its records along, be they named then or not.
     """
-    event, mine = F.col("event"), [F.col(name) for name in ("customer_id", *_RECORD)]
+    event, mine = F.col("event"), [F.col(name) for name in _STAY.names]
     other = [F.col("other_customer_id").alias("customer_id"), *mine[1:]]
     came = history.where(event.isin(ASSIGNED, SPLIT) & F.col("record_id").isNotNull()).select(*mine)
     came = came.union(history.where(event == MOVED).select(*other))
@@ -179,19 +178,13 @@ def were_of(history: DataFrame) -> DataFrame:
     left = left.union(history.where(event == SPLIT).select(*other))
 
     merges = history.where(event == MERGED)
+    led = merges.select("customer_id", "other_customer_id", "generation")
+    happened = came.withColumn("kind", F.lit(_CAME)).union(left.withColumn("kind", F.lit(_LEFT)))
     merged = F.broadcast(merges.select("customer_id").distinct())
-    of_merged = [
-        rows.join(merged, "customer_id", how="left_semi").withColumn("kind", F.lit(kind))
-        for kind, rows in ((_CAME, came), (_LEFT, left))
-    ]
-    led = merges.select(
-        "customer_id",
-        F.col("other_customer_id").alias("record_id"),
-        "generation",
-        F.lit(MERGED).alias("kind"),
-    )
-    brought = reduce(DataFrame.unionByName, [*of_merged, led])
-    came = came.union(brought.repartition(1).mapInArrow(_brought_along, _CAME_ALONG))
+    of_merged = happened.join(merged, "customer_id", how="left_semi")
+    of_merged = of_merged.union(led.withColumn("kind", F.lit(MERGED)))
+    schema = "customer_id string, record_id string, generation bigint"
+    came = came.union(of_merged.repartition(1).mapInArrow(_brought_along, schema))
 
     by = ["customer_id", "record_id"]
     last_came = came.groupBy(*by).agg(F.max("generation").alias("_came"))
@@ -220,11 +213,9 @@ def _brought_along(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch
             there, merged_at = into[here]
             if any(at <= when <= merged_at for when in left.get((here, record), ())):
                 break
-            found.append((there, record, merged_at))
+            found.append(dict(zip(_STAY.names, (there, record, merged_at), strict=True)))
             here, at = there, merged_at
-    columns = zip(*found, strict=True) if found else ([], [], [])
-    names = ("customer_id", "record_id", "generation")
-    yield pa.RecordBatch.from_pydict(dict(zip(names, map(list, columns), strict=True)))
+    yield pa.RecordBatch.from_pylist(found, schema=_STAY)
 
 
 def _followed(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

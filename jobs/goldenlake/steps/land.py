@@ -114,6 +114,7 @@ class Land:
         landed = Landed()
         growing, refused, files = landed.growing, landed.refused, landed.files
         now, unchanged, later, ahead = clock.now(), 0, 0, 0
+        landed_on = self.as_of if self.origin.file_date else came_on(self.as_of, now)
         found = place.list(self.origin.files)
         listed = [(self.day_of(f.path) or self.as_of, f) for f in found]
         for file_on, file in sorted(listed, key=lambda pair: (pair[0], pair[1].path)):
@@ -127,7 +128,7 @@ class Land:
                 growing.append(file.path)
             else:
                 try:
-                    row = self._take(place, landing, before, file, file_on, now)
+                    row = self._take(place, landing, before, file, file_on, landed_on)
                 except (_Grew, FileNotFoundError):
                     growing.append(file.path)
                     continue
@@ -163,10 +164,10 @@ class Land:
         before: KnownFiles,
         file: RemoteFile,
         file_on: date,
-        now: datetime,
+        landed_on: date,
     ) -> FileRow:
         if file.unfit:
-            return self._left_out(self._row(file.path, file, file_on, now), file.unfit)
+            return self._left_out(self._row(file.path, file, file_on, landed_on), file.unfit)
 
         def is_still_the_same(size: int) -> bool:
             now = place.stat(file.path)
@@ -178,7 +179,7 @@ class Land:
 
         path = before.name_of(file.path)
         name = path.rsplit("/", 1)[-1]
-        known = self._row(path, file, file_on, now)
+        known = self._row(path, file, file_on, landed_on)
         with place.open(file.path) as opened:
             watched = _Watched(opened, is_still_the_same)
             sha256, landed_path, size = landing.put(
@@ -196,7 +197,7 @@ class Land:
             return replace(row, status=BROKEN, error=self._no_day(path))
         return replace(before.identified(row), status=DUPLICATE if is_copy else LANDED)
 
-    def _row(self, path: str, file: RemoteFile, file_on: date, now: datetime) -> FileRow:
+    def _row(self, path: str, file: RemoteFile, file_on: date, landed_on: date) -> FileRow:
         """What is known before anybody looks inside."""
         return FileRow(
             source=self.source.source,
@@ -207,7 +208,7 @@ class Land:
             file_id="",
             file_on=file_on,
             landed_path="",
-            landed_on=self.as_of if self.origin.file_date else came_on(self.as_of, now),
+            landed_on=landed_on,
             run_id=self.run_id,
         )
 

@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from itertools import islice
 from typing import NamedTuple
 
 from anyascii import anyascii
@@ -54,8 +53,7 @@ def tokens_of_part(text: str) -> list[str]:
     """``tokens`` of a given or a family name that has a column of its own: of words that may all be
     titles the last one is the name, such as King, Le and Earl.
     """
-    names = (word for word in reversed(_words(text)) if not _ORDINAL.fullmatch(word))
-    return tokens(text) or [*islice(names, 1)]
+    return tokens(text) or [word for word in _words(text) if not _ORDINAL.fullmatch(word)][-1:]
 
 
 def of_full_name(text: str) -> Name:

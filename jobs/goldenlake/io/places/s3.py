@@ -138,14 +138,14 @@ class S3:
         What is larger than S3 takes by one put goes in parts, and is seen when the last has come.
         The store is asked beforehand then whether it is new: of two writers both may find it so.
         """
-        if content.seek(0, io.SEEK_END) > _LARGEST_PUT:
+        size = content.seek(0, io.SEEK_END)
+        content.seek(0)
+        if size > _LARGEST_PUT:
             if only_new and self.stat(path) is not None:
                 return False
-            content.seek(0)
             with self._answers(path):
                 self._connected().upload_fileobj(content, self._bucket, self._key(path))
             return True
-        content.seek(0)
         condition = {"IfNoneMatch": "*"} if only_new else {}
         with self._answers(path):
             try:

@@ -19,7 +19,6 @@ from pyspark.sql import SparkSession
 
 from goldenlake.cli import privacy, stages
 from goldenlake.errors import ExitCode, GoldenlakeError, LakeBusy
-from goldenlake.steps.erase import begin
 from support.campaign import FaultCount, chosen
 from support.company import PERSONAL, day, open_company, speak_to_the_desk
 from support.contents import Contents, contents, difference, is_mixed
@@ -175,8 +174,7 @@ def ask_to_be_forgotten(company: Company) -> None:
     """Note the request, of which nothing is done yet."""
     installation = company.installation(SECOND, Line())
     subject = privacy.subject_of(installation, [f"email={FORGOTTEN[0]}"])
-    at = installation.clock.now()
-    begin(installation.tables, subject, by="dpo", reason="R-1", at=at)
+    privacy.ask(installation, subject, by="dpo", reason="R-1")
 
 
 def telling(home: Path) -> list[str]:

@@ -23,7 +23,7 @@ from goldenlake.io.tables import DeltaTables
 from goldenlake.reporting.access import access_json
 from goldenlake.steps.access import Access
 from goldenlake.steps.collect import replay
-from goldenlake.steps.erase import begin, open_requests
+from goldenlake.steps.erase import open_requests
 from goldenlake.steps.generations import latest_generation
 from goldenlake.steps.tombstones import RECORD, RULE, bury
 from support.newsletter import BOB, CANARIES, DAY, KEY, NEXT, OTHERS, phone, told_by, write
@@ -47,7 +47,7 @@ def emails(at: Scenario) -> set[str]:
 def erase(at: Scenario, *whom: str, as_of: date = NEXT) -> dict[str, Any]:
     installation = at.installation(as_of)
     subject = privacy.subject_of(installation, whom)
-    request = begin(at.tables, subject, by="dpo", reason="R-1", at=installation.clock.now())
+    request = privacy.ask(installation, subject, by="dpo", reason="R-1")
     privacy.carry_out(installation, request)
     path = installation.reports / "erasures" / f"{request.request}.json"
     told: dict[str, Any] = json.loads(path.read_text())
@@ -337,7 +337,7 @@ def test_an_erasure_that_was_killed_anywhere_goes_on(
 
     installation = at.installation(NEXT)
     subject = privacy.subject_of(installation, [f"email={BOB}"])
-    begin(at.tables, subject, by="dpo", reason="R-1", at=installation.clock.now())
+    privacy.ask(installation, subject, by="dpo", reason="R-1")
     points = {"merge": 2, "append_next": 0, "overwrite": 0, "rewrite": 1, "purge": 0}
 
     for point, alive in points.items():
@@ -397,7 +397,7 @@ def test_a_request_that_cannot_end_yet_does_not_stop_the_others(
     installation, notes = at.installation(NEXT), tmp_path / "notes"
     for whom in (BOB, "ann@example.com"):
         subject = privacy.subject_of(installation, [f"email={whom}"])
-        begin(at.tables, subject, by="dpo", reason="R-1", at=installation.clock.now())
+        privacy.ask(installation, subject, by="dpo", reason="R-1")
     first, second = open_requests(at.tables)
     notes.mkdir()
     (notes / "calls.txt").write_text(f"{BOB} called.\n")

@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from goldenlake.cli import privacy
 from goldenlake.cli.app import app
 from goldenlake.cli.installation import Installation
+from goldenlake.cli.stages import NIGHT_WORK
 from goldenlake.columns.traces import pseudonym
-from goldenlake.errors import PrivacyKeyUnfit
+from goldenlake.errors import LakeBusy, PrivacyKeyUnfit
+from goldenlake.steps.erase import open_requests
 from support.newsletter import BOB, KEY, NEXT
 from support.scenario import Scenario
 
@@ -88,6 +91,24 @@ def test_a_person_is_told_all_that_is_known_of_them_and_of_nobody_else(
     for text in (page.read_text(), told.read_text()):
         assert "ann@example.com" not in text
         assert "joe." + BOB not in text
+
+
+def test_nobody_is_asked_to_be_forgotten_while_a_night_may_take_in_more_of_them(
+    at: Scenario,
+) -> None:
+    installation = at.installation(NEXT)
+    with installation.claimed(NIGHT_WORK), pytest.raises(LakeBusy):
+        CliRunner().invoke(
+            app, ["erase", f"email={BOB}", "--reason", "R-1"], catch_exceptions=False
+        )
+    assert open_requests(at.tables) == []
+    # Nor does a trial go on with what waits.
+    privacy.ask(
+        installation, privacy.subject_of(installation, [f"email={BOB}"]), by="dpo", reason="R-1"
+    )
+    tried = CliRunner().invoke(app, ["erase", "--resume", "--dry-run"])
+    assert tried.exit_code != 0
+    assert len(open_requests(at.tables)) == 1
 
 
 @pytest.mark.usefixtures("at")

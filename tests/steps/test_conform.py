@@ -97,6 +97,40 @@ def test_a_row_from_the_future_does_not_become_the_newest_for_ever(tables: Delta
     assert silver(tables, CONTACTS, "record_id", "age") == [("crm:C1", 40)]
 
 
+def test_what_happens_long_after_its_file_came_is_set_aside_where_it_is_meant_at_all(
+    tables: DeltaTables,
+) -> None:
+    sales = source_of(
+        load="increment",
+        key=["order"],
+        columns=[
+            {"name": "order"},
+            {"name": "stage"},
+            {"name": "sold_at", "type": "timestamp"},
+            *({"name": name} for name in ("item", "quantity", "price")),
+        ],
+        purchases={
+            "at": "sold_at",
+            "order": "order",
+            "item": "item",
+            "quantity": "quantity",
+            "unit_price": "price",
+            "channel": "erp",
+            "only": "stage = 'won'",
+        },
+    )
+    rows: Rows = [
+        {"order": "1", "stage": "won", "sold_at": "2062-03-01 10:00:00"},
+        {"order": "2", "stage": "won", "sold_at": "2026-03-01 10:00:00"},
+        {"order": "3", "stage": "open", "sold_at": "2062-03-01 10:00:00"},
+        {"order": "4", "stage": None, "sold_at": "2062-03-01 10:00:00"},
+    ]
+    [done] = conform(tables, sales, ingested(tables, sales, "a.csv", rows))
+
+    assert done.reasons == {"future_sold_at": 1}
+    assert silver(tables, sales, "order") == [("2",), ("3",), ("4",)]
+
+
 def test_silver_has_our_columns_in_front_and_says_what_is_doubtful(tables: DeltaTables) -> None:
     file = ingested(tables, CONTACTS, "a.csv", [{"id": "c1", "email": "none", "phone": "12"}])
     conform(tables, CONTACTS, file)

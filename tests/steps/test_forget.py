@@ -25,7 +25,7 @@ from goldenlake.schemas import BROKEN, CONFORMED, DUPLICATE, LANDED, QUARANTINE,
 from goldenlake.steps.doubts import Doubts
 from goldenlake.steps.erase import Erase, Request, begin, open_requests
 from goldenlake.steps.files import FileRow, read_files, record_files, token_in, token_of
-from goldenlake.steps.forget import Forget, records_of
+from goldenlake.steps.forget import Forget, forget_again, records_of
 from goldenlake.steps.generations import Generation
 from goldenlake.steps.ingest import READ
 from goldenlake.steps.known_files import KnownFiles
@@ -33,10 +33,10 @@ from goldenlake.steps.proof import search
 from goldenlake.steps.refusals import refusals
 from goldenlake.steps.subjects import Subject
 from goldenlake.steps.telling import rows_of_others
-from goldenlake.steps.tombstones import RECORD, RULE, Erased
+from goldenlake.steps.tombstones import CUT, RECORD, RULE, Erased
 from support import gold
 from support.bronze import ingested, source_of
-from support.conforming import DAY, conform
+from support.conforming import DAY, conform, silver
 from support.gold import customer
 from support.golden_world import built, contents
 from support.landed import source
@@ -166,6 +166,9 @@ def test_a_path_that_tells_is_found_though_the_file_says_nothing(tmp_path: Path)
 
 
 NUMBER, ANOTHER = "+493011111111", "+493022222222"
+FORGOTTEN = Erased(
+    KEY, frozenset(pseudonym(KEY, *named) for named in [(RECORD, "crm:1"), ("phone", NUMBER)])
+)
 CONTACTS = source_of(
     load="increment",
     key=["id"],
@@ -233,6 +236,72 @@ def test_a_person_is_told_of_their_records_and_of_nobodys_who_had_their_number(
     assert sorted((row["id"] or "", row["name"]) for row in rows.collect()) == [
         ("", "Ann"), ("1", "Ann"), ("1", "Ann"),
     ]  # fmt: skip
+
+
+def test_a_no_of_somebody_else_counts_though_they_have_the_number_of_who_was_forgotten(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    landing = LocalLanding(tmp_path / "landing")
+    whole = CONTACTS.snapshot.model_copy(update={"least_share": 0.3})
+    people = CONTACTS.model_copy(update={"load": "snapshot", "snapshot": whole})
+    conform(tables, people, ingested(tables, people, "0.csv", [HER, HIM | {"said": "yes"}]))
+    has_it_now = HIM | {"phone": NUMBER, "said": "no", "edited": f"{DAY[1]}T08:00:00Z", "x": "y"}
+    came = ingested(tables, people, "1.csv", [HER, has_it_now], file_on=DAY[1])
+    sha256, path, size = landing.put("crm", "1.csv", io.BytesIO(b"as it came"))
+    came = replace(came, landed_path=path, sha256=sha256, size_bytes=size)
+
+    [done] = conform(tables, people, came, erased=FORGOTTEN)
+
+    assert (done.records_accepted, done.reasons) == (1, {RULE: 1, CUT: 1})
+    kept = ("2", None, "bob@example.com", None, "no", False)
+    names = ("id", "name", "email", "phone", "said", "_is_deleted")
+    assert silver(tables, people, *names)[1] == kept, "the name may be hers, as the number was"
+    given = {"sources": [people], "erased": FORGOTTEN, "run_id": "r1"}
+    for _ in range(2):
+        forget_again(tables, tables, landing, **given)
+    rows = tables.read("bronze.crm").where(F.col("_file_id") == came.file_id)
+    left = rows.select("id", "name", "email", "phone", "said", "_extra").collect()
+    assert [tuple(row) for row in left] == [("2", None, "bob@example.com", None, "no", {})]
+    assert [each for each in landing.root.rglob("*") if each.is_file()] == []
+    # What is left of the file is as good as the file was.
+    [again] = [row for row in read_files(tables) if row.file_id == came.file_id]
+    conform(tables, people, replace(again, records_read=1), erased=FORGOTTEN)
+    assert silver(tables, people, *names)[1] == kept
+
+
+def test_an_event_of_somebody_else_is_without_what_was_a_forgotten_persons_alone(
+    tables: DeltaTables,
+) -> None:
+    visits = source_of(
+        load="append",
+        columns=[
+            {"name": "at", "type": "timestamp"},
+            {"name": "cookie", "personal": "pseudonym"},
+            {"name": "account", "personal": "pseudonym"},
+            {"name": "page"},
+            {"name": "query", "personal": "pseudonym"},
+        ],
+        order_by=["at"],
+        identifiers={"visitor": "cookie", "account": "account"},
+        rules=[{"rule": "not_null", "column": "page", "reason": "A page was seen."}],
+    )
+    erased = Erased(KEY, frozenset({pseudonym(KEY, "visitor", "v1")}))
+    at = {"at": "2026-03-01T08:00:00Z", "page": "/", "query": "q"}
+    rows = [
+        at | {"cookie": "v1"},
+        at | {"cookie": "v1", "account": "bob"},
+        at | {"cookie": "v1", "account": "bob", "page": None},
+        # Whoever sends it decides what is in it.
+        at | {"cookie": "a\x1eb"},
+    ]
+    [done] = conform(tables, visits, ingested(tables, visits, "v.csv", rows), erased=erased)
+
+    assert done.reasons == {RULE: 1, CUT: 2, "not_null_page": 1}
+    kept = tables.read("silver.crm").select("account", "cookie", "query").collect()
+    assert {tuple(row) for row in kept} == {("bob", None, None), (None, "a\x1eb", "q")}
+    aside = {row["_record"]: row["row"] for row in tables.read("quarantine.crm").collect()}
+    assert aside[1] is None
+    assert json.loads(aside[3]) == {"at": at["at"], "account": "bob"}
 
 
 def noes(tables: DeltaTables, source: Source) -> set[tuple[str, str]]:
@@ -328,7 +397,7 @@ def test_what_went_before_a_kill_is_counted(
     monkeypatch.setenv("GOLDENLAKE_TEST_PRIVACY", KEY.decode())
     landing = LocalLanding(tmp_path / "landing")
     conform(tables, CONTACTS, *numbers_changed_hands(tables))
-    begin(tables, HAS_HIS_NUMBER, by="dpo", reason="R-1", at=NOW)
+    begin(tables, HAS_HIS_NUMBER, [CONTACTS], key=KEY, by="dpo", reason="R-1", at=NOW)
 
     def forget() -> Request:
         [request] = open_requests(tables)

@@ -107,6 +107,17 @@ def test_a_value_of_several_customers_names_nobody_and_is_not_told(lake: DeltaTa
     assert "7183" not in str(raised.value)
 
 
+def test_a_placeholder_is_nobodys_though_one_record_alone_bears_it(lake: DeltaTables) -> None:
+    email = RULES.identifiers["email"].model_copy(
+        update={"block": ["Ann@example.com"], "block_patterns": [r"bob@"]}
+    )
+    rules = RULES.model_copy(update={"identifiers": {**RULES.identifiers, "email": email}})
+    step = FindSubject(rules=rules, sources=[], regions=[])
+    found = step.run(lake, ["crm:1", "crm:2"])
+    assert (found.people, found.contacts) == (2, ("+442071838750",))
+    assert found.identifiers == (("card", "9911"), ("phone", "+442071838750"))
+
+
 def test_an_address_that_nobody_has_stands_for_itself(lake: DeltaTables) -> None:
     found = find(lake, "email=Eve@example.com", "email=flo@example.com")
 

@@ -73,23 +73,27 @@ def erase(
             "Name who is to be forgotten, or go on with --resume.",
             mend="See `goldenlake erase -h`.",
         )
+    if resume and dry_run:
+        raise SetupError(
+            "--resume cannot be tried.", mend="`--dry-run` tells of people who are named anew."
+        )
     if asked and not (reason or dry_run):
         raise SetupError("--reason is missing.", mend="Say why, for the certificate.")
     installation = Installation.load_newest(conf, env, lake, as_of=as_of, run_id=run_id)
     with installation.hinting():
-        from goldenlake.steps.erase import begin, certificates, open_requests
-        from goldenlake.steps.tombstones import key_of_lake
+        from goldenlake.steps.erase import certificates, open_requests
 
         tables = installation.tables
-        if asked:
+        if dry_run:
             subject = subject_of(installation, asked)
             _say(installation, subject)
-            if dry_run:
-                _say_of_others(installation, subject)
-                return
-            key_of_lake(tables, installation.catalogue.environment.privacy.key)
-            at = installation.clock.now()
-            begin(tables, subject, by=by or login(), reason=reason or "", at=at, scan=scan or [])
+            _say_of_others(installation, subject)
+            return
+        if asked:
+            with installation.claimed(stages.NIGHT_WORK):
+                subject = subject_of(installation, asked)
+                _say(installation, subject)
+                ask(installation, subject, by=by or login(), reason=reason or "", scan=scan or [])
         for request, text in certificates(tables).items():
             with installation.claimed(stages.NIGHT_WORK):
                 _close(installation, request, text)
@@ -134,6 +138,31 @@ def access(
     write_private(folder / "access.json", access_json(known).encode())
     write_private(folder / "access.html", access_page(known).encode())
     installation.progress(f"written to {folder}; the files hold personal values")
+
+
+def ask(
+    installation: Installation,
+    subject: Subject,
+    *,
+    by: str,
+    reason: str,
+    scan: Sequence[Path] = (),
+) -> Request:
+    """Note that people ask to be forgotten. Raises PrivacyKeyUnfit."""
+    from goldenlake.steps.erase import begin
+    from goldenlake.steps.tombstones import key_of_lake
+
+    tables, catalogue = installation.tables, installation.catalogue
+    return begin(
+        tables,
+        subject,
+        catalogue.sources.values(),
+        key=key_of_lake(tables, catalogue.environment.privacy.key),
+        by=by,
+        reason=reason,
+        at=installation.clock.now(),
+        scan=scan,
+    )
 
 
 def subject_of(installation: Installation, whom: Sequence[str]) -> Subject:

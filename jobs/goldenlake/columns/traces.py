@@ -39,22 +39,32 @@ def pseudonym(key: bytes, name: str, value: str) -> str:
     return hmac.new(key, f"{name}\x1f{value}".encode(), hashlib.sha256).hexdigest()[:32]
 
 
+def digests(value: str, *algorithms: str) -> frozenset[str]:
+    """Digests by which partners are told of people, in hexadecimal: of a value in small letters,
+    and of a phone number without its plus, too.
+    """
+    return frozenset(
+        hashlib.new(each, text.encode()).hexdigest()
+        for text in _plain(value)
+        for each in algorithms
+    )
+
+
 def spellings(value: str) -> frozenset[str]:
     """The ways in which a value is written, in small letters: as it is, for an address on the
-    web, in base64, and as the digests by which partners are told of people. Those of a phone
-    number are told without its plus, too.
+    web, in base64, and as ``digests``. A phone number is told without its plus, too.
     """
-    plain = value.strip().casefold()
-    found: set[str] = set()
-    for text in {plain, plain.removeprefix("+")} - {""}:
-        digests = (hashlib.new(name, text.encode()).hexdigest() for name in _DIGESTS)
+    found = set(digests(value, "md5", "sha1", "sha256"))
+    for text in _plain(value):
         coded = base64.b64encode(text.encode()).decode()
-        found |= {text, quote(text, safe=""), coded.rstrip("=").casefold(), *digests}
+        found |= {text, quote(text, safe=""), coded.rstrip("=").casefold()}
     raw = base64.b64encode(value.strip().encode()).decode()
     return frozenset({*found, raw.rstrip("=").casefold()})
 
 
-_DIGESTS = ("md5", "sha1", "sha256")
+def _plain(value: str) -> set[str]:
+    plain = value.strip().casefold()
+    return {plain, plain.removeprefix("+")} - {""}
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.consent import ConsentPolicy
@@ -18,6 +19,7 @@ from goldenlake.reporting.access import Known, Section
 from goldenlake.schemas import SYSTEM_TABLES
 from goldenlake.steps.forget import records_of
 from goldenlake.steps.generations import Generation, golden_of, read
+from goldenlake.steps.ledger import TABLE as LEDGER_TABLE
 from goldenlake.steps.reading import generation_of
 from goldenlake.steps.subjects import Subject
 
@@ -35,7 +37,8 @@ _SAYS = {
 @dataclass(frozen=True, kw_only=True)
 class Access:
     """Everything about a person. What is given is personal, and of nobody else: records of others
-    that merely tell of them are left out.
+    that merely tell of them are left out, and what stood under their id while it was that of
+    somebody else, too, as before a split.
     """
 
     subject: Subject
@@ -46,12 +49,21 @@ class Access:
         """Raises TableMissing before the first publication."""
         generation = generation_of(tables)
         sections = [*self._golden(tables, generation), *self._ours(tables)]
+        records = {
+            source.source: records_of(tables, source, self.subject) for source in self.sources
+        }
+        theirs = {*self.subject.customer_ids}.union(
+            *(_texts(rows.collect()) for rows in records.values() if rows is not None),
+            *(_texts(each.rows) for each in sections if each.name == "gold.customers"),
+        )
+        sections = [replace(each, rows=_of_them(each, theirs)) for each in sections]
+        sent = (self._sent(source, records[source.source]) for source in self.sources)
         return Known(
             customer_ids=self.subject.customer_ids,
             generation=generation.generation,
             as_of=generation.as_of,
             golden=[each for each in sections if each.rows],
-            records=[each for source in self.sources if (each := self._sent(tables, source)).rows],
+            records=[each for each in sent if each.rows],
         )
 
     def _golden(self, tables: Tables, generation: Generation) -> list[Section]:
@@ -73,9 +85,8 @@ class Access:
             for name, title in _SAYS.items()
         ]
 
-    def _sent(self, tables: Tables, source: Source) -> Section:
+    def _sent(self, source: Source, found: DataFrame | None) -> Section:
         """What a source said of them, word by word."""
-        found = records_of(tables, source, self.subject)
         rows: list[Mapping[str, Any]] = []
         if found is not None:
             told = found.select(F.to_json("_raw").alias("raw"), "_file_on")
@@ -99,3 +110,31 @@ class Access:
     def _rows(self, frame: DataFrame) -> list[Mapping[str, Any]]:
         found = frame.where(F.col("customer_id").isin(list(self.subject.customer_ids))).collect()
         return sorted((row.asDict(recursive=True) for row in found), key=str)
+
+
+def _texts(rows: Iterable[Mapping[str, Any] | Row]) -> set[str]:
+    """What rows say, a value each."""
+    listed = (row.asDict() if isinstance(row, Row) else row for row in rows)
+    return {str(value) for row in listed for value in row.values() if value is not None}
+
+
+def _tells(value: object) -> bool:
+    return isinstance(value, str | date)
+
+
+def _of_them(section: Section, theirs: Collection[str]) -> list[Mapping[str, Any]]:
+    """The rows without what was never said of them, where others have stood under their id."""
+    erasure = erasure_of(section.name)
+    if section.name == LEDGER_TABLE:
+        return [row for row in section.rows if row["key"] in theirs]
+    if not erasure.span:
+        return [*section.rows]
+    kept = {*erasure.by, *erasure.span}
+    rows = [
+        {
+            name: None if name not in kept and _tells(value) and str(value) not in theirs else value
+            for name, value in row.items()
+        }
+        for row in section.rows
+    ]
+    return [row for row in rows if any(row[name] is not None for name in row.keys() - kept)]

@@ -66,6 +66,18 @@ def clear_bronze(tables: Tables, source: Source, part: Sequence[tuple[Any, ...]]
         _update(tables, f"bronze.{source.source}", _cleared(tables, source, part))
 
 
+def cut(rows: DataFrame, source: Source) -> DataFrame:
+    """Typed rows, and what came of them, without what ``_left`` (a map, or null) says has to go."""
+    raw = F.col("_raw")
+    came = [_text_left(raw[name], name).alias(name) for name in sorted(in_files(source))]
+    if "_extra" in dict(rows.select("_raw.*").dtypes):
+        came.append(_extra_left(raw["_extra"]).alias("_extra"))
+    values = {
+        name: F.when(~_is_any_told(source, name), F.col(name)) for name in source.column_names
+    }
+    return rows.withColumns({**values, "_raw": F.struct(*came)})
+
+
 def _cleared(tables: Tables, source: Source, part: Sequence[tuple[Any, ...]]) -> DataFrame:
     """Rows of bronze without what tells."""
     came = tables.read(f"bronze.{source.source}")
@@ -84,19 +96,24 @@ def _without(columns: Collection[str], source: Source) -> dict[str, Column]:
     """What is left of the columns of bronze."""
     own = in_files(source)
     texts = {
-        name: F.when(_is_told(known), F.col("_left")[known]).otherwise(F.col(name))
+        name: _text_left(F.col(name), name if name in own else AMONG_EXTRA + name)
         for name in columns
         if not name.startswith("_")
-        for known in [name if name in own else AMONG_EXTRA + name]
     }
+    return texts | {"_extra": _extra_left(F.col("_extra"))}
 
+
+def _text_left(text: Column, known: str) -> Column:
+    return F.when(_is_told(known), F.col("_left")[known]).otherwise(text)
+
+
+def _extra_left(extra: Column) -> Column:
     def left(name: Column, text: Column) -> Column:
         known = F.concat(F.lit(AMONG_EXTRA), name)
         is_told = F.map_contains_key("_left", known)
         return F.when(is_told, F.try_element_at("_left", known)).otherwise(text)
 
-    extra = F.map_filter(F.transform_values("_extra", left), lambda _, text: text.isNotNull())
-    return texts | {"_extra": extra}
+    return F.map_filter(F.transform_values(extra, left), lambda _, text: text.isNotNull())
 
 
 def _anew(
@@ -109,11 +126,8 @@ def _anew(
     anew: dict[str, Column] = {}
     for name in source.column_names:
         now = F.col("_fresh")[name]
-        is_told = F.arrays_overlap(
-            F.map_keys("_left"), F.array(*map(F.lit, sorted(read_from(source, name))))
-        )
         now = now.try_cast(types[name]) if name in types else now
-        anew[name] = F.when(is_told, now).otherwise(F.col(name))
+        anew[name] = F.when(_is_any_told(source, name), now).otherwise(F.col(name))
     for name in types.keys() - {*source.column_names, *_OURS}:
         if not name.startswith("_"):
             # It is declared no more, and what it was computed from, if it was, is not known.
@@ -126,3 +140,9 @@ def _anew(
 
 def _is_told(name: str) -> Column:
     return F.map_contains_key("_left", name)
+
+
+def _is_any_told(source: Source, name: str) -> Column:
+    """Whether a column is, or is computed from, one that told."""
+    columns = F.array(*map(F.lit, sorted(read_from(source, name))))
+    return F.coalesce(F.arrays_overlap(F.map_keys("_left"), columns), F.lit(False))

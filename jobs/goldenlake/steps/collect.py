@@ -40,7 +40,7 @@ from goldenlake.steps.forget import forget_again
 from goldenlake.steps.ingest import Ingest
 from goldenlake.steps.land import Land, Landed
 from goldenlake.steps.pull import Pull
-from goldenlake.steps.tombstones import Erased, erased
+from goldenlake.steps.tombstones import CUT, Erased, erased
 
 log = logging.getLogger(__name__)
 
@@ -270,7 +270,7 @@ def _mostly_quarantined(source: Source, rows: Iterable[FileRow]) -> MostlyQuaran
         return None
     rules: Counter[str] = Counter()
     for row in rows:
-        rules.update(row.reasons)
+        rules.update({rule: count for rule, count in row.reasons.items() if rule != CUT})
     return MostlyQuarantined(
         source=source.source,
         quarantined=quarantined,

@@ -16,10 +16,12 @@ from goldenlake.errors import ContractBroken, CountMismatch
 from goldenlake.ports import Progress, Scalar, Tables
 from goldenlake.quality.tagger import tag
 from goldenlake.schemas import BROKEN, CONFORMED, INGESTED, LANDED, SILVER_COLUMNS
+from goldenlake.steps.clearing import cut
 from goldenlake.steps.files import FileRow, read_files, version_sql
 from goldenlake.steps.record_ids import ids_by
 from goldenlake.steps.silver import SilverWriter
-from goldenlake.steps.tombstones import RULE, Erased
+from goldenlake.steps.telling import WHOLE, verdict_on_erased
+from goldenlake.steps.tombstones import CUT, RULE, Erased
 from goldenlake.transforms.bots import with_is_bot
 from goldenlake.transforms.conforming import in_place, typed
 from goldenlake.transforms.golden_consents import can_lose_a_no
@@ -41,6 +43,13 @@ class Verdict:
     """The earliest ``_observed_at`` among the accepted, in microseconds."""
     erased: int = 0
     """Those of people who were forgotten, among the rejected."""
+    cut: int = 0
+    """Those of others that lost what was theirs."""
+
+    @property
+    def told(self) -> dict[str, int]:
+        """Reasons for which ``forget_again`` has to look at the file."""
+        return {name: n for name, n in {RULE: self.erased, CUT: self.cut}.items() if n}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +64,9 @@ class Conform:
     as_of: date
     run_id: str
     erased: Erased | None = None
-    """Those who must not come back; what is said of them is quarantined without what it says."""
+    """Those who must not come back: what is said of them is quarantined without what it says, and
+    records of others lose what is theirs.
+    """
 
     def run(self, tables: Tables, files: Sequence[FileRow], progress: Progress) -> list[FileRow]:
         """The files' rows for the ledger: ``conformed``, or ``broken`` where a snapshot shrank.
@@ -118,9 +129,11 @@ class Conform:
         rules = self.source.rules
         broken = [F.col("_flaws"), tag(rules)]
         if self.erased:
-            comes_back = F.array_compact(F.array(F.when(self.erased.is_told(self.source), RULE)))
-            broken.append(comes_back)
-        return frame.withColumns(
+            verdict = verdict_on_erased(self.source, self.erased)
+            frame = frame.withColumn("_verdict", verdict)
+            is_whole = F.col("_verdict") == WHOLE
+            broken.append(F.array_compact(F.array(F.when(is_whole, RULE))))
+        judged = frame.withColumns(
             {
                 "_version": F.expr(version_sql(self.source, files, "_file_id")),
                 "_broken": F.concat(*broken),
@@ -128,6 +141,11 @@ class Conform:
                 "_observed_at": observed_at(self.source),
             }
         ).withColumn("_is_accepted", in_place(F.size("_broken") == 0))
+        if not self.erased:
+            return judged
+        # Of a row that goes whole this is null, as JSON has it.
+        left = F.from_json("_verdict", "map<string, string>")
+        return cut(judged.withColumn("_left", left), self.source)
 
     def _rules_know_bots(self) -> bool:
         return any("is_bot" in rule.model_dump_json() for rule in self.source.rules)
@@ -146,6 +164,9 @@ class Conform:
                 keys.alias("keys"),
                 F.min(F.when(passed, F.unix_micros("_observed_at"))).alias("first"),
                 F.count_if(F.array_contains("_broken", RULE)).alias("erased"),
+                F.count_if(F.col("_left").isNotNull() if self.erased else F.lit(False)).alias(
+                    "cut"
+                ),
             )
             .collect()
         )
@@ -176,12 +197,11 @@ class Conform:
                     what=f"the snapshot has {found} records, {records} were there before.",
                     mend=f"Send it whole, or lower least_share (now {least:g}), and replay.",
                 )
-                comes_back = verdict.erased
                 refused[row.file_id] = replace(
                     row,
                     status=BROKEN,
                     error=str(broken),
-                    reasons={**row.reasons, **({RULE: comes_back} if comes_back else {})},
+                    reasons={**row.reasons, **verdict.told},
                     run_id=self.run_id,
                 )
             else:
@@ -232,6 +252,8 @@ class Conform:
             quarantined += count
             for rule in rules:
                 reasons[rule] = reasons.get(rule, 0) + count
+        if verdict.cut:
+            reasons[CUT] = verdict.cut
         read = row.records_read or 0
         if read != verdict.accepted + quarantined:
             raise CountMismatch(

@@ -1,9 +1,10 @@
 """Forget people: a request that ends only when nothing of them is left, and says so.
 
-The order makes a kill at any point harmless. The request and the tombstones are written first, so
-nobody comes back meanwhile; then rows go, the night's build leaves the people out, the exports
-take them off, what outlives people by design goes, old versions are purged, and all is searched.
-Each part does what is left to do. Only then is it forgotten who the request was about.
+The order makes a kill at any point harmless. The tombstones and the request are written first, so
+nobody comes back meanwhile, nor under a record that the request does not know. Then rows go, the
+night's build leaves the people out, the exports take them off, what outlives people by design goes,
+old versions are purged, and all is searched. Each part does what is left to do. Only then is it
+forgotten who the request was about.
 """
 
 from __future__ import annotations
@@ -11,18 +12,19 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from itertools import product
 from pathlib import Path
 
-from goldenlake.columns.traces import pseudonym
+from goldenlake.columns.traces import digests, pseudonym
 from goldenlake.declarations.base import SecretReference
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.erasure import erasure_of
 from goldenlake.declarations.source import Source
 from goldenlake.errors import ErasureUnfinished, GenerationMoved
-from goldenlake.ports import FilePlace, Landing, Maintenance, Progress, Tables
+from goldenlake.ports import EVERYTHING, FilePlace, Landing, Maintenance, Progress, Tables
 from goldenlake.schemas import PUBLICATIONS, REQUESTS, table_shape
 from goldenlake.steps.files import read_files
 from goldenlake.steps.forget import Forget, Gone
@@ -32,6 +34,7 @@ from goldenlake.steps.generations import (
     of_sources,
     publications,
     repin,
+    source_tables,
 )
 from goldenlake.steps.proof import Found, search
 from goldenlake.steps.reading import write_pointer
@@ -134,13 +137,19 @@ def close(tables: Tables, maintenance: Maintenance, request: str) -> None:
 def begin(
     tables: Tables,
     subject: Subject,
+    sources: Iterable[Source],
     *,
+    key: bytes,
     by: str,
     reason: str,
     at: datetime,
     scan: Sequence[Path] = (),
 ) -> Request:
-    """Note a request for good, before anything of it is done."""
+    """Bury people, and note a request for good, before anything of it is done.
+
+    To be called while no night runs, as soon as the subject is found: a record of theirs that came
+    in between would be none of the request's.
+    """
     request = Request(
         request=f"e_{at:%Y%m%d}_{uuid.uuid4().hex[:8]}",
         subject=subject,
@@ -149,8 +158,27 @@ def begin(
         reason=reason,
         scan=tuple(map(str, scan)),
     )
+    _bury(tables, request, sources, key, on=at.date())
     _note(tables, request)
     return request
+
+
+def _bury(
+    tables: Tables, request: Request, sources: Iterable[Source], key: bytes, *, on: date
+) -> None:
+    """What is theirs alone; and how partners tell of their addresses and numbers, where sources
+    have those.
+    """
+    subject = request.subject
+    digested = {
+        name
+        for source in sources
+        for name, column in source.identifiers.items()
+        if source.column(column).normalise == "sha256"
+    }
+    told = {digest for value in subject.contacts for digest in digests(value, "sha256")}
+    named = [*subject.named, *product(digested, told)]
+    bury(tables, key, request=request.request, named=named, on=on)
 
 
 def _note(tables: Tables, request: Request, done: Certificate | None = None) -> None:
@@ -198,18 +226,11 @@ class Erase:
         return Residue(subject=self.subject, request=self.request.request)
 
     def forget(self, tables: Tables, landing: Landing, progress: Progress) -> Request:
-        """Bury them, and take them out of files, bronze, quarantine and silver; what destinations
-        hold under their addresses becomes theirs. Gives the request with what has gone. Raises
-        PrivacyKeyUnfit.
+        """Take them out of files, bronze, quarantine and silver; what destinations hold under their
+        addresses becomes theirs. Gives the request with what has gone. Raises PrivacyKeyUnfit.
         """
         key = key_of_lake(tables, self.key)
-        bury(
-            tables,
-            key,
-            request=self.request.request,
-            named=self.subject.named,
-            on=self.as_of,
-        )
+        _bury(tables, self.request, self.sources, key, on=self.as_of)
         begun = replace(self.request, runs=(*self.request.runs, self.run_id))
         _note(tables, begun)
         step = Forget(sources=self.sources, subject=self.subject, run_id=self.run_id, key=key)
@@ -253,6 +274,7 @@ class Erase:
         progress(f"{len(names)} tables purged of old versions")
         found = self._search(progress)
         remains = [why for of in found.values() for why in of.remains(self.subject.traces)]
+        remains += self._of_nobody()
         if remains:
             raise ErasureUnfinished(request=self.request.request, remains=remains[:20])
         certificate = self._certificate(tables, gone, told, found, at)
@@ -320,6 +342,24 @@ class Erase:
             found[name] = search(place, traces, skip=own)
             progress(f"{name}: {found[name].files:,} files searched")
         return found
+
+    def _of_nobody(self) -> list[str]:
+        """Folders of sources that are declared no more: what they say of whom cannot be read."""
+        lake = self.areas.get("lake")
+        if lake is None:
+            return []
+        known = source_tables(each.source for each in self.sources)
+        layers = {name.partition(".")[0] for name in source_tables([""])}
+        folders = {tuple(file.path.split("/")[:2]) for file in lake.list(EVERYTHING)}
+        strange = sorted(
+            "/".join(each)
+            for each in folders
+            if each[0] in layers and len(each) > 1 and ".".join(each) not in known
+        )
+        return [
+            f"{folder} is of a source that is declared no more: declare it, or remove the folder"
+            for folder in strange
+        ]
 
     def _certificate(
         self,

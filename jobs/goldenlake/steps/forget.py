@@ -39,8 +39,8 @@ from goldenlake.steps.files import (
 )
 from goldenlake.steps.ingest import READ
 from goldenlake.steps.subjects import Subject
-from goldenlake.steps.telling import told_in_bronze, told_unread
-from goldenlake.steps.tombstones import RECORD, RULE, Erased, names_any
+from goldenlake.steps.telling import told_in_bronze, told_of_erased, told_unread
+from goldenlake.steps.tombstones import CUT, RECORD, RULE, Erased, names_any
 from goldenlake.transforms.conforming import typed
 from goldenlake.transforms.row_ids import has_key
 
@@ -343,18 +343,21 @@ def forget_again(
     erased: Erased,
     run_id: str,
 ) -> None:
-    """Take out of files and of bronze those who came back after they were forgotten.
+    """Take out of files and of bronze those who came back after they were forgotten, and what
+    records of others said of them.
 
-    Conforming has counted them, also in a file that it refused as a whole. The files of a run that
+    Conforming has counted both, also in a file that it refused as a whole. The files of a run that
     was killed are found again, since they are in the landing area as long as this is not done.
     """
     files = read_files(tables)
-    told = [row for row in files if RULE in row.reasons and row.landed_path]
+    come_back = [row for row in files if {RULE, CUT} & row.reasons.keys() and row.landed_path]
     for source in sources:
-        ids = {row.file_id for row in told if row.source == source.source}
+        ids = {row.file_id for row in come_back if row.source == source.source}
         if ids:
             bronze = f"bronze.{source.source}"
-            rows = typed(tables.read(bronze).where(F.col("_file_id").isin(sorted(ids))), source)
-            remove_places(tables, bronze, _collected(rows.where(erased.is_told(source))))
+            rows = tables.read(bronze).where(F.col("_file_id").isin(sorted(ids)))
+            told = told_of_erased(rows, source, erased)
+            clear_bronze(tables, source, told.part)
+            remove_places(tables, bronze, told.whole)
             maintenance.purge([bronze])
             withdraw(tables, landing, ids, files, run_id=run_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -47,7 +48,15 @@ class Subject:
         """(name, value) of what is theirs alone: their records, and their identifiers."""
         return (*((RECORD, each) for each in self.record_ids), *self.identifiers)
 
-    @property
+    def is_theirs(self, name: str, value: str) -> bool:
+        """Whether a record, by its id, or an identifier is theirs alone."""
+        return (name, value) in self._alone
+
+    @cached_property
+    def _alone(self) -> frozenset[Named]:
+        return frozenset(self.named)
+
+    @cached_property
     def traces(self) -> Traces:
         """What gives them away in a text."""
         return Traces.of(self.contacts)

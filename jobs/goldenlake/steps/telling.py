@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -26,7 +26,7 @@ from goldenlake.ports import Tables
 from goldenlake.schemas import PLACE
 from goldenlake.steps.ingest import READ
 from goldenlake.steps.subjects import Subject
-from goldenlake.steps.tombstones import RECORD, names_of
+from goldenlake.steps.tombstones import RECORD, Erased, names_any, names_of
 from goldenlake.transforms.conforming import typed
 from goldenlake.transforms.doubts import BETWEEN_VALUES, READ_IN_TEXT
 from goldenlake.transforms.row_ids import has_key
@@ -43,6 +43,19 @@ _DAY = re.compile(r"\s*(?:\d{4}-\d\d-\d\d|\d\d?[./]\d\d?[./]\d{4})(?!\d)")
 _NOBODY = "0"
 #: From abroad alone: no day, and no house number, begins with a plus.
 _NUMBER = re.compile(r"(?<!\w)\+\d[\d ()./-]{5,}\d")
+
+
+class Whose(Protocol):
+    """People, by what is known of them: a ``Subject``, or those who were ``Erased`` before."""
+
+    def is_theirs(self, name: str, value: str) -> bool:
+        """Whether a record, by its id, or an identifier is theirs alone."""
+        ...
+
+    @property
+    def traces(self) -> Traces:
+        """What gives them away in a text."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -68,8 +81,23 @@ def told_in_bronze(tables: Tables, source: Source, subject: Subject) -> Told:
     if not tables.exists(bronze):
         return Told()
     rows = typed(_with_strays(tables.read(bronze), source), source)
-    text = F.concat_ws("\n", F.to_json("_raw"), F.to_json(_names(source)))
-    return _judged(rows, text, Telling.of(source, subject).of_row)
+    return _judged(
+        rows, over_distinct(_said(source), Telling.of(source, subject).of_row, once=True)
+    )
+
+
+def told_of_erased(bronze: DataFrame, source: Source, erased: Erased) -> Told:
+    """The same of some rows of bronze and of people who were forgotten before."""
+    rows = typed(_with_strays(bronze, source), source)
+    return _judged(rows, verdict_on_erased(source, erased))
+
+
+def verdict_on_erased(source: Source, erased: Erased) -> Column:
+    """What of a typed row has to go since it tells of people who were forgotten before, as
+    ``Telling.of_row`` has it; most rows are asked for their names alone.
+    """
+    is_told = names_any(source, erased.is_theirs)
+    return over_distinct(F.when(is_told, _said(source)), Telling.of(source, erased).of_row)
 
 
 def rows_of_others(tables: Tables, sources: Iterable[Source], subject: Subject) -> int:
@@ -85,13 +113,19 @@ def told_unread(tables: Tables, source: Source, subject: Subject) -> Told:
     if not tables.exists(quarantine):
         return Told()
     rows = tables.read(quarantine).where(F.col("stage") == READ)
-    return _judged(rows, F.col("row"), Telling.of(source, subject).of_unread)
+    judge = Telling.of(source, subject).of_unread
+    return _judged(rows, over_distinct(F.col("row"), judge, once=True))
 
 
-def _judged(rows: DataFrame, text: Column, judge: Callable[[str], str | None]) -> Told:
-    verdict = over_distinct(text, judge, once=True).alias("_verdict")
+def _said(source: Source) -> Column:
+    """A typed row as it came, and whom it names: two lines of JSON."""
+    return F.concat_ws("\n", F.to_json("_raw"), F.to_json(_names(source)))
+
+
+def _judged(rows: DataFrame, verdict: Column) -> Told:
     told = Told()
-    for *place, left in rows.select(*PLACE, verdict).where("_verdict IS NOT NULL").collect():
+    judged = rows.select(*PLACE, verdict.alias("_verdict")).where("_verdict IS NOT NULL")
+    for *place, left in judged.collect():
         if left == WHOLE:
             told.whole.append(tuple(place))
         else:
@@ -126,11 +160,9 @@ def _names(source: Source) -> Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Telling:
-    """What a person, by what is known of them, has to do with the rows of one source."""
+    """What people have to do with the rows of one source."""
 
-    records: frozenset[str]
-    alone: frozenset[tuple[str, str]]
-    traces: Traces
+    whose: Whose
     names: Mapping[str, frozenset[str]]
     """The columns of its file that each identifier is made of."""
     read_in_text: frozenset[str]
@@ -155,16 +187,14 @@ class Telling:
     region: str
 
     @classmethod
-    def of(cls, source: Source, subject: Subject) -> Self:
-        """Of a subject and a source."""
+    def of(cls, source: Source, whose: Whose) -> Self:
+        """Of people and a source."""
         names = {name: read_from(source, of) for name, of in source.identifiers.items()}
         plain = [column for column in source.columns if column.derive is None]
         key = _all_from(source, () if source.load == "append" else source.key)
         who = _all_from(source, (*source.identifiers.values(), *source.attributes.values()))
         return cls(
-            records=frozenset(subject.record_ids),
-            alone=frozenset(subject.identifiers),
-            traces=subject.traces,
+            whose=whose,
             names=names,
             read_in_text=frozenset(
                 column.name
@@ -198,15 +228,15 @@ class Telling:
         said, named = text.split("\n", 1)
         names = {(each["name"], each["value"]) for each in json.loads(named)}
         record = next((value for name, value in names if name == RECORD), None)
-        if record in self.records:
+        bears = {name for name, value in names if self.whose.is_theirs(name, value)}
+        if RECORD in bears:
             return WHOLE
-        bears = {name for name, _ in self.alone & names}
-        if not (bears or self.traces.found_in(said)):
+        if not (bears or self._tells(said)):
             return None
         row = json.loads(said)
         extra = {AMONG_EXTRA + name: of for name, of in row.pop("_extra", {}).items()}
         texts = {name: of or "" for name, of in (row | extra).items()}
-        tells = {name for name, of in texts.items() if self.traces.found_in(f"{name}\n{of}")}
+        tells = {name for name, of in texts.items() if self._tells(f"{name}\n{of}")}
         borne = frozenset[str]().union(*(self.names[name] for name in bears))
         others = {name for name, _ in names if name != RECORD and not self.names[name] & tells}
         is_of_others = bool((self.is_profile and record) or others - bears)
@@ -223,10 +253,13 @@ class Telling:
 
     def of_unread(self, text: str) -> str | None:
         """The same of a line that nobody could read; a no in it is heard by whom it names."""
-        if not self.traces.found_in(text):
+        if not self._tells(text):
             return None
         others = self._others(json.loads(text).get("raw") or "") if self.states_consent else None
         return json.dumps({"row": json.dumps({"raw": others})}) if others else WHOLE
+
+    def _tells(self, text: str) -> bool:
+        return self.whose.traces.found_in(text)
 
     def _read_in_text(
         self, names: Iterable[tuple[str, str]], texts: Mapping[str, str]
@@ -236,7 +269,7 @@ class Telling:
         return texts.keys() if is_heard and self.reach else self.read_in_text
 
     def _left(self, name: str, text: str, read: Collection[str]) -> str | None:
-        others = self._others(text) if name in read and not self.traces.found_in(name) else None
+        others = self._others(text) if name in read and not self._tells(name) else None
         return others or (INSTEAD if name in self.needed else None)
 
     def _may_be_theirs(self, name: str) -> bool:
@@ -260,7 +293,7 @@ class Telling:
         parts = [*_ADDRESS.findall(text), *_NUMBER.findall(text), *re.split(BETWEEN_VALUES, text)]
         may_be = (part for part in parts if not _DAY.match(part))
         found = (address(part) or e164(part, region=self.region) for part in may_be)
-        others = dict.fromkeys(each for each in found if each and not self.traces.found_in(each))
+        others = dict.fromkeys(each for each in found if each and not self._tells(each))
         return "; ".join([_NOBODY, *others]) if others else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +11,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from goldenlake.columns.distinct import over_distinct_flag
-from goldenlake.columns.traces import pseudonym
+from goldenlake.columns.traces import Traces, pseudonym
 from goldenlake.declarations.base import SecretReference
 from goldenlake.declarations.source import Source
 from goldenlake.errors import PrivacyKeyUnfit, SecretMissing
@@ -22,10 +23,11 @@ from goldenlake.transforms.row_ids import record_id
 TABLE = "privacy.tombstones"
 RULE = "erased_person"
 """Of quarantined records; they are counted there, and what they said is not kept."""
+CUT = "cut_erased_person"
+"""Of records of others that lost what was theirs; they are counted beside those."""
 _LEAST_KEY = 16
 RECORD = "record"
 """What the id of a record is called among the names of identifiers."""
-_IS, _AND = "\x1f", "\x1e"
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,14 @@ class Erased:
     key: bytes
     tokens: frozenset[str]
 
-    def is_told(self, source: Source) -> Column:
-        """Whether a typed row of the source is a record of theirs, or bears an identifier that was
-        theirs alone. Of rows that name nobody, too.
-        """
-        return names_any(source, lambda *named: pseudonym(self.key, *named) in self.tokens)
+    def is_theirs(self, name: str, value: str) -> bool:
+        """Whether a record, by its id, or an identifier was theirs alone."""
+        return pseudonym(self.key, name, value) in self.tokens
+
+    @property
+    def traces(self) -> Traces:
+        """None: nobody knows any more what would give them away in a text."""
+        return Traces.of(())
 
 
 def names_of(source: Source) -> Column:
@@ -54,15 +59,12 @@ def names_of(source: Source) -> Column:
 
 
 def names_any(source: Source, is_theirs: Callable[[str, str], bool]) -> Column:
-    """Whether a typed row names somebody, as ``names_of`` tells it."""
-    texts = F.transform(
-        names_of(source), lambda pair: F.concat(pair["name"], F.lit(_IS), pair["value"])
-    )
+    """Whether a typed row names somebody, as ``names_of`` tells it; false where it names nobody."""
 
     def told(text: str) -> bool:
-        return any(is_theirs(*pair.split(_IS, 1)) for pair in text.split(_AND) if pair)
+        return any(is_theirs(pair["name"], pair["value"]) for pair in json.loads(text))
 
-    return over_distinct_flag(F.array_join(texts, _AND), told)
+    return over_distinct_flag(F.to_json(names_of(source)), told)
 
 
 def erased(tables: Tables, key: SecretReference | None) -> Erased | None:

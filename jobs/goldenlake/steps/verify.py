@@ -280,13 +280,19 @@ class _Lake:
         yield from self._counts("gold", "gold", counts)
 
     def sized(self) -> Iterator[Finding]:
-        """Members of each segment and day are as many as its size says."""
+        """Members of each segment and day are as many as its size says; of days before people were
+        forgotten they may be fewer.
+        """
+        closed = [row["as_of"] for row in publications(self._tables) if not row["tables"]]
         members = self._tables.read_or_empty("segments.members", MEMBERS.ddl)
         sizes = self._tables.read_or_empty("segments.sizes", SIZES.ddl)
         keys = ["as_of", "segment"]
         counted = members.groupBy(*keys).agg(F.count("*").alias("there"))
         both = sizes.select(*keys, "members").join(counted, keys, how="full")
-        differs = F.coalesce("members", F.lit(-1)) != F.coalesce("there", F.lit(0))
+        counted_then, there_now = F.coalesce("members", F.lit(-1)), F.coalesce("there", F.lit(0))
+        differs = counted_then != there_now
+        if closed:
+            differs &= (there_now > counted_then) | (F.col("as_of") > F.lit(max(closed)))
         for row in both.where(differs).orderBy(*keys).collect():
             where = f"segment {row['segment']} of {row['as_of']}"
             what = f"{row['there'] or 0} members are there, and {row['members']} were counted"

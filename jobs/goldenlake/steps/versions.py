@@ -135,10 +135,13 @@ class Versions:
         return [Tie(*row) for row in rows]
 
     def identifiers(self, record_ids: Iterable[str]) -> tuple[set[Named], set[Named]]:
-        """(name, value) that these records bear, and those that they once bore."""
+        """(name, value) that these records bear, and those that they once bore. Placeholders name
+        nobody, though one record alone may bear them.
+        """
         held: dict[bool, set[Named]] = {True: set(), False: set()}
         own = self._of(record_ids).select("stands", F.inline("identifiers")).distinct()
-        for stands, name, value in own.collect():
+        named = own.where(~links.is_blocked(F.col("name"), F.col("value"), self.rules))
+        for stands, name, value in named.collect():
             held[stands].add((name, value))
         return held[True], held[False] - held[True]
 

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from goldenlake.columns import addresses, emails, hashes, names, phones, text
 from goldenlake.columns.casts import SPARK_TYPES, cast_text
 from goldenlake.declarations.derivations import layers
-from goldenlake.declarations.expressions import lenient
+from goldenlake.declarations.expressions import columns_of, lenient
 from goldenlake.declarations.formats import CsvFormat
 from goldenlake.declarations.source import Source, SourceColumn
 from goldenlake.transforms.golden_consents import stated
@@ -32,8 +32,9 @@ def typed(bronze: DataFrame, source: Source) -> DataFrame:
     Gives ORIGIN, the declared columns, ``_raw`` (struct: the texts as they came), ``_flaws``
     (array<string>: ``castable_<column>`` where a text is not of the column's type,
     ``required_<column>`` where a required value is missing, ``future_<column>`` where a row says
-    that it was true long after it came) and ``_doubts`` (array<string>:
-    ``recognised_<column>`` where a text is there, but is no e-mail address, number or country).
+    that it was true, or that something happened, long after it came) and ``_doubts``
+    (array<string>: ``recognised_<column>`` where a text is there, but is no e-mail address, number
+    or country).
     A no of which no name is recognised is flawed by that: it would be nobody's in silver, and is
     heard by the addresses in its text where it is set aside.
     """
@@ -137,16 +138,27 @@ def _flaws(source: Source) -> Column:
             found.append(F.when(uncast, F.lit(f"castable_{column.name}")))
         if column.required or (column.name in source.key and source.load != "append"):
             found.append(F.when(absent & ~uncast, F.lit(f"required_{column.name}")))
-    when = time_of(source)
-    if when is not None:
+    for when, is_meant in _moments(source).items():
         came = F.greatest("_file_on", "_landed_on")
         is_early = F.col(when).cast("date") > F.date_add(came, _CLOCKS_DIFFER_BY)
-        found.append(F.when(is_early, F.lit(f"future_{when}")))
+        found.append(F.when(is_early & is_meant, F.lit(f"future_{when}")))
     if source.consents and not source.is_profile:
         unheard = _says_no(source) & _names_nobody(source)
         named = set(source.identifiers.values())
         found += [F.when(unheard, doubt) for doubt in _unrecognised(source, named)]
     return _present(found)
+
+
+def _moments(source: Source) -> dict[str, Column]:
+    """Columns that say when a row was true or something happened, and of which rows they do."""
+    found: dict[str, Column] = {}
+    for mapping in (source.interactions, source.purchases):
+        # What is made of all columns is known only later; such a source tells its time otherwise.
+        if mapping and {*columns_of(mapping.only or "true")} <= {*source.column_names}:
+            is_meant = F.coalesce(F.expr(lenient(mapping.only or "true")), F.lit(False))
+            found[mapping.at] = found.get(mapping.at, F.lit(False)) | is_meant
+    when = time_of(source)
+    return found | ({when: F.lit(True)} if when else {})
 
 
 def _doubts(source: Source) -> Column:

@@ -491,6 +491,14 @@ class DestinationKind(Protocol):
 
 
 @runtime_checkable
+class RemembersSent(Protocol):
+    """A kind whose ``remote_id`` is what was sent of a record, by which alone it is taken out."""
+
+    def perhaps_sent(self, record: OutboundRecord) -> str | None:
+        """The ``remote_id`` of a record that was sent and not answered."""
+
+
+@runtime_checkable
 class ListsMembers(Protocol):
     """A kind that tells who is in an audience, too."""
 

@@ -435,8 +435,8 @@ class Batch:
     its own.
     """
     who_stays_anywhere: WhoStays = field(default=nobody, compare=False, repr=False)
-    """In any segment of the destination, or on the way into one; asked before a removal touches
-    what all of them share.
+    """In any segment of any destination in the same account, or on the way into one; asked before a
+    removal touches what all of them share.
     """
     found: Found = field(default_factory=dict, compare=False, repr=False)
     """Kept while a wait is waited that was asked for in the middle of a search."""

@@ -133,7 +133,7 @@ def test_a_delivery_whose_answers_were_never_written_is_not_closed(tables: Table
     assert acknowledged(tables) == set(NAMES)
 
 
-def test_who_stays_is_asked_of_one_segment_or_of_all_of_a_destination(tables: Tables) -> None:
+def test_who_stays_is_asked_of_one_segment_or_of_all_in_the_same_account(tables: Tables) -> None:
     def row(of: str, segment: str, key: str, **others: str) -> dict[str, str]:
         return {"destination": of, "segment": segment, "key": key, **others}
 
@@ -143,18 +143,22 @@ def test_who_stays_is_asked_of_one_segment_or_of_all_of_a_destination(tables: Ta
         row("crm", "readers", "cyd", state="absent"),
         row("crm", "readers", "dan", state="present"),
         row("ads", "readers", "dan", state="present"),
+        row("letters", "readers", "fay", state="present"),
+        row("letters", "readers", "gus", state="present"),
     ]
     open_ = [
         row("crm", "readers", "dan", operation="remove"),
         row("crm", "readers", "eve", operation="upsert"),
+        row("letters", "readers", "gus", operation="remove"),
     ]
     tables.append(ledger.TABLE, tables.frame(there, LEDGER.ddl))
     tables.append("activation.outbox", tables.frame(open_, OUTBOX.ddl))
-    keys = ["ann", "bob", "cyd", "dan", "eve"]
+    keys = ["ann", "bob", "cyd", "dan", "eve", "fay", "gus"]
 
     leaving = delivery(segment="buyers")
     assert ledger.staying(tables, leaving, keys) == {"ann"}
-    assert ledger.staying(tables, leaving, keys, anywhere=True) == {"ann", "bob", "eve"}
+    stay = ledger.staying(tables, leaving, keys, anywhere_but=["ads"])
+    assert stay == {"ann", "bob", "eve", "fay"}
 
 
 @pytest.mark.parametrize(

@@ -220,7 +220,7 @@ class Sending:
             job=job,
             is_resumed=self.is_resumed,
             who_stays=who_stays,
-            who_stays_anywhere=partial(who_stays, anywhere=True),
+            who_stays_anywhere=partial(who_stays, anywhere_but=self.gate.planner.elsewhere),
         )
 
     def _deliver(self, outgoing: outbox.Outgoing, batch: Batch) -> Mapping[str, Acknowledgement]:

@@ -210,24 +210,29 @@ def records_of(tables: Tables, destination: str) -> DataFrame:
 
 
 def staying(
-    tables: Tables, delivery: Delivery, keys: Collection[str], *, anywhere: bool = False
+    tables: Tables,
+    delivery: Delivery,
+    keys: Collection[str],
+    *,
+    anywhere_but: Collection[str] | None = None,
 ) -> frozenset[str]:
     """Those of the keys, in whatever case, that are there or perhaps there in the segment of a
-    delivery, and that no delivery which is open takes out. With ``anywhere``, in any segment of its
-    destination, those included whom an open delivery brings into one.
+    delivery, and that no delivery which is open takes out. With ``anywhere_but``, in any segment of
+    all destinations but these, those included whom an open delivery brings into one.
     """
+    if anywhere_but is None:
+        of = (F.col("destination") == delivery.destination) & (F.col("segment") == delivery.segment)
+    else:
+        of = ~F.col("destination").isin(*anywhere_but)
 
     def asked(rows: DataFrame) -> DataFrame:
-        return rows.where(
-            (F.col("destination") == delivery.destination)
-            & (F.lit(anywhere) | (F.col("segment") == delivery.segment))
-            & F.lower("key").isin([key.lower() for key in keys])
-        ).select("segment", "key")
+        named = F.lower("key").isin([key.lower() for key in keys])
+        return rows.where(of & named).select("destination", "segment", "key")
 
     there = tables.read_or_empty(TABLE, LEDGER.ddl).where(F.col("state").isin(*THERE))
     under_way = tables.read_or_empty(OUTBOX_TABLE, OUTBOX.ddl)
     stay = asked(there).exceptAll(asked(under_way.where("operation = 'remove'")))
-    if anywhere:
+    if anywhere_but is not None:
         stay = stay.unionByName(asked(under_way.where("operation = 'upsert'")))
     found = {row["key"].lower() for row in stay.collect()}
     return frozenset(key for key in keys if key.lower() in found)

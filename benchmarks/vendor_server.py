@@ -153,11 +153,11 @@ class CountedKlaviyo(Counted, Klaviyo):
         if address not in self.index:
             self.index[address] = next(reversed(self.profiles))
 
-    def _page(self, request: Request, among: set[str], **others: bool) -> dict[str, Any]:
+    def _page(self, request: Request, among: set[str], **others: Any) -> dict[str, Any]:
         """As always, but who is not asked for is left out before anybody is sorted."""
-        addresses = re.findall(r'"([^"]+)"', request.args.get("filter", ""))
-        asked = {self.index.get(address.lower()) for address in addresses}
-        return super()._page(request, among & asked if addresses else among, **others)
+        names = re.findall(r'"([^"]+)"', request.args.get("filter", ""))
+        asked = {self.index.get(name.lower(), name) for name in names}
+        return super()._page(request, among & asked if names else among, **others)
 
 
 VENDORS: dict[str, type[Counted]] = {

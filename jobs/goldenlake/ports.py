@@ -435,8 +435,8 @@ class Batch:
     its own.
     """
     who_stays_anywhere: WhoStays = field(default=nobody, compare=False, repr=False)
-    """In any segment of the destination, or on the way into one; asked before a removal touches
-    what all of them share.
+    """In any segment of any destination in the same account, or on the way into one; asked before a
+    removal touches what all of them share.
     """
     found: Found = field(default_factory=dict, compare=False, repr=False)
     """Kept while a wait is waited that was asked for in the middle of a search."""
@@ -488,6 +488,14 @@ class DestinationKind(Protocol):
         """Called once all batches are settled; repeating it has no further effect. Raises
         DeliveryIncomplete where something that was acknowledged is there no longer.
         """
+
+
+@runtime_checkable
+class RemembersSent(Protocol):
+    """A kind whose ``remote_id`` is what was sent of a record, by which alone it is taken out."""
+
+    def perhaps_sent(self, record: OutboundRecord) -> str | None:
+        """The ``remote_id`` of a record that was sent and not answered."""
 
 
 @runtime_checkable

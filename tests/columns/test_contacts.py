@@ -17,6 +17,7 @@ from goldenlake.columns.addresses import alpha_2
 from goldenlake.columns.namekeys import family_key, given_key
 from goldenlake.columns.names import parts, tidy
 from goldenlake.columns.phones import e164
+from goldenlake.destinations import hashing
 
 ZERO_WIDTH, RIGHT_TO_LEFT, BOM = "\u200b", "\u202e", "\ufeff"
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
@@ -49,6 +50,20 @@ IN_SPARK: dict[str, tuple[Callable[[Column], Column], dict[str | None, str | Non
             "anna@example.c0m1": None,
             "": None,
             None: None,
+        },
+    ),
+    "email, for google": (
+        emails.google_mailbox,
+        {
+            email: hashing.google_email(email)
+            for email in (
+                "cloudy.sanfrancisco+shopping@gmail.com",
+                "user.name+NYC@Example.com",
+                " Jo Han@GoogleMail.com ",
+                "a.b+c.d+e@gmail.com",
+                "a.b@gmail.com.example.com",
+                "a.b@notgmail.com",
+            )
         },
     ),
     "text": (

@@ -147,6 +147,24 @@ def test_a_phone_that_changed_together_with_the_key_leaves_as_well(world):
     assert sent == [email("ann"), phone(OLD)]
 
 
+def test_who_was_sent_under_a_key_of_another_kind_leaves_by_what_was_sent(world):
+    first = ask(world, "ann", world.open(["phone"]), phone=OLD)
+    leaving = replace(removal("ann"), remote_id=first.remote_id)
+    kind = world.open(key_is="phone")
+    [answer] = kind.send(delivery(), Batch(number=2, records=[leaving]), unnoted)
+    assert (answer.outcome, answer.remote_id) == ("acknowledged", "[]")
+    assert world.members() == []
+
+
+def test_what_may_have_been_sent_of_somebody_is_remembered_until_a_removal_is_answered(world):
+    kind = world.open(["phone"])
+    record = replace(upsert("ann", phone=OLD), remote_id=json.dumps([phone("+4930999999")]))
+    known = kind.perhaps_sent(record)
+    assert json.loads(known) == [email("ann"), phone(OLD), phone("+4930999999")]
+    leaving = replace(removal("ann"), remote_id=known)
+    assert kind.perhaps_sent(leaving) == known
+
+
 def test_a_request_that_is_processed_is_waited_for_and_not_made_again(world):
     world.vendor.slow = 3
     found, slept, noted = brought(world, Batch(number=1, records=[upsert("ann")]))

@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 
 from goldenlake.destinations import open_destination
-from goldenlake.ports import Batch
+from goldenlake.ports import Batch, nobody
 from support.activation import destination
 from support.destinations import delivery, removal, settled, unnoted, upsert
-from support.vendors import Outside, serving
+from support.vendors import Fault, Outside, serving
 from support.vendors.contract import OneBadAddress, VendorContract, WorksInJobs, brought
 from support.vendors.klaviyo import Klaviyo
 
@@ -130,6 +130,34 @@ def test_more_people_than_a_filter_names_are_all_found(world):
     assert set(found.values()) == {"acknowledged"}
     assert world.state(delivery()) == {}
     assert world.people() == 120
+
+
+@pytest.mark.parametrize(
+    ("address", "stays"), [("bob@example.com", False), ("bob@example.com", True), (None, False)]
+)
+def test_a_profile_that_bears_another_address_by_now_leaves_unless_that_one_stays(
+    world, address, stays
+):
+    brought(world, _batch(upsert("ann")))
+    world.vendor.profiles["P0"]["email"] = address
+    leaves = replace(
+        _batch(replace(removal("ann"), remote_id="P0")),
+        who_stays=frozenset if stays else nobody,
+    )
+    before = [a.outcome for a in world.open().look_up(delivery(), leaves)]
+    assert before == ["acknowledged" if stays else "retry"]
+    found, _, _ = brought(world, leaves)
+    assert found == {"ann@example.com": "acknowledged"}
+    assert world.vendor.members["L0"] == ({"P0"} if stays else set())
+
+
+@pytest.mark.fault("500 after applying")
+def test_a_removal_whose_reply_was_lost_is_not_made_again(world):
+    brought(world, _batch(upsert("ann")))
+    world.vendor.faults = [Fault(at="/relationships/profiles", is_applied=True)]
+    found, _, _ = brought(world, _batch(replace(removal("ann"), remote_id="P0")))
+    assert found == {"ann@example.com": "acknowledged"}
+    assert sum(call.startswith("DELETE") for call in _calls(world)) == 1
 
 
 def test_of_lists_of_one_name_the_same_is_used_by_every_process(world):

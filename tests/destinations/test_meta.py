@@ -178,6 +178,30 @@ def test_who_leaves_after_a_phone_changed_leaves_by_the_old_one_too(world):
     assert told["data"] == [[digest("ann@example.com"), phone] for phone in phones]
 
 
+def test_who_was_sent_under_a_key_of_another_kind_leaves_by_what_was_sent(world):
+    kind = world.open({"phone": "phone"})
+    [first] = kind.send(
+        delivery(), Batch(number=1, records=[upsert("ann", phone="+4930123456")]), unnoted
+    )
+    leaving = replace(removal("ann"), remote_id=first.remote_id)
+    kind = world.open(key_is="phone")
+    [answer] = kind.send(delivery(), Batch(number=2, records=[leaving]), unnoted)
+    assert (answer.outcome, answer.remote_id) == ("acknowledged", "[]")
+    assert world.rows() == []
+
+
+def test_what_may_have_been_sent_of_somebody_is_remembered_until_a_removal_is_answered(world):
+    kind = world.open({"phone": "phone"})
+    rows = [
+        {"EMAIL": digest("ann@example.com"), "PHONE": digest(number)}
+        for number in ("4930999999", "4930123456")
+    ]
+    record = replace(upsert("ann", phone="+4930999999"), remote_id=json.dumps(rows[1:]))
+    known = kind.perhaps_sent(record)
+    assert json.loads(known) == rows
+    assert kind.perhaps_sent(replace(removal("ann"), remote_id=known)) == known
+
+
 def test_a_batch_of_removals_has_no_more_rows_than_a_call_takes(world):
     kind = world.open({"phone": "phone"})
     rows = [{"PHONE": digest(number)} for number in ("4930999999", "4930123456")]

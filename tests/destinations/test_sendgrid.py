@@ -173,6 +173,15 @@ def test_a_field_that_is_not_there_stops_the_export_before_anything_is_sent(worl
     assert world.people() == 0
 
 
+def test_a_field_that_sendgrid_alone_writes_stops_the_export_before_anything_is_sent(world):
+    kind = world.open(create_fields=True)
+    there = delivery(schema={"last_clicked": "date"})
+    for _ in range(2):
+        with pytest.raises(CallRefused, match="'last_clicked' is written by SendGrid alone"):
+            settled(kind, there, _batch(upsert("ann")))
+    assert world.people() == 0
+
+
 def test_fields_of_the_mapping_are_made_where_they_are_declared_to_be(world):
     del world.vendor.fields["orders"]
     kind = world.open(create_fields=True)

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from time import sleep
+from types import SimpleNamespace
 
 import pytest
 from pyspark.sql import functions as F
@@ -699,6 +700,39 @@ def test_a_contact_is_archived_when_nobody_stays_with_its_key_in_any_segment(tab
 
         assert exported(people[2:], buyers=["cyd"], readers=["cyd"]) == 1
         assert vendor.archived == [shared]
+
+
+def test_a_contact_that_another_destination_of_the_account_holds_is_not_archived(tables):
+    names, vendor = ["ann", "bob", "cyd"], Hubspot()
+    target = {"kind": "hubspot", "connection": "hubspot", "gone": "archive"}
+    declared = destination(fields={"given_name": "given_name"}, target=target)
+    theirs = [
+        {"destination": of, "segment": "vips", "key": f"{name}@example.com", "state": "present"}
+        for of, name in (("sales", "ann"), ("ads", "bob"))
+    ]
+    tables.append("activation.ledger", tables.frame(theirs, LEDGER.ddl))
+    with serving(vendor) as base_url:
+        for known in (names, ["cyd"]):
+            people, said = [customer(each) for each in known], [grant(each) for each in known]
+            night(tables, DAY, people, said, {"readers": known})
+            kind = open_destination(declared, Outside(base_url, "hubspot"))
+            step(destination=declared, elsewhere=["ads"]).run(tables, kind, silent)
+    left = {contact["email"] for contact in vendor.contacts.values()}
+    assert left == {"ann@example.com", "cyd@example.com"}
+
+
+def test_whoever_calls_by_another_connection_or_none_is_in_another_account():
+    targets = {
+        "crm": {"kind": "hubspot", "connection": "hubspot"},
+        "sales": {"kind": "hubspot", "connection": "hubspot", "list": "sales"},
+        "letters": {"kind": "klaviyo", "connection": "klaviyo"},
+        "drop": {"kind": "files", "place": "out"},
+    }
+    declared = SimpleNamespace(
+        destinations={name: destination(target=target) for name, target in targets.items()},
+        segments={"readers": None}, sources={}, consent=POLICY,
+    )  # fmt: skip
+    assert PlanExport.of(declared, "crm", as_of=DAY).elsewhere == ["letters", "drop"]
 
 
 class Mute(Remembering):

@@ -4,12 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from goldenlake.ports import Acknowledgement, Batch
-from goldenlake.steps.ledger import LedgerWriter
-from goldenlake.steps.outbox import Outgoing
 from goldenlake.steps.reconcile import Reconcile
 from support.activation import DAY, Killed, Mortal, destination, night, silent, step
-from support.destinations import Remembering, delivery, upsert
+from support.destinations import Remembering
 from support.gold import customer, grant
 
 STRANGER = "sam"
@@ -149,31 +146,3 @@ def test_whom_a_list_that_only_grows_was_told_of_is_added_again_once_they_say_ye
     letter.night("append", STRANGER)
     letter.night("suppress", "cyd", STRANGER)
     assert letter.night("append", STRANGER) == [("append", "upsert", "cyd")]
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [(None, "suppressed"), ("absent", "suppressed"), ("present", "unknown"), ("unknown",) * 2],
-)
-def test_who_was_told_of_without_an_answer_may_have_been_told_of(before, after):
-    """So no certificate says that they are not there."""
-
-    class Written:
-        def frame(self, rows, _):
-            return rows
-
-        def merge(self, _, rows, **__):
-            self.rows = rows
-
-    record, tables = upsert("bob"), Written()
-    known = {"acknowledged_hash": None, "acknowledged_marks": None, "remote_id": None, "attempt": 0}
-    outgoing = Outgoing(
-        delivery=delivery(mode="suppress"),
-        batch=Batch(number=1, records=[record]),
-        before={record.key: known | {"state": before}},
-    )
-    writer = LedgerWriter(tables=tables, run_id="r", on=DAY)
-    writer.take(outgoing, {record.key: Acknowledgement(key=record.key, outcome="unknown")})
-    writer.flush()
-    writer.settle()
-    assert [(row["state"], row["outcome"]) for row in tables.rows] == [(after, "unknown")]

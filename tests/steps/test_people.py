@@ -67,6 +67,23 @@ def test_an_address_that_was_refused_since_the_plan_was_drawn_is_sent_of_nobody(
     assert [row["key"] for row in refused.collect()] == [COUPLES]
 
 
+def test_who_has_an_address_that_google_takes_for_a_refused_one_is_not_sent_by_it(
+    tables: DeltaTables,
+) -> None:
+    granted = {"ann": "ann.lee@gmail.com", "cyd": "cyd.ray@example.com"}
+    refused = {"bob": "annlee+news@gmail.com", "dan": "cydray@example.com"}
+    people = [customer(who, email=email) for who, email in (granted | refused).items()]
+    said = [*map(grant, granted), *(grant(who, "withdrawn") for who in refused)]
+    publish(tables, DAY, {"gold.customers": people, "gold.consents": said})
+    assert opted_out(newest(tables)) == {*refused.values(), granted["ann"]}
+    to_meta = known(tables, {"kind": "meta", "key_is": "email"})
+    assert opted_out(to_meta) == {*refused.values()}
+
+
+def opted_out(known: Newest) -> set[str]:
+    return {row["key"] for row in known.opted_out.collect()}
+
+
 def everybody(tables: DeltaTables) -> DataFrame:
     return tables.read("gold.customers").select("customer_id")
 

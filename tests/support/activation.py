@@ -85,7 +85,7 @@ def night(
 
 def step(as_of: date = DAY, **others: Any) -> Activate:
     """The export of a day, which waits for nobody."""
-    planned = ("destination", "consent", "now", "segments", "sources")
+    planned = ("destination", "consent", "now", "segments", "sources", "elsewhere")
     plans = {name: others.pop(name) for name in planned if name in others}
     planner = PlanExport(
         **{"destination": destination(), "consent": POLICY, "as_of": as_of, **plans}

@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from pyspark.sql import Column
+from pyspark.sql import functions as F
 
 from goldenlake.columns.distinct import over_distinct
 from goldenlake.columns.text import shown
@@ -17,6 +18,8 @@ _ADDRESS = re.compile(
     r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+(?:[^\W\d_]{2,}|xn--[a-z0-9-]+)"
 )
 _WRAPPED = re.compile(r"\A(?:<|mailto:)+")
+_WITHOUT_MEANING = r"(?:\+[^@]*|\.)(?=[^@]*@(?:gmail|googlemail)\.com$)"
+"""Parts of a Gmail address that lead to the same mailbox without them."""
 #: Characters of what may hold an address, with all that is taken off; RFC 5321 gives it 254.
 _LONGEST = 1_000
 
@@ -28,6 +31,12 @@ def normalise_email(email: Column) -> Column:
     is worse than missing a match. ``mailto:`` and angle brackets are taken off.
     """
     return over_distinct(email, address, once=True)
+
+
+def google_mailbox(email: Column) -> Column:
+    """An address as Google compares it, which is ``hashing.google_email`` for a column."""
+    bare = F.lower(F.regexp_replace(email, r"\s", ""))
+    return F.regexp_replace(bare, _WITHOUT_MEANING, "")
 
 
 def address(text: str) -> str | None:

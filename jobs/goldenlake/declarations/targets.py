@@ -276,6 +276,11 @@ def modes_of(target: FilesTarget | ConnectedTarget) -> frozenset[str]:
             return everywhere
 
 
+def account_of(target: FilesTarget | ConnectedTarget) -> str | None:
+    """The connection to it; files have none."""
+    return None if isinstance(target, FilesTarget) else target.connection
+
+
 def finds_people_by(target: FilesTarget | ConnectedTarget) -> list[str]:
     """Fields by each of which, besides the key, such a system finds a person: a no of whoever else
     bears the value is a no to being found by it.

@@ -1,8 +1,8 @@
 """What audiences of advertisers have in common: people are known there by identifiers alone.
 
-What was sent of a person is kept as its ``remote_id``, so that a removal names all of it: who was
-found by a telephone number would stay if the removal named the e-mail address alone. Who goes on
-under another key is sent anew afterwards (``Capabilities.removes_all_sent``).
+What was sent of a person, or perhaps was, is kept as its ``remote_id``, so that a removal names all
+of it: who was found by a telephone number would stay if the removal named the e-mail address alone.
+Who goes on under another key is sent anew afterwards (``Capabilities.removes_all_sent``).
 """
 
 from __future__ import annotations
@@ -32,15 +32,24 @@ def audience_of(target: GoogleTarget | MetaTarget, delivery: Delivery) -> str:
 
 def to_send(record: OutboundRecord, now: Identifiers, *, most: int) -> Identifiers:
     """For a removal all that was ever sent of a person and not taken back, else what is now."""
-    is_removal = record.operation == "remove"
-    return _all_known(record, now)[:most] if is_removal and now else now
+    return _all_known(record, now)[:most] if record.operation == "remove" else now
 
 
 def settled(record: OutboundRecord, sent: Identifiers, *, most: int) -> Acknowledgement:
-    """The answer for a record that was applied; it remembers what a later removal must name."""
-    left = [] if record.operation == "remove" else _all_known(record, sent)[:most]
-    told = json.dumps(left, separators=(",", ":"), sort_keys=True)
-    return Acknowledgement(key=record.key, outcome="acknowledged", remote_id=told)
+    """The answer for a record that was applied."""
+    is_removal = record.operation == "remove"
+    left = _written([]) if is_removal else remembered(record, sent, most=most)
+    return Acknowledgement(key=record.key, outcome="acknowledged", remote_id=left)
+
+
+def remembered(record: OutboundRecord, now: Identifiers, *, most: int) -> str | None:
+    """The ``remote_id`` of a record that was sent, answered or not: what a later removal names."""
+    is_removal = record.operation == "remove"
+    return record.remote_id if is_removal else _written(_all_known(record, now)[:most])
+
+
+def _written(identifiers: Identifiers) -> str:
+    return json.dumps(identifiers, separators=(",", ":"), sort_keys=True)
 
 
 def _all_known(record: OutboundRecord, now: Identifiers) -> Identifiers:
@@ -49,7 +58,7 @@ def _all_known(record: OutboundRecord, now: Identifiers) -> Identifiers:
 
 
 def without_identifier(records: Sequence[OutboundRecord], key_is: str) -> list[Acknowledgement]:
-    """Answers for records whose key cannot be compared: they are not sent, and never were."""
+    """Answers for records whose key cannot be compared, and of which nothing is there."""
     return [
         Acknowledgement(key=record.key, outcome="acknowledged")
         if record.operation == "remove"

@@ -20,6 +20,7 @@ from goldenlake.destinations.accounts import Account, open_account
 from goldenlake.destinations.audiences import (
     Identifiers,
     audience_of,
+    remembered,
     settled,
     to_send,
     without_identifier,
@@ -72,7 +73,7 @@ def opened(destination: Destination, target: GoogleTarget, outside: Outside) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class Google(Account[GoogleTarget]):
-    """``ports.DestinationKind`` over the API's version 1."""
+    """``ports.DestinationKind`` and ``RemembersSent`` over the API's version 1."""
 
     def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
         """One request for the batch, without those of its members that Google finds malformed."""
@@ -107,6 +108,10 @@ class Google(Account[GoogleTarget]):
         if batch.job is None or batch.job.partition("/")[2] != _these(batch.records):
             return None
         return self._answers(batch.records, self._status(batch.job))
+
+    def perhaps_sent(self, record: OutboundRecord) -> str | None:
+        """Its identifiers, and those that were sent before."""
+        return remembered(record, self._identifiers(record), most=_MOST_IDENTIFIERS)
 
     def _to_send(self, record: OutboundRecord) -> Identifiers:
         return to_send(record, self._identifiers(record), most=_MOST_IDENTIFIERS)

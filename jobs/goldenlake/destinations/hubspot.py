@@ -226,8 +226,8 @@ class Hubspot(Account[HubspotTarget]):
         self, batch: Batch, found: Mapping[str, _Contact], ours: Mapping[str, _Contact]
     ) -> dict[str, set[str]]:
         """By key, contacts of those who are gone. Never what somebody was merged into, nor what
-        bears another key by now, nor that of a key which stays in another segment: that is another
-        person's contact as well.
+        bears another key by now, nor that of a key which stays in another list of the account: that
+        is another person's, or another destination's, contact as well.
         """
         if self.target.gone != "archive":
             return {}

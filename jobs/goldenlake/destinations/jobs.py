@@ -59,7 +59,7 @@ def found(
     ask: Callable[[list[str]], Iterable[FoundT]],
     known: Found,
 ) -> list[FoundT]:
-    """What a search for keys gives, so many at a time; ``known`` keeps the parts that are through
+    """What a search for keys gives, so many at a time; ``known`` keeps its parts that are through
     until all of them are. A search that is refused with 400 for one of them is made in halves: what
     it is refused for alone is nobody's.
     """
@@ -67,9 +67,7 @@ def found(
     for part in parts:
         if part not in known:
             known[part] = _searched(list(part), ask)
-    answers = [each for part in parts for each in known[part]]
-    known.clear()
-    return answers
+    return [each for part in parts for each in known.pop(part)]
 
 
 def _searched(keys: list[str], ask: Callable[[list[str]], Iterable[FoundT]]) -> list[FoundT]:

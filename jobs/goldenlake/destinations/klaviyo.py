@@ -15,6 +15,7 @@ from typing import Any
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.targets import KlaviyoTarget, audience_name, modes_of
 from goldenlake.destinations.accounts import Account, Known, open_account, there, token_of
+from goldenlake.destinations.bearers import staying
 from goldenlake.destinations.jobs import Work, all_are, found, keys_of, name
 from goldenlake.destinations.sending import never_lifted
 from goldenlake.destinations.values import counted
@@ -93,13 +94,18 @@ class Klaviyo(Account[KlaviyoTarget]):
         return all_are(batch.records, "pending")
 
     def look_up(self, delivery: Delivery, batch: Batch) -> Sequence[Acknowledgement] | None:
-        """What a job that has ended says was refused, and otherwise who is in the list; in mode
-        ``suppress``, who is suppressed.
+        """What a job that has ended says was refused, and otherwise who is in the list; for a
+        removal, of whom nothing is left to take out; in mode ``suppress``, who is suppressed.
         """
         if delivery.mode == "suppress":
             if self._is_running(_SUPPRESSIONS, batch.job):
                 return all_are(batch.records, "pending")
             return self._suppressed(batch)
+        if any(record.operation == "remove" for record in batch.records):
+            return [
+                Acknowledgement(key=key, outcome="retry" if ids else "acknowledged")
+                for key, ids in self._leaving(delivery, batch).items()
+            ]
         work = self._work(batch.job)
         if work.is_running:
             return all_are(batch.records, "pending")
@@ -158,16 +164,58 @@ class Klaviyo(Account[KlaviyoTarget]):
         return attributes | {self.target.identifier: record.key}
 
     def _remove(self, delivery: Delivery, batch: Batch) -> list[Acknowledgement]:
-        members = self._members(delivery, batch.records, batch.found)
-        ids = {called: each["id"] for called, each in members.items()}
-        leaving = [{"type": "profile", "id": each} for each in sorted(set(ids.values()))]
+        ids = set().union(*self._leaving(delivery, batch).values())
+        leaving = [{"type": "profile", "id": each} for each in sorted(ids)]
         for at in range(0, len(leaving), _MOST_REMOVED):
             part = leaving[at : at + _MOST_REMOVED]
             self._call("DELETE", _MEMBERS, ids={"list": self._list(delivery)}, data=part)
-        return [
-            Acknowledgement(key=record.key, outcome="acknowledged", remote_id=ids.get(name(record)))
+        return all_are(batch.records, "acknowledged")
+
+    def _leaving(self, delivery: Delivery, batch: Batch) -> dict[str, set[str]]:
+        """By key, the ids of the profiles that leave the list with a record: the member that bears
+        its key, and the profile that we put there, where that one bears another key by now, or
+        none; but not where it is somebody else's who stays.
+        """
+        members = self._members(delivery, batch.records, batch.found)
+        ours = self._put_by_us(batch, members)
+        stay = staying(batch, {key: self._bears(each) for key, each in ours.items()})
+        return {
+            record.key: {
+                each["id"]
+                for each in (
+                    members.get(name(record)),
+                    None if record.key in stay else ours.get(record.key),
+                )
+                if each
+            }
             for record in batch.records
-        ]
+        }
+
+    def _put_by_us(
+        self, batch: Batch, members: Mapping[str, Mapping[str, Any]]
+    ) -> dict[str, dict[str, Any]]:
+        """By key, the profile that a record's id leads to, if it bears the key no longer."""
+        ids = {
+            record.key: record.remote_id
+            for record in batch.records
+            if record.remote_id and record.remote_id != members.get(name(record), {}).get("id")
+        }
+        asked = sorted(set(ids.values()))
+
+        def searched(some: list[str]) -> list[dict[str, Any]]:
+            return self._filtered("/api/profiles", some, by="id")
+
+        known = {each["id"]: each for each in found(asked, _MOST_ASKED, searched, batch.found)}
+        return {
+            key: known[each]
+            for key, each in ids.items()
+            if each in known and key.casefold() not in self._by_name([known[each]])
+        }
+
+    def _bears(self, profile: Mapping[str, Any]) -> list[str]:
+        """Its key, if it has one."""
+        key = profile["attributes"].get(self.target.identifier)
+        return [key] if key else []
 
     def _is_running(self, path: str, job: str | None) -> bool:
         return self._status(path, job).get("status") in ("queued", "processing")
@@ -216,15 +264,12 @@ class Klaviyo(Account[KlaviyoTarget]):
     def _judged(
         self, record: OutboundRecord, member: Mapping[str, Any] | None, *, is_told: bool
     ) -> Acknowledgement:
-        """Whether a record was applied. Its values are compared unless a job of ours, of which all
-        errors are known, vouches for them.
+        """Whether an addition was applied. Its values are compared unless a job of ours, of which
+        all errors are known, vouches for them.
         """
-        if record.operation == "remove":
-            is_done = member is None
-        else:
-            is_done = member is not None and (
-                is_told or _holds(member["attributes"], self._attributes(record))
-            )
+        is_done = member is not None and (
+            is_told or _holds(member["attributes"], self._attributes(record))
+        )
         return Acknowledgement(
             key=record.key,
             outcome="acknowledged" if is_done else "retry",
@@ -247,10 +292,12 @@ class Klaviyo(Account[KlaviyoTarget]):
         path: str,
         keys: list[str],
         *,
+        by: str | None = None,
         ids: Mapping[str, str] | None = None,
         params: Mapping[str, str | int] | None = None,
     ) -> list[dict[str, Any]]:
-        chosen = f"any({self.target.identifier},{json.dumps(keys, ensure_ascii=False)})"
+        """Profiles by what they are known by, unless something else is said."""
+        chosen = f"any({by or self.target.identifier},{json.dumps(keys, ensure_ascii=False)})"
         asked = {"filter": chosen, "page[size]": _PAGE, **(params or {})}
         profiles: list[dict[str, Any]] = self._call("GET", path, ids=ids, params=asked)["data"]
         return profiles

@@ -22,6 +22,7 @@ from goldenlake.destinations.accounts import Account, open_account
 from goldenlake.destinations.audiences import (
     Identifiers,
     audience_of,
+    remembered,
     settled,
     to_send,
     without_identifier,
@@ -98,7 +99,7 @@ def opened(destination: Destination, target: MetaTarget, outside: Outside) -> Me
 
 @dataclass(frozen=True, kw_only=True)
 class Meta(Account[MetaTarget]):
-    """``ports.DestinationKind`` over the Marketing API."""
+    """``ports.DestinationKind`` and ``RemembersSent`` over the Marketing API."""
 
     def send(self, delivery: Delivery, batch: Batch, note: NoteJob) -> Sequence[Acknowledgement]:
         """Add or take out; without a word about a row that is invalid, smaller parts are tried."""
@@ -115,7 +116,15 @@ class Meta(Account[MetaTarget]):
         """Who is in an audience cannot be asked for."""
         return None
 
+    def perhaps_sent(self, record: OutboundRecord) -> str | None:
+        """Its row, and that which was sent before."""
+        return remembered(record, self._rows(record), most=_MOST_KEPT)
+
     def _to_send(self, record: OutboundRecord) -> Identifiers:
+        return to_send(record, self._rows(record), most=_MOST_ROWS)
+
+    def _rows(self, record: OutboundRecord) -> Identifiers:
+        """One; none where the key is no identifier."""
         column, read = _COLUMNS[self.target.key_is]
         by_key = read(record.key)
         if not by_key:
@@ -125,7 +134,7 @@ class Meta(Account[MetaTarget]):
             for name, field in self.target.identifiers.items()
             if (value := _COLUMNS[name][1](text(record.fields.get(field))))
         }
-        return to_send(record, [{**row, column: by_key}], most=_MOST_ROWS)
+        return [{**row, column: by_key}]
 
     def call(self, delivery: Delivery, rows: Identifiers, *, is_removal: bool) -> Mapping[str, int]:
         """Meta's counts of rows, and of invalid ones."""

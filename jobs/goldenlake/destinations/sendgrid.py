@@ -71,9 +71,10 @@ def opened(destination: Destination, target: SendgridTarget, outside: Outside) -
 
 @dataclass(frozen=True, kw_only=True)
 class _Field:
-    """A field of contacts; reserved ones have no id."""
+    """A field of contacts."""
 
     id: str | None
+    """By which it is written; None for a reserved one, which is written by its name."""
     type: str
 
 
@@ -325,9 +326,19 @@ class Sendgrid(Account[SendgridTarget]):
             if not absent:
                 return
             told = self.api.call("GET", _FIELDS).object()
-            known = [*told["reserved_fields"], *told["custom_fields"]]
-            for each in known:
+            for each in told["custom_fields"]:
                 self._keep(each)
+            for each in told["reserved_fields"]:
+                if not each.get("read_only"):
+                    self._keep({**each, "id": None})
+                elif each["name"] in absent:
+                    raise CallRefused(
+                        system=self.api.name,
+                        call=f"GET {_FIELDS}",
+                        status=200,
+                        mend=f"Field {each['name']!r} is written by SendGrid alone; take it out of "
+                        "the mapping.",
+                    )
             absent -= set(self._fields)
             if absent and not self.target.create_fields:
                 raise CallRefused(
@@ -343,7 +354,7 @@ class Sendgrid(Account[SendgridTarget]):
                 self._keep(self.api.call("POST", _FIELDS, json=made).object())
 
     def _keep(self, told: Mapping[str, Any]) -> None:
-        self._fields[told["name"]] = _Field(id=told.get("id"), type=told["field_type"])
+        self._fields[told["name"]] = _Field(id=told["id"], type=told["field_type"])
 
 
 def _written(value: FieldValue, known: _Field) -> str | int | float:

@@ -150,7 +150,7 @@ class Activate:
             progress=progress,
             found=found,
             gate=Gate(tables=tables, planner=self.planner, found=found, seen=seen),
-            writer=ledger.LedgerWriter(tables=tables, run_id=self.run_id, on=self.as_of),
+            writer=ledger.LedgerWriter(tables=tables, kind=kind, run_id=self.run_id, on=self.as_of),
             retries=self.destination.retries,
             flush_records=self.flush_records,
             sleep=self.sleep,

@@ -211,8 +211,7 @@ class Sending:
         self.gate.look_again()
         batch = self.gate.pass_through(outgoing)
         for record in outgoing.batch.records if self.is_resumed else ():
-            before = outgoing.before[record.key]
-            if self.gate.stops(record, before) and before["state"] != "present":
+            if self.gate.stops(record, outgoing.before[record.key]):
                 self.writer.doubt(record, outgoing)
         job = jobs.get((outgoing.delivery.delivery_id, batch.number))
         who_stays = partial(ledger.staying, self.tables, outgoing.delivery)
@@ -221,7 +220,7 @@ class Sending:
             job=job,
             is_resumed=self.is_resumed,
             who_stays=who_stays,
-            who_stays_anywhere=partial(who_stays, anywhere=True),
+            who_stays_anywhere=partial(who_stays, anywhere_but=self.gate.planner.elsewhere),
         )
 
     def _deliver(self, outgoing: outbox.Outgoing, batch: Batch) -> Mapping[str, Acknowledgement]:

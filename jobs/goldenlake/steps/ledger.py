@@ -9,11 +9,19 @@ from datetime import date
 from functools import cache
 from typing import Any
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.columns.content import content_of
-from goldenlake.ports import Acknowledgement, Delivery, OutboundRecord, Query, Tables
+from goldenlake.ports import (
+    Acknowledgement,
+    Delivery,
+    DestinationKind,
+    OutboundRecord,
+    Query,
+    RemembersSent,
+    Tables,
+)
 from goldenlake.schemas import LEDGER, OUTBOX, REJECTS
 from goldenlake.steps.outbox import TABLE as OUTBOX_TABLE
 from goldenlake.steps.outbox import Outgoing
@@ -54,6 +62,7 @@ class LedgerWriter:
     """
 
     tables: Tables
+    kind: DestinationKind
     run_id: str
     on: date
     counts: dict[str, int] = field(default_factory=dict)
@@ -74,8 +83,7 @@ class LedgerWriter:
         """Note that a record may have been sent, and no answer will ever be known: it counts as
         perhaps there, so that the next plan says again what is wanted of it.
         """
-        before = outgoing.before[record.key]
-        self._note(record, outgoing, before, state="unknown", outcome="withheld")
+        self._note_doubt(record, outgoing, outcome="withheld")
 
     def flush(self) -> None:
         """Begin to write what was gathered, once the commit before has ended. Raises as it did."""
@@ -110,46 +118,49 @@ class LedgerWriter:
         self, record: OutboundRecord, outgoing: Outgoing, answer: Acknowledgement
     ) -> None:
         before = outgoing.before[record.key]
-        remote_id = answer.remote_id or record.remote_id
-        is_telling = outgoing.delivery.mode == SUPPRESS
-        in_doubt = _after_telling(before["state"]) if is_telling else "unknown"
         match answer.outcome:
             case "acknowledged":
                 is_removal = record.operation == "remove"
+                is_telling = outgoing.delivery.mode == SUPPRESS
                 there = _after_telling(before["state"]) if is_telling else "present"
                 self._note(
                     record,
                     outgoing,
-                    before,
                     state="absent" if is_removal else there,
                     outcome="acknowledged",
                     acknowledged_hash=None if is_removal else record.desired_hash,
                     acknowledged_marks=None if is_removal else before["marks"],
-                    remote_id=remote_id,
+                    remote_id=answer.remote_id or record.remote_id,
                     attempt=0,
                 )
                 self._count("removed" if is_removal else "sent")
             case "rejected":
                 outcome = "rejected" if answer.is_permanent else "retry"
-                left = in_doubt if answer.is_doubtful else before["state"] or "absent"
-                self._note(
-                    record, outgoing, before, state=left, outcome=outcome, error=answer.error
-                )
+                note = self._note_doubt if answer.is_doubtful else self._note
+                note(record, outgoing, outcome=outcome, error=answer.error)
                 self._rejects.append(self._reject(record, outgoing.delivery, answer))
                 self._count("rejected")
             case "retry":
-                self._note(record, outgoing, before, outcome="retry", error=answer.error)
+                self._note(record, outgoing, outcome="retry", error=answer.error)
                 self._count("unsettled")
             case _:
-                self._note(
-                    record, outgoing, before, state=in_doubt, outcome="unknown", error=answer.error
-                )
+                self._note_doubt(record, outgoing, outcome="unknown", error=answer.error)
                 self._count("unsettled")
 
     def _count(self, name: str) -> None:
         self.counts[name] = self.counts.get(name, 0) + 1
 
-    def _note(self, record: OutboundRecord, outgoing: Outgoing, before: Row, **others: Any) -> None:
+    def _note_doubt(self, record: OutboundRecord, outgoing: Outgoing, **others: Any) -> None:
+        """A record that may have been applied all the same, and what is to be remembered of it."""
+        is_telling = outgoing.delivery.mode == SUPPRESS
+        before = outgoing.before[record.key]
+        state = _after_telling(before["state"]) if is_telling else "unknown"
+        if isinstance(self.kind, RemembersSent):
+            others["remote_id"] = self.kind.perhaps_sent(record)
+        self._note(record, outgoing, state=state, **others)
+
+    def _note(self, record: OutboundRecord, outgoing: Outgoing, **others: Any) -> None:
+        before = outgoing.before[record.key]
         row = {
             "destination": outgoing.delivery.destination,
             "segment": outgoing.delivery.segment,
@@ -199,24 +210,29 @@ def records_of(tables: Tables, destination: str) -> DataFrame:
 
 
 def staying(
-    tables: Tables, delivery: Delivery, keys: Collection[str], *, anywhere: bool = False
+    tables: Tables,
+    delivery: Delivery,
+    keys: Collection[str],
+    *,
+    anywhere_but: Collection[str] | None = None,
 ) -> frozenset[str]:
     """Those of the keys, in whatever case, that are there or perhaps there in the segment of a
-    delivery, and that no delivery which is open takes out. With ``anywhere``, in any segment of its
-    destination, those included whom an open delivery brings into one.
+    delivery, and that no delivery which is open takes out. With ``anywhere_but``, in any segment of
+    all destinations but these, those included whom an open delivery brings into one.
     """
+    if anywhere_but is None:
+        of = (F.col("destination") == delivery.destination) & (F.col("segment") == delivery.segment)
+    else:
+        of = ~F.col("destination").isin(*anywhere_but)
 
     def asked(rows: DataFrame) -> DataFrame:
-        return rows.where(
-            (F.col("destination") == delivery.destination)
-            & (F.lit(anywhere) | (F.col("segment") == delivery.segment))
-            & F.lower("key").isin([key.lower() for key in keys])
-        ).select("segment", "key")
+        named = F.lower("key").isin([key.lower() for key in keys])
+        return rows.where(of & named).select("destination", "segment", "key")
 
     there = tables.read_or_empty(TABLE, LEDGER.ddl).where(F.col("state").isin(*THERE))
     under_way = tables.read_or_empty(OUTBOX_TABLE, OUTBOX.ddl)
     stay = asked(there).exceptAll(asked(under_way.where("operation = 'remove'")))
-    if anywhere:
+    if anywhere_but is not None:
         stay = stay.unionByName(asked(under_way.where("operation = 'upsert'")))
     found = {row["key"].lower() for row in stay.collect()}
     return frozenset(key for key in keys if key.lower() in found)

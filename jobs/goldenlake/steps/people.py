@@ -11,10 +11,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from goldenlake.columns.emails import google_mailbox
 from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.source import Source
-from goldenlake.declarations.targets import finds_people_by
+from goldenlake.declarations.targets import GoogleTarget, finds_people_by
 from goldenlake.identity.links import keyed
 from goldenlake.ports import Tables
 from goldenlake.steps.doubts import Doubts
@@ -150,6 +151,20 @@ class Newest:
 
     @cached_property
     def _opted_out(self) -> DataFrame:
+        """``attribute, value`` that were refused, with all values that the system takes for one of
+        them.
+        """
+        if not isinstance(self.destination.target, GoogleTarget):
+            return self._refused
+        mailbox = google_mailbox(F.col("value")).alias("_mailbox")
+        refused = self._refused.select("attribute", mailbox)
+        alike = self._values.select("attribute", "value", mailbox).join(
+            refused, ["attribute", "_mailbox"], how="left_semi"
+        )
+        return self._refused.union(alike.drop("_mailbox")).distinct()
+
+    @cached_property
+    def _refused(self) -> DataFrame:
         """``attribute, value`` of everybody who said no, and of what was refused under an address
         by whose name nobody is known, or too many: none can be asked whether it still holds.
         """

@@ -17,6 +17,7 @@ from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.segment import HoldOut, Segment
 from goldenlake.declarations.source import Source
+from goldenlake.declarations.targets import account_of
 from goldenlake.destinations import capabilities_of
 from goldenlake.errors import PlanUnknown, SegmentNotBuilt, TableMissing
 from goldenlake.ports import Capabilities, Tables
@@ -36,7 +37,7 @@ from goldenlake.transforms.segments import follow_merges
 from goldenlake.transforms.withholding import at_cap, with_withheld
 
 #: Raise it when the code plans differently from the same state: every plan is drawn anew then.
-LOGIC = 13
+LOGIC = 14
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLES = 5
 
@@ -72,6 +73,8 @@ class PlanExport:
     """Those of the destination, by name: for their control groups."""
     sources: Sequence[Source] = ()
     """Those that state consent: what was set aside of them may be a no."""
+    elsewhere: Sequence[str] = ()
+    """Destinations in other accounts, whose people are none of this one's."""
 
     @classmethod
     def of(
@@ -86,6 +89,11 @@ class PlanExport:
             now=now,
             segments={name: catalogue.segments[name] for name in destination.segments},
             sources=[source for source in catalogue.sources.values() if source.consents],
+            elsewhere=[
+                name
+                for name, other in catalogue.destinations.items()
+                if account_of(other.target) != account_of(destination.target)
+            ],
         )
 
     @property

@@ -159,24 +159,36 @@ class Klaviyo(Vendor):
 
     @route("GET", "/api/profiles")
     def found(self, request: Request) -> Answer:
-        """By address, with what they subscribed to where it is asked for."""
+        """By address or id, with what they subscribed to where it is asked for."""
         wanted = request.args.get("additional-fields[profile]") == "subscriptions"
-        return _answer(self._page(request, set(self.profiles), with_subscriptions=wanted))
+        page = self._page(
+            request, set(self.profiles), by=("email", "id"), with_subscriptions=wanted
+        )
+        return _answer(page)
 
     @route("GET", "/api/lists/<list_id>/profiles")
     def members_of(self, request: Request, list_id: str) -> Answer:
         """By address."""
-        return _answer(self._page(request, self.members[list_id]))
+        return _answer(self._page(request, self.members[list_id], by=("email",)))
 
     def _page(
-        self, request: Request, among: set[str], *, with_subscriptions: bool = False
+        self,
+        request: Request,
+        among: set[str],
+        *,
+        by: tuple[str, ...],
+        with_subscriptions: bool = False,
     ) -> dict[str, Any]:
+        """Those whom a filter allows, which may be by one of these fields."""
         found = sorted(among)
         if "filter" in request.args:
-            chosen = re.fullmatch(r"any\(email,(\[.*\])\)", request.args["filter"])
+            chosen = re.fullmatch(r"any\((\w+),(\[.*\])\)", request.args["filter"])
             assert chosen, request.args["filter"]
-            wanted = {each.lower() for each in json.loads(chosen.group(1))}
-            found = [each for each in found if self.profiles[each]["email"] in wanted]
+            assert chosen.group(1) in by, request.args["filter"]
+            wanted = {each.casefold() for each in json.loads(chosen.group(2))}
+            told = {each: {"id": each, **self.profiles[each]} for each in found}
+            by_what = chosen.group(1)
+            found = [each for each in found if (told[each][by_what] or "").casefold() in wanted]
             size = int(request.args.get("page[size]", 20))
         else:
             size = self.member_page

@@ -11,7 +11,8 @@ from werkzeug import Request
 from support.vendors import Answer, Vendor, route
 
 _AT = "2026-01-01T00:00:00Z"
-_RESERVED = ("first_name", "last_name", "email", "external_id", "phone_number_id")
+_RESERVED = ("first_name", "last_name", "email", "external_id", "phone_number_id", "last_clicked")
+_READ_ONLY = ("last_clicked",)
 
 
 @dataclass
@@ -201,7 +202,11 @@ class Sendgrid(Vendor):
     def all_fields(self, request: Request) -> Answer:
         """Custom ones, and those that every account has."""
         custom = [{"id": i, "name": n, "field_type": t} for n, (i, t) in self.fields.items()]
-        reserved = [{"name": name, "field_type": "Text"} for name in _RESERVED]
+        reserved = [
+            {"id": f"_rf{at}_T", "name": name, "field_type": "Text"}
+            | ({"read_only": True} if name in _READ_ONLY else {})
+            for at, name in enumerate(_RESERVED)
+        ]
         return Answer({"custom_fields": custom, "reserved_fields": reserved})
 
     @route("POST", "/v3/marketing/field_definitions")

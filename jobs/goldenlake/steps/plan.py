@@ -36,7 +36,7 @@ from goldenlake.transforms.segments import follow_merges
 from goldenlake.transforms.withholding import at_cap, with_withheld
 
 #: Raise it when the code plans differently from the same state: every plan is drawn anew then.
-LOGIC = 13
+LOGIC = 14
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SAMPLES = 5
 
@@ -270,7 +270,7 @@ class PlanExport:
         )
 
     def _last_export(self, tables: Tables) -> Mapping[str, Mapping[str, Any]]:
-        """What the last whole export told of each segment."""
+        """What the last export told of each segment, whole or not."""
         rows = tables.rows("activation.settled", SETTLED.ddl, _details)
         told = [
             row["details"] for row in rows if row["destination"] == self.destination.destination

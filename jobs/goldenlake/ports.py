@@ -352,6 +352,8 @@ class Capabilities:
     """Whether a field can be cleared there."""
     can_look_up: bool = False
     """Whether the outcome of a batch can be asked for after its reply was lost."""
+    is_read_when_finished: bool = False
+    """Whether nobody reads what was sent before its delivery is finished."""
     removes_all_sent: bool = False
     """Whether a removal takes away all that was ever sent of a person: who goes on there under
     another key is sent anew after it.

@@ -223,8 +223,9 @@ ASSIGNMENTS = TableShape(
     """,
     statistics=("segment", "campaign", "arm", "assigned_on"),
 )
-#: One row a destination: what its last export judged, if all of it was acknowledged. As long as
-#: that is the same, another export has nothing to send. ``ledger`` is a hash over its records.
+#: One row a destination: what its last export judged. As long as that is the same, another export
+#: has nothing to send; ``fingerprint`` is empty where not all of it was acknowledged. ``ledger`` is
+#: a hash over its records.
 SETTLED = TableShape(
     ddl="""
         destination STRING, as_of DATE, fingerprint STRING, ledger STRING, judged_at TIMESTAMP,

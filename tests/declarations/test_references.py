@@ -1,5 +1,6 @@
 # ruff: noqa: ISC004
 import pytest
+import yaml
 
 from support.conf import Conf
 
@@ -379,6 +380,48 @@ def test_two_segments_are_not_kept_in_one_place(
         "leaves one of them be taken out of both. Name a place for each in target, or make one "
         "segment of both."
     ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "segment", "problems"),
+    [
+        ("", "purpose: service", "", 1),
+        ("mode: upsert", "mode: append\npurpose: service", "", 1),
+        ("mode: upsert", "mode: append", "", 0),
+        ("mode: upsert", "", "", 1),
+        ("", "mode: suppress", "", 0),
+        ("", "", ", segment: '{destination} {segment}'", 0),
+        ("", "", ", segment: 'readers'", 1),
+    ],
+)
+def test_two_destinations_do_not_fill_one_place_unless_neither_takes_out_whom_the_other_sends(
+    conf: Conf, one: str, other: str, segment: str, problems: int
+) -> None:
+    account = ACCOUNT.replace("SYSTEM", ", system: mailchimp")
+    conf.change("env/local.yml", "lake: var/lake", f"lake: var/lake{account}")
+    conf.change("consent.yml", "channels:", "  service: {description: Orders.}\nchannels:")
+    target = "{kind: mailchimp, connection: there, audience: a1SEGMENT}"
+    for name, says, called in (("news", one, ""), ("service_mail", other, segment)):
+        told = {"mode": "mirror", "purpose": "marketing"} | yaml.safe_load(says or "{}")
+        conf.write(
+            f"destinations/{name}.yml",
+            f"destination: {name}\ndescription: x\nowner: x@example.com\nsegments: [readers]\n"
+            f"mode: {told['mode']}\npurpose: {told['purpose']}\nchannel: email\nkey: email\n"
+            f"fields: {{}}\ntarget: {target.replace('SEGMENT', called)}\n",
+        )
+    assert conf.problems() == problems * [
+        "conf/destinations/service_mail.yml:4: segments[0]: 'readers' would be kept where news "
+        "keeps 'readers', and each take out, or keep there, whom the other sends. Name another "
+        "place in target, or make one destination of both."
+    ]
+
+
+def test_files_of_two_destinations_may_lie_in_one_folder(conf: Conf) -> None:
+    conf.change(LETTERS, "place: exports", "place: exports, path: all")
+    letters = (conf.path / LETTERS).read_text(encoding="utf-8")
+    conf.write("destinations/cards.yml", letters.replace("letters", "cards", 1))
+
+    assert conf.problems() == []
 
 
 @pytest.mark.parametrize(

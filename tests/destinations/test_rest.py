@@ -1,5 +1,6 @@
 """A CRM that goldenlake does not know holds exactly the members that were acknowledged."""
 
+import ast
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -9,6 +10,7 @@ from openapi_core import OpenAPI
 from pydantic import ValidationError
 
 from goldenlake.declarations.rest import RestTarget
+from goldenlake.declarations.targets import is_another_place, whereabouts
 from goldenlake.destinations import deliver, open_destination
 from goldenlake.errors import CallRefused, CallUnfit
 from goldenlake.ports import Batch
@@ -425,6 +427,54 @@ def test_a_declaration_that_could_do_harm_is_refused(change, says):
     target = {"kind": "rest", "connection": "crm", "upsert": [call], "remove": [call]}
     with pytest.raises(ValidationError, match=says.replace("{", r"\{").replace("}", r"\}")):
         RestTarget.model_validate(target)
+
+
+TAGGED = {
+    "upsert": [
+        {
+            "method": "POST", "path": "/v1/contacts", "query": {"list": "all"},
+            "body": {"email": "{key}", "name": "{fields.name}", "tag": "{segment}", "kind": 1},
+        },
+        {
+            "method": "POST", "path": "/v1/{segment}", "records_at": "people",
+            "around": {"group": "{destination}"}, "body": {"email": "{key}"},
+        },
+    ],
+    "remove": [{"method": "DELETE", "path": "/v1/{segment}/{key}"}],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("declared", "instead", "is_another"),
+    [
+        ("/v1/contacts", "/v2/contacts", True),
+        ("/v1/{segment}/{key}", "/v1/all/{key}", True),
+        ("'all'", "'some'", True),
+        ("'{destination}'", "'others'", True),
+        ("'tag': '{segment}'", "'tag': 'ours'", True),
+        ("'kind': 1", "'kind': 2", True),
+        ("'name': '{fields.name}'", "'first_name': '{fields.name}'", False),
+        ("DELETE", "POST", False),
+        ("'/v1/{segment}'", "'/v1/readers'", False),
+    ],
+)
+def test_calls_that_go_elsewhere_are_another_place(declared, instead, is_another):
+    def place(calls):
+        target = RestTarget.model_validate({"kind": "rest", "connection": "crm", **calls})
+        return whereabouts(target, destination="crm", segment="readers")
+
+    assert repr(TAGGED).count(declared) == 1
+    changed = ast.literal_eval(repr(TAGGED).replace(declared, instead))
+    assert is_another_place(place(TAGGED), place(changed)) is is_another
+
+
+def test_what_an_earlier_release_did_not_tell_of_a_place_tells_it_from_no_other():
+    target = RestTarget.model_validate({"kind": "rest", "connection": "crm", **TOGETHER})
+    now = whereabouts(target, destination="crm", segment="readers")
+    assert not is_another_place('{"connection": "crm", "kind": "rest"}', now)
+    assert is_another_place('{"connection": "crm_2", "kind": "rest"}', now)
+    assert is_another_place("", now)
+    assert is_another_place(now, "")
 
 
 def test_a_removal_has_no_fields_and_a_reply_must_tell_failure():

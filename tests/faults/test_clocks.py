@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
+from pyspark.sql import types as T
 
 from faults.chaos import night as night_in_a_process
 from goldenlake.cli import stages
@@ -20,6 +21,8 @@ from goldenlake.errors import DayTooFar
 from goldenlake.io.tables import DeltaTables
 from goldenlake.ports import StepResult
 from goldenlake.steps.generations import Stage, publish, refuse_a_leap
+from goldenlake.steps.outbox import _record
+from goldenlake.steps.plan import EPOCH
 from support.company import PERSONAL, day, open_company
 from support.contents import Contents, contents, difference
 from support.faults import Company, Line
@@ -34,6 +37,8 @@ CHANGES = (
     datetime(2026, 10, 24, 23, tzinfo=UTC),
     datetime(2026, 11, 1, 9, tzinfo=UTC),  # Anchorage, back
 )
+_TOLD = ("customer_id", "key", "desired_hash", "remote_id", "reason")
+"""What an outgoing record tells besides its fields."""
 
 
 @pytest.fixture
@@ -63,6 +68,23 @@ def test_an_instant_stays_the_same_through_tables_wherever_the_machine_stands(
         rows = tables.rows(table, shape)
         found = sorted((row["at"].astimezone(UTC), row["on"]) for row in rows)
         assert found == [(at, at.date()) for at in instants], table
+
+
+@pytest.mark.fault("clock set back, summer time")
+@pytest.mark.parametrize("name", [*ZONES, "Europe/Berlin"])
+def test_an_instant_is_sent_as_what_it_is_wherever_the_machine_stands(
+    zone: Callable[[str], None], name: str
+) -> None:
+    zone(name)
+    instant, wall = T.TimestampType(), T.TimestampNTZType()
+    types = T.StructType([T.StructField("at", instant), T.StructField("on_the_wall", wall)])
+    for change in CHANGES:
+        for at in (change + timedelta(minutes=20 * third) for third in range(12)):
+            micros = (at - EPOCH) // timedelta(microseconds=1)
+            values = Row(at=instant.fromInternal(micros), on_the_wall=wall.fromInternal(micros))
+            row = Row(values=values, operation="upsert", **dict.fromkeys(_TOLD, "x"))
+            sent = _record(row, [], types).fields
+            assert sent == {"at": at, "on_the_wall": at.replace(tzinfo=None)}
 
 
 def two_nights_in(zone: str, home: Path) -> Contents:

@@ -1,6 +1,6 @@
 """An export brings a destination to what is desired, harms nobody, and says why."""
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from time import sleep
@@ -392,6 +392,48 @@ def test_people_in_a_list_that_is_named_no_more_are_not_forgotten(tables):
     export(new, segment="readers of 2024")
     assert export(new, segment="readers of 2024").counts["unchanged"] == 1
     assert new.sent == []
+
+
+def refuses_the_second_call(_, batch):
+    if batch.number == 2:
+        raise CallRefused(system="x", call="put", status=404, mend="Correct fields.")
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Remembering(batch_records=1, refuses=lambda record: record.key == "bob@example.com"),
+        Remembering(batch_records=1, before=refuses_the_second_call),
+    ],
+    ids=["a record", "a call"],
+)
+def test_whoever_was_sent_somewhere_is_not_forgotten_there_though_something_was_refused(
+    tables, kind
+):
+    names = ["ann", "bob"]
+    target = {"kind": "mailchimp", "connection": "x", "audience": "a1", "segment": "mistaken"}
+    night(tables, DAY, [*map(customer, names)], [*map(grant, names)], {"readers": names})
+    with suppress(CallRefused):
+        step(destination=destination(target=target)).run(tables, kind, silent)
+    assert len(kind.people) == 1
+
+    corrected = destination(target=target | {"segment": "readers"})
+    with pytest.raises(ExportHeld, match=r"\d records are where target said before"):
+        step(destination=corrected).run(tables, Remembering(), silent)
+
+
+def test_the_share_with_a_key_is_compared_with_an_export_of_which_something_was_refused(tables):
+    names = ["ann", "bob", "cyd"]
+    consents = [*map(grant, names)]
+    given = destination(guards={"least_members": 1, "largest_change": 100})
+    night(tables, DAY, [*map(customer, names)], consents, {"readers": names})
+    kind = Remembering(refuses=lambda record: record.key == "bob@example.com")
+    assert step(destination=given).run(tables, kind, silent).counts["rejected"] == 1
+
+    nameless = [customer("ann"), customer("bob", email=None), customer("cyd", email=None)]
+    night(tables, DAY, nameless, consents, {"readers": names})
+    with pytest.raises(ExportHeld, match="33% of the members have a key, 100% had one before"):
+        step(destination=given).run(tables, kind, silent)
 
 
 def test_an_export_that_was_killed_is_finished_where_it_was_begun_and_nowhere_else(tables):

@@ -146,3 +146,14 @@ def test_whom_a_list_that_only_grows_was_told_of_is_added_again_once_they_say_ye
     letter.night("append", STRANGER)
     letter.night("suppress", "cyd", STRANGER)
     assert letter.night("append", STRANGER) == [("append", "upsert", "cyd")]
+
+
+def test_who_said_no_is_told_to_a_group_that_takes_the_place_of_another(tables):
+    night(tables, DAY, [customer("ann")], [grant("ann", "withdrawn")], {"readers": ["ann"]})
+
+    def told(group):
+        target = {"kind": "sendgrid", "connection": "x", "unsubscribe_group": group}
+        declared = destination(mode="suppress", fields={}, target=target)
+        return step(destination=declared).run(tables, Remembering(), silent).counts["sent"]
+
+    assert [told(7), told(7), told(8), told(8)] == [1, 0, 1, 0]

@@ -164,6 +164,32 @@ class NeverClosed(Folder):
         return super().write(path, content)
 
 
+def test_whoever_says_no_before_a_delivery_is_closed_is_not_in_it(tables, tmp_path):
+    tonight(tables, readers=NAMES)
+    out = tmp_path / "out"
+    out.mkdir()
+    with pytest.raises(PlaceUnreachable):
+        export(tables, NeverClosed("out", out))
+    (folder,) = (out / "to" / "readers").iterdir()
+    says_no = grant("ann", "withdrawn", stated_at=at("2024-05-30 09:00"))
+    publish(tables, DAY, {"gold.consents": [*(grant(name) for name in NAMES), says_no]})
+    with pytest.raises(PlaceUnreachable):
+        export(tables, NeverClosed("out", out))
+
+    export(tables, Folder("out", out))
+
+    stay = EVERYBODY[1:]
+    closed, removed = (
+        received({path.name: path.read_bytes() for path in each.iterdir()})
+        for each in sorted((out / "to" / "readers").iterdir(), key=lambda each: each != folder)
+    )
+    assert sorted((row["operation"], row["key"]) for row in closed) == [
+        ("upsert", key) for key in stay
+    ]
+    assert [(row["operation"], row["key"]) for row in removed] == [("remove", EVERYBODY[0])]
+    assert acknowledged(tables) == stay
+
+
 def test_a_part_that_vanished_before_its_delivery_was_closed_is_brought_again(tables, tmp_path):
     tonight(tables, readers=NAMES)
     out = tmp_path / "out"

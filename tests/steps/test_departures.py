@@ -9,6 +9,7 @@ from goldenlake.declarations.pulls import DepartureOrigin
 from goldenlake.errors import CannotBeAsked, ContractBroken, Throttled
 from goldenlake.io.landing import LocalLanding
 from goldenlake.steps.departures import Departures
+from goldenlake.steps.reconcile import Reconcile
 from support.activation import (
     DAY,
     Killed,
@@ -27,15 +28,21 @@ NAMES = [f"p{at:02}" for at in range(30)]
 
 
 class Listing(Remembering):
-    """It tells who is there, after the waits that it asks for."""
+    """It tells who is there, after the waits that it asks for; some are not on any page the first
+    time.
+    """
 
     waits = 0
+    moved = frozenset()
+    meanwhile = staticmethod(lambda: None)
 
     def members(self, segment):
         if self.waits:
             self.waits -= 1
             raise Throttled(destination="crm", seconds=300)
-        return (key for of, key in self.people if of == segment)
+        self.meanwhile()
+        moved, self.moved = self.moved, frozenset()
+        return [key for of, key in self.people if of == segment and key not in moved]
 
 
 class Clock:
@@ -119,6 +126,23 @@ def test_whom_a_killed_export_took_out_did_not_leave(tables, kind, tmp_path):
     kind.after = lambda _, __: None
     step(later).run(tables, kind, silent)
     assert departed(tables, kind, tmp_path) == []
+
+
+def test_who_moved_to_a_page_that_was_read_has_not_left(tables, kind, tmp_path):
+    del kind.people["readers", "p07@example.com"]
+    kind.moved = {"p20@example.com"}
+    assert [each["key"] for each in departed(tables, kind, tmp_path)] == ["p07@example.com"]
+    kind.moved = {"p20@example.com"}
+    compared = Reconcile(destination=destination(), as_of=DAY, run_id="r")
+    assert compared.run(tables, kind, silent).counts["missing"] == 1
+
+
+def test_whom_an_export_took_out_while_members_were_listed_did_not_leave(tables, kind, tmp_path):
+    later = DAY + timedelta(days=2)
+    members_are(tables, later, {"readers": NAMES[2:]}, publish(tables, later, {}))
+    kind.meanwhile = lambda: step(later).run(tables, kind, silent)
+    assert departed(tables, kind, tmp_path) == []
+    assert ("readers", "p01@example.com") not in kind.people
 
 
 def test_a_list_that_is_gone_is_no_departure_of_its_members(tables, kind, tmp_path):

@@ -22,7 +22,6 @@ from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.mappings import mapping_problems
 from goldenlake.declarations.matching import Matching
 from goldenlake.declarations.pulls import ApiOrigin, DepartureOrigin
-from goldenlake.declarations.rest import RestTarget
 from goldenlake.declarations.secrets import secrets_in_clear
 from goldenlake.declarations.segment import Segment
 from goldenlake.declarations.sentences import hint, unknown
@@ -100,6 +99,7 @@ def check_references(loaded: Loaded) -> list[Problem]:
     )
     for destination in _sound(loaded.destinations):
         found += _destination(destination.document, destination.model, known)
+    found += _in_one_place(_sound(loaded.destinations))
     return found
 
 
@@ -366,22 +366,39 @@ def _of_another_system(
         )
 
 
-def _in_one_place(
-    document: Document, destination: Destination, target: ConnectedTarget
-) -> Iterator[Problem]:
-    """Segments whose people nothing tells apart there: who leaves one would be taken out of all."""
-    is_told_apart = isinstance(target, RestTarget) and "{segment}" in target.model_dump_json()
-    if destination.mode != "mirror" or is_told_apart:
-        return
-    places: dict[str, str] = {}
-    for at, name in enumerate(destination.segments):
-        place = whereabouts(target, destination=destination.destination, segment=name)
-        if (first := places.setdefault(place, name)) != name:
-            yield document.problem(
-                ("segments", at),
-                f"{name!r} would be kept where {first!r} is, and whoever leaves one of them be "
-                "taken out of both. Name a place for each in target, or make one segment of both.",
-            )
+def _in_one_place(destinations: Iterable[_Sound[Destination]]) -> Iterator[Problem]:
+    """Segments whose people nothing tells apart there, of one destination or of two: who leaves one
+    would be taken out of all, or be kept there by another.
+    """
+    places: dict[str, list[tuple[Destination, str]]] = {}
+    for each in destinations:
+        ours, called = each.model, each.model.destination
+        for at, name in enumerate(ours.segments):
+            place = whereabouts(ours.target, destination=called, segment=name)
+            kept = places.setdefault(place, []) if place else []
+            others = (other for other in kept if other != (ours, name))
+            for theirs, first in [other for other in others if _are_rivals(ours, other[0])][:1]:
+                told = (
+                    f"{name!r} would be kept where {first!r} is, and whoever leaves one of them be "
+                    "taken out of both. Name a place for each in target, or make one segment of "
+                    "both."
+                    if theirs is ours
+                    else f"{name!r} would be kept where {theirs.destination} keeps {first!r}, and "
+                    "each take out, or keep there, whom the other sends. Name another place in "
+                    "target, or make one destination of both."
+                )
+                yield each.document.problem(("segments", at), told)
+            kept.append((ours, name))
+
+
+def _are_rivals(one: Destination, other: Destination) -> bool:
+    """Whether one of them may take out whom the other wants to be there. Who is told of as having
+    said no is put nowhere.
+    """
+    if "suppress" in (one.mode, other.mode):
+        return False
+    are_alike = (one.purpose, one.channel) == (other.purpose, other.channel)
+    return "mirror" in (one.mode, other.mode) or not are_alike
 
 
 def _destination(document: Document, destination: Destination, known: _Known) -> Iterator[Problem]:
@@ -397,7 +414,6 @@ def _destination(document: Document, destination: Destination, known: _Known) ->
         name, listed, under = target.connection, known.connections, "connections"
         path = ("target", "connection")
         yield from _of_another_system(document, target, known)
-        yield from _in_one_place(document, destination, target)
     where = f"{known.environment}, under {under}"
     yield from unknown(document, path, name, listed, where=where)
     yield from unknown(document, ("purpose",), destination.purpose, known.purposes, where=_CONSENT)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, model_validator
 
@@ -133,6 +133,13 @@ class RestCall(Declaration):
     )
 
     @property
+    def alike(self) -> Mapping[str, Any]:
+        """What it says of every record alike: all that tells from outside where it puts them."""
+        body = {path: value for path, value in self.body.items() if not _is_of_a_record(value)}
+        told = {"path": self.path, "query": self.query, "around": self.around, "body": body}
+        return {name: value for name, value in told.items() if value}
+
+    @property
     def fields(self) -> set[str]:
         """Names of mapped fields that its body has; ``*`` for all of them."""
         found = {
@@ -221,6 +228,11 @@ class RestTarget(Declaration):
         if any(call.fields for call in self.remove):
             raise ValueError("remove has {fields}; a removal knows nothing but the key")
         return self
+
+
+def _is_of_a_record(value: RecordValue) -> bool:
+    alone = PLACEHOLDER.fullmatch(value) if isinstance(value, str) else None
+    return alone is not None and alone[1] not in _OF_A_CALL
 
 
 def _apart(paths: set[str]) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, StrictBool, StringConstraints, model_validator
 
 from goldenlake.declarations.base import Declaration, Delimiter, PathInside, Slug, filled_in
-from goldenlake.declarations.rest import RestTarget
+from goldenlake.declarations.rest import PLACEHOLDER, RestTarget
 
 _WHERE = {
     "kind", "connection", "account", "object", "audience", "audiences", "list", "segment",
@@ -304,9 +304,22 @@ def whereabouts(target: FilesTarget | ConnectedTarget, *, destination: str, segm
         return ""
     told = target.model_dump(include=_WHERE)
     told["audiences"] = told.get("audiences", {}).get(segment)
-    filled = {
-        name: audience_name(value, destination=destination, segment=segment)
-        for name, value in told.items()
-        if value
+    names = {"destination": destination, "segment": segment}
+    filled: dict[str, Any] = {
+        name: audience_name(value, **names) for name, value in told.items() if value
     }
+    if isinstance(target, RestTarget):
+        calls = {name: [call.alike for call in made] for name, made in target.calls.items()}
+        template = json.dumps(calls)
+        filled |= json.loads(PLACEHOLDER.sub(lambda of: names.get(of[1], of[0]), template))
     return json.dumps(filled, sort_keys=True)
+
+
+def is_another_place(then: str, now: str) -> bool:
+    """Whether ``whereabouts`` told another place then. What an earlier release did not tell counts
+    as the same.
+    """
+    if not then or not now:
+        return then != now
+    tells = json.loads(now)
+    return any(tells.get(name) != value for name, value in json.loads(then).items())

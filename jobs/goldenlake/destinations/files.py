@@ -42,6 +42,7 @@ def capabilities(target: FilesTarget) -> Capabilities:
         batch_records=target.batch_records,
         batch_bytes=2**62,
         can_look_up=True,
+        is_read_when_finished=True,
     )
 
 

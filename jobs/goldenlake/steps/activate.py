@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.destination import Destination
-from goldenlake.declarations.targets import whereabouts
+from goldenlake.declarations.targets import is_another_place, whereabouts
 from goldenlake.errors import DeliveryElsewhere, ExportHeld
 from goldenlake.ports import Capabilities, DestinationKind, Progress, StepResult, Tables
 from goldenlake.steps import assignments, ledger, outbox
@@ -20,7 +20,13 @@ from goldenlake.steps.generations import refuse_a_return
 from goldenlake.steps.people import newest_publication
 from goldenlake.steps.plan import PlanExport
 from goldenlake.steps.planned import Plan
-from goldenlake.steps.settled import Settled, changed_since, settle, still_settled
+from goldenlake.steps.settled import (
+    Settled,
+    changed_since,
+    note_places,
+    settle,
+    still_settled,
+)
 
 _SENT = ("sent", "removed", "rejected", "unsettled", "withheld")
 _COUNTS = ("added", "updated", "removals", "unchanged", "held_back", *_SENT)
@@ -84,10 +90,9 @@ class Activate:
             settled_now = sent.get("sent", 0) + sent.get("removed", 0)
         if (since := changed_since(tables, name)) is not None:
             assignments.note_sent(tables, self.planner, since=since)
-        if settled_now < plan.changes:
-            return self._result(plan, counts)
-        if basis == self.planner.basis(tables)[0]:
-            settle(tables, self._settled(plan), basis=basis, at=at, good_until=plan.good_until)
+        if settled_now < plan.changes or basis != self.planner.basis(tables)[0]:
+            basis = ""
+        settle(tables, self._settled(plan), basis=basis, at=at, good_until=plan.good_until)
         return self._result(plan, counts)
 
     @property
@@ -104,7 +109,7 @@ class Activate:
         name, target = self.destination.destination, self.destination.target
         for segment, place in left.places.items():
             now = whereabouts(target, destination=name, segment=segment)
-            if place is not None and place != now:
+            if place is not None and is_another_place(place, now):
                 raise DeliveryElsewhere(destination=name, segment=segment, place=place, now=now)
 
     def _guard(self, plan: Plan, can: Capabilities) -> None:
@@ -144,6 +149,7 @@ class Activate:
         *,
         seen: int | None,
     ) -> dict[str, int]:
+        note_places(tables, found.destination, found.places)
         sending = Sending(
             tables=tables,
             kind=kind,

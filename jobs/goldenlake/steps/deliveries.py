@@ -61,6 +61,11 @@ class Gate:
         self._adds_nobody = self.planner.adds_nobody(self.tables)
         self.seen = newest
 
+    @property
+    def stops_somebody(self) -> bool:
+        """Whether there may be anybody whom it stops."""
+        return self._adds_nobody or bool(self._keys)
+
     def stops(self, record: OutboundRecord, before: Row) -> bool:
         """Whether a record must not be sent any more; removals always may. ``before`` is what the
         ledger knew of it when it was planned.
@@ -134,11 +139,23 @@ class Sending:
 
     @cached_property
     def _settled(self) -> Mapping[str, set[int]]:
-        """Batches that an earlier run brought to an end."""
+        """Batches that an earlier run brought to an end; of those that nobody has read, the ones
+        without anybody who is stopped by now: the others are to be sent without them.
+        """
         if not self.is_resumed:
             return {each.delivery_id: set() for each in self.found.deliveries}
         sizes = outbox.batch_sizes(self.tables, self.found)
-        return ledger.settled_batches(self.tables, self.found.deliveries, sizes)
+        settled = ledger.settled_batches(self.tables, self.found.deliveries, sizes)
+        if not self.kind.capabilities.is_read_when_finished:
+            return settled
+        self.gate.look_again()
+        if not self.gate.stops_somebody:
+            return settled
+        for outgoing in outbox.outgoing(self.tables, self.found, settled):
+            before = outgoing.before
+            if any(self.gate.stops(each, before[each.key]) for each in outgoing.batch.records):
+                settled[outgoing.delivery.delivery_id].discard(outgoing.batch.number)
+        return settled
 
     @property
     def _left(self) -> dict[str, set[int]]:

@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import partial
 from time import sleep
 
 from pyspark.sql import functions as F
@@ -16,11 +15,12 @@ from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.pulls import DepartureOrigin
 from goldenlake.declarations.source import Source
 from goldenlake.errors import CannotBeAsked, ContractBroken
-from goldenlake.patience import Sleep, patiently
+from goldenlake.patience import Sleep
 from goldenlake.ports import Clock, DestinationKind, Landing, ListsMembers, Tables
 from goldenlake.steps import ledger
 from goldenlake.steps.land import Landed, landed_lines
 from goldenlake.steps.outbox import left_open
+from goldenlake.steps.reconcile import listed
 
 _FEW = 10
 """So many may leave at once, whatever share of the members they are."""
@@ -31,8 +31,9 @@ class Departures:
     """One file of JSON lines a night: ``key``, ``segment`` and ``noticed_at``.
 
     The ledger tells whom we took out ourselves, and that is nobody's word about anything. As long
-    as an export is open it does not know that of everybody, and nobody is told of. Who is told of
-    is told of again until an export has settled their record.
+    as an export is open it does not know that of everybody, and nobody is told of; nor where one
+    was made while members were listed. Who is told of is told of again until an export has settled
+    their record.
     """
 
     source: Source
@@ -48,13 +49,14 @@ class Departures:
         """
         if not isinstance(kind, ListsMembers):
             raise CannotBeAsked(self.destination.destination)
-        if left_open(tables, self.destination.destination) is not None:
+        version = tables.version(ledger.TABLE)
+        if self._is_exported_to(tables):
             return Landed()
         now = clock.now()
         # A run that is late must not speak of a time that its day has not come to.
         noticed_at = min(now, datetime.combine(self.as_of + timedelta(days=1), time.max, UTC))
         found = list(self._departed(tables, kind))
-        if not found:
+        if not found or self._is_exported_to(tables) or tables.version(ledger.TABLE) != version:
             return Landed()
         lines = [
             json.dumps({**each, "noticed_at": noticed_at.isoformat()}) + "\n" for each in found
@@ -71,12 +73,14 @@ class Departures:
         )
         return Landed(files=[row])
 
+    def _is_exported_to(self, tables: Tables) -> bool:
+        return left_open(tables, self.destination.destination) is not None
+
     def _departed(self, tables: Tables, kind: ListsMembers) -> Iterator[Mapping[str, str]]:
         acknowledged = self._acknowledged(tables)
         for segment in self.destination.segments:
             ours = acknowledged.get(segment, [])
-            asked = partial(_members, kind, segment)
-            there = patiently(asked, sleep=self.sleep) if ours else set()
+            there = listed(kind, segment, ours, sleep=self.sleep) if ours else set()
             gone = [key for key in ours if key.casefold() not in there]
             if len(gone) > max(_FEW, self.origin.most_share * len(ours)):
                 raise ContractBroken(
@@ -97,7 +101,3 @@ class Departures:
         for row in rows.select("segment", "key").collect():
             found.setdefault(row["segment"], []).append(row["key"])
         return found
-
-
-def _members(kind: ListsMembers, segment: str) -> set[str]:
-    return {key.casefold() for key in kind.members(segment)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date
 from functools import reduce
 from itertools import groupby
 from operator import itemgetter
@@ -178,7 +178,7 @@ def outgoing(
         if number not in wanted[name]:
             continue
         members = list(group)
-        records = [_record(row, deliveries[name].clears) for row in members]
+        records = [_record(row, deliveries[name].clears, found.types) for row in members]
         yield Outgoing(
             delivery=deliveries[name],
             batch=Batch(number=number, records=records),
@@ -232,10 +232,14 @@ def forget(tables: Tables, found: Open, finished: Sequence[Delivery]) -> None:
         tables.delete_slice(JOBS_TABLE, where=where)
 
 
-def _record(row: Row, clearing: Sequence[str]) -> OutboundRecord:
+def _record(row: Row, clearing: Sequence[str], types: T.StructType) -> OutboundRecord:
     values = row["values"].asDict() if row["values"] is not None else {}
     if row["operation"] == "remove":
         values = {}
+    for name, value in values.items():
+        # Spark hands instants out as times of the process's zone, without saying so.
+        if value is not None and isinstance(types[name].dataType, T.TimestampType):
+            values[name] = value.astimezone(UTC)
     return OutboundRecord(
         customer_id=row["customer_id"],
         key=row["key"],

@@ -278,7 +278,7 @@ class PlanExport:
         )
 
     def _last_export(self, tables: Tables) -> Mapping[str, Mapping[str, Any]]:
-        """What the last whole export told of each segment."""
+        """What the last export told of each segment, whole or not."""
         rows = tables.rows("activation.settled", SETTLED.ddl, _details)
         told = [
             row["details"] for row in rows if row["destination"] == self.destination.destination

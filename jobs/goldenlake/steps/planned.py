@@ -12,7 +12,7 @@ from typing import Any
 from pyspark.sql import Row
 
 from goldenlake.declarations.destination import Destination, Guards
-from goldenlake.declarations.targets import whereabouts
+from goldenlake.declarations.targets import is_another_place, whereabouts
 from goldenlake.ports import Capabilities
 
 ACTIONS = ("add", "update", "remove")
@@ -160,7 +160,7 @@ def segment_plan(
     Args:
         found: rows of ``planning.summary`` of the segment.
         size: its row of segments.sizes; None where the destination is no longer sent it.
-        before: what the last whole export told of it.
+        before: what the last export told of it.
     """
 
     def count(action: str, column: str = "records") -> int:
@@ -205,7 +205,7 @@ def segment_plan(
         plan,
         destination.guards,
         _matched(before, destination.guards),
-        is_elsewhere=before.get("where", where) != where,
+        is_elsewhere=is_another_place(before.get("where", where), where),
     )
     return replace(plan, verdicts=verdicts)
 

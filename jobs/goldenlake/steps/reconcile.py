@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any
 
 from pyspark.sql import Row
@@ -72,7 +73,7 @@ class Reconcile:
             known = self._known(tables, segment)
             tells_all = isinstance(kind, ListsMembers)
             whose = "members" if tells_all else "of our records"
-            there = {key.casefold() for key in self._told(kind, segment, known)}
+            there = self._told(kind, segment, known)
             found.append(self._compared(segment, known, there, tells_all=tells_all))
             progress(f"{self.destination.destination}: {segment}: {len(there)} {whose} are there")
         drift = sum(each.drift for each in found)
@@ -96,12 +97,12 @@ class Reconcile:
     def _told(
         self, kind: ListsMembers | FindsMembers, segment: str, known: Sequence[Row]
     ) -> set[str]:
-        def asked() -> set[str]:
-            if isinstance(kind, ListsMembers):
-                return set(kind.members(segment))
-            return kind.among(segment, [row["key"] for row in known])
-
-        return patiently(asked, sleep=self.sleep)
+        if isinstance(kind, ListsMembers):
+            ours = [row["key"] for row in known if row["state"] == "present"]
+            return listed(kind, segment, ours, sleep=self.sleep)
+        keys = [row["key"] for row in known]
+        found = patiently(partial(kind.among, segment, keys), sleep=self.sleep)
+        return {key.casefold() for key in found}
 
     def _compared(
         self, segment: str, known: Sequence[Row], there: set[str], *, tells_all: bool
@@ -128,6 +129,21 @@ class Reconcile:
     def _note(self, row: Row, **others: Any) -> None:
         told = {"outcome": "reconciled", "run_id": self.run_id, "acknowledged_on": self.as_of}
         self._drifted.append(row.asDict() | told | others)
+
+
+def listed(kind: ListsMembers, segment: str, expected: Sequence[str], *, sleep: Sleep) -> set[str]:
+    """Keys of everybody in an audience, in one case. It is listed once more where somebody who is
+    expected is not seen: when a member leaves while pages are read, the others move up, and one of
+    them from a page that is still to come to one that was read.
+    """
+
+    def asked() -> set[str]:
+        return {key.casefold() for key in kind.members(segment)}
+
+    seen = patiently(asked, sleep=sleep)
+    if all(key.casefold() in seen for key in expected):
+        return seen
+    return seen | patiently(asked, sleep=sleep)
 
 
 def _is_ours(row: Row) -> bool:

@@ -2,7 +2,8 @@
 
 An export that was acknowledged whole leaves its destination as its plan wanted it. Drawing the plan
 of the same generation, members, declarations and consents over the same ledger would find nothing,
-until a grant begins or ends.
+until a grant begins or ends. Of one that was not, it is kept as well where people were sent and how
+many there were, for the next plan is compared with that.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from goldenlake.ports import Tables
@@ -36,14 +37,10 @@ class Settled:
 
 def still_settled(tables: Tables, destination: str, *, basis: str, at: datetime) -> Settled | None:
     """The last export, if one that judges ``basis`` at that instant would find the same."""
-    rows = [
-        row
-        for row in tables.rows(TABLE, SETTLED.ddl, _in_micros)
-        if row["destination"] == destination and row["fingerprint"] == basis
-    ]
-    if not rows or not basis:
+    row = _row(tables, destination)
+    if row is None or not basis or row["fingerprint"] != basis:
         return None
-    row, micros = rows[0], (at - EPOCH) // timedelta(microseconds=1)
+    micros = (at - EPOCH) // timedelta(microseconds=1)
     until = row["until_micros"]
     if micros < row["judged_micros"] or (until is not None and micros >= until):
         return None
@@ -58,11 +55,10 @@ def still_settled(tables: Tables, destination: str, *, basis: str, at: datetime)
 
 
 def changed_since(tables: Tables, destination: str) -> date | None:
-    """The day of the last export that was carried out whole, if the ledger has changed since, be it
+    """The day of the last export that came to its end, if the ledger has changed since, be it
     by a run that died; a day before all others where there was none; None where it is the same.
     """
-    rows = tables.rows(TABLE, SETTLED.ddl, _in_micros)
-    row = next((each for each in rows if each["destination"] == destination), None)
+    row = _row(tables, destination)
     if row is None:
         return EPOCH.date()
     return None if ledger.mark(tables, destination) == row["ledger"] else row["as_of"]
@@ -71,7 +67,9 @@ def changed_since(tables: Tables, destination: str) -> date | None:
 def settle(
     tables: Tables, found: Settled, *, basis: str, at: datetime, good_until: datetime | None
 ) -> None:
-    """Note that everything that a plan wanted was acknowledged."""
+    """Note how an export ended; ``basis`` is empty where not all that its plan wanted was
+    acknowledged.
+    """
     row = {
         "destination": found.destination,
         "as_of": found.as_of,
@@ -82,7 +80,38 @@ def settle(
         "counts": dict(found.counts),
         "details": json.dumps(dict(found.details)),
     }
-    where = {"destination": found.destination}
+    _put(tables, row)
+
+
+def note_places(tables: Tables, destination: str, places: Mapping[str, str | None]) -> None:
+    """Note, by segment, where people are about to be sent, whatever becomes of the export. Costs
+    nothing where that is known.
+    """
+    row = _row(tables, destination)
+    told: dict[str, Any] = json.loads(row["details"]) if row else {"segments": {}}
+    known = dict(told["segments"])
+    for segment, place in places.items():
+        if place is not None:
+            known[segment] = {**known.get(segment, {}), "where": place}
+    if known == told["segments"]:
+        return
+    noted = {
+        "destination": destination,
+        "as_of": row["as_of"] if row else EPOCH.date(),
+        "fingerprint": "",
+        "ledger": row["ledger"] if row else "",
+        "details": json.dumps({**told, "segments": known}),
+    }
+    _put(tables, noted)
+
+
+def _row(tables: Tables, destination: str) -> Row | None:
+    rows = tables.rows(TABLE, SETTLED.ddl, _in_micros)
+    return next((each for each in rows if each["destination"] == destination), None)
+
+
+def _put(tables: Tables, row: Mapping[str, Any]) -> None:
+    where = {"destination": row["destination"]}
     tables.replace_slice(TABLE, tables.frame([row], SETTLED.ddl), where=where)
 
 

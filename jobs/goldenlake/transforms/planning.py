@@ -16,6 +16,7 @@ from pyspark.sql import types as T
 
 from goldenlake.columns.content import content_of
 from goldenlake.declarations.destination import Destination
+from goldenlake.declarations.targets import SendgridTarget
 from goldenlake.errors import DeclarationError, Problem
 from goldenlake.transforms.consent import GRANTED
 
@@ -98,8 +99,12 @@ def people(destination: Destination, customers: DataFrame, metrics: DataFrame) -
         (F.to_json(F.struct(*marks)) if marks else F.lit("{}")).alias("marks"),
     )
     told = [F.col("key"), F.col("fields"), F.lit(",".join(sorted(clears(destination))))]
-    # Who is in an audience was not told of as somebody who said no, nor the other way round.
-    told += [F.lit(SUPPRESS)] if destination.mode == SUPPRESS else []
+    if destination.mode == SUPPRESS:
+        # Who is in an audience was not told of as somebody who said no, nor the other way round;
+        # and who was told to one group was told to no other.
+        target = destination.target
+        group = target.unsubscribe_group if isinstance(target, SendgridTarget) else None
+        told += [F.lit(SUPPRESS), F.lit(group).cast("string")]
     return shaped.withColumn(
         "desired_hash", F.substring(F.sha2(F.concat_ws("\u001f", *told), 256), 1, 32)
     )

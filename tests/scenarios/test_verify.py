@@ -57,6 +57,30 @@ def test_a_lake_after_a_night_is_sound(newsletter: Scenario) -> None:
     assert found(newsletter) == []
 
 
+def test_of_days_before_people_were_forgotten_fewer_members_are_no_damage_but_more_are(
+    newsletter: Scenario,
+) -> None:
+    at = newsletter
+    publish(at, gold__customers=at.read("gold.customers"))
+    before, last = sorted(
+        (row.asDict() for row in at.read("ops.publications").collect()),
+        key=lambda row: row["generation"],
+    )
+    closed = [before | {"tables": {}, "inputs": {}}, last]
+    at.tables.overwrite("ops.publications", at.tables.frame(closed, PUBLICATIONS.ddl))
+    members = at.read("segments.members").localCheckpoint()
+    somebody = members.first()
+    assert somebody is not None
+
+    at.tables.overwrite(
+        "segments.members", members.where(F.col("customer_id") != somebody["customer_id"])
+    )
+    assert found(at) == []
+    stranger = members.limit(1).withColumn("customer_id", F.lit("c_nobody"))
+    at.tables.overwrite("segments.members", members.unionByName(stranger))
+    assert {check for check, _, _ in told(at)} == {"segments"}
+
+
 def test_a_source_whose_tables_were_damaged_is_read_again_and_everybody_keeps_their_id(
     newsletter: Scenario,
 ) -> None:

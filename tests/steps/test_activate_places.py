@@ -164,13 +164,19 @@ class NeverClosed(Folder):
         return super().write(path, content)
 
 
-def test_whoever_says_no_before_a_delivery_is_closed_is_not_in_it(tables, tmp_path):
+def never_closed(tables, tmp_path):
+    """A place, and the folder in it of a delivery whose manifest could not be written."""
     tonight(tables, readers=NAMES)
     out = tmp_path / "out"
     out.mkdir()
     with pytest.raises(PlaceUnreachable):
         export(tables, NeverClosed("out", out))
     (folder,) = (out / "to" / "readers").iterdir()
+    return out, folder
+
+
+def test_whoever_says_no_before_a_delivery_is_closed_is_not_in_it(tables, tmp_path):
+    out, folder = never_closed(tables, tmp_path)
     says_no = grant("ann", "withdrawn", stated_at=at("2024-05-30 09:00"))
     publish(tables, DAY, {"gold.consents": [*(grant(name) for name in NAMES), says_no]})
     with pytest.raises(PlaceUnreachable):
@@ -191,12 +197,7 @@ def test_whoever_says_no_before_a_delivery_is_closed_is_not_in_it(tables, tmp_pa
 
 
 def test_a_part_that_vanished_before_its_delivery_was_closed_is_brought_again(tables, tmp_path):
-    tonight(tables, readers=NAMES)
-    out = tmp_path / "out"
-    out.mkdir()
-    with pytest.raises(PlaceUnreachable):
-        export(tables, NeverClosed("out", out))
-    (folder,) = (out / "to" / "readers").iterdir()
+    out, folder = never_closed(tables, tmp_path)
     parts = {path.name: path.read_bytes() for path in folder.iterdir()}
     (folder / "part-00002.csv").unlink()
 

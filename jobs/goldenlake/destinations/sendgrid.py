@@ -332,26 +332,23 @@ class Sendgrid(Account[SendgridTarget]):
                 if not each.get("read_only"):
                     self._keep({**each, "id": None})
                 elif each["name"] in absent:
-                    raise CallRefused(
-                        system=self.api.name,
-                        call=f"GET {_FIELDS}",
-                        status=200,
-                        mend=f"Field {each['name']!r} is written by SendGrid alone; take it out of "
-                        "the mapping.",
+                    raise self._without_field(
+                        f"Field {each['name']!r} is written by SendGrid alone; take it out of the "
+                        "mapping."
                     )
             absent -= set(self._fields)
             if absent and not self.target.create_fields:
-                raise CallRefused(
-                    system=self.api.name,
-                    call=f"GET {_FIELDS}",
-                    status=200,
-                    mend=f"There is no field {min(absent)!r}; make it there, or set "
-                    "target.create_fields.",
+                raise self._without_field(
+                    f"There is no field {min(absent)!r}; make it there, or set "
+                    "target.create_fields."
                 )
             for called in sorted(absent):
                 kind = _TYPES.get(delivery.schema[called].partition("(")[0], "Text")
                 made = {"name": called, "field_type": kind}
                 self._keep(self.api.call("POST", _FIELDS, json=made).object())
+
+    def _without_field(self, mend: str) -> CallRefused:
+        return CallRefused(system=self.api.name, call=f"GET {_FIELDS}", status=200, mend=mend)
 
     def _keep(self, told: Mapping[str, Any]) -> None:
         self._fields[told["name"]] = _Field(id=told["id"], type=told["field_type"])

@@ -209,10 +209,10 @@ def records_of(tables: Tables, source: Source, subject: Subject) -> DataFrame | 
     bronze = f"bronze.{source.source}"
     if not tables.exists(bronze):
         return None
-    own, alone = frozenset(subject.record_ids), frozenset(subject.identifiers)
-    theirs = names_any(source, lambda name, value: name == RECORD and value in own)
-    bears = names_any(source, lambda *named: named in alone)
-    bears &= ~names_any(source, lambda *named: named[0] != RECORD and named not in alone)
+    is_theirs = subject.is_theirs
+    theirs = names_any(source, lambda *named: named[0] == RECORD and is_theirs(*named))
+    bears = names_any(source, lambda *named: named[0] != RECORD and is_theirs(*named))
+    bears &= ~names_any(source, lambda *named: named[0] != RECORD and not is_theirs(*named))
     theirs |= bears & ~has_key(source) if source.is_profile else bears
     return typed(tables.read(bronze), source).where(theirs)
 

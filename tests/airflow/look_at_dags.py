@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -65,10 +64,8 @@ def java_by_default(submit: Any) -> list[str | None]:
 
 
 def main() -> None:
-    begun = time.process_time()
     folder = Path(sys.argv[1]).absolute()
     bag = BundleDagBag(dag_folder=folder, bundle_path=folder, bundle_name="dags-folder")
-    seconds = time.process_time() - begun
     dags: dict[str, Any] = {}
     for dag in bag.dags.values():
         params = {"from": "2026-01-01", "until": "2026-01-03"} if "from" in dag.params else {}
@@ -120,7 +117,6 @@ def main() -> None:
         "conf": submit._spark_conf(Declared(systems={}, destinations=(), spark_conf=options)),
         "java": java_by_default(submit),
         "errors": bag.import_errors,
-        "seconds": seconds,
         "modules": sorted({name.split(".")[0] for name in sys.modules}),
         "dags": dags,
         "as_of": {

@@ -47,8 +47,7 @@ def test_every_dag_is_there_and_none_is_broken(looked_at: dict[str, Any]) -> Non
     assert sorted(looked_at["dags"]) == sorted(DAGS)
 
 
-def test_parsing_takes_less_than_a_second_and_no_spark(looked_at: dict[str, Any]) -> None:
-    assert looked_at["seconds"] < 1
+def test_parsing_loads_nothing_that_only_jobs_need(looked_at: dict[str, Any]) -> None:
     for library in ("pyspark", "delta", "great_expectations", "pydantic_settings", "typer"):
         assert library not in looked_at["modules"], library
 

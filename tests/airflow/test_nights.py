@@ -79,13 +79,27 @@ def test_only_passing_faults_are_tried_again_and_a_lost_source_does_not_stop_the
     assert str(log) in said
 
 
+def test_days_of_a_small_company_are_caught_up_in_one_task(
+    airflow: Airflow, tmp_path: Path
+) -> None:
+    open_company(tmp_path, days=2)
+    days = json.dumps({"from": f"{day(1)}", "until": f"{day(2)}"})
+    code, said = airflow.script(
+        "source infra/airflow/environment.sh && migrate_when_needed &&"
+        f" airflow dags test goldenlake_backfill {day(2)} --conf '{days}'",
+        GOLDENLAKE_CONF=str(tmp_path / "conf"),
+    )
+    assert code == 0, said
+    rows = rows_of_a_first_generation(tmp_path, day(2))
+    assert PERSONAL.search(said) is None
+    company_is_there_and_told_of_nowhere(rows, airflow, tmp_path)
+
+
+@pytest.mark.slow
 def test_a_whole_night_of_a_small_company(airflow: Airflow, tmp_path: Path) -> None:
     open_company(tmp_path, days=1)
     rows = rows_after_a_night(airflow, tmp_path, day(1), conf=tmp_path / "conf", env="local")
-    empty = {name for name, count in rows.items() if not count}
-    assert not empty & {"identity.customers", "gold.customers", "gold.purchases"}
-    assert told_of_the_work(tmp_path, PERSONAL) == []
-    assert told_of_the_work(airflow.home, PERSONAL, ALL) == []
+    company_is_there_and_told_of_nowhere(rows, airflow, tmp_path)
 
 
 @pytest.mark.slow
@@ -108,12 +122,19 @@ def test_a_whole_night_by_the_declarations_that_come_with_the_project(
     assert told_of_the_work(airflow.home, personal, ALL) == []
 
 
+def company_is_there_and_told_of_nowhere(
+    rows: dict[str, int], airflow: Airflow, home: Path
+) -> None:
+    empty = {name for name, count in rows.items() if not count}
+    assert not empty & {"identity.customers", "gold.customers", "gold.purchases"}
+    assert told_of_the_work(home, PERSONAL) == []
+    assert told_of_the_work(airflow.home, PERSONAL, ALL) == []
+
+
 def rows_after_a_night(
     airflow: Airflow, home: Path, as_of: date, *, conf: Path, env: str
 ) -> dict[str, int]:
-    """The rows of each table of a first generation, be it read by whom it may; its report and its
-    exports must be there.
-    """
+    """The rows of each table of a first generation, made by a night that did all its work."""
     code, said = airflow.script(
         f"infra/airflow/night.sh {as_of}",
         timeout=1200,
@@ -121,6 +142,13 @@ def rows_after_a_night(
         GOLDENLAKE_ENV=env,
     )
     assert code == 0, said
+    return rows_of_a_first_generation(home, as_of)
+
+
+def rows_of_a_first_generation(home: Path, as_of: date) -> dict[str, int]:
+    """The rows of each of its tables, be it read by whom it may; its report and its exports must
+    be there.
+    """
     pointer = json.loads((home / "lake" / "generation.json").read_text())
     assert pointer["generation"] == 1
     assert pointer["as_of"] == as_of.isoformat()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from goldenlake.cli.installation import PROJECT
 from goldenlake.declarations.source import Source
+from support.growth import HANG
 from support.hostile import CANARY
 from support.hostile.reading import read
 from support.hostile.sources import CATALOGUE, GOOD, SOURCE_OF, SOURCES
@@ -77,7 +78,7 @@ def spoilt(draw: st.DrawFn, group: str) -> bytes:
 def is_read_or_refused(group: str, content: bytes) -> None:
     began = time.process_time()
     found = read(FORMATS[group], content)
-    assert time.process_time() - began < 10
+    assert time.process_time() - began < HANG
     assert CANARY not in found.summary.broken
     if found.summary.broken:
         return

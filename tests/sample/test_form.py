@@ -178,6 +178,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_days(tmp_path: Path) -> None:
     def peak_kilobytes(days: int) -> int:
         command = [sys.executable, "-c", MEASURE, "20000", str(days), str(tmp_path / str(days))]

@@ -57,6 +57,7 @@ def in_category(tryton: Tryton) -> set[str]:
     return {email.partition("@")[0] for email in tryton.members(CATEGORY)}
 
 
+@pytest.mark.slow
 def test_members_come_and_go_and_who_unsubscribes_there_is_written_to_nowhere(
     at: Scenario, mailman: Mailman, tryton: Tryton
 ) -> None:

@@ -57,6 +57,7 @@ def test_a_lake_after_a_night_is_sound(newsletter: Scenario) -> None:
     assert found(newsletter) == []
 
 
+@pytest.mark.slow
 def test_of_days_before_people_were_forgotten_fewer_members_are_no_damage_but_more_are(
     newsletter: Scenario,
 ) -> None:
@@ -81,6 +82,7 @@ def test_of_days_before_people_were_forgotten_fewer_members_are_no_damage_but_mo
     assert {check for check, _, _ in told(at)} == {"segments"}
 
 
+@pytest.mark.slow
 def test_a_source_whose_tables_were_damaged_is_read_again_and_everybody_keeps_their_id(
     newsletter: Scenario,
 ) -> None:
@@ -184,6 +186,7 @@ def test_each_of_many_things_that_went_wrong_is_found_and_nobody_is_named(
     }
 
 
+@pytest.mark.slow
 @pytest.mark.fault("corrupt data file or log")
 def test_damage_is_found_in_columns_that_nothing_else_looks_at(newsletter: Scenario) -> None:
     at = newsletter
@@ -195,6 +198,7 @@ def test_damage_is_found_in_columns_that_nothing_else_looks_at(newsletter: Scena
     assert {(each.check, each.where) for each in found(at)} == {("tables", name) for name in spoilt}
 
 
+@pytest.mark.slow
 @pytest.mark.fault("corrupt data file or log")
 def test_a_damaged_file_of_a_golden_table_is_found(newsletter: Scenario) -> None:
     at = newsletter

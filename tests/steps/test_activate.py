@@ -370,6 +370,7 @@ def test_guards_let_an_ordinary_night_pass(counts):
     assert judge(planned(**counts), Guards()) == []
 
 
+@pytest.mark.slow
 def test_people_in_a_list_that_is_named_no_more_are_not_forgotten(tables):
     def export(kind, **target):
         given = {"kind": "mailchimp", "connection": "x", "audience": "a1", **target}
@@ -422,6 +423,7 @@ def test_whoever_was_sent_somewhere_is_not_forgotten_there_though_something_was_
         step(destination=corrected).run(tables, Remembering(), silent)
 
 
+@pytest.mark.slow
 def test_the_share_with_a_key_is_compared_with_an_export_of_which_something_was_refused(tables):
     names = ["ann", "bob", "cyd"]
     consents = [*map(grant, names)]
@@ -458,6 +460,7 @@ def test_an_export_that_was_killed_is_finished_where_it_was_begun_and_nowhere_el
     assert export(tables, "readers").counts["sent"] == 1
 
 
+@pytest.mark.slow
 def test_a_destination_without_segments_takes_out_all_whom_it_added(tables):
     kind = Remembering()
     night(tables, DAY, [customer("ann")], [grant("ann")], {"readers": ["ann"]})
@@ -504,6 +507,7 @@ def test_nobody_is_added_while_a_removal_is_under_way(tables):
     assert operations == ["upsert"] * 2 + ["remove"] * 2 + ["upsert"] * 2
 
 
+@pytest.mark.slow
 def test_a_contact_that_became_another_persons_there_is_left_to_them_if_they_stay(tables):
     names = ["ann", "bob", "cyd", "dan", "eve"]
     people = [*map(customer, names)]
@@ -607,6 +611,7 @@ def in_lists(segments, target=MAILMAN):
     return destination(target=target, segments=segments, fields={"display_name": "given_name"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [MAILMAN, REST], ids=["mailman", "rest"])
 def test_a_place_that_refuses_a_call_keeps_no_other_from_being_brought_up_to_date(tables, target):
     names, kind = ["ann", "bob", "cyd"], Remembering()
@@ -652,6 +657,7 @@ def test_who_may_have_been_added_is_taken_out_though_they_withdrew_before_the_ex
     assert {key for _, key in kind.people} == {"bob@example.com"}
 
 
+@pytest.mark.slow
 def test_whom_a_refused_call_may_have_added_is_no_measure_of_what_changes(tables):
     names = ["ann", "bob", "cyd", "dan"]
     night(tables, DAY, [*map(customer, names)], [*map(grant, names)], {"readers": names})
@@ -675,6 +681,7 @@ def test_a_call_that_is_refused_for_no_record_is_let_go_and_one_without_leave_is
         assert tables.read("activation.outbox").count() == is_left
 
 
+@pytest.mark.slow
 def test_what_a_refused_batch_may_have_changed_is_said_again(tables):
     """An update back to what it was, and somebody who comes back."""
     kind, given = Remembering(), destination(fields={"FNAME": "given_name"})
@@ -716,6 +723,7 @@ def test_who_was_stopped_before_a_batch_was_refused_was_never_added(tables, monk
     assert tables.read_or_empty("activation.ledger", LEDGER.ddl).isEmpty()
 
 
+@pytest.mark.slow
 def test_a_contact_is_archived_when_nobody_stays_with_its_key_in_any_segment(tables):
     people = [customer("ann"), customer("bob", email="ann@example.com"), customer("cyd")]
     said = [grant(name) for name in ("ann", "bob", "cyd")]
@@ -744,6 +752,7 @@ def test_a_contact_is_archived_when_nobody_stays_with_its_key_in_any_segment(tab
         assert vendor.archived == [shared]
 
 
+@pytest.mark.slow
 def test_a_contact_that_another_destination_of_the_account_holds_is_not_archived(tables):
     names, vendor = ["ann", "bob", "cyd"], Hubspot()
     target = {"kind": "hubspot", "connection": "hubspot", "gone": "archive"}
@@ -785,6 +794,7 @@ class Mute(Remembering):
         return []
 
 
+@pytest.mark.slow
 def test_what_was_never_answered_is_not_noted_as_sent_and_goes_out_again(tables):
     night(tables, DAY, [customer("ann")], [grant("ann")], {"readers": ["ann"]})
     result = step().run(tables, Mute(), silent)

@@ -79,12 +79,8 @@ def letter(tables):
     return Newsletter(tables)
 
 
-SLOWLY = pytest.mark.slow
-
-
-@pytest.mark.parametrize(
-    "mode", ["mirror", pytest.param("upsert", marks=SLOWLY), pytest.param("append", marks=SLOWLY)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["mirror", "upsert", "append"])
 def test_who_is_concerned_is_told_anew_when_the_mode_changes_and_strangers_stay(letter, mode):
     letter.night(mode, "bob", STRANGER)
     assert letter.there == {"ann", "cyd", STRANGER}
@@ -108,9 +104,8 @@ def test_who_is_concerned_is_told_anew_when_the_mode_changes_and_strangers_stay(
     assert {who for *_, who in letter.night("suppress", "ann", "cyd", STRANGER)} == {"ann", "cyd"}
 
 
-@pytest.mark.parametrize(
-    "dies_after", [pytest.param(1, marks=SLOWLY), 2, pytest.param(3, marks=SLOWLY)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("dies_after", [1, 2, 3])
 def test_an_audience_that_died_is_finished_without_those_whom_the_new_mode_tells_of(
     letter, dies_after
 ):
@@ -124,7 +119,7 @@ def test_an_audience_that_died_is_finished_without_those_whom_the_new_mode_tells
     assert letter.there == {"ann", STRANGER}
 
 
-@pytest.mark.parametrize("dies_after", [1, pytest.param(2, marks=SLOWLY)])
+@pytest.mark.parametrize("dies_after", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_telling_that_died_is_finished_though_the_new_mode_adds(letter, dies_after):
     letter.night("suppress", "bob", "cyd", STRANGER, dies_after=dies_after)
     told = letter.night("mirror", "bob", "cyd", STRANGER)
@@ -133,6 +128,7 @@ def test_a_telling_that_died_is_finished_though_the_new_mode_adds(letter, dies_a
     assert letter.there == {"ann", STRANGER}
 
 
+@pytest.mark.slow
 def test_who_was_told_of_before_is_told_of_once_more_if_a_killed_run_may_have_added_them(letter):
     letter.night("suppress", "bob", STRANGER)
     letter.night("mirror", STRANGER, dies_after=3)
@@ -142,6 +138,7 @@ def test_who_was_told_of_before_is_told_of_once_more_if_a_killed_run_may_have_ad
     assert letter.silenced == {"bob"}
 
 
+@pytest.mark.slow
 def test_whom_a_list_that_only_grows_was_told_of_is_added_again_once_they_say_yes(letter):
     letter.night("append", STRANGER)
     letter.night("suppress", "cyd", STRANGER)

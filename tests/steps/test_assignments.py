@@ -133,6 +133,7 @@ def audience(tables: DeltaTables) -> DeltaTables:
     return tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["mirror", "upsert"])
 def test_of_a_running_audience_all_are_in_a_group_from_the_day_on_which_one_is_drawn(
     audience: DeltaTables, mode: str
@@ -158,6 +159,7 @@ def test_who_joins_later_counts_from_the_day_on_which_they_were_sent(
     )
 
 
+@pytest.mark.slow
 def test_whom_a_run_that_died_had_sent_to_count_from_that_day_and_from_none_before_the_campaign(
     audience: DeltaTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +179,7 @@ def test_whom_a_run_that_died_had_sent_to_count_from_that_day_and_from_none_befo
     assert groups(audience, "spring") == drawn_on(died, "spring", [*first, *last])
 
 
+@pytest.mark.slow
 def test_who_is_in_a_list_of_another_destination_alone_is_in_a_group_as_well(
     audience: DeltaTables,
 ) -> None:
@@ -190,12 +193,14 @@ def test_who_is_in_a_list_of_another_destination_alone_is_in_a_group_as_well(
     assert names == {"crm", "letter"}
 
 
+@pytest.mark.slow
 def test_who_left_an_audience_that_takes_nobody_out_is_in_no_group(audience: DeltaTables) -> None:
     export(audience, mode="upsert")
     export(audience, LATER, "spring", members=NAMES[:8], mode="upsert")
     assert groups(audience, "spring") == drawn_on(LATER, "spring", NAMES[:8])
 
 
+@pytest.mark.slow
 def test_who_is_told_of_as_somebody_who_said_no_is_in_no_group(audience: DeltaTables) -> None:
     export(audience)
     said_no = [grant(name, "withdrawn") for name in NAMES]
@@ -204,6 +209,7 @@ def test_who_is_told_of_as_somebody_who_said_no_is_in_no_group(audience: DeltaTa
     assert groups(audience, "spring") == {}
 
 
+@pytest.mark.slow
 def test_a_day_before_the_campaign_that_is_exported_late_begins_nothing(
     audience: DeltaTables,
 ) -> None:

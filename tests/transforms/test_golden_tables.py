@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Source
+from goldenlake.io.tables import local_frame
 from goldenlake.schemas import SILVER_COLUMNS
 from goldenlake.transforms.golden_changes import difference
 from goldenlake.transforms.golden_consents import COLUMNS as CONSENT_COLUMNS
@@ -217,6 +219,57 @@ def test_history_closes_what_was_and_opens_what_is(spark: SparkSession) -> None:
         ("today", "d", TUESDAY, "None"),
         ("undone", "a", TUESDAY, "2024-03-04"),
         ("vanished", "a", MONDAY, "2024-03-05"),
+    ]
+
+
+@pytest.mark.parametrize("days", [(2, 3, 1, 4), (3, 1, 2, 2), (1, 4, 4, 3), (4, 3, 2, 1)])
+def test_whichever_days_are_run_again_a_history_tells_one_thing_of_each_day(
+    spark: SparkSession, days: tuple[int, ...]
+) -> None:
+    """One customer for each way in which four builds can speak of one."""
+    told = {f"{number}": said for number, said in enumerate(product((None, "a", "b"), repeat=4))}
+    history: dict[tuple[str, date], Any] = {}
+    for at, number in enumerate(days):
+        day = MONDAY + timedelta(days=number)
+        now = {who: said[at] for who, said in told.items() if said[at]}
+        changes = history_changes(
+            local_frame(spark, history.values(), HISTORY),
+            local_frame(spark, now.items(), "customer_id STRING, name STRING"),
+            ["name"],
+            as_of=day,
+        )
+        for row in changes.collect():
+            key = row["customer_id"], row["valid_from"]
+            history[key] = tuple(row)
+            if row["valid_to"] and row["valid_to"] < row["valid_from"]:
+                del history[key]
+        spans = sorted((who, start, end, name) for who, name, start, end in history.values())
+        assert {who: name for who, _, end, name in spans if end is None} == now
+        assert all(end is None or start < end for _, start, end, _ in spans)
+        for (who, _, end, _), (other, start, *_) in pairwise(spans):
+            assert who != other or (end is not None and end <= start)
+        again = history_changes(
+            local_frame(spark, history.values(), HISTORY),
+            local_frame(spark, now.items(), "customer_id STRING, name STRING"),
+            ["name"],
+            as_of=day,
+        )
+        assert again.collect() == []
+
+
+def test_who_is_there_again_on_a_day_that_is_run_again_was_never_away(spark: SparkSession) -> None:
+    wednesday = TUESDAY + timedelta(days=1)
+    current = spark.createDataFrame(
+        [("same", "a", MONDAY, TUESDAY), ("other", "a", MONDAY, wednesday)], HISTORY
+    )
+    customers = spark.createDataFrame(
+        [("same", "a"), ("other", "b")], "customer_id STRING, name STRING"
+    )
+    found = history_changes(current, customers, ["name"], as_of=TUESDAY).collect()
+    assert sorted(map(tuple, found), key=str) == [
+        ("other", "a", MONDAY, TUESDAY),
+        ("other", "b", TUESDAY, None),
+        ("same", "a", MONDAY, None),
     ]
 
 

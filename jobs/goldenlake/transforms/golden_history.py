@@ -18,35 +18,36 @@ def history_changes(
 ) -> DataFrame:
     """Rows to merge into the history by ``customer_id`` and ``valid_from``; no rows: no change.
 
-    ``current`` holds the open rows (``valid_to`` is null) and ``customers`` the rows of
-    ``gold.customers``, both of the customers in question. Intervals include ``valid_from`` and
-    exclude ``valid_to``. Several generations of one day, or of an earlier day, replace the open
-    row in place, so that intervals never overlap. Customers without any attribute have no history.
+    ``current`` holds the rows of the history and ``customers`` those of ``gold.customers``, both of
+    the customers in question. Intervals include ``valid_from`` and exclude ``valid_to``. Several
+    generations of one day, or of an earlier day, replace the last row of who is there in place
+    where it begins or ends no sooner, so that intervals never overlap. Customers without any
+    attribute have no history.
     """
     day = F.lit(as_of)
-    old = current.where("valid_to IS NULL").select(
-        "customer_id", "valid_from", F.struct(*names).alias("old")
+    begun, until, last = F.col("last.valid_from"), F.col("last.valid_to"), F.col("last.values")
+    row = F.struct("valid_from", "valid_to", F.struct(*names).alias("values"))
+    old = (
+        current.where(F.col("valid_to").isNull() | (F.col("valid_to") >= day))
+        .groupBy("customer_id")
+        .agg(F.max_by(row, "valid_from").alias("last"))
     )
     new = customers.where(_any_value(names)).select("customer_id", F.struct(*names).alias("new"))
-    changed = old.join(new, "customer_id", how="full").where(~F.col("old").eqNullSafe(F.col("new")))
-    in_place = F.coalesce(F.col("valid_from") >= day, F.lit(False))
-    closed = F.when(
-        F.col("old").isNotNull() & ~in_place,
-        _row(F.col("old"), names, F.col("valid_from"), day),
-    )
+    is_gone, is_same = F.col("new").isNull(), last.eqNullSafe(F.col("new"))
+    is_told = F.when(is_gone, until.isNotNull()).otherwise(is_same & until.isNull())
+    changed = old.join(new, "customer_id", how="full").where(~is_told)
+    in_place = F.coalesce(begun >= day, F.lit(False)) | is_same
+    closed = F.when(F.col("last").isNotNull() & ~in_place, _row(last, names, begun, day))
     opened = F.when(
-        F.col("new").isNotNull(),
+        ~is_gone,
         _row(
             F.col("new"),
             names,
-            F.when(in_place, F.col("valid_from")).otherwise(day),
+            F.when(in_place, begun).otherwise(day),
             F.lit(None).cast("date"),
         ),
     )
-    overtaken = F.when(
-        F.col("new").isNull() & in_place,
-        _row(F.col("old"), names, F.col("valid_from"), F.date_sub("valid_from", 1)),
-    )
+    overtaken = F.when(is_gone & in_place, _row(last, names, begun, F.date_sub(begun, 1)))
     rows = F.filter(F.array(closed, opened, overtaken), lambda row: row.isNotNull())
     return changed.select("customer_id", F.explode(rows).alias("row")).select(
         "customer_id", "row.*"

@@ -136,6 +136,24 @@ def test_a_no_of_which_the_day_alone_is_known_comes_after_any_yes_of_that_day(
     assert [row["stated_at"].hour for row in found] == [23, 0, 23, 0]
 
 
+@pytest.mark.parametrize(("load", "first"), [("increment", 1970), ("append", 2024)])
+def test_a_yes_that_is_dated_ahead_of_its_file_is_no_later_than_a_no(
+    spark: SparkSession, load: str, first: int
+) -> None:
+    said = {"at": "at", "constant_purpose": "ads", "constant_channel": "email", "status": "word"}
+    rows = [
+        ("2062-03-04T10:00:00Z", "granted", None),
+        ("2024-03-04T14:00:00Z", "withdrawn", None),
+        ("2024-03-06T23:59:59Z", "granted", None),
+        ("2062-03-04T10:00:00Z", "withdrawn", None),
+    ]
+    declared = source(consents=[said], load=load, key=["at"])
+    found = statements_of(silver(spark, rows), declared).orderBy("record_id").collect()
+    assert [row["stated_at"].year for row in found] == [first, 2024, 2024, 2062]
+    of_one = [row for row in found if row["record_id"] in ("esp:0", "esp:1")]
+    assert max(of_one, key=lambda row: row["stated_at"])["status"] == "withdrawn"
+
+
 @pytest.mark.parametrize(
     ("at", "timezone", "ends"),
     [

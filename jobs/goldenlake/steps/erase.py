@@ -24,7 +24,7 @@ from goldenlake.declarations.destination import Destination
 from goldenlake.declarations.erasure import erasure_of
 from goldenlake.declarations.source import Source
 from goldenlake.errors import ErasureUnfinished, GenerationMoved
-from goldenlake.ports import EVERYTHING, FilePlace, Landing, Maintenance, Progress, Tables
+from goldenlake.ports import FilePlace, Landing, Maintenance, Progress, Tables
 from goldenlake.schemas import PUBLICATIONS, REQUESTS, table_shape
 from goldenlake.steps.files import read_files
 from goldenlake.steps.forget import Forget, Gone
@@ -274,7 +274,7 @@ class Erase:
         progress(f"{len(names)} tables purged of old versions")
         found = self._search(progress)
         remains = [why for of in found.values() for why in of.remains(self.subject.traces)]
-        remains += self._of_nobody()
+        remains += self._of_nobody(found["lake"]) if "lake" in found else []
         if remains:
             raise ErasureUnfinished(request=self.request.request, remains=remains[:20])
         certificate = self._certificate(tables, gone, told, found, at)
@@ -343,18 +343,14 @@ class Erase:
             progress(f"{name}: {found[name].files:,} files searched")
         return found
 
-    def _of_nobody(self) -> list[str]:
+    def _of_nobody(self, lake: Found) -> list[str]:
         """Folders of sources that are declared no more: what they say of whom cannot be read."""
-        lake = self.areas.get("lake")
-        if lake is None:
-            return []
         known = source_tables(each.source for each in self.sources)
         layers = {name.partition(".")[0] for name in source_tables([""])}
-        folders = {tuple(file.path.split("/")[:2]) for file in lake.list(EVERYTHING)}
         strange = sorted(
-            "/".join(each)
-            for each in folders
-            if each[0] in layers and len(each) > 1 and ".".join(each) not in known
+            folder
+            for folder in lake.folders
+            if folder.partition("/")[0] in layers and folder.replace("/", ".") not in known
         )
         return [
             f"{folder} is of a source that is declared no more: declare it, or remove the folder"

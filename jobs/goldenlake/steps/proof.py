@@ -22,6 +22,8 @@ class Found:
     files: int
     size: int
     told: tuple[str, ...]
+    folders: frozenset[str] = frozenset()
+    """In which they lie: the first two names of a path."""
     unread: tuple[tuple[str, str], ...] = ()
     """Those that cannot be asked for by their names, so nobody knows what they say; and why."""
 
@@ -40,9 +42,12 @@ def search(place: FilePlace, traces: Traces, *, skip: str = "") -> Found:
     files = size = 0
     told = []
     unread = []
+    folders = set()
     for file in place.list(EVERYTHING):
         if skip and file.path.startswith(skip):
             continue
+        if file.path.count("/") > 1:
+            folders.add("/".join(file.path.split("/")[:2]))
         if file.unfit:
             unread.append((file.path, file.unfit))
             continue
@@ -50,7 +55,14 @@ def search(place: FilePlace, traces: Traces, *, skip: str = "") -> Found:
         with closing(_said(place, file.path)) as said:
             if traces.found_in(file.path) or any(traces.found_in(text) for text in said):
                 told.append(file.path)
-    return Found(place=place.name, files=files, size=size, told=tuple(told), unread=tuple(unread))
+    return Found(
+        place=place.name,
+        files=files,
+        size=size,
+        told=tuple(told),
+        folders=frozenset(folders),
+        unread=tuple(unread),
+    )
 
 
 def _said(place: FilePlace, path: str) -> Generator[str, None, None]:

@@ -15,10 +15,7 @@ from goldenlake.declarations.expressions import columns_of, lenient
 from goldenlake.declarations.formats import CsvFormat
 from goldenlake.declarations.source import Source, SourceColumn
 from goldenlake.transforms.golden_consents import stated
-from goldenlake.transforms.newest import time_of
-
-#: Days. A row from further ahead would be the newest of its key for ever.
-_CLOCKS_DIFFER_BY = 2
+from goldenlake.transforms.newest import is_ahead, time_of
 
 #: What bronze says of where a row came from, handed on as it is.
 ORIGIN = ("_file_id", "_record", "_landed_on", "_file_on")
@@ -139,9 +136,7 @@ def _flaws(source: Source) -> Column:
         if column.required or (column.name in source.key and source.load != "append"):
             found.append(F.when(absent & ~uncast, F.lit(f"required_{column.name}")))
     for when, is_meant in _moments(source).items():
-        came = F.greatest("_file_on", "_landed_on")
-        is_early = F.col(when).cast("date") > F.date_add(came, _CLOCKS_DIFFER_BY)
-        found.append(F.when(is_early & is_meant, F.lit(f"future_{when}")))
+        found.append(F.when(is_ahead(F.col(when)) & is_meant, F.lit(f"future_{when}")))
     if source.consents and not source.is_profile:
         unheard = _says_no(source) & _names_nobody(source)
         named = set(source.identifiers.values())

@@ -14,6 +14,7 @@ from goldenlake.declarations.expressions import lenient
 from goldenlake.declarations.source import STATUSES, ConsentMapping, Source
 from goldenlake.transforms.consent import ANY
 from goldenlake.transforms.golden_events import meant, optional, selected
+from goldenlake.transforms.newest import is_ahead
 from goldenlake.transforms.row_ids import event_id
 
 COLUMNS = (
@@ -27,7 +28,8 @@ def statements_of(silver: DataFrame, source: Source) -> DataFrame:
 
     A row whose word has no meaning among ``statuses`` states nothing. A no that names no purpose,
     or no channel, is about any. A statement without a time counts from when its row was observed;
-    a yes in a keyed source, whose rows are observed anew with each edit, as the earliest of all.
+    a yes in a keyed source, whose rows are observed anew with each edit, as the earliest of all. So
+    does a yes dated after it came, which would be later than every no.
     """
     mapped = [
         _statements(selected(silver, mapping.only), source, mapping) for mapping in source.consents
@@ -104,6 +106,7 @@ def _statements(rows: DataFrame, source: Source, mapping: ConsentMapping, *kept:
 def _stated_at(rows: DataFrame, source: Source, mapping: ConsentMapping, says_no: Column) -> Column:
     """When it was said: a no as late as it may have been, a yes as early."""
     given = F.col(mapping.at).try_cast("timestamp")
+    given = F.when(~is_ahead(given), given)
     seen = F.coalesce(F.col("_observed_at"), F.col("_file_on").cast("timestamp"))
     last = F.coalesce(last_instant(rows, source, mapping.at), _last_of_day(seen, "UTC"))
     first = seen if source.load == "append" else F.timestamp_seconds(F.lit(0))

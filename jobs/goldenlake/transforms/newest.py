@@ -10,10 +10,19 @@ from pyspark.sql import functions as F
 from goldenlake.declarations.source import Source
 from goldenlake.schemas import PLACE
 
+#: Days. What is dated further ahead of its file was not said then, whatever the clocks.
+_CLOCKS_DIFFER_BY = 2
+
 #: What breaks every tie: the file's day, the file, the place in the file.
 TIES = ("_file_on", "_file_id", "_record")
 #: ``TIES``, with how often the file was corrected.
 PLACED = ("_file_on", "_version", "_file_id", "_record")
+
+
+def is_ahead(at: Column) -> Column:
+    """Whether a time is later than the row that tells of it can have come."""
+    came = F.greatest("_file_on", "_landed_on")
+    return at.cast("date") > F.date_add(came, _CLOCKS_DIFFER_BY)
 
 
 def observed_at(source: Source) -> Column:

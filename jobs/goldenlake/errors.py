@@ -474,6 +474,17 @@ class StageMissing(TerminalError):
         )
 
 
+class StagedForAnotherDay(TerminalError):
+    """A generation would be of a day for which it was not built."""
+
+    def __init__(self, *, staged: str) -> None:
+        self.staged = staged
+        super().__init__(
+            f"what is staged was built for {staged}. Nothing was published; say "
+            f"`--as-of {staged}`, or run `goldenlake resolve` and `golden` for the other day first."
+        )
+
+
 class ExportHeld(Held):
     """A guard stopped an export before its first write."""
 

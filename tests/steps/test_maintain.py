@@ -198,7 +198,8 @@ def test_days_past_their_retention_go_but_the_last_ones_of_each_segment_stay(
 
     spark = tables.spark
     members = of("c_1", 1)
-    tables.append("segments.members", spark.createDataFrame(members, MEMBERS.ddl))
+    # The oldest day had none.
+    tables.append("segments.members", spark.createDataFrame(members[:-1], MEMBERS.ddl))
     changes = of("c_1", "stayed")
     tables.append("segments.changes", spark.createDataFrame(changes, CHANGES.ddl))
     sizes = of(1, 0, 0, 1, 1, "f", "x")

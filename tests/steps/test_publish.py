@@ -13,12 +13,15 @@ import pytest
 from deltalake import DeltaTable, QueryBuilder
 from pyspark.sql import SparkSession
 
+from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.environment import BlastRadius
+from goldenlake.declarations.source import Source
 from goldenlake.errors import (
     ExitCode,
     GenerationMoved,
     PublicationRefused,
     SetupError,
+    StagedForAnotherDay,
     StageMissing,
 )
 from goldenlake.io.spark import DELETION_VECTORS, SMALL_DATA_CONF
@@ -29,6 +32,7 @@ from goldenlake.steps.generations import Stage, latest_generation, stage, staged
 from goldenlake.steps.publish import Publish
 from goldenlake.steps.reading import generation_views
 from support import gold
+from support.bronze import source_of
 from support.golden_world import DAY, GOLDEN, World, build, contents, declared_tables, silent
 from support.readers import duckdb_with_delta, rows_as_read
 from support.resolving import overtake
@@ -36,6 +40,22 @@ from support.resolving import overtake
 TOMORROW = DAY + timedelta(days=1)
 #: Rules that the tests below need: each one judged costs a Spark job or two.
 KEPT = {("gold.customers", "unique"), ("gold.customers", "matches"), ("gold.sources", "unique")}
+
+
+POLICY = ConsentPolicy.model_validate(
+    {
+        "purposes": {"marketing": {"description": "x"}},
+        "channels": {name: {"addresses": ["email"]} for name in ("email", "letter")},
+    }
+)
+
+
+def stating(name: str, *mappings: dict[str, str]) -> Source:
+    """A source that states consent to marketing, in all that it says by default."""
+    said = mappings or ({"channel": "by"},)
+    given = [{"at": "at", "status": "word", "constant_purpose": "marketing"} | of for of in said]
+    columns = [{"name": each} for each in ("id", "at", "word", "by")]
+    return source_of(source=name, load="append", columns=columns, consents=given)
 
 
 class Fixed:
@@ -55,7 +75,8 @@ def publish(tables: DeltaTables, **given: Any) -> Publish:
     settings = {
         "declared": declared,
         "blast_radius": BlastRadius(least_customers=1),
-        "heard": ["consents"],
+        "sources": [stating("consents")],
+        "consent": POLICY,
         "as_of": DAY,
         "run_id": "test",
         "docs": Path(tables.location("ops.docs")).parent / "data_docs",
@@ -254,20 +275,26 @@ def test_a_no_of_a_source_that_is_declared_no_more_is_not_lost_unseen(tables: De
     base = latest_generation(tables)
     assert base is not None
 
-    def reasons(consents: int, *heard: str) -> list[str]:
+    def reasons(consents: int, *sources: Source, policy: ConsentPolicy = POLICY) -> list[str]:
         golden = Stage(
             step="golden", as_of=DAY, run_id="r", base=1, tables={"gold.consents": consents},
             inputs={}, fingerprint="", counts={},
         )  # fmt: skip
-        return lost_refusals(tables, base, golden, heard=heard)
+        return lost_refusals(tables, base, golden, sources=sources, policy=policy)
 
     anew = tables.overwrite("gold.consents", tables.frame([said[2]], gold.CONSENTS))
 
-    [reason] = reasons(anew, "consents")
+    consents = stating("consents")
+    [reason] = reasons(
+        anew, consents, source_of(source="letters", load="append", columns=[{"name": "id"}])
+    )
     assert reason.startswith("letters states consent no more by conf/sources, and 1 times")
-    assert reasons(anew, "consents", "letters") == reasons(base.tables["gold.consents"]) == []
+    assert reasons(anew, consents, stating("letters")) == []
+    assert reasons(base.tables["gold.consents"]) == []
     assert len(reasons(anew)) == 2
     assert "gone_sources of conf/consent.yml" in reason
+    gone = POLICY.model_copy(update={"gone_sources": ["letters"]})
+    assert reasons(anew, consents, policy=gone) == []
 
     stage(
         tables, "golden", names=["gold.consents"], as_of=DAY, run_id="r", base=base, inputs={},
@@ -275,7 +302,49 @@ def test_a_no_of_a_source_that_is_declared_no_more_is_not_lost_unseen(tables: De
     )  # fmt: skip
     with pytest.raises(PublicationRefused, match="letters states consent no more"):
         run(tables, declared=NO_RULES, accept_blast_radius=True)
-    run(tables, declared=NO_RULES, heard=["consents", "letters"])
+    run(tables, declared=NO_RULES, sources=[stating("consents"), stating("letters")])
+
+
+def test_a_no_of_which_its_source_speaks_no_more_is_not_lost_unseen(tables: DeltaTables) -> None:
+    by_letter, by_any = {"constant_channel": "letter"}, {"channel": "by"}
+    said = [
+        gold.grant("ann", "withdrawn", source="crm"),
+        gold.grant("bob", "suppressed", source="crm", channel="any"),
+        gold.grant("cyd", source="crm"),
+        gold.grant("dan", "withdrawn", source="crm", channel="fax"),
+    ]
+    gold.publish(tables, DAY, {"gold.consents": said})
+    base = latest_generation(tables)
+    anew = tables.overwrite("gold.consents", tables.frame([], gold.CONSENTS))
+    golden = Stage(
+        step="golden", as_of=DAY, run_id="r", base=1, tables={"gold.consents": anew}, inputs={},
+        fingerprint="", counts={},
+    )  # fmt: skip
+
+    def lost(*mappings: dict[str, str]) -> list[str]:
+        sources = [stating("crm", *mappings)]
+        reasons = lost_refusals(tables, base, golden, sources=sources, policy=POLICY)
+        return [each.partition(" no more")[0] for each in reasons]
+
+    every, email = (f"crm states consent to marketing by {channel}" for channel in ("any", "email"))
+    assert lost(by_letter) == [every, email]
+    assert lost({"constant_channel": "email"}) == [every]
+    assert lost({"constant_channel": "any"}) == lost(by_any) == []
+    assert lost(by_any | by_letter) == []
+    other = {"constant_channel": "any", "constant_purpose": "other"}
+    assert lost(by_letter, other) == [every, email]
+
+
+def test_what_was_built_for_another_day_is_not_published_as_of_this_one(
+    tables: DeltaTables,
+) -> None:
+    stage(
+        tables, "golden", names=[], as_of=DAY, run_id="r", base=None, inputs={}, fingerprint="x",
+        counts={},
+    )  # fmt: skip
+    with pytest.raises(StagedForAnotherDay, match=DAY.isoformat()):
+        run(tables, declared=NO_RULES, as_of=DAY.replace(year=DAY.year + 1))
+    assert latest_generation(tables) is None
 
 
 def test_only_tables_that_changed_are_judged_again(story: dict[str, Any]) -> None:

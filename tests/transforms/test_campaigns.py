@@ -56,6 +56,13 @@ def test_the_interval_of_two_shares_is_that_of_the_paper(spark, counts, bounds):
     assert tuple(found) == pytest.approx(bounds, abs=5e-5)
 
 
+def test_money_that_does_not_fit_is_not_known_and_stops_nothing(spark):
+    people = [assigned("a", "sent"), assigned("b", "sent"), assigned("c", "held_out")]
+    absurd = [bought("a", "6e13"), bought("a", "6e13"), bought("c", "5")]
+    row = results(spark, people, absurd)["spring"]
+    assert (row["converted"], row["revenue"], row["revenue_held_out"]) == (1, None, 5)
+
+
 def test_results_are_those_of_plain_sums(spark):
     random = Random(3)
     people = [assigned(f"s{at}", "sent") for at in range(60)]

@@ -381,6 +381,20 @@ def test_a_line_that_says_no_currency_is_not_added_to_those_that_say_one(
     assert (row["orders"], row["revenue"], row["average_order"]) == (2, revenue, average)
 
 
+def test_money_that_does_not_fit_is_not_known_and_none_is_none(spark: SparkSession) -> None:
+    bought = [
+        ("rich", "shop", f"o{at}", NOON, "store", 1.0, Decimal("6e13"), "EUR", False)
+        for at in range(2)
+    ]
+    found = golden_metrics(
+        spark.createDataFrame([("rich",), ("poor",)], "customer_id STRING"),
+        spark.createDataFrame([], INTERACTIONS),
+        spark.createDataFrame(bought, PURCHASES),
+    ).collect()
+    told = {row["customer_id"]: (row["orders"], row["revenue"]) for row in found}
+    assert told == {"rich": (2, None), "poor": (0, 0)}
+
+
 def test_the_channel_of_a_purchase_is_the_one_that_its_row_names(spark: SparkSession) -> None:
     erp = source(
         purchases={

@@ -101,11 +101,11 @@ def publish(installation: Installation, *, accept_blast_radius: bool = False) ->
     from goldenlake.steps.publish import Publish
 
     catalogue = installation.catalogue
-    stating = [name for name, source in catalogue.sources.items() if source.consents]
     step = Publish(
         declared=catalogue.tables,
         blast_radius=catalogue.environment.blast_radius,
-        heard=[*stating, *catalogue.consent.gone_sources],
+        sources=list(catalogue.sources.values()),
+        consent=catalogue.consent,
         as_of=installation.as_of,
         run_id=installation.run_id,
         docs=installation.reports / "data_docs",

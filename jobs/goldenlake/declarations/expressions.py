@@ -47,8 +47,12 @@ _ADMITTED: tuple[type[Expr], ...] = (
     sql.TimestampTrunc, sql.DateTrunc, sql.Replace, sql.RegexpReplace, sql.RegexpExtract,
     sql.StartsWith, sql.EndsWith, sql.Contains, sql.Split, sql.Left, sql.Right, sql.Var,
     sql.Interval, sql.TsOrDsAdd, sql.TsOrDsDiff, sql.Date, sql.SplitPart, sql.ArraySize,
-    sql.ArrayContains, sql.Tuple, sql.IntDiv, sql.Initcap, sql.StrPosition, sql.Pad,
+    sql.ArrayContains, sql.Tuple, sql.IntDiv, sql.Initcap, sql.StrPosition, sql.Pad, sql.SafeAdd,
+    sql.SafeSubtract, sql.SafeMultiply,
 )  # fmt: skip
+_NUMBER = "decimal(38, 18)"
+"""Holds each whole number of 64 bits exactly, and what is hardly more than none."""
+_CALCULATED = {sql.Add: sql.SafeAdd, sql.Sub: sql.SafeSubtract, sql.Mul: sql.SafeMultiply}
 _TRY_TO_DATE = "TRY_TO_DATE"
 """Admitted as well, of a text and a format: sqlglot knows it by its name alone."""
 
@@ -127,8 +131,8 @@ def _written(tree: Expr, expression: str) -> str:
 
 def lenient(expression: str) -> str:
     """The expression written anew from its syntax tree, in Spark's dialect, with casts, texts that
-    are taken for dates and divisions that give null where they fail: one odd row must not stop a
-    file, nor one odd customer a night.
+    are taken for dates or compared with a number or a time, sums, products and divisions that give
+    null where they fail: one odd row must not stop a file, nor one odd customer a night.
 
     What Spark evaluates is this text, never the one that somebody typed. Raises ExpressionRefused.
     """
@@ -154,7 +158,32 @@ def _soft(node: Expr) -> Expr:
             node.set("this", _tried(node.this, "timestamp"))
         case sql.Div() | sql.Mod() | sql.IntDiv():
             node.set("expression", _not_zero(node.expression))
+        case sql.Add() | sql.Sub() | sql.Mul():
+            return _CALCULATED[type(node)](this=node.this, expression=node.expression)
+        case sql.EQ() | sql.NEQ() | sql.NullSafeEQ() | sql.GT() | sql.GTE() | sql.LT() | sql.LTE():
+            sides = node.this, node.expression
+            for name, side, other in zip(("this", "expression"), sides, sides[::-1], strict=True):
+                if (to := _kind_of(other)) and not _kind_of(side):
+                    node.set(name, _tried(side, to))
+        case sql.Between():
+            if to := _kind_of(node.args["low"]) or _kind_of(node.args["high"]):
+                node.set("this", _tried(node.this, to))
+        case sql.In():
+            if to := next(filter(None, map(_kind_of, node.expressions)), None):
+                node.set("this", _tried(node.this, to))
     return node
+
+
+def _kind_of(node: Expr) -> str | None:
+    """What a text that is compared with this constant would be taken for, and fail."""
+    if isinstance(node, sql.Neg | sql.Paren):
+        return _kind_of(node.this)
+    if isinstance(node, sql.Literal):
+        return None if node.is_string else _NUMBER
+    if isinstance(node, sql.Boolean):
+        return "boolean"
+    is_time = isinstance(node, sql.TryCast) and isinstance(node.this, sql.Literal)
+    return "timestamp" if is_time and node.to.is_type(*sql.DataType.TEMPORAL_TYPES) else None
 
 
 def _tried(value: Expr, to: sql.DataType | str) -> Expr:

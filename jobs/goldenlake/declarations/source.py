@@ -156,12 +156,12 @@ class ConsentMapping(Declaration):
     only: Expression | None = None
 
     def may_be_about(self, purpose: str, channel: str) -> bool:
-        """Whether a statement can be about sending for a purpose by a channel."""
-        return self.constant_purpose in (None, "any", purpose) and self.constant_channel in (
-            None,
-            "any",
-            channel,
-        )
+        """Whether a statement can be about sending for a purpose by a channel. Beside a column the
+        constant stands for what the column leaves out.
+        """
+        purposes = (None, "any", purpose) if self.purpose is None else (self.constant_purpose,)
+        channels = (None, "any", channel) if self.channel is None else (self.constant_channel,)
+        return self.constant_purpose in purposes and self.constant_channel in channels
 
 
 class Snapshot(Declaration):

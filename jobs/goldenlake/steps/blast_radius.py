@@ -6,16 +6,20 @@ Reasons name customers by their ids and say how many records they have, and noth
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.environment import BlastRadius
+from goldenlake.declarations.source import Source
 from goldenlake.ports import Tables
 from goldenlake.steps.generations import Generation, Stage, read
+from goldenlake.transforms.consent import ANY
 
 _GATED = {
     "merged": "merged into others",
@@ -25,6 +29,11 @@ _GATED = {
 }
 """Events of identity.history that have a limit, and what they say to a person."""
 _MOST_NAMED = 5
+_ALL_IS_GONE = (
+    "Declare it again, with its consents; it need not get files. Where it is gone for good and "
+    "what it said shall no longer count, name it in gone_sources of conf/consent.yml."
+)
+_PART_IS_GONE = "Declare these consents again; its files need not tell of them."
 _SIZES = "customer_id string, records int"
 
 
@@ -134,22 +143,38 @@ class BlastGate:
 
 
 def lost_refusals(
-    tables: Tables, base: Generation | None, golden: Stage, *, heard: Collection[str]
+    tables: Tables,
+    base: Generation | None,
+    golden: Stage,
+    *,
+    sources: Sequence[Source],
+    policy: ConsentPolicy,
 ) -> list[str]:
-    """Why a build must not be published which drops what people said no to through a source that
-    is not among the ``heard``: they would be sent to again on an older yes.
+    """Why a build must not be published which drops what people said no to, since by the
+    declarations their source says nothing of it any more: they would be sent to again on an older
+    yes. What can be sent for no purpose, or by no channel, that there is may go.
     """
     table = "gold.consents"
     if base is None or base.tables.get(table) in (None, golden.tables.get(table)):
         return []
     said = read(tables, base, table).where(F.col("status") != "granted")
-    lost = said.where(~F.col("source").isin(*heard)).groupBy("source").count()
+    said = said.where(~F.col("source").isin(*policy.gone_sources))
+    stating = {source.source: source.consents for source in sources if source.consents}
+    lost: Counter[tuple[str, str]] = Counter()
+    for row in said.groupBy("source", "purpose", "channel").count().collect():
+        source, purpose, channel = row["source"], row["purpose"], row["channel"]
+        if source not in stating:
+            lost[source, ""] += row["count"]
+            continue
+        can_be_sent = purpose in (ANY, *policy.purposes) and channel in (ANY, *policy.channels)
+        is_heard = any(each.may_be_about(purpose, channel) for each in stating[source])
+        if can_be_sent and not is_heard:
+            lost[source, f"to {purpose} by {channel} "] += row["count"]
     return [
-        f"{row['source']} states consent no more by conf/sources, and {row['count']:,} times "
-        "somebody said no through it, which would not be heard any more. Declare it again, "
-        "with its consents; it need not get files. Where it is gone for good and what it said "
-        "shall no longer count, name it in gone_sources of conf/consent.yml."
-        for row in lost.orderBy("source").collect()
+        f"{source} states consent {about}no more by conf/sources, and {count:,} times somebody "
+        "said no through it, which would not be heard any more. "
+        + (_PART_IS_GONE if about else _ALL_IS_GONE)
+        for (source, about), count in sorted(lost.items())
     ]
 
 

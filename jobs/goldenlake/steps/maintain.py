@@ -82,11 +82,12 @@ class Maintain:
         removed += _remove_days(tables, "activation.held_back", set(days) - judged)
         old_members = self.as_of - parse_duration(self.retention.table_history)
         kept = _days_still_needed(tables)
-        days = [d for d in _days_before(tables, "segments.members", old_members) if d not in kept]
         # Sizes say that a day's segments are built. They go first: a day without members that
         # counted as built would look like an empty audience, and an export would remove everybody.
-        for name in ("segments.sizes", "segments.changes", "segments.members"):
-            removed += _remove_days(tables, name, days)
+        names = ("segments.sizes", "segments.changes", "segments.members")
+        days = {day for name in names for day in _days_before(tables, name, old_members)}
+        for name in names:
+            removed += _remove_days(tables, name, days - kept)
         return removed
 
     def _compact(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from goldenlake.declarations.consent import ConsentPolicy
 from goldenlake.declarations.environment import BlastRadius
+from goldenlake.declarations.source import Source
 from goldenlake.declarations.table import Table
-from goldenlake.errors import PublicationRefused, StageMissing
+from goldenlake.errors import PublicationRefused, StagedForAnotherDay, StageMissing
 from goldenlake.ports import Clock, Progress, StepResult, Tables
 from goldenlake.quality.audit import Verdict, audit
 from goldenlake.quality.suites import suite_of
@@ -35,8 +37,8 @@ class Publish:
 
     declared: Mapping[str, Table]
     blast_radius: BlastRadius
-    heard: Collection[str]
-    """Sources that are declared to state consent, and those whose statements no longer count."""
+    sources: Sequence[Source]
+    consent: ConsentPolicy
     as_of: date
     run_id: str
     docs: Path
@@ -51,8 +53,8 @@ class Publish:
         changed. Raises PublicationRefused where a critical rule is broken, too many customers
         would merge, split, move or retire, one would be too large, or who said no would not be
         heard any more: readers keep the generation before. Raises StageMissing where golden was
-        not built on what resolve staged, and GenerationMoved where another generation overtook what
-        they staged.
+        not built on what resolve staged, StagedForAnotherDay, and GenerationMoved where another
+        generation overtook what they staged.
         """
         refuse_overtaken(tables, "resolve")
         base = latest_generation(tables)
@@ -65,6 +67,8 @@ class Publish:
                 write_pointer(tables, base)
             return StepResult(step="publish", status="skipped", details={"why": "nothing staged"})
         _check_pair(golden, resolved or base)
+        if golden.as_of != self.as_of:
+            raise StagedForAnotherDay(staged=golden.as_of.isoformat())
         names = self._judged(golden)
         rules = fingerprint({}, {name: suite_of(self.declared[name]) for name in names})
         changed = [
@@ -85,7 +89,7 @@ class Publish:
             base=base,
         )
         reasons = [str(verdict) for verdict in verdicts if verdict.stops]
-        reasons += lost_refusals(tables, base, golden, heard=self.heard)
+        reasons += lost_refusals(tables, base, golden, sources=self.sources, policy=self.consent)
         if not self.accept_blast_radius:
             reasons += gate.reasons()
         details = {

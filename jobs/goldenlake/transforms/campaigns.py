@@ -48,10 +48,10 @@ def campaign_results(
         *(F.count_if(is_sent & F.col(name)).alias(name) for name in _REACTIONS),
         F.count_if(is_sent & bought).alias("converted"),
         F.count_if(is_held & bought).alias("converted_held_out"),
-        F.coalesce(F.sum(F.when(is_sent, F.col("revenue"))), F.lit(0)).cast(MONEY).alias("revenue"),
-        F.coalesce(F.sum(F.when(is_held, F.col("revenue"))), F.lit(0))
-        .cast(MONEY)
-        .alias("revenue_held_out"),
+        *(
+            F.coalesce(F.sum(F.when(arm, F.col("revenue"))), F.lit(0)).try_cast(MONEY).alias(name)
+            for name, arm in (("revenue", is_sent), ("revenue_held_out", is_held))
+        ),
         (F.min("_least_currency") != F.max("_greatest_currency")).alias("_is_mixed"),
         *(
             of(F.when(arm, F.col("_spent"))).alias(f"_{what}_{name}")
@@ -145,7 +145,7 @@ def _bought(people: DataFrame, purchases: DataFrame) -> DataFrame:
         _within(people, lines)
         .groupBy(*_CAMPAIGN, "customer_id")
         .agg(
-            F.sum("amount").cast(MONEY).alias("revenue"),
+            F.sum("amount").alias("revenue"),
             F.lit(True).alias("_has_bought"),
             F.min("_currency").alias("_least_currency"),
             F.max("_currency").alias("_greatest_currency"),

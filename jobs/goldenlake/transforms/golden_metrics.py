@@ -131,5 +131,5 @@ def _distinct(values: Column) -> Column:
 
 
 def _unless_mixed(name: str) -> Column:
-    total = F.coalesce(F.col(name).try_cast(MONEY), F.lit(0).cast(MONEY))
+    total = F.coalesce(F.col(name), F.lit(0)).try_cast(MONEY)
     return F.when(~F.coalesce(F.col("_is_mixed"), F.lit(False)), total)

@@ -301,7 +301,7 @@ def test_a_wide_blast_radius_is_accepted_by_a_person_alone(
     assert given == [accepted]
 
 
-def test_publish_is_told_which_sources_state_consent_and_which_are_gone(
+def test_publish_is_told_which_sources_there_are_and_which_are_gone(
     goldenlake, conf, written, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from goldenlake.steps import publish
@@ -316,7 +316,8 @@ def test_publish_is_told_which_sources_state_consent_and_which_are_gone(
     monkeypatch.setattr(publish, "Publish", Publish)
     monkeypatch.setattr(Installation, "tables", SimpleNamespace())
     goldenlake("publish", *AS_OF, *at(conf))
-    assert given["heard"] == ["old_shop"]
+    assert given["consent"].gone_sources == ["old_shop"]
+    assert [each.source for each in given["sources"]] == ["shop"]
 
 
 def test_looking_needs_no_day_and_takes_the_newest(

@@ -182,8 +182,9 @@ def _kind_of(node: Expr) -> str | None:
         return None if node.is_string else _NUMBER
     if isinstance(node, sql.Boolean):
         return "boolean"
-    is_time = isinstance(node, sql.TryCast) and isinstance(node.this, sql.Literal)
-    return "timestamp" if is_time and node.to.is_type(*sql.DataType.TEMPORAL_TYPES) else None
+    if isinstance(node, sql.TryCast) and isinstance(node.this, sql.Literal):
+        return "timestamp" if node.is_type(*sql.DataType.TEMPORAL_TYPES) else None
+    return None
 
 
 def _tried(value: Expr, to: sql.DataType | str) -> Expr:

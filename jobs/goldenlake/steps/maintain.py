@@ -85,9 +85,9 @@ class Maintain:
         # Sizes say that a day's segments are built. They go first: a day without members that
         # counted as built would look like an empty audience, and an export would remove everybody.
         names = ("segments.sizes", "segments.changes", "segments.members")
-        days = {day for name in names for day in _days_before(tables, name, old_members)}
+        past = {day for name in names for day in _days_before(tables, name, old_members)}
         for name in names:
-            removed += _remove_days(tables, name, days - kept)
+            removed += _remove_days(tables, name, past - kept)
         return removed
 
     def _compact(

@@ -66,12 +66,18 @@ def telling(folder: Path, email: str) -> list[str]:
     return [name for name, data in said(folder) if told_by(data, [email])]
 
 
-def test_nothing_tells_of_somebody_who_was_forgotten(at: Scenario) -> None:
-    # A file that broke, one that tells of nobody but by its name, and one that still waits when
-    # somebody is forgotten.
-    (at.drops / f"broken_{NEXT}.csv").write_text(f"mail\n{BOB}\n")
-    write(at, NEXT, "hal@example.com", name=f"for_{BOB}")
+def collect_odd_files(at: Scenario) -> tuple[Path, Path]:
+    """One that broke, and one that tells of Bob by its name alone."""
+    broken = at.drops / f"broken_{NEXT}.csv"
+    broken.write_text(f"mail\n{BOB}\n")
+    named = write(at, NEXT, "hal@example.com", name=f"for_{BOB}")
     stages.collect(at.installation(NEXT), ["people"])
+    return broken, named
+
+
+def test_nothing_tells_of_somebody_who_was_forgotten(at: Scenario) -> None:
+    collect_odd_files(at)
+    # One that still waits when he is forgotten.
     write(at, NEXT, BOB, "gil@example.com", name="late")
     before = emails(at)
     assert telling(at.home / "lake", BOB)
@@ -112,10 +118,7 @@ def test_nothing_tells_of_somebody_who_was_forgotten(at: Scenario) -> None:
 
 @pytest.mark.slow
 def test_old_files_bring_nobody_back_who_was_forgotten(at: Scenario) -> None:
-    broken = at.drops / f"broken_{NEXT}.csv"
-    broken.write_text(f"mail\n{BOB}\n")
-    named = write(at, NEXT, "hal@example.com", name=f"for_{BOB}")
-    stages.collect(at.installation(NEXT), ["people"])
+    broken, named = collect_odd_files(at)
     before = emails(at)
     erase(at, f"email={BOB}")
 

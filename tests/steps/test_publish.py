@@ -265,6 +265,14 @@ def test_moves_and_customers_that_grow_too_large_are_held_and_named(
     assert accepted.counts["customers_moved"] == 1
 
 
+def golden_of(consents: int) -> Stage:
+    """A build on the first generation, with that version of the consents."""
+    return Stage(
+        step="golden", as_of=DAY, run_id="r", base=1, tables={"gold.consents": consents}, inputs={},
+        fingerprint="", counts={},
+    )  # fmt: skip
+
+
 def test_a_no_of_a_source_that_is_declared_no_more_is_not_lost_unseen(tables: DeltaTables) -> None:
     said = [
         gold.grant("ann", "withdrawn", source="letters"),
@@ -276,11 +284,7 @@ def test_a_no_of_a_source_that_is_declared_no_more_is_not_lost_unseen(tables: De
     assert base is not None
 
     def reasons(consents: int, *sources: Source, policy: ConsentPolicy = POLICY) -> list[str]:
-        golden = Stage(
-            step="golden", as_of=DAY, run_id="r", base=1, tables={"gold.consents": consents},
-            inputs={}, fingerprint="", counts={},
-        )  # fmt: skip
-        return lost_refusals(tables, base, golden, sources=sources, policy=policy)
+        return lost_refusals(tables, base, golden_of(consents), sources=sources, policy=policy)
 
     anew = tables.overwrite("gold.consents", tables.frame([said[2]], gold.CONSENTS))
 
@@ -316,10 +320,7 @@ def test_a_no_of_which_its_source_speaks_no_more_is_not_lost_unseen(tables: Delt
     gold.publish(tables, DAY, {"gold.consents": said})
     base = latest_generation(tables)
     anew = tables.overwrite("gold.consents", tables.frame([], gold.CONSENTS))
-    golden = Stage(
-        step="golden", as_of=DAY, run_id="r", base=1, tables={"gold.consents": anew}, inputs={},
-        fingerprint="", counts={},
-    )  # fmt: skip
+    golden = golden_of(anew)
 
     def lost(*mappings: dict[str, str]) -> list[str]:
         sources = [stating("crm", *mappings)]

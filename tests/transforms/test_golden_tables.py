@@ -8,7 +8,7 @@ from itertools import pairwise, product
 from typing import Any
 
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Source
@@ -247,16 +247,16 @@ def test_whichever_days_are_run_again_a_history_tells_one_thing_of_each_day(
     """One customer for each way in which four builds can speak of one."""
     told = {f"{number}": said for number, said in enumerate(product((None, "a", "b"), repeat=4))}
     history: dict[tuple[str, date], Any] = {}
+
+    def changes() -> list[Row]:
+        current = local_frame(spark, history.values(), HISTORY)
+        customers = local_frame(spark, now.items(), "customer_id STRING, name STRING")
+        return history_changes(current, customers, ["name"], as_of=day).collect()
+
     for at, number in enumerate(days):
         day = MONDAY + timedelta(days=number)
         now = {who: said[at] for who, said in told.items() if said[at]}
-        changes = history_changes(
-            local_frame(spark, history.values(), HISTORY),
-            local_frame(spark, now.items(), "customer_id STRING, name STRING"),
-            ["name"],
-            as_of=day,
-        )
-        for row in changes.collect():
+        for row in changes():
             key = row["customer_id"], row["valid_from"]
             history[key] = tuple(row)
             if row["valid_to"] and row["valid_to"] < row["valid_from"]:
@@ -266,13 +266,7 @@ def test_whichever_days_are_run_again_a_history_tells_one_thing_of_each_day(
         assert all(end is None or start < end for _, start, end, _ in spans)
         for (who, _, end, _), (other, start, *_) in pairwise(spans):
             assert who != other or (end is not None and end <= start)
-        again = history_changes(
-            local_frame(spark, history.values(), HISTORY),
-            local_frame(spark, now.items(), "customer_id STRING, name STRING"),
-            ["name"],
-            as_of=day,
-        )
-        assert again.collect() == []
+        assert changes() == []
 
 
 def test_who_is_there_again_on_a_day_that_is_run_again_was_never_away(spark: SparkSession) -> None:

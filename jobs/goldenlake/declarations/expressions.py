@@ -165,11 +165,9 @@ def _soft(node: Expr) -> Expr:
             for name, side, other in zip(("this", "expression"), sides, sides[::-1], strict=True):
                 if (to := _kind_of(other)) and not _kind_of(side):
                     node.set(name, _tried(side, to))
-        case sql.Between():
-            if to := _kind_of(node.args["low"]) or _kind_of(node.args["high"]):
-                node.set("this", _tried(node.this, to))
-        case sql.In():
-            if to := next(filter(None, map(_kind_of, node.expressions)), None):
+        case sql.Between() | sql.In():
+            constants = node.expressions or (node.args["low"], node.args["high"])
+            if to := next(filter(None, map(_kind_of, constants)), None):
                 node.set("this", _tried(node.this, to))
     return node
 

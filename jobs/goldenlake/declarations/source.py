@@ -159,9 +159,9 @@ class ConsentMapping(Declaration):
         """Whether a statement can be about sending for a purpose by a channel. Beside a column the
         constant stands for what the column leaves out.
         """
-        purposes = (None, "any", purpose) if self.purpose is None else (self.constant_purpose,)
-        channels = (None, "any", channel) if self.channel is None else (self.constant_channel,)
-        return self.constant_purpose in purposes and self.constant_channel in channels
+        only_purpose = None if self.purpose else self.constant_purpose
+        only_channel = None if self.channel else self.constant_channel
+        return only_purpose in (None, "any", purpose) and only_channel in (None, "any", channel)
 
 
 class Snapshot(Declaration):

@@ -274,7 +274,7 @@ class Erase:
         progress(f"{len(names)} tables purged of old versions")
         found = self._search(progress)
         remains = [why for of in found.values() for why in of.remains(self.subject.traces)]
-        remains += self._of_nobody(found["lake"]) if "lake" in found else []
+        remains += self._of_nobody(found)
         if remains:
             raise ErasureUnfinished(request=self.request.request, remains=remains[:20])
         certificate = self._certificate(tables, gone, told, found, at)
@@ -343,13 +343,13 @@ class Erase:
             progress(f"{name}: {found[name].files:,} files searched")
         return found
 
-    def _of_nobody(self, lake: Found) -> list[str]:
+    def _of_nobody(self, found: Mapping[str, Found]) -> list[str]:
         """Folders of sources that are declared no more: what they say of whom cannot be read."""
         known = source_tables(each.source for each in self.sources)
         layers = {name.partition(".")[0] for name in source_tables([""])}
         strange = sorted(
             folder
-            for folder in lake.folders
+            for folder in (found["lake"].folders if "lake" in found else ())
             if folder.partition("/")[0] in layers and folder.replace("/", ".") not in known
         )
         return [

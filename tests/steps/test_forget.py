@@ -33,9 +33,10 @@ from goldenlake.steps.proof import search
 from goldenlake.steps.refusals import refusals
 from goldenlake.steps.subjects import Subject
 from goldenlake.steps.telling import rows_of_others
+from goldenlake.steps.ties import keep_ties
 from goldenlake.steps.tombstones import CUT, RECORD, RULE, Erased
 from support import gold
-from support.bronze import ingested, source_of
+from support.bronze import LANDED_ON, ingested, source_of
 from support.conforming import DAY, conform, silver
 from support.gold import customer
 from support.golden_world import built, contents
@@ -120,6 +121,26 @@ def test_nothing_is_kept_of_somebody_in_rows_whose_place_others_took(
     gone = step.run(tables, LocalLanding(tmp_path / "landing"), lambda _: None)
     assert gone.rows == {"superseded.crm": 1}
     assert [row["id"] for row in tables.read("superseded.crm").collect()] == ["2"]
+
+
+def test_no_names_of_somebody_are_kept_of_events_that_are_over(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    """Be it as a record of theirs, or by a name that is theirs alone."""
+    columns = [{"name": "email"}, {"name": "phone"}]
+    identifiers = {"email": "email", "phone": "phone"}
+    own = source_of(source="calls", load="append", columns=columns, identifiers=identifiers)
+    said = [(ANN, "1"), ("bob@example.com", "2"), ("ann@work.example", "3"), (ANN, "4")]
+    rows = [{"email": email, "phone": phone} for email, phone in said]
+    conform(tables, own, ingested(tables, own, "calls.csv", rows))
+    keep_ties(tables, own, [LANDED_ON])
+    ids = dict(silver(tables, own, "phone", "record_id", layer="superseded"))
+    hers = replace(SUBJECT, record_ids=(ids["3"], ids["4"]))
+    step = Forget(sources=[own], subject=hers, run_id="r", key=KEY)
+    tables.overwrite("bronze.calls", tables.read("bronze.calls").limit(0))
+    gone = step.run(tables, LocalLanding(tmp_path / "landing"), lambda _: None)
+    assert gone.rows["superseded.calls"] == 3
+    assert silver(tables, own, "phone", layer="superseded") == [("2",)]
 
 
 def test_what_still_waits_to_be_read_keeps_its_name(tables: DeltaTables, tmp_path: Path) -> None:

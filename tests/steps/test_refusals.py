@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from goldenlake.declarations.consent import ConsentPolicy
+from goldenlake.declarations.environment import Retention
 from goldenlake.declarations.identity import IdentityRules
 from goldenlake.declarations.source import Source
+from goldenlake.io.landing import LocalLanding
 from goldenlake.io.tables import DeltaTables
 from goldenlake.quality.audit import audit
+from goldenlake.steps.expire import Expire
 from goldenlake.steps.files import FileRow
 from goldenlake.steps.generations import latest_generation
 from goldenlake.steps.people import Newest
 from support.activation import destination
 from support.bronze import ingested, source_of
-from support.conforming import DAY, conform
+from support.conforming import DAY, conform, silver
 from support.golden_world import built, declared_tables, silent
 
 pytestmark = pytest.mark.usefixtures("interpreted")
@@ -66,6 +70,7 @@ def source(name: str, load: str, *columns: str, **declared: Any) -> Source:
 CRM = source("crm", "snapshot", "contact", "email", "phone", "birth_on")
 SHOP = source("shop", "increment", "id", "email", "said", "at", consents=[MAILED])
 NOTICES = source("notices", "append", "contact", "phone", "said", "at", consents=[MAILED])
+VISITS = source("visits", "append", "email", "login", "phone", "page")
 
 
 def came(tables: DeltaTables, of: Source, n: int, *rows: str) -> None:
@@ -80,6 +85,17 @@ def came(tables: DeltaTables, of: Source, n: int, *rows: str) -> None:
     ]
     file: FileRow = ingested(tables, of, f"{of.source}-{n}.csv", listed, file_on=DAY[n])
     conform(tables, of, file)
+
+
+def expire(tables: DeltaTables, folder: Path, of: Source) -> None:
+    """All that an append source has brought is over."""
+    step = Expire(
+        sources=[of.model_copy(update={"keep": "30d"})],
+        retention=Retention(),
+        as_of=DAY[0] + timedelta(days=90),
+        run_id="upkeep",
+    )
+    assert step.run(tables, LocalLanding(folder), silent).counts[of.source] > 0
 
 
 def night(tables: DeltaTables, n: int, *sources: Source) -> dict[str, str]:
@@ -150,6 +166,66 @@ def test_a_placeholder_does_not_say_whose_no_by_a_shared_number_it_is(tables: De
     came(tables, CRM, 0, "1 a@x.com +4930123456 1970-01-01", "2 b@x.com +4930123456 1971-01-01")
     came(tables, calls, 1, "info@x.com +4930123456 no")
     assert night(tables, 1, CRM, SHOP, calls) == {"a": "withdrawn", "b": "withdrawn"}
+
+
+def test_a_no_reaches_whom_an_event_alone_tied_to_it_when_the_event_is_over(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    """Once by one event, once by two that share a name and go one after the other."""
+    brought = SHOP, NOTICES, VISITS
+    came(tables, SHOP, 0, "7 a@x.com yes", "8 b@x.com yes", "9 c@x.com yes")
+    came(tables, NOTICES, 0, "_ +4930123456 no", "_ +4930765432 no")
+    came(
+        tables, VISITS, 0, "a@x.com _ +4930123456 /a", "b@x.com _ +4930999999 /b", "c@x.com cy _ /c"
+    )
+    came(tables, VISITS, 1, "a@x.com _ +4930123456 /again", "_ cy +4930765432 /c")
+    refused = {"a": "withdrawn", "b": "granted", "c": "withdrawn"}
+    assert night(tables, 1, *brought) == refused
+
+    expire(tables, tmp_path, VISITS)
+    assert silver(tables, VISITS, "email", "login", "phone", layer="superseded") == [
+        (None, "cy", "+4930765432"),
+        ("a@x.com", None, "+4930123456"),
+        ("c@x.com", "cy", None),
+    ], "of who said no, each set of names once"
+    assert "page" not in tables.read("superseded.visits").columns, "and nothing else"
+    assert tables.read("silver.visits").isEmpty()
+    assert night(tables, 2, *brought) == refused
+
+    came(tables, VISITS, 3, "a@x.com _ +4930123456 /more", "a@x.com ann _ /new")
+    assert night(tables, 3, *brought) == refused
+    expire(tables, tmp_path, VISITS)
+    assert len(silver(tables, VISITS, "email", layer="superseded")) == 4
+    assert night(tables, 4, *brought) == refused
+
+
+def test_of_an_event_that_is_over_no_name_stays_that_links_nobody(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    came(tables, SHOP, 0, "7 a@x.com no", "8 b@x.com yes")
+    came(
+        tables, VISITS, 0,
+        "info@x.com ann _ /1", "info@x.com bob _ /2", "a@x.com ann +4930123456 /3",
+        "info@x.com ann +4930123456 /4", "info@x.com _ +4930777777 /5", "b@x.com bob _ /6",
+    )  # fmt: skip
+    assert night(tables, 0, SHOP, VISITS) == {"a": "withdrawn", "b": "granted"}
+    expire(tables, tmp_path, VISITS)
+    assert silver(tables, VISITS, "email", "login", "phone", layer="superseded") == [
+        (None, "ann", "+4930123456"),
+        ("a@x.com", "ann", "+4930123456"),
+    ]
+
+
+def test_names_of_events_that_no_generation_knows_stay_whole(
+    tables: DeltaTables, tmp_path: Path
+) -> None:
+    """Whether their people said no is not known yet."""
+    came(tables, SHOP, 0, "7 a@x.com yes")
+    night(tables, 0, SHOP)
+    came(tables, NOTICES, 1, "_ +4930123456 no")
+    came(tables, VISITS, 1, "a@x.com _ +4930123456 /a")
+    expire(tables, tmp_path, VISITS)
+    assert night(tables, 2, SHOP, NOTICES, VISITS) == {"a": "withdrawn"}
 
 
 def test_a_no_of_what_is_nobodys_record_holds_for_who_bears_its_address(

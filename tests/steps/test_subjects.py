@@ -13,6 +13,7 @@ from goldenlake.io.tables import DeltaTables
 from goldenlake.steps.subjects import FindSubject, Subject
 from support import gold
 from support.bronze import ingested, source_of
+from support.conforming import conform
 
 DAY = date(2026, 3, 1)
 RULES = IdentityRules(
@@ -130,6 +131,24 @@ def test_what_names_nobody_is_an_error(lake: DeltaTables) -> None:
         find(lake, "c_nobody")
     with pytest.raises(SetupError, match="card, email, phone"):
         find(lake, "mail=ann@example.com")
+
+
+def test_names_that_were_kept_of_events_that_are_over_are_theirs(lake: DeltaTables) -> None:
+    columns = [{"name": "email"}, {"name": "card"}]
+    identifiers = {"email": "email", "card": "card"}
+    calls = source_of(source="calls", load="append", columns=columns, identifiers=identifiers)
+    rows = [{"email": "ann@example.com", "card": "7"}, {"email": "eve@example.com", "card": "8"}]
+    conform(lake, calls, ingested(lake, calls, "calls.csv", rows))
+    lake.overwrite("superseded.calls", lake.read("silver.calls"))
+    for layer in ("bronze", "silver"):
+        lake.overwrite(f"{layer}.calls", lake.read(f"{layer}.calls").limit(0))
+    step = FindSubject(rules=RULES, sources=[CRM, calls], regions=["GB"])
+    for way in ("c_ann", "card=7"):
+        found = step.run(lake, [way])
+        assert found.customer_ids == ("c_ann", "c_anna")
+        assert ("card", "7") in found.identifiers
+        assert ("card", "8") not in found.identifiers
+        assert [each for each in found.record_ids if each.startswith("calls:")]
 
 
 FLO = ("17", "Flo", "flo.old@example.com", "+442071838751")

@@ -26,8 +26,9 @@ def conform(
     return done
 
 
-def silver(tables: DeltaTables, source: Source, *columns: str) -> list[tuple]:
-    """These columns of a source's rows, in order."""
-    return sorted(
-        tuple(r) for r in tables.read(f"silver.{source.source}").select(*columns).collect()
-    )
+def silver(
+    tables: DeltaTables, source: Source, *columns: str, layer: str = "silver"
+) -> list[tuple]:
+    """These columns of a source's rows, in order; what is missing comes first."""
+    rows = tables.read(f"{layer}.{source.source}").select(*columns).collect()
+    return sorted(map(tuple, rows), key=lambda row: [(each is not None, each) for each in row])

@@ -22,6 +22,7 @@ from goldenlake.steps.generations import Generation, golden_of, read
 from goldenlake.steps.ledger import TABLE as LEDGER_TABLE
 from goldenlake.steps.reading import generation_of
 from goldenlake.steps.subjects import Subject
+from goldenlake.steps.ties import kept_ties
 
 #: What each of our own tables says of a person, in the words of the page.
 _SAYS = {
@@ -57,7 +58,7 @@ class Access:
             *(_texts(each.rows) for each in sections if each.name == "gold.customers"),
         )
         sections = [replace(each, rows=_of_them(each, theirs)) for each in sections]
-        sent = (self._sent(source, records[source.source]) for source in self.sources)
+        sent = (self._sent(tables, source, records[source.source]) for source in self.sources)
         return Known(
             customer_ids=self.subject.customer_ids,
             generation=generation.generation,
@@ -85,14 +86,21 @@ class Access:
             for name, title in _SAYS.items()
         ]
 
-    def _sent(self, source: Source, found: DataFrame | None) -> Section:
-        """What a source said of them, word by word."""
+    def _sent(self, tables: Tables, source: Source, found: DataFrame | None) -> Section:
+        """What a source said of them, word by word, and their names of what is over."""
         rows: list[Mapping[str, Any]] = []
         if found is not None:
             told = found.select(F.to_json("_raw").alias("raw"), "_file_on")
             rows = [
                 {"day": str(row["_file_on"]), **json.loads(row["raw"])}
                 for row in told.orderBy("_file_on", "raw").collect()
+            ]
+        if (kept := kept_ties(tables, source)) is not None:
+            theirs = kept.where(F.col("record_id").isin(list(self.subject.record_ids)))
+            names = sorted({*source.identifiers.values()})
+            rows += [
+                {"day": str(row["_file_on"]), **{name: row[name] for name in names if row[name]}}
+                for row in theirs.orderBy("_file_on", *names).collect()
             ]
         purposes = [
             f"{name}: {self.consent.purposes[name].description}"

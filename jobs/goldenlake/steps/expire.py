@@ -14,10 +14,11 @@ from goldenlake.declarations.base import parse_duration
 from goldenlake.declarations.environment import Retention
 from goldenlake.declarations.source import Source
 from goldenlake.ports import Landing, Progress, StepResult, Tables
-from goldenlake.schemas import CONFORMED_LAYERS, EXPIRED, INGESTED, LANDED
+from goldenlake.schemas import EXPIRED, INGESTED, LANDED
 from goldenlake.steps.files import read_files, record_files
+from goldenlake.steps.ties import keep_ties
 
-_LAYERS = (*CONFORMED_LAYERS, "quarantine", "bronze")
+_LAYERS = ("silver", "quarantine", "bronze")
 _WAITING = (LANDED, INGESTED)
 
 
@@ -39,7 +40,8 @@ def kept_for(source: Source, retention: Retention) -> str | None:
 class Expire:
     """Remove what landed longer ago than it is kept for, from every layer and the landing area.
 
-    A file that comes again afterwards is known by its content and not read.
+    Of those who said no to something, the names that stood together stay (``keep_ties``). A file
+    that comes again afterwards is known by its content and not read.
     """
 
     sources: Sequence[Source]
@@ -67,6 +69,7 @@ class Expire:
             if not over:
                 continue
             days = sorted({row.landed_on for row in over})
+            keep_ties(tables, source, days)
             for layer in _LAYERS:
                 if tables.exists(table := f"{layer}.{source.source}"):
                     tables.delete_slice(table, where={"_landed_on": days})

@@ -16,6 +16,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from goldenlake.declarations.source import Source
+from goldenlake.identity.records import identifiers_of
 from goldenlake.io.readers.contract import FileBroken
 from goldenlake.io.texts import texts
 from goldenlake.ports import Landing, Maintenance, Progress, Tables
@@ -40,6 +41,7 @@ from goldenlake.steps.files import (
 from goldenlake.steps.ingest import READ
 from goldenlake.steps.subjects import Subject
 from goldenlake.steps.telling import told_in_bronze, told_of_erased, told_unread
+from goldenlake.steps.ties import kept_ties
 from goldenlake.steps.tombstones import CUT, RECORD, RULE, Erased, names_any
 from goldenlake.transforms.conforming import typed
 from goldenlake.transforms.row_ids import has_key
@@ -122,6 +124,12 @@ class Forget:
         of_record = tables.frame([[each] for each in self.subject.record_ids], "record_id STRING")
         for name in filter(tables.exists, refined):
             held = tables.read(name).join(F.broadcast(of_record), "record_id", "left_semi")
+            gone.rows[name] += remove_places(tables, name, _collected(held))
+        if (kept := kept_ties(tables, source)) is not None:
+            theirs = tables.frame(self.subject.identifiers, "name STRING, value STRING")
+            named = kept.select(*PLACE, F.inline(identifiers_of(source)))
+            held = named.join(F.broadcast(theirs), ["name", "value"], "left_semi").distinct()
+            name = f"superseded.{source.source}"
             gone.rows[name] += remove_places(tables, name, _collected(held))
 
     def _unread(self, tables: Tables, landing: Landing, files: Sequence[FileRow]) -> int:

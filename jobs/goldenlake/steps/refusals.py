@@ -24,6 +24,7 @@ from goldenlake.ports import Tables
 from goldenlake.steps.generations import Generation, Stage, read
 from goldenlake.steps.pinned import pinned
 from goldenlake.steps.superseded import last_statements
+from goldenlake.steps.ties import ties
 from goldenlake.transforms.golden_consents import is_no, said_under_names, union_of
 
 
@@ -54,9 +55,11 @@ def untied(
         said += [noes, *_replaced(tables, at, source, silver)]
         if not source.is_profile:
             found.append(_contested(noes.where(~blocked), _review(tables, at)))
-    gone = _gone(tables, at, sources, rules)
+    gone = ties(tables, at, sources, rules)
     if said and gone is not None:
-        found.append(_through(union_of(said), gone, _review(tables, at)))
+        review = _review(tables, at)
+        once = _through(union_of(said), gone, review)
+        found += [once, _through(once, gone, review)]
     return union_of(found) if found else None
 
 
@@ -101,7 +104,7 @@ def _noes(rows: DataFrame, source: Source) -> DataFrame:
 def _replaced(
     tables: Tables, at: Generation | Stage, source: Source, silver: DataFrame
 ) -> list[DataFrame]:
-    superseded = pinned(tables, at.inputs, source, "superseded")
+    superseded = pinned(tables, at.inputs, source, "superseded") if source.key else None
     if superseded is None:
         return []
     return [keyed(last_statements(superseded, silver, source).where(is_no()))]
@@ -121,29 +124,10 @@ def _contested(noes: DataFrame, review: DataFrame) -> DataFrame:
     return told.join(tied, "record_id", how="left_anti")
 
 
-def _gone(
-    tables: Tables, at: Generation | Stage, sources: Sequence[Source], rules: IdentityRules
-) -> DataFrame | None:
-    """``link_key, names`` of the deleted rows of all sources that had another name besides, but for
-    placeholders.
-    """
-    rows = [
-        silver.where("_is_deleted").select(identifiers_of(source).alias("names"))
-        for source in sources
-        if source.loses_records
-        and len(source.identifiers) > 1
-        and (silver := pinned(tables, at.inputs, source)) is not None
-    ]
-    if not rows:
-        return None
-    named = union_of(rows).select("names", F.explode("names").alias("_of"))
-    of = F.col("_of.name"), F.col("_of.value")
-    return named.where(~is_blocked(*of, rules)).select(link_key(*of).alias("link_key"), "names")
-
-
 def _through(noes: DataFrame, gone: DataFrame, review: DataFrame) -> DataFrame:
     """Noes that were said under one name of a record that is gone, under its other names: it alone
-    told that they are one person's. A value that links nobody tells nothing.
+    told that they are one person's. A value that links nobody tells nothing. What a no reached may
+    lie on another such record: ``untied`` goes on from there once.
     """
     linking = gone.join(F.broadcast(review), "link_key", how="left_anti")
     reached = noes.drop("identifier", "value").join(linking, "link_key", how="inner")

@@ -15,6 +15,7 @@ from goldenlake.declarations.source import Source
 from goldenlake.identity import links
 from goldenlake.identity.records import event_records, names_people, profile_records
 from goldenlake.ports import Tables
+from goldenlake.steps.ties import kept_ties
 from goldenlake.transforms.conforming import typed
 from goldenlake.transforms.newest import newest_per_key, observed_at, order_columns
 from goldenlake.transforms.row_ids import has_key, record_id
@@ -69,8 +70,8 @@ class Versions:
         records: DataFrame,
         customers: DataFrame,
     ) -> Iterator[Versions]:
-        """Those of a generation's active records, and of what these sources ever landed; computed
-        once, and let go at the end.
+        """Those of a generation's active records, and of what these sources ever landed, or what is
+        kept of it; computed once, and let go at the end.
         """
         owners = customers.select("record_id", "customer_id")
         today = (
@@ -81,9 +82,10 @@ class Versions:
         past = reduce(
             DataFrame.unionByName,
             [
-                _landed(tables.read(bronze), source)
+                versions
                 for source in sources
-                if names_people(source) and tables.exists(bronze := f"bronze.{source.source}")
+                if names_people(source)
+                for versions in _before(tables, source)
             ],
             tables.frame([], f"{_VERSION.format(_TRAITS)}, is_last BOOLEAN"),
         ).join(owners, "record_id", how="left")
@@ -157,6 +159,14 @@ class Versions:
 
     def _values(self, named: Iterable[Named], ddl: str = "name STRING, value STRING") -> DataFrame:
         return F.broadcast(self.tables.frame(sorted(named), ddl))
+
+
+def _before(tables: Tables, source: Source) -> Iterator[DataFrame]:
+    if tables.exists(bronze := f"bronze.{source.source}"):
+        yield _landed(tables.read(bronze), source)
+    if (kept := kept_ties(tables, source)) is not None:
+        records = event_records(kept.withColumn("_is_deleted", F.lit(False)), source)
+        yield _shaped(records, is_last=True)
 
 
 def _landed(bronze: DataFrame, source: Source) -> DataFrame:

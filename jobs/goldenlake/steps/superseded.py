@@ -37,7 +37,14 @@ def keep(tables: Tables, source: Source, overtaken: DataFrame) -> None:
     says_anything = F.exists(own["said"], lambda words: words["status"].isNotNull())
     says_else = says_anything & ~own["said"].eqNullSafe(F.col("_by.said"))
     kept = overtaken.where(has_another | says_else).drop("_by")
-    kept = kept.withColumn("_is_deleted", F.lit(True)).persist()
+    put(tables, source, kept)
+
+
+def put(tables: Tables, source: Source, rows: DataFrame) -> None:
+    """Write rows into ``superseded.<source>`` by where they came from, as deleted ones; nothing
+    where there are none.
+    """
+    kept = rows.withColumn("_is_deleted", F.lit(True)).persist()
     try:
         if not kept.isEmpty():
             tables.merge(f"superseded.{source.source}", kept, on=PLACE)

@@ -4,7 +4,7 @@ whose time is over. A no that was said under one of the names holds for the othe
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 
 from pyspark.sql import Column, DataFrame
@@ -18,10 +18,11 @@ from goldenlake.ports import Tables
 from goldenlake.schemas import PLACE
 from goldenlake.steps.generations import Generation, Stage, latest_generation, read
 from goldenlake.steps.pinned import pinned
+from goldenlake.steps.superseded import put
 from goldenlake.transforms.conforming import as_declared
 from goldenlake.transforms.golden_consents import is_no, union_of
 
-_OF_THE_ROW = ("record_id", "_file_on", *PLACE, "_run")
+_OF_THE_ROW = (*PLACE, "record_id", "_file_on", "_run")
 
 
 def ties(
@@ -55,29 +56,22 @@ def keep_ties(tables: Tables, source: Source, days: Sequence[date]) -> None:
     Of customers who said no to anything, and of records that no generation knows yet; nothing else
     of the rows. One row a set of names; a value that links nobody is not among them.
     """
-    table, kept = f"silver.{source.source}", f"superseded.{source.source}"
+    table = f"silver.{source.source}"
     if len(source.identifiers) < 2 or not tables.exists(table):
         return
     silver = as_declared(tables.read(table), source).where(F.col("_landed_on").isin(list(days)))
     names = identifiers_of(source)
     named = silver.where(F.col("record_id").isNotNull() & (F.size(names) > 1))
-    named = named.select("record_id", *PLACE, F.explode(names).alias("_of"))
+    named = named.select(*_OF_THE_ROW, F.explode(names).alias("_of"))
     generation = latest_generation(tables)
     if generation is not None and not generation.is_closed:
         named = _linking(tables, generation, _refusing(tables, generation, named))
-    of_rows = named.groupBy(*PLACE).agg(F.array_sort(F.collect_set("_of")).alias("_names"))
-    first = F.min(F.struct(*PLACE)).alias("_at")
+    of_rows = named.groupBy(*_OF_THE_ROW).agg(F.array_sort(F.collect_set("_of")).alias("_names"))
+    first = F.min(F.struct(*_OF_THE_ROW)).alias("_at")
     of_sets = of_rows.where(F.size("_names") > 1).groupBy("_names").agg(first)
-    if tables.exists(kept):
-        known = as_declared(tables.read(kept), source).select(names.alias("_names"))
-        of_sets = of_sets.join(known, "_names", how="left_anti")
-    rows = silver.join(of_sets.select("_names", "_at.*"), list(PLACE), how="inner")
-    rows = rows.select(*_bare(source)).persist()
-    try:
-        if not rows.isEmpty():
-            tables.merge(kept, rows, on=PLACE)
-    finally:
-        rows.unpersist()
+    if (kept := kept_ties(tables, source)) is not None:
+        of_sets = of_sets.join(kept.select(names.alias("_names")), "_names", how="left_anti")
+    put(tables, source, of_sets.select("_at.*", *_columns(source, dict(silver.dtypes))))
 
 
 def kept_ties(tables: Tables, source: Source) -> DataFrame | None:
@@ -105,13 +99,11 @@ def _linking(tables: Tables, generation: Generation, named: DataFrame) -> DataFr
     return keyed.join(review, "link_key", how="left_anti").drop("link_key")
 
 
-def _bare(source: Source) -> Iterator[Column]:
-    """The identifiers among ``_names``, and where the row came from."""
-    yield from map(F.col, _OF_THE_ROW)
-    yield F.lit(True).alias("_is_deleted")
-    names: dict[str, list[Column]] = {}
+def _columns(source: Source, types: Mapping[str, str]) -> Iterator[Column]:
+    """The source's columns of identifiers, as ``_names`` has them."""
+    values = F.map_from_entries("_names")
+    named: dict[str, list[Column]] = {}
     for name, column in source.identifiers.items():
-        names.setdefault(column, []).append(F.lit(name))
-    for column, named in names.items():
-        is_kept = F.arrays_overlap(F.col("_names.name"), F.array(*named))
-        yield F.when(is_kept, F.col(column)).alias(column)
+        named.setdefault(column, []).append(F.try_element_at(values, F.lit(name)))
+    for column, found in named.items():
+        yield F.coalesce(*found).cast(types[column]).alias(column)
